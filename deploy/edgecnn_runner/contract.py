@@ -1,0 +1,238 @@
+"""The contract: how to feed a model file and how to read its answer.
+
+It travels inside the file (see ``container``) as JSON, so that a file found alone still runs
+right. This module only describes and validates; it opens no file and imports no numpy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from edgecnn_runner.errors import ContractError
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "INPUT_RANGES",
+    "RESIZE_RULE",
+    "Contract",
+    "InputSpec",
+    "OutputSpec",
+    "parse_contract",
+]
+
+CONTRACT_VERSION: Final = 1
+
+RESIZE_RULE: Final = "centre-crop-box-average-1"
+"""Name of the project's resize rule (``preprocess``); a new rule gets a new name."""
+
+INPUT_RANGES: Final[Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
+    "0..255": ((1.0,), (0.0,)),
+    "0..1": ((1 / 255,), (0.0,)),
+    "-1..1": ((1 / 127.5,), (-1.0,)),
+    # The per-channel mean and standard deviation of ImageNet as used by torchvision:
+    # (p / 255 - mean) / std with mean (.485, .456, .406) and std (.229, .224, .225).
+    "imagenet": (
+        (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+        (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+}
+"""Input range name to (scale, offset): the model is fed ``pixel * scale + offset``."""
+
+_DTYPES = ("uint8", "int8", "float32")
+_KINDS = ("probabilities", "logits")
+_LAYOUTS = ("NHWC", "NCHW")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What the model's one input expects, for a batch of one image.
+
+    Attributes:
+        height: Pixels, at least 1.
+        width: Pixels, at least 1.
+        channels: 1 (luma) or 3 (RGB).
+        dtype: ``uint8``, ``int8`` or ``float32``.
+        range: A key of ``INPUT_RANGES``: the real values that pixels 0..255 stand for. Files
+            made by edgecnn always say ``0..255``.
+        layout: ``NHWC`` (files made by edgecnn) or ``NCHW``.
+        scale: Quantization step of an integer input in real units; 1.0 for raw pixels.
+        zero_point: The integer that stands for real 0.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str = "float32"
+    range: str = "0..255"
+    layout: str = "NHWC"
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSpec:
+    """How to read the model's one output, one score per class.
+
+    Attributes:
+        dtype: ``uint8``, ``int8`` or ``float32``.
+        kind: ``probabilities`` or ``logits``.
+        scale: Real units per integer step; 1.0 for float outputs.
+        zero_point: The integer that stands for real 0; 0 for float outputs.
+    """
+
+    dtype: str = "float32"
+    kind: str = "probabilities"
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """Everything a runner needs to know about one model file.
+
+    Attributes:
+        model: Model name, for example ``seed_cnn``.
+        variant: Format and precision, for example ``tflite-int8``.
+        labels: Class names in output order.
+        input: See ``InputSpec``.
+        output: See ``OutputSpec``.
+        resize: Name of the resize rule (``RESIZE_RULE``).
+        payload_sha256: SHA-256 of the model bytes without the contract, lower-case hex; empty
+            for a contract made on the command line for a foreign file.
+        source_sha256: SHA-256 of the float model this came from.
+        calibration_sha256: Digest of the calibration record; None where none was used.
+        min_runtime: Runtime name to the lowest version that loads the file.
+        created_by: Tool name to version.
+        version: Contract version.
+    """
+
+    model: str
+    variant: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    output: OutputSpec
+    resize: str = RESIZE_RULE
+    payload_sha256: str = ""
+    source_sha256: str = ""
+    calibration_sha256: str | None = None
+    min_runtime: Mapping[str, str] = field(default_factory=dict)
+    created_by: Mapping[str, str] = field(default_factory=dict)
+    version: int = CONTRACT_VERSION
+
+    def __post_init__(self) -> None:
+        """Check every field at once.
+
+        Raises:
+            ContractError: If any field is out of range; the message lists all of them.
+        """
+        problems = list(_problems(self))
+        if problems:
+            raise ContractError(
+                "the contract is not valid: " + "; ".join(problems),
+                remedy="convert the model again with this version of edgecnn",
+            )
+
+    def to_json(self) -> str:
+        """Return the contract as JSON text with sorted keys, ending in a newline."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+
+
+def _problems(contract: Contract) -> list[str]:
+    found: list[str] = []
+
+    def need(fine: bool, text: str) -> None:
+        if not fine:
+            found.append(text)
+
+    spec, out = contract.input, contract.output
+    for name, value in (("height", spec.height), ("width", spec.width)):
+        need(_is_int(value) and 1 <= value <= 16384, f"input.{name} is {value!r}, not 1..16384")
+    need(spec.channels in (1, 3), f"input.channels is {spec.channels!r}, not 1 or 3")
+    need(spec.dtype in _DTYPES, f"input.dtype is {spec.dtype!r}, not one of {_DTYPES}")
+    need(spec.layout in _LAYOUTS, f"input.layout is {spec.layout!r}, not one of {_LAYOUTS}")
+    need(spec.range in INPUT_RANGES, f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]}")
+    need(out.dtype in _DTYPES, f"output.dtype is {out.dtype!r}, not one of {_DTYPES}")
+    need(out.kind in _KINDS, f"output.kind is {out.kind!r}, not one of {_KINDS}")
+    for side, quantized in (("input", spec), ("output", out)):
+        need(
+            _is_real(quantized.scale) and 0 < quantized.scale < 1e30,
+            f"{side}.scale is {quantized.scale!r}, not a positive number",
+        )
+        need(
+            _is_int(quantized.zero_point) and -128 <= quantized.zero_point <= 255,
+            f"{side}.zero_point is {quantized.zero_point!r}, not -128..255",
+        )
+    need(len(contract.labels) >= 2, f"{len(contract.labels)} labels, not at least 2")
+    need(
+        all(isinstance(label, str) and label for label in contract.labels),
+        "a label is empty or not text",
+    )
+    need(contract.resize == RESIZE_RULE, f"resize is {contract.resize!r}, not {RESIZE_RULE!r}")
+    need(
+        contract.version == CONTRACT_VERSION,
+        f"version is {contract.version!r}, this program reads {CONTRACT_VERSION}",
+    )
+    for name in ("model", "variant", "payload_sha256", "source_sha256"):
+        need(isinstance(getattr(contract, name), str), f"{name} is not text")
+    return found
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def parse_contract(text: str | bytes) -> Contract:
+    """Read a contract from its JSON text; unknown keys are ignored, missing ones refused.
+
+    Args:
+        text: UTF-8 JSON, as ``Contract.to_json`` writes it.
+
+    Returns:
+        The validated contract.
+
+    Raises:
+        ContractError: If the text is not JSON, or a field is missing or out of range.
+    """
+    remedy = "take the file from its build again, or convert the model again"
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"the contract is not JSON ({error})", remedy=remedy) from error
+    if not isinstance(raw, dict):
+        raise ContractError("the contract is not a JSON object", remedy=remedy)
+    version = raw.get("version")
+    if version != CONTRACT_VERSION:
+        raise ContractError(
+            "the contract has a version this program does not read",
+            observed=version,
+            expected=CONTRACT_VERSION,
+            remedy="install the edgecnn-runner that belongs to the toolchain that made the file",
+        )
+    try:
+        labels = raw["labels"]
+        if not isinstance(labels, list):
+            raise TypeError("labels is not a list")
+        fields = {
+            **_known(Contract, raw),
+            "labels": tuple(labels),
+            "input": InputSpec(**_known(InputSpec, raw["input"])),
+            "output": OutputSpec(**_known(OutputSpec, raw["output"])),
+        }
+        return Contract(**fields)
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"the contract is incomplete ({error})", remedy=remedy) from error
+
+
+def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of ``raw`` that ``kind`` has fields for."""
+    if not isinstance(raw, dict):
+        raise TypeError(f"{kind.__name__} is not an object")
+    return {item.name: raw[item.name] for item in dataclasses.fields(kind) if item.name in raw}

@@ -1,0 +1,127 @@
+"""The root of edgecnn's error tree, and the errors a device can meet.
+
+The tree starts here, not in the toolchain, because the toolchain may import the runner and never
+the other way round. Each class has its own exit code; ``edgecnn.errors`` adds the workstation's.
+
+    EdgeError
+    ├── ArtifactError            10  a model file is missing, damaged or not a classifier
+    ├── ContractError            11  the contract inside a file is absent, damaged or unknown
+    ├── ImageError               12  an image cannot be read or is too large
+    ├── RuntimeMissingError      13  the runtime for a file is not installed or cannot start
+    ├── RuntimeTooOldError       14  the installed runtime cannot load this file
+    ├── ScoreError               15  the model answers with NaN or scores of a wrong shape
+    ├── SelfTestError            16  golden vectors are not reproduced
+    └── OutputError              17  a result cannot be written: no space, or read-only
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "ArtifactError",
+    "ContractError",
+    "EdgeError",
+    "ImageError",
+    "OutputError",
+    "RuntimeMissingError",
+    "RuntimeTooOldError",
+    "ScoreError",
+    "SelfTestError",
+]
+
+
+class EdgeError(Exception):
+    """An expected failure: what was seen, what was wanted, and what to do about it.
+
+    Args:
+        problem: One sentence that says what is wrong, with the file or key concerned.
+        observed: The value found, where there is one.
+        expected: The value or range that would have been right.
+        remedy: A command or an edit the reader can make.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str,
+        observed: object | None = None,
+        expected: object | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.observed = observed
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the problem, the two values where known, and the remedy, a line each."""
+        lines = [self.problem]
+        if self.observed is not None:
+            lines.append(f"  observed: {self.observed}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        lines.append(f"  remedy:   {self.remedy}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as JSON-ready values, for ``--json`` output."""
+        return {
+            "error": type(self).__name__,
+            "exit_code": self.exit_code,
+            "problem": self.problem,
+            "observed": None if self.observed is None else str(self.observed),
+            "expected": None if self.expected is None else str(self.expected),
+            "remedy": self.remedy,
+        }
+
+
+class ArtifactError(EdgeError):
+    """A model file is missing, empty, damaged, of the wrong type, or not a classifier."""
+
+    exit_code = 10
+
+
+class ContractError(EdgeError):
+    """The contract inside a model file is absent, damaged, or of an unknown version."""
+
+    exit_code = 11
+
+
+class ImageError(EdgeError):
+    """An image file cannot be read, or is too large to be read safely."""
+
+    exit_code = 12
+
+
+class RuntimeMissingError(EdgeError):
+    """The runtime a model file needs is not installed, or cannot start in this environment."""
+
+    exit_code = 13
+
+
+class RuntimeTooOldError(EdgeError):
+    """The runtime is installed, but cannot load this file."""
+
+    exit_code = 14
+
+
+class ScoreError(EdgeError):
+    """A model answered with NaN, infinity, or scores of an unexpected shape."""
+
+    exit_code = 15
+
+
+class SelfTestError(EdgeError):
+    """A device does not reproduce the golden vectors."""
+
+    exit_code = 16
+
+
+class OutputError(EdgeError):
+    """A result cannot be written: no space, no permission, or a read-only file system."""
+
+    exit_code = 17

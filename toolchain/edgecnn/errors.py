@@ -1,0 +1,145 @@
+"""The workstation's part of the error tree; each class has its own exit code.
+
+    EdgeError (edgecnn_runner.errors, which also holds the codes 10 to 17)
+    ├── UsageError                2  the command line asks for something that cannot be
+    ├── ParityFailError           3  an artifact does not follow its float model
+    ├── ParityInconclusiveError   4  too few images to tell
+    ├── RecipeError              20  a recipe has mistakes
+    ├── DataError                21  a data set is missing, incomplete or inconsistent
+    ├── ChecksumError            22  a data file is not the one that was published
+    ├── DownloadError            23  a download failed
+    ├── CalibrationError         24  calibration images are empty, missing or overlap evaluation
+    ├── LabelsError              25  labels do not fit the model or the data
+    ├── SourceModelError         26  a model to convert cannot be loaded or is not a classifier
+    ├── ConversionError          27  at least one variant could not be made
+    ├── TrainingError            28  training diverged or cannot resume
+    ├── WorkspaceError           29  a build folder cannot be written or is damaged
+    └── CheckError               30  doctor found something that has to be fixed
+
+0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
+with one code and on a code missing from the README.
+"""
+
+from __future__ import annotations
+
+from edgecnn_runner.errors import (
+    ArtifactError,
+    ContractError,
+    EdgeError,
+    ImageError,
+    OutputError,
+    RuntimeMissingError,
+    RuntimeTooOldError,
+    ScoreError,
+    SelfTestError,
+)
+
+__all__ = [
+    "ArtifactError",
+    "CalibrationError",
+    "CheckError",
+    "ChecksumError",
+    "ContractError",
+    "ConversionError",
+    "DataError",
+    "DownloadError",
+    "EdgeError",
+    "ImageError",
+    "LabelsError",
+    "OutputError",
+    "ParityFailError",
+    "ParityInconclusiveError",
+    "RecipeError",
+    "RuntimeMissingError",
+    "RuntimeTooOldError",
+    "ScoreError",
+    "SelfTestError",
+    "SourceModelError",
+    "TrainingError",
+    "UsageError",
+    "WorkspaceError",
+]
+
+
+class UsageError(EdgeError):
+    """The command line asks for something that cannot be; Typer's own usage errors exit 2 too."""
+
+    exit_code = 2
+
+
+class ParityFailError(EdgeError):
+    """At least one artifact does not follow its float model within the limits."""
+
+    exit_code = 3
+
+
+class ParityInconclusiveError(EdgeError):
+    """No artifact failed, but the evaluation images are too few to pass all of them."""
+
+    exit_code = 4
+
+
+class RecipeError(EdgeError):
+    """A recipe has one or more mistakes; all are listed at once."""
+
+    exit_code = 20
+
+
+class DataError(EdgeError):
+    """A data set is missing, incomplete, or does not fit the recipe."""
+
+    exit_code = 21
+
+
+class ChecksumError(EdgeError):
+    """A data file is not the one that was published; it was not opened."""
+
+    exit_code = 22
+
+
+class DownloadError(EdgeError):
+    """A download failed or was refused."""
+
+    exit_code = 23
+
+
+class CalibrationError(EdgeError):
+    """Calibration images are empty, missing, or overlap the evaluation images."""
+
+    exit_code = 24
+
+
+class LabelsError(EdgeError):
+    """The labels given do not fit the model's outputs or the data's classes."""
+
+    exit_code = 25
+
+
+class SourceModelError(EdgeError):
+    """A model to convert cannot be loaded, or is not an image classifier."""
+
+    exit_code = 26
+
+
+class ConversionError(EdgeError):
+    """At least one variant asked for could not be made; the others were."""
+
+    exit_code = 27
+
+
+class TrainingError(EdgeError):
+    """Training diverged, or its checkpoint belongs to another recipe."""
+
+    exit_code = 28
+
+
+class WorkspaceError(EdgeError):
+    """A build folder cannot be written (no space, read-only), or what it holds is damaged."""
+
+    exit_code = 29
+
+
+class CheckError(EdgeError):
+    """``edgecnn doctor`` found something that has to be fixed."""
+
+    exit_code = 30

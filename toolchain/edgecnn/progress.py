@@ -1,0 +1,53 @@
+"""How long work tells how far it is, without knowing who listens.
+
+Stages take a ``Progress``; the command line gives one that draws bars, tests and library users
+give none. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+__all__ = ["NO_PROGRESS", "Progress", "Task"]
+
+
+class Task(Protocol):
+    """One piece of long work under way."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Say that ``steps`` more of the task's total are done."""
+
+    def note(self, text: str) -> None:
+        """Show a short text about the present state, for example the loss."""
+
+
+class Progress(Protocol):
+    """Something that shows tasks."""
+
+    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        """Begin a task of ``total`` steps; it ends with the ``with`` block."""
+
+    def message(self, text: str) -> None:
+        """Show one line that stays, for example a summary of an epoch."""
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class _NoProgress:
+    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        del description, total
+        return nullcontext(_SilentTask())
+
+    def message(self, text: str) -> None:
+        pass
+
+
+NO_PROGRESS: Progress = _NoProgress()
+"""Shows nothing."""
