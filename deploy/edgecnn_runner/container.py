@@ -5,8 +5,9 @@ with the stdlib alone and before any runtime sees the file:
 
 - ``.tflite``: a ZIP archive follows the flatbuffer (as TFLite's own metadata does it), holding
   ``edgecnn/contract.json`` and ``labels.txt``;
-- ``.onnx``: one more ``metadata_props`` field (number 14 of ModelProto; onnx/onnx.proto) follows
-  the model. Protobuf merges repeated fields wherever they stand, so every ONNX reader sees it.
+- ``.onnx``: two more ``metadata_props`` fields (number 14 of ModelProto; onnx/onnx.proto) follow
+  the model: the contract's digest, since protobuf has no checksums as ZIP has, and the contract.
+  Protobuf merges repeated fields wherever they stand, so every ONNX reader sees them.
 
 The contract holds the digest of the payload. A file of ours that was damaged anywhere is
 therefore refused here, with an error, and not by a native crash later.
@@ -23,11 +24,13 @@ from typing import Final
 
 from edgecnn_runner.contract import Contract, parse_contract
 from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.files import regular_size
 
 __all__ = [
     "CONTRACT_ENTRY",
     "LABELS_ENTRY",
     "ONNX_CONTRACT_KEY",
+    "ONNX_DIGEST_KEY",
     "Container",
     "append_contract",
     "read_container",
@@ -37,10 +40,10 @@ __all__ = [
 CONTRACT_ENTRY: Final = "edgecnn/contract.json"
 LABELS_ENTRY: Final = "labels.txt"
 ONNX_CONTRACT_KEY: Final = "edgecnn_contract"
+ONNX_DIGEST_KEY: Final = "edgecnn_contract_sha256"
 
 _MAX_ENTRY_BYTES: Final = 4 << 20  # a contract is a few kilobytes; more is an attack or damage
 _MAX_FILE_BYTES: Final = 2 << 30  # neither flatbuffers nor protobuf go beyond 2 GiB
-_METADATA_PROPS_TAG: Final = (14 << 3) | 2
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -76,15 +79,13 @@ def read_container(path: str | Path) -> Container:
         The file taken apart.
 
     Raises:
-        ArtifactError: If the file is missing, empty, too large, neither TFLite nor ONNX, or
-            not the bytes its contract was written for.
+        ArtifactError: If the file is missing, not a regular file, empty, too large, neither
+            TFLite nor ONNX, or not the bytes its contract was written for.
         ContractError: If it carries a contract that cannot be read.
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
-        size = path.stat().st_size
+        size = regular_size(path)
         if size > _MAX_FILE_BYTES:
             raise ArtifactError(
                 f"{path} is too large for a model file",
@@ -169,8 +170,8 @@ def append_contract(payload: bytes, contract: Contract, *, model_format: str) ->
         )
     text = contract.to_json()
     if model_format == "onnx":
-        entry = _field(1, ONNX_CONTRACT_KEY.encode()) + _field(2, text.encode())
-        return payload + _field(14, entry)
+        written = text.encode()
+        return payload + _digest_entry(written) + _metadata_entry(ONNX_CONTRACT_KEY, written)
     buffer = io.BytesIO(payload)
     with zipfile.ZipFile(buffer, "a") as archive:
         labels = "".join(f"{label}\n" for label in contract.labels)
@@ -194,6 +195,8 @@ def _split_tflite(data: bytes, name: str) -> tuple[int, bytes | None]:
                 return len(data), None
             if len(ours) > 1 or ours[0].file_size > _MAX_ENTRY_BYTES:
                 raise _damaged_archive(name, "its contract entry is not plausible")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise _damaged_archive(name, "its entries are not stored as they were written")
             # Opening the other entries, too, finds damage there by their checksums.
             if sum(entry.file_size for entry in entries) > _MAX_ENTRY_BYTES:
                 raise _damaged_archive(name, "its entries are too large")
@@ -259,7 +262,23 @@ def _split_onnx(data: bytes, name: str) -> tuple[int, bytes | None]:
     length, position = _varint(entry, position)
     if (number, wire) != (2, 2) or position + length != len(entry) or length > _MAX_ENTRY_BYTES:
         raise _not_protobuf(name, start)
-    return start, entry[position:]
+    text = entry[position:]
+    guard = _digest_entry(text)
+    if not data.endswith(guard, 0, start):
+        raise ContractError(
+            f"the contract in {name} is damaged: it is not the text its digest was made of",
+            remedy="copy the file again from where it was made, or convert the model again",
+        )
+    return start - len(guard), text
+
+
+def _digest_entry(text: bytes) -> bytes:
+    return _metadata_entry(ONNX_DIGEST_KEY, hashlib.sha256(text).hexdigest().encode())
+
+
+def _metadata_entry(key: str, value: bytes) -> bytes:
+    """Encode one StringStringEntryProto as a metadata_props field."""
+    return _field(14, _field(1, key.encode()) + _field(2, value))
 
 
 def _not_protobuf(name: str, position: int) -> ArtifactError:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ __all__ = [
     "InputSpec",
     "OutputSpec",
     "parse_contract",
+    "repeated",
 ]
 
 CONTRACT_VERSION: Final = 1
@@ -97,7 +99,7 @@ class Contract:
     Attributes:
         model: Model name, for example ``seed_cnn``.
         variant: Format and precision, for example ``tflite-int8``.
-        labels: Class names in output order.
+        labels: Class names in output order, all different.
         input: See ``InputSpec``.
         output: See ``OutputSpec``.
         resize: Name of the resize rule (``RESIZE_RULE``).
@@ -151,7 +153,8 @@ def _problems(contract: Contract) -> list[str]:
     spec, out = contract.input, contract.output
     for name, value in (("height", spec.height), ("width", spec.width)):
         need(_is_int(value) and 1 <= value <= 16384, f"input.{name} is {value!r}, not 1..16384")
-    need(spec.channels in (1, 3), f"input.channels is {spec.channels!r}, not 1 or 3")
+    channels_fit = _is_int(spec.channels) and spec.channels in (1, 3)
+    need(channels_fit, f"input.channels is {spec.channels!r}, not 1 or 3")
     need(spec.dtype in _DTYPES, f"input.dtype is {spec.dtype!r}, not one of {_DTYPES}")
     need(spec.layout in _LAYOUTS, f"input.layout is {spec.layout!r}, not one of {_LAYOUTS}")
     need(spec.range in INPUT_RANGES, f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]}")
@@ -168,17 +171,41 @@ def _problems(contract: Contract) -> list[str]:
         )
     need(len(contract.labels) >= 2, f"{len(contract.labels)} labels, not at least 2")
     need(
-        all(isinstance(label, str) and label for label in contract.labels),
-        "a label is empty or not text",
+        all(isinstance(label, str) and _is_printable(label) for label in contract.labels),
+        "a label is empty, not text, or has control characters",
     )
+    twice = repeated(label for label in contract.labels if isinstance(label, str))
+    need(not twice, f"two classes have the same label: {', '.join(twice)}")
     need(contract.resize == RESIZE_RULE, f"resize is {contract.resize!r}, not {RESIZE_RULE!r}")
     need(
-        contract.version == CONTRACT_VERSION,
+        _is_int(contract.version) and contract.version == CONTRACT_VERSION,
         f"version is {contract.version!r}, this program reads {CONTRACT_VERSION}",
     )
     for name in ("model", "variant", "payload_sha256", "source_sha256"):
         need(isinstance(getattr(contract, name), str), f"{name} is not text")
+    calibration = contract.calibration_sha256
+    need(calibration is None or isinstance(calibration, str), "calibration_sha256 is not text")
+    for name in ("min_runtime", "created_by"):
+        versions = getattr(contract, name)
+        fine = isinstance(versions, Mapping) and all(
+            isinstance(part, str) for pair in versions.items() for part in pair
+        )
+        need(fine, f"{name} is not a table of texts")
     return found
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that occur more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def _is_printable(text: str) -> bool:
+    """Tell whether a text can be shown in one line of a terminal, in any encoding of Unicode."""
+    # Control characters (C0, DEL, C1) and lone surrogates.
+    return bool(text) and not any(
+        ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000
+        for char in text
+    )
 
 
 def _is_int(value: object) -> bool:

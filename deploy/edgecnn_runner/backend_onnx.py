@@ -1,0 +1,108 @@
+"""ONNX files by onnxruntime; the only file that imports it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
+from edgecnn_runner.runtimes import RUNTIMES, TensorInfo, one_line, too_old
+
+__all__ = ["OnnxBackend"]
+
+_REMEDY = "copy the file again from where it was made, or convert the model again"
+_TYPES: Final[Mapping[str, str]] = {
+    "tensor(float)": "float32",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+}
+
+
+class OnnxBackend:
+    """An ONNX model in onnxruntime, on the CPU; see ``runtimes.Backend``.
+
+    Args:
+        data: The whole file.
+        threads: At least 1.
+        min_runtime: The contract's, for errors.
+
+    Raises:
+        ArtifactError: If onnxruntime refuses the file.
+        RuntimeTooOldError: If the file's IR version or opset is newer than the runtime.
+        RuntimeMissingError: If the runtime does not start.
+    """
+
+    def __init__(self, data: bytes, *, threads: int, min_runtime: Mapping[str, str]) -> None:
+        onnxruntime = _import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what goes wrong comes as an exception, too
+        try:
+            session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
+            inputs, outputs = session.get_inputs(), session.get_outputs()
+        except Exception as error:
+            raise _load_error(str(error), min_runtime) from error
+        self.inputs = tuple(_describe(node) for node in inputs)
+        self.outputs = tuple(_describe(node) for node in outputs)
+        self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+        if inputs and outputs:
+            self.run = _runner(session, inputs[0].name, outputs[0].name)
+
+
+def _import_onnxruntime() -> Any:  # it ships no types
+    try:
+        import onnxruntime
+    except (ImportError, SystemError, AttributeError, OSError) as error:
+        raise RuntimeMissingError(
+            f"onnxruntime is installed but does not start: {error}",
+            remedy=f"install it again for this Python: {RUNTIMES['onnxruntime'].install}"
+            " --force-reinstall",
+        ) from error
+    return onnxruntime
+
+
+def _runner(
+    session: Any,  # an untyped class
+    input_name: str,
+    output_name: str,
+) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    # Naming the output spares onnxruntime from listing all of them on every call.
+    call, names = session.run, [output_name]
+
+    def run(batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            result: npt.NDArray[Any] = call(names, {input_name: batch})[0]
+        except Exception as error:
+            raise ArtifactError(
+                f"the model cannot be run: {one_line(str(error))}", remedy=_REMEDY
+            ) from error
+        return result
+
+    return run
+
+
+def _describe(node: Any) -> TensorInfo:  # an untyped class
+    return TensorInfo(
+        name=str(node.name),
+        # A size left open is None or a name in the file.
+        shape=tuple(size if isinstance(size, int) else -1 for size in node.shape),
+        dtype=_TYPES.get(node.type, node.type),
+    )
+
+
+def _load_error(message: str, min_runtime: Mapping[str, str]) -> EdgeError:
+    """Tell a runtime that is too old from a file that is wrong by onnxruntime's words."""
+    newer = re.search(
+        r"Unsupported model IR version: \d+|Opset \d+ is under development"
+        r"|only \*guarantees\* support for models stamped with official released",
+        message,
+    )
+    if newer:
+        return too_old("onnxruntime", one_line(message[newer.start() :]), min_runtime)
+    return ArtifactError(f"onnxruntime cannot load the model: {one_line(message)}", remedy=_REMEDY)

@@ -1,0 +1,117 @@
+"""TFLite files by ai-edge-litert, or by tflite-runtime; the only file that imports either."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
+from edgecnn_runner.runtimes import RUNTIMES, TensorInfo, one_line, too_old
+
+__all__ = ["TfliteBackend"]
+
+_REMEDY = "copy the file again from where it was made, or convert the model again"
+
+
+class TfliteBackend:
+    """A TFLite model in an interpreter; see ``runtimes.Backend``. Not for several threads at once.
+
+    Args:
+        data: The whole file; what follows the flatbuffer is ignored.
+        runtime: ``litert`` or ``tflite-runtime``.
+        threads: At least 1.
+        min_runtime: The contract's, for errors.
+
+    Raises:
+        ArtifactError: If the interpreter refuses the file.
+        RuntimeTooOldError: If the file has operators that are newer than the runtime.
+        RuntimeMissingError: If the runtime does not start.
+    """
+
+    def __init__(
+        self, data: bytes, *, runtime: str, threads: int, min_runtime: Mapping[str, str]
+    ) -> None:
+        interpreter_class = _import_interpreter(runtime)
+        try:
+            interpreter = interpreter_class(model_content=data, num_threads=threads)
+            interpreter.allocate_tensors()
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise _load_error(runtime, str(error), min_runtime) from error
+        self.inputs = tuple(_describe(details) for details in inputs)
+        self.outputs = tuple(_describe(details) for details in outputs)
+        self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+        if inputs and outputs:
+            self.run = _runner(interpreter, inputs[0]["index"], outputs[0]["index"])
+
+
+def _import_interpreter(runtime: str) -> Any:  # the runtimes ship no types
+    try:
+        if runtime == "litert":
+            from ai_edge_litert.interpreter import Interpreter
+        else:
+            from tflite_runtime.interpreter import Interpreter
+    except (ImportError, SystemError, AttributeError, OSError) as error:
+        info = RUNTIMES[runtime]
+        raise RuntimeMissingError(
+            f"{info.package} is installed but does not start: {error}",
+            remedy=f"install it again for this Python: {info.install} --force-reinstall",
+        ) from error
+    return Interpreter
+
+
+def _runner(
+    interpreter: Any,  # one of two untyped classes
+    input_index: int,
+    output_index: int,
+) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    # Bound once: looking these up, and above all asking for the tensors' details, on every call
+    # costs more than feeding and reading the model.
+    set_tensor, invoke, get_tensor = (
+        interpreter.set_tensor,
+        interpreter.invoke,
+        interpreter.get_tensor,
+    )
+
+    def run(batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            set_tensor(input_index, batch)
+            invoke()
+            result: npt.NDArray[Any] = get_tensor(output_index)
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(
+                f"the model cannot be run: {one_line(str(error))}", remedy=_REMEDY
+            ) from error
+        return result
+
+    return run
+
+
+def _describe(details: Mapping[str, Any]) -> TensorInfo:
+    scale, zero_point = details["quantization"]
+    return TensorInfo(
+        name=str(details["name"]),
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def _load_error(runtime: str, message: str, min_runtime: Mapping[str, str]) -> EdgeError:
+    """Tell a runtime that is too old from a file that is wrong by the interpreter's words."""
+    newer = re.search(r"opcode '(\w+)' version '(\d+)'", message)
+    if newer:
+        return too_old(runtime, f"it lacks {newer[1]} version {newer[2]}", min_runtime)
+    if "Flex" in message or "custom op" in message:
+        return ArtifactError(
+            f"the model needs operators that are not TFLite's own: {one_line(message)}",
+            remedy="convert the model again without SELECT_TF_OPS and custom operators",
+        )
+    return ArtifactError(
+        f"{RUNTIMES[runtime].package} cannot load the model: {one_line(message)}", remedy=_REMEDY
+    )

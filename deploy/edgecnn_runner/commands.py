@@ -1,0 +1,218 @@
+"""What each ``edgecnn-run`` command does; ``text`` says it to people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner import text
+from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.container import read_container
+from edgecnn_runner.errors import ImageError, RuntimeMissingError
+from edgecnn_runner.files import regular_size
+from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
+from edgecnn_runner.session import Session
+from edgecnn_runner.streams import write_message, write_result
+
+__all__ = ["bench", "classify", "info", "predict", "selftest"]
+
+
+def classify(options: argparse.Namespace) -> int:
+    """Classify images; one that cannot be read does not keep the others from it.
+
+    Args:
+        options: ``file``, ``images``, ``top``, ``reject_below``, and those of ``_open``.
+
+    Returns:
+        0, or the exit code of the last image's error.
+    """
+    code = 0
+    rows: list[dict[str, Any]] = []
+    with _open(options) as classifier:
+        for image in options.images:
+            try:
+                result = classifier.classify(
+                    image, top=options.top, reject_below=options.reject_below
+                )
+            except ImageError as error:
+                write_message(f"error: {error}\n")
+                rows.append({"image": image, **error.to_dict()})
+                code = error.exit_code
+                continue
+            rows.append({"image": image, **result.to_dict()})
+            if not options.json:
+                write_result(text.classification(image, result))
+    if options.json:
+        _write_json(rows)
+    return code
+
+
+def selftest(options: argparse.Namespace) -> int:
+    """Compare this device with the golden vectors.
+
+    Args:
+        options: ``file``, ``golden``, and those of ``_open``.
+
+    Raises:
+        SelfTestError: If it does not reproduce them.
+    """
+    from edgecnn_runner import selftest as checks
+    from edgecnn_runner.golden import read_golden
+
+    golden = read_golden(options.golden)
+    with without_native_chatter():
+        session = Session.open(options.file, threads=options.threads, runtime=options.runtime)
+    with session:
+        outcome = checks.run(session, golden)
+        outcome.raise_on_failure()
+        if options.json:
+            _write_json({**outcome.to_dict(), **_setting(session)})
+        else:
+            write_result(text.selftest(outcome, session.runtime))
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure latency; the JSON holds every sample.
+
+    Args:
+        options: ``file``, ``image``, ``runs``, ``warmup``, and those of ``_open``.
+    """
+    from edgecnn_runner.machine import describe_machine, peak_memory_bytes
+    from edgecnn_runner.timing import measure
+
+    with _open(options) as classifier:
+        session = classifier.session
+        image = _bench_image(classifier, options.image)
+        timing = measure(session, image, warmup=options.warmup, runs=options.runs)
+        machine = describe_machine()
+        if options.json:
+            _write_json(
+                {
+                    **timing.to_dict(),
+                    **_setting(session),
+                    "machine": machine,
+                    "peak_memory_bytes": peak_memory_bytes(),
+                }
+            )
+        else:
+            write_result(text.bench(timing, session, machine))
+    return 0
+
+
+def info(options: argparse.Namespace) -> int:
+    """Show a file's contract and what it would run on; works with no runtime installed.
+
+    Args:
+        options: ``file``, ``runtime``.
+    """
+    container = read_container(options.file)
+    runtime: dict[str, Any]
+    try:
+        name = choose_runtime(container.format, options.runtime)
+        runtime = {
+            "name": name,
+            "package": RUNTIMES[name].package,
+            "version": installed_version(name),
+        }
+    except RuntimeMissingError as error:
+        runtime = error.to_dict()
+    contract = container.contract
+    facts = {
+        "file": options.file,
+        "format": container.format,
+        "bytes": len(container.data),
+        "payload_bytes": container.payload_size,
+        "contract": None if contract is None else json.loads(contract.to_json()),
+        "runtime": runtime,
+    }
+    if options.json:
+        _write_json(facts)
+    else:
+        write_result(text.info(facts, contract))
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Score many images; the result file appears whole or not at all.
+
+    Args:
+        options: ``file``, ``images``, ``scores``, and those of ``_open``.
+    """
+    from edgecnn_runner.output import atomic_file
+
+    images = _read_images(options.images)
+    target = Path(options.scores)
+    with _open(options) as classifier:
+        scores = classifier.session.predict(images)
+        with atomic_file(target) as file:
+            np.savez_compressed(file, scores=scores)
+        facts = {"images": len(images), "scores": str(target), **_setting(classifier.session)}
+    if options.json:
+        _write_json(facts)
+    else:
+        write_result(f"{len(images)} images scored by {facts['runtime']}: {target}\n")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> Classifier:
+    """Open ``file`` with ``labels``, ``input_range``, ``threads`` and ``runtime``."""
+    labels = None
+    if options.labels is not None:
+        from edgecnn_runner.foreign import read_labels
+
+        labels = read_labels(options.labels)
+    with without_native_chatter():
+        return Classifier(
+            options.file,
+            labels=labels,
+            input_range=options.input_range,
+            threads=options.threads,
+            runtime=options.runtime,
+        )
+
+
+def _bench_image(classifier: Classifier, path: str | None) -> npt.NDArray[np.uint8]:
+    spec = classifier.contract.input
+    shape = (spec.height, spec.width, spec.channels)
+    if path is None:
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    from edgecnn_runner.decode import read_image
+    from edgecnn_runner.preprocess import prepare
+
+    return prepare(read_image(path), height=spec.height, width=spec.width, channels=spec.channels)
+
+
+def _read_images(path: str) -> npt.NDArray[np.uint8]:
+    try:
+        regular_size(Path(path))
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            images: npt.NDArray[np.uint8] = stored["images"]
+    except Exception as error:
+        raise ImageError(
+            f"cannot read the images {path}",
+            observed=f"{type(error).__name__}: {error}",
+            expected="an .npz file with an array `images` (n, height, width, channels), uint8",
+            remedy="write it with numpy.savez(path, images=images)",
+        ) from error
+    return images
+
+
+def _setting(session: Session) -> dict[str, Any]:
+    return {
+        "file": str(session.path),
+        "runtime": session.runtime,
+        "threads": session.threads,
+        "model": session.contract.model,
+        "variant": session.contract.variant,
+    }
+
+
+def _write_json(value: object) -> None:
+    write_result(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")

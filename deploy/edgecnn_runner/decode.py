@@ -1,0 +1,186 @@
+"""Image files to RGB bytes; the only file that imports Pillow."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from edgecnn_runner.errors import ImageError
+from edgecnn_runner.files import regular_size
+
+__all__ = ["MAX_PIXELS", "read_image"]
+
+MAX_PIXELS: Final = 50_000_000
+"""More pixels than any camera of a device makes; a file that claims more is refused unread."""
+
+_BAND_PIXELS: Final = 1 << 18  # converted at a time: a few megabytes
+_COMMON: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # what Pillow knows from the start
+# Pillow reads these by starting another program, or only as placeholders.
+_NEVER: Final = frozenset({"EPS", "WMF", "FPX", "MIC", "BUFR", "GRIB", "HDF5", "MPEG"})
+_ORIENTATION: Final = 0x0112  # Exif 2.32, section 4.6.5
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WITH_ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
+_EXPECTED: Final = "a complete JPEG, PNG, GIF, BMP, WebP or TIFF image"
+_REMEDY: Final = "open it in a viewer; save or copy it again, as PNG or JPEG"
+
+
+def read_image(source: str | Path | bytes) -> npt.NDArray[np.uint8]:
+    """Read an image file as RGB: the first frame, upright, on white where it is transparent.
+
+    Greyscale, palette, CMYK, 1-bit and 16-bit images (``value >> 8``) become RGB; EXIF
+    orientation is applied; a transparent pixel becomes ``(c * a + 255 * (255 - a) + 127) // 255``.
+
+    Args:
+        source: A path, or the bytes of a file.
+
+    Returns:
+        Shape (height, width, 3), uint8.
+
+    Raises:
+        ImageError: If the file is missing, empty, truncated, damaged, of a type that Pillow does
+            not read, has more than ``MAX_PIXELS`` pixels, or does not fit into memory.
+    """
+    name, data = _bytes_of(source)
+    if not data:
+        raise ImageError(f"{name} is empty", observed="0 bytes", expected=_EXPECTED, remedy=_REMEDY)
+    # Pillow warns of what is dealt with here: sizes, transparent palettes, odd metadata.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with _open(data) as image:
+                _check_size(image.size, name)
+                image.load()
+                return _to_rgb(_upright(image), name)
+        except ImageError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _too_large(name, str(error)) from error
+        except UnidentifiedImageError as error:
+            raise ImageError(
+                f"{name} is not an image Pillow can read",
+                observed=f"{len(data)} bytes beginning {data[:8].hex(' ')}",
+                expected=_EXPECTED,
+                remedy=_REMEDY,
+            ) from error
+        except MemoryError as error:
+            raise _too_large(name, "it does not fit into memory") from error
+        except Exception as error:
+            raise ImageError(
+                f"{name} is damaged or truncated",
+                observed=f"{type(error).__name__}: {error}",
+                expected=_EXPECTED,
+                remedy=_REMEDY,
+            ) from error
+
+
+def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
+    if isinstance(source, bytes):
+        return "the image", source
+    try:
+        regular_size(Path(source))
+        return str(source), Path(source).read_bytes()
+    except MemoryError as error:
+        raise _too_large(str(source), "it does not fit into memory") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"cannot read the image {source}",
+            observed=getattr(error, "strerror", None) or error,
+            expected="a readable image file",
+            remedy="check the path",
+        ) from error
+
+
+def _open(data: bytes) -> Image.Image:
+    # The common formats first: knowing all of them takes Pillow longer than reading most images.
+    try:
+        return Image.open(io.BytesIO(data), formats=_COMMON)
+    except UnidentifiedImageError:
+        Image.init()
+        others = [name for name in Image.ID if name not in _NEVER]
+        return Image.open(io.BytesIO(data), formats=others)
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} x {height} pixels")
+
+
+def _too_large(name: str, observed: str) -> ImageError:
+    return ImageError(
+        f"{name} is too large to be read safely",
+        observed=observed,
+        expected=f"at most {MAX_PIXELS} pixels",
+        remedy="scale it down first; a classifier sees far fewer pixels anyway",
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":
+        return image  # Pillow has turned it while loading
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - damaged metadata raises anything; the pixels are fine
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image, name: str) -> npt.NDArray[np.uint8]:
+    """Convert in bands of rows: the steps in between take several times the memory of the result.
+
+    Pillow takes up to 4 bytes a pixel, twice that to turn an image upright, and the result 3:
+    one of 49 megapixels with alpha peaks at 340 MB.
+    """
+    width, height = image.size
+    rgb = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = image if rows >= height else image.crop((0, top, width, bottom))
+        rgb[top:bottom] = _band_to_rgb(band, name)
+    return rgb
+
+
+def _band_to_rgb(band: Image.Image, name: str) -> npt.NDArray[np.uint8]:
+    if band.mode.startswith(("I", "F")):
+        return _wide_grey_to_rgb(band, name)
+    if band.mode in _WITH_ALPHA or "transparency" in band.info:
+        return _on_white(np.asarray(band.convert("RGBA")))
+    return np.asarray(band.convert("RGB"))
+
+
+def _on_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    colour, alpha = rgba[:, :, :3].astype(np.uint16), rgba[:, :, 3:].astype(np.uint16)
+    # At most 255 * 255 + 127, which uint16 holds.
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _wide_grey_to_rgb(image: Image.Image, name: str) -> npt.NDArray[np.uint8]:
+    """Read 16-bit greyscale, which Pillow gives as mode I;16 or, in older versions, I."""
+    values: npt.NDArray[Any] = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 0xFFFF:
+        raise ImageError(
+            f"{name} holds values that are not 8 or 16 bits wide",
+            observed=f"mode {image.mode}, {values.min()} to {values.max()}",
+            expected="8 or 16 bits a channel",
+            remedy=_REMEDY,
+        )
+    grey = (values.astype(np.uint16) >> 8).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)

@@ -1,0 +1,137 @@
+"""Does a model fit its contract: one image in, one score per label out."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from edgecnn_runner.contract import Contract
+from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.runtimes import TensorInfo
+
+__all__ = ["check_classifier", "check_fit", "class_count", "input_shape"]
+
+_TYPES: Final = ("uint8", "int8", "float32")
+_NOT_OURS: Final = "name an image classifier: one image in, one score per class out"
+
+
+def check_classifier(
+    inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...], *, name: str
+) -> None:
+    """Refuse a model that is not a classifier of one image.
+
+    Args:
+        inputs: All inputs of the model.
+        outputs: All its outputs.
+        name: What to call the file in errors.
+
+    Raises:
+        ArtifactError: If it has not one input and one output, the input is not an image of a
+            fixed size with 1 or 3 channels, the output is not a list of scores, or a type is
+            none of uint8, int8 and float32.
+    """
+
+    def refuse(problem: str, observed: object, expected: str) -> ArtifactError:
+        return ArtifactError(
+            f"{name} is not an image classifier: {problem}",
+            observed=observed,
+            expected=expected,
+            remedy=_NOT_OURS,
+        )
+
+    for side, tensors in (("input", inputs), ("output", outputs)):
+        if len(tensors) != 1:
+            raise refuse(f"it has {len(tensors)} {side}s", len(tensors), f"one {side}")
+        if tensors[0].dtype not in _TYPES:
+            raise refuse(f"its {side}'s type", tensors[0].dtype, " or ".join(_TYPES))
+    shape = inputs[0].shape
+    if (
+        len(shape) != 4
+        or shape[0] not in (1, -1)
+        or min(shape[1:]) < 1
+        or not {shape[1], shape[3]} & {1, 3}
+    ):
+        raise refuse(
+            "its input is not one image",
+            _spell(shape),
+            "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels",
+        )
+    if class_count(outputs[0].shape) < 2:
+        raise refuse(
+            "its output is not one score per class", _spell(outputs[0].shape), "(1, classes)"
+        )
+
+
+def class_count(shape: tuple[int, ...]) -> int:
+    """Return how many scores an output of this shape holds; 0 if it is not a list of scores.
+
+    Args:
+        shape: With or without batch axis; all other axes but one are 1.
+    """
+    sizes = [abs(size) if index == 0 else size for index, size in enumerate(shape)]
+    longest = max(sizes, default=0)
+    return longest if min(sizes, default=0) > 0 and math.prod(sizes) == longest else 0
+
+
+def input_shape(contract: Contract) -> tuple[int, int, int, int]:
+    """Return the input shape that a contract speaks of, with a batch of one."""
+    spec = contract.input
+    if spec.layout == "NCHW":
+        return (1, spec.channels, spec.height, spec.width)
+    return (1, spec.height, spec.width, spec.channels)
+
+
+def check_fit(
+    contract: Contract,
+    inputs: tuple[TensorInfo, ...],
+    outputs: tuple[TensorInfo, ...],
+    *,
+    name: str,
+) -> None:
+    """Refuse a contract that describes another model than this one.
+
+    Args:
+        contract: From the file, or from the command line.
+        inputs: The model's, which ``check_classifier`` has accepted.
+        outputs: Likewise.
+        name: What to call the file in errors.
+
+    Raises:
+        ContractError: If shape, type, quantization or number of labels differ.
+    """
+
+    def refuse(what: str, observed: object, expected: object) -> ContractError:
+        return ContractError(
+            f"the contract does not fit the model in {name}: {what}",
+            observed=f"the model has {observed}",
+            expected=f"the contract says {expected}",
+            remedy="give the labels and the input range the model was trained with, "
+            "or convert the model again",
+        )
+
+    wanted, found = input_shape(contract), inputs[0].shape
+    if found[1:] != wanted[1:]:
+        raise refuse("input shape", _spell(found), _spell(wanted))
+    classes = class_count(outputs[0].shape)
+    if classes != len(contract.labels):
+        raise refuse("number of labels", f"{classes} outputs", f"{len(contract.labels)} labels")
+    for side, tensor, spec in (
+        ("input", inputs[0], contract.input),
+        ("output", outputs[0], contract.output),
+    ):
+        if tensor.dtype != spec.dtype:
+            raise refuse(f"{side} type", tensor.dtype, spec.dtype)
+        if tensor.dtype == "float32" or tensor.scale == 0:
+            continue
+        # The file holds the scale as float32, the contract as decimal text.
+        same = math.isclose(tensor.scale, spec.scale, rel_tol=1e-6)
+        if not same or tensor.zero_point != spec.zero_point:
+            raise refuse(
+                f"{side} quantization",
+                f"scale {tensor.scale}, zero point {tensor.zero_point}",
+                f"scale {spec.scale}, zero point {spec.zero_point}",
+            )
+
+
+def _spell(shape: tuple[int, ...]) -> str:
+    return "(" + ", ".join("any" if size < 0 else str(size) for size in shape) + ")"

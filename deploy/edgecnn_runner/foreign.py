@@ -1,0 +1,254 @@
+"""Model files that edgecnn did not make: labels and range from the user, the rest from the file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgecnn_runner.container import Container, read_container
+from edgecnn_runner.contract import INPUT_RANGES, Contract, InputSpec, OutputSpec, repeated
+from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.files import regular_size
+from edgecnn_runner.fitting import class_count
+from edgecnn_runner.probe import Description, probe
+from edgecnn_runner.runtimes import TensorInfo, choose_runtime
+from edgecnn_runner.session import Session, two_contracts
+
+__all__ = ["foreign_contract", "open_foreign", "parse_labels", "read_labels"]
+
+
+def foreign_contract(
+    path: str | Path,
+    labels: Sequence[str],
+    input_range: str,
+    output_kind: str | None = None,
+    *,
+    runtime: str | None = None,
+) -> Contract:
+    """Make the contract of a foreign file, by running it once in another process.
+
+    Args:
+        path: A ``.tflite`` or ``.onnx`` file without a contract.
+        labels: Class names in output order.
+        input_range: A key of ``INPUT_RANGES``: what pixels 0..255 are as the model's real input.
+        output_kind: ``probabilities`` or ``logits``; None tells by whether the answers to two
+            images are each positive and sum to 1.
+        runtime: Which runtime to ask; None for the best installed.
+
+    Returns:
+        A contract without digests.
+
+    Raises:
+        ArtifactError: If the file is damaged, not a classifier, or wants input that no
+            ``input_range`` describes.
+        ContractError: If it carries a contract, if the range is unknown or does not fit, or if
+            there are more or fewer labels than outputs.
+        RuntimeMissingError: If no runtime for it is installed.
+        RuntimeTooOldError: If the runtime is older than the file.
+    """
+    path = Path(path)
+    container = read_container(path)
+    _need_both(container, labels, input_range, path)
+    description = probe(path, container.data, choose_runtime(container.format, runtime))
+    return _contract(container, description, path, labels, input_range, output_kind)
+
+
+def open_foreign(
+    path: str | Path,
+    *,
+    labels: Sequence[str] | None,
+    input_range: str | None,
+    threads: int = 1,
+    runtime: str | None = None,
+) -> Session:
+    """Open a foreign file; like ``foreign_contract`` and ``Session.open``, with one trial run.
+
+    Args:
+        path: A ``.tflite`` or ``.onnx`` file without a contract.
+        labels: Class names in output order.
+        input_range: A key of ``INPUT_RANGES``.
+        threads: At least 1.
+        runtime: None for the best installed.
+
+    Returns:
+        The session.
+
+    Raises:
+        EdgeError: As those two; ``ContractError`` if labels or range are missing.
+    """
+    path = Path(path)
+    container = read_container(path)
+    wanted = _need_both(container, labels, input_range, path)
+    name = choose_runtime(container.format, runtime)
+    description = probe(path, container.data, name)
+    return Session(
+        path,
+        container,
+        _contract(container, description, path, *wanted, None),
+        threads=threads,
+        runtime_name=name,
+        started_ns=time.perf_counter_ns(),
+    )
+
+
+def read_labels(path: str | Path) -> tuple[str, ...]:
+    """Read class names from a UTF-8 text file; see ``parse_labels``.
+
+    Raises:
+        ContractError: If it cannot be read, is not text, or as ``parse_labels``.
+    """
+    try:
+        regular_size(Path(path))
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise ContractError(
+            f"cannot read the labels {path}: {getattr(error, 'strerror', None) or error}",
+            expected="a text file with one class name a line",
+            remedy="check the path, and save the file as UTF-8",
+        ) from error
+    return parse_labels(text, name=str(path))
+
+
+def parse_labels(text: str, *, name: str) -> tuple[str, ...]:
+    """Read class names, one a line; space around them and empty lines at the end do not count.
+
+    Args:
+        text: The names in output order, with or without a byte order mark.
+        name: What to call the text in errors.
+
+    Returns:
+        At least two names, all different.
+
+    Raises:
+        ContractError: If a line between names is blank, a name stands there twice, or there are
+            fewer than two; the message names all of them.
+    """
+    lines = text.removeprefix("\ufeff").rstrip().split("\n")
+    labels = tuple(line.strip() for line in lines)
+    problems = []
+    blank = [str(number) for number, label in enumerate(labels, 1) if not label]
+    named = len(labels) - len(blank)
+    if blank and named:
+        problems.append(f"blank lines: {', '.join(blank)}")
+    twice = repeated(label for label in labels if label)
+    if twice:
+        problems.append(f"names given twice: {', '.join(twice)}")
+    if named < 2:
+        problems.append(f"{named} names, not at least 2")
+    if problems:
+        raise ContractError(
+            f"the labels {name} do not name classes",
+            observed="; ".join(problems),
+            expected="one class name a line, in output order, each another",
+            remedy="name each class once; tell equal names apart: crane (bird), crane (machine)",
+        )
+    return labels
+
+
+def _need_both(
+    container: Container, labels: Sequence[str] | None, input_range: str | None, path: Path
+) -> tuple[Sequence[str], str]:
+    if container.contract is not None:
+        raise two_contracts(str(path))
+    if labels is None or input_range is None or input_range not in INPUT_RANGES:
+        raise ContractError(
+            f"{path} carries no contract; it needs labels and an input range",
+            observed=f"labels: {'none' if labels is None else len(labels)}, "
+            f"input range: {input_range or 'none'}",
+            expected="labels, and one of " + ", ".join(INPUT_RANGES),
+            remedy="name both: --labels FILE --input-range 0..1, for example",
+        )
+    return labels, input_range
+
+
+def _contract(
+    container: Container,
+    description: Description,
+    path: Path,
+    labels: Sequence[str],
+    input_range: str,
+    output_kind: str | None,
+) -> Contract:
+    classes = class_count(description.output.shape)
+    if classes != len(labels):
+        raise ContractError(
+            f"the labels do not fit the model in {path}",
+            observed=f"{len(labels)} labels",
+            expected=f"{classes}, one for each output",
+            remedy="give the labels the model was trained with, one a line, in output order",
+        )
+    twice = repeated(labels)
+    if twice:
+        raise ContractError(
+            f"the labels for {path} name a class twice",
+            observed=", ".join(twice),
+            expected="names that are all different",
+            remedy="tell them apart: crane (bird), crane (machine)",
+        )
+    return Contract(
+        model=path.stem,
+        variant=f"{container.format}-foreign",
+        labels=tuple(labels),
+        input=_input_spec(description.input, input_range, path),
+        output=_output_spec(description, output_kind, path),
+    )
+
+
+def _input_spec(tensor: TensorInfo, input_range: str, path: Path) -> InputSpec:
+    layout = "NHWC" if tensor.shape[3] in (1, 3) else "NCHW"
+    height, width, channels = (
+        tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
+    )
+    scale = tensor.scale
+    if tensor.dtype != "float32" and scale == 0:
+        # Integers without a scale stand for themselves, so only raw bytes make sense.
+        if tensor.dtype != "uint8" or input_range != "0..255":
+            raise ArtifactError(
+                f"{path} does not say what its integer input stands for",
+                observed=f"{tensor.dtype} without scale, input range {input_range}",
+                expected="a quantized or float input, or raw bytes (uint8) with range 0..255",
+                remedy="name --input-range 0..255 if it takes raw bytes; else convert it again",
+            )
+        scale = 1.0
+    return InputSpec(
+        height=height,
+        width=width,
+        channels=channels,
+        dtype=tensor.dtype,
+        range=input_range,
+        layout=layout,
+        scale=scale or 1.0,
+        zero_point=tensor.zero_point,
+    )
+
+
+def _output_spec(description: Description, kind: str | None, path: Path) -> OutputSpec:
+    tensor = description.output
+    if tensor.dtype == "float32":
+        step = 0.0
+    elif tensor.scale > 0:
+        step = tensor.scale
+    else:
+        raise ArtifactError(
+            f"{path} does not say what its integer scores stand for",
+            observed=f"{tensor.dtype} without scale",
+            expected="a quantized or float output",
+            remedy="convert the model again with a float output",
+        )
+    return OutputSpec(
+        dtype=tensor.dtype,
+        kind=kind or _tell_kind(description.samples, step),
+        scale=step or 1.0,
+        zero_point=tensor.zero_point if step else 0,
+    )
+
+
+def _tell_kind(samples: Sequence[Sequence[float]], step: float) -> str:
+    """Tell probabilities, which are positive and sum to 1, from logits."""
+    for sample in samples:
+        # Each integer score may be half a step off.
+        slack = 1e-3 + step * len(sample) / 2
+        if min(sample) < 0 or abs(sum(sample) - 1) > slack:
+            return "logits"
+    return "probabilities"

@@ -1,0 +1,90 @@
+"""Result files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from edgecnn_runner.errors import OutputError
+
+__all__ = ["PART_SUFFIX", "atomic_file", "whole_file"]
+
+PART_SUFFIX: Final = ".part"
+"""What a file that is still being written ends in."""
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "free some space, or name a file elsewhere",
+    errno.EDQUOT: "free some of your quota, or name a file elsewhere",
+    errno.EROFS: "the file system is read-only; name a file elsewhere",
+    errno.EACCES: "you may not write there; name a file elsewhere",
+    errno.EPERM: "you may not write there; name a file elsewhere",
+    errno.ENOENT: "make the folder first, or name a file elsewhere",
+}
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears at ``path`` only when the block ends well.
+
+    It is written beside its place, flushed to the disk, and renamed.
+
+    Args:
+        path: Where the file is to be; its folder must exist.
+
+    Yields:
+        A binary file object.
+
+    Raises:
+        OSError: If it cannot be written. What was at ``path`` before stays untouched then.
+    """
+    path = Path(os.path.realpath(path))  # a link's target is what is written
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # A device or a pipe, such as /dev/stdout, is written to; nothing takes its place.
+        with path.open("wb") as special:
+            yield special
+        return
+    # Cut, so that a long name stays within what a file system takes.
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name[:100]}.", suffix=PART_SUFFIX, dir=path.parent
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; results are as readable as the umask says.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing as ``whole_file`` does, with a remedy where that fails.
+
+    Args:
+        path: Where the file is to be; its folder must exist.
+
+    Yields:
+        A binary file object.
+
+    Raises:
+        OutputError: If it cannot be written. What was at ``path`` before stays untouched then.
+    """
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            remedy=_REMEDIES.get(error.errno or 0, "check the path and the disk"),
+        ) from error

@@ -1,0 +1,101 @@
+"""A model's raw answer to probabilities, a ranking and a decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner.contract import OutputSpec
+from edgecnn_runner.errors import ScoreError
+from edgecnn_runner.quantize import dequantize
+
+__all__ = ["check_finite", "decide", "probabilities", "rank", "softmax"]
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return probabilities for logits, along the last axis.
+
+    Computed in float64 after subtracting each row's maximum, so that no logit overflows.
+
+    Args:
+        logits: Shape (..., classes), finite.
+
+    Returns:
+        float32, the same shape; each row sums to 1 within rounding.
+    """
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    shares: npt.NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(
+        np.float32
+    )
+    return shares
+
+
+def probabilities(raw: npt.NDArray[Any], spec: OutputSpec) -> npt.NDArray[np.float32]:
+    """Read a model's raw output: dequantized, and through a softmax where it gives logits.
+
+    Args:
+        raw: Shape (..., classes), of the type the contract names.
+        spec: The output part of the contract.
+
+    Returns:
+        float32 of the same shape; never a view of ``raw``.
+
+    Raises:
+        ScoreError: If a score is NaN or infinite.
+    """
+    if raw.dtype.kind == "f":
+        real = raw.astype(np.float32)
+        check_finite(real)
+    else:
+        real = dequantize(raw, spec.scale, spec.zero_point)
+    return softmax(real) if spec.kind == "logits" else real
+
+
+def check_finite(scores: npt.NDArray[Any]) -> None:
+    """Refuse scores that are not numbers.
+
+    Args:
+        scores: Shape (..., classes).
+
+    Raises:
+        ScoreError: If any is NaN or infinite.
+    """
+    finite = np.isfinite(scores)
+    if not finite.all():
+        bad = int(np.count_nonzero(~finite))
+        raise ScoreError(
+            "the model answers with scores that are not numbers",
+            observed=f"{bad} of {finite.size} scores are NaN or infinite",
+            expected="finite scores",
+            remedy="check the model's weights for NaN: train and convert it again",
+        )
+
+
+def rank(scores: npt.NDArray[Any], top: int) -> npt.NDArray[np.intp]:
+    """Return the indices of the best classes, best first; ties go to the lowest index.
+
+    Args:
+        scores: Shape (classes,).
+        top: How many; more than there are classes means all.
+
+    Returns:
+        Indices, shape (min(top, classes),).
+    """
+    return np.argsort(-np.asarray(scores, np.float64), kind="stable")[:top]
+
+
+def decide(scores: npt.NDArray[Any], reject_below: float = 0.0) -> int | None:
+    """Return the index of the best class, or None if its score is below ``reject_below``.
+
+    Args:
+        scores: Shape (classes,).
+        reject_below: 0 rejects nothing.
+
+    Returns:
+        The lowest index with the highest score, or None.
+    """
+    best = int(np.argmax(scores))
+    return None if scores[best] < reject_below else best

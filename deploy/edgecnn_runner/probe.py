@@ -1,0 +1,220 @@
+"""Try a foreign model file in a process of its own, before this process loads it.
+
+A file that edgecnn made is protected by the digest in its contract. Any other may be damaged in
+ways that no runtime checks, and end the process that loads it. So it is first loaded and run in a
+child, ``python -m edgecnn_runner.probe FILE RUNTIME``, under limits of time and memory: a child
+that dies is an error with a name, and the caller lives on. Damage that ends a process only now
+and then, by where memory happens to lie, is what ``flatbuffer`` finds before that. Nothing is
+remembered between calls, since a file can change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner import errors
+from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
+from edgecnn_runner.fitting import check_classifier
+from edgecnn_runner.flatbuffer import check_tflite
+from edgecnn_runner.quantize import dequantize
+from edgecnn_runner.runtimes import TensorInfo, open_backend
+
+__all__ = ["Description", "main", "probe"]
+
+TIMEOUT_S: Final = 60.0
+_MEMORY_BYTES: Final = 4 << 30
+_REMEDY: Final = "copy the file again from where it was made, or convert the model again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a trial run found out about a model.
+
+    Attributes:
+        input: Its one input.
+        output: Its one output.
+        samples: The answers to an image of zeros and to a ramp, dequantized.
+    """
+
+    input: TensorInfo
+    output: TensorInfo
+    samples: tuple[tuple[float, ...], ...]
+
+
+def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S) -> Description:
+    """Load and run a model in another process.
+
+    Args:
+        path: The file.
+        data: The bytes of it that the caller is about to load.
+        runtime: A key of ``runtimes.RUNTIMES``.
+        timeout_s: Seconds after which the child is ended.
+
+    Returns:
+        The model's description.
+
+    Raises:
+        ArtifactError: If the child crashes, takes too long, runs out of memory, finds that the
+            model is no classifier, or reads another file than ``data``.
+        RuntimeMissingError: If the runtime does not start there.
+        RuntimeTooOldError: If the runtime is older than the file.
+    """
+    if data[4:8] == b"TFL3":
+        check_tflite(data, name=str(path))
+    if not sys.executable:
+        raise RuntimeMissingError(
+            "a model file without contract cannot be tried: this Python does not know its program",
+            remedy="run it with a normal python, or use a file that edgecnn converted",
+        )
+    # -P keeps the current folder off the child's path; what this process can import, it can.
+    command = [sys.executable, "-P", "-m", "edgecnn_runner.probe", str(path), runtime]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(  # noqa: S603 - this very Python and a file name, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(
+            f"{path} takes too long for one image",
+            observed=f"more than {timeout_s:.0f} s",
+            expected="an answer",
+            remedy=_REMEDY,
+        ) from error
+    return _read_report(path, data, done)
+
+
+def _read_report(path: Path, data: bytes, done: subprocess.CompletedProcess[bytes]) -> Description:
+    try:
+        # A runtime may also end a process without a sound: exit code 0 and no report.
+        report = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        report = None
+    if report is None:
+        raise ArtifactError(
+            f"{path} ends the program that runs it",
+            observed=_cause_of_death(done),
+            expected="an answer to an image of zeros",
+            remedy=_REMEDY,
+        )
+    if "error" in report:
+        raise _rebuild(report)
+    if report["sha256"] != hashlib.sha256(data).hexdigest():
+        raise ArtifactError(
+            f"{path} changed while it was being read", remedy="try again when it is complete"
+        )
+    tensors = [TensorInfo(**{**report[side], "shape": tuple(report[side]["shape"])})
+               for side in ("input", "output")]  # fmt: skip
+    samples = tuple(tuple(sample) for sample in report["samples"])
+    return Description(input=tensors[0], output=tensors[1], samples=samples)
+
+
+def _cause_of_death(done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode < 0:
+        try:
+            return signal.Signals(-done.returncode).name
+        except ValueError:
+            return f"signal {-done.returncode}"
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else f"exit code {done.returncode}"
+
+
+def _rebuild(report: Mapping[str, Any]) -> EdgeError:
+    kind = getattr(errors, report["error"])
+    error: EdgeError = kind(
+        report["problem"],
+        observed=report["observed"],
+        expected=report["expected"],
+        remedy=report["remedy"],
+    )
+    return error
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Load and run a model here; print what was found as JSON. The child's side.
+
+    Args:
+        arguments: The file and the runtime.
+
+    Returns:
+        0, also for a typed error, which is in the JSON.
+    """
+    path, runtime = Path(arguments[0]), arguments[1]
+    _limit_resources()
+    # Whatever a runtime prints must not get into the report.
+    report_to = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        report = _examine(path, runtime)
+    except EdgeError as error:
+        report = error.to_dict()
+    with report_to:
+        json.dump(report, report_to)
+    return 0
+
+
+def _limit_resources() -> None:
+    # Where the system has no such limits, the time limit must do.
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if sys.platform == "linux":
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            limit = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(hard, _MEMORY_BYTES)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _examine(path: Path, runtime: str) -> dict[str, Any]:
+    data = path.read_bytes()
+    backend = open_backend(runtime, data, threads=1)
+    check_classifier(backend.inputs, backend.outputs, name=str(path))
+    fed, given = backend.inputs[0], backend.outputs[0]
+    samples = [_as_real(backend.run(image), given) for image in _images(fed)]
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "input": asdict(fed),
+        "output": asdict(given),
+        # NaN has no word in JSON; it is found again, and named, when real images are run.
+        "samples": [np.nan_to_num(sample).tolist() for sample in samples],
+    }
+
+
+def _images(fed: TensorInfo) -> list[npt.NDArray[Any]]:
+    shape = tuple(abs(size) for size in fed.shape)
+    steps = np.arange(math.prod(shape), dtype=np.int64) % 256
+    ramp: npt.NDArray[Any]
+    if fed.dtype == "float32":
+        ramp = (steps / 255).astype(np.float32)
+    else:
+        ramp = steps.astype(np.uint8).view(fed.dtype)
+    return [np.zeros(shape, fed.dtype), ramp.reshape(shape)]
+
+
+def _as_real(raw: npt.NDArray[Any], given: TensorInfo) -> npt.NDArray[np.float64]:
+    flat = raw.reshape(-1)
+    if flat.dtype.kind != "f" and given.scale > 0:
+        flat = dequantize(flat, given.scale, given.zero_point)
+    return flat.astype(np.float64)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

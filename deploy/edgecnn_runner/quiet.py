@@ -1,0 +1,65 @@
+"""Hide what a runtime's native code says for its own developers while it loads a model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+__all__ = ["without_native_chatter"]
+
+
+@contextlib.contextmanager
+def without_native_chatter() -> Iterator[None]:
+    """Drop lines that begin with ``INFO:`` from the standard error of native code.
+
+    TFLite tells on every start that it made its XNNPACK delegate, from C++ and straight to file
+    descriptor 2. Everything else that was written is passed on when the block ends. The
+    descriptor belongs to the whole process: for command lines, not for libraries. Where standard
+    error is closed, or no temporary file can be made, nothing is dropped.
+
+    Yields:
+        Nothing.
+    """
+    with contextlib.ExitStack() as stack:
+        # A service may run without standard error, or without a temporary folder it may write to;
+        # chatter is no reason to fail then.
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError):
+                _redirect(stack)
+        yield
+
+
+def _redirect(stack: contextlib.ExitStack) -> None:
+    """Send standard error to a temporary file until ``stack`` closes; all or nothing.
+
+    Raises:
+        OSError: If that cannot be; standard error is as it was then.
+    """
+    with contextlib.ExitStack() as opened:
+        # First of all, lest the temporary file get the number of a closed standard error.
+        saved = os.dup(2)
+        opened.callback(os.close, saved)
+        caught = opened.enter_context(tempfile.TemporaryFile())
+        _flush()
+        os.dup2(caught.fileno(), 2)
+        stack.push(opened.pop_all())
+        stack.callback(_restore, saved, caught)
+
+
+def _restore(saved: int, caught: IO[bytes]) -> None:
+    _flush()
+    os.dup2(saved, 2)
+    with contextlib.suppress(OSError):  # it may be full or a broken pipe
+        caught.seek(0)
+        for line in caught:
+            if not line.startswith(b"INFO:"):
+                os.write(2, line)
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, ValueError):  # full, or closed by somebody
+        sys.stderr.flush()

@@ -1,0 +1,285 @@
+"""One model file, loaded and ready: images of the model's size in, scores out.
+
+Everything that can be decided once is decided in ``Session.open``; what is left for each image
+is one check, one copy, the inference itself and a look at the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner.container import Container, read_container
+from edgecnn_runner.contract import Contract
+from edgecnn_runner.errors import ContractError, ImageError, ScoreError
+from edgecnn_runner.feed import make_feed
+from edgecnn_runner.fitting import check_classifier, check_fit
+from edgecnn_runner.postprocess import probabilities
+from edgecnn_runner.quantize import dequantize
+from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version, open_backend
+
+__all__ = ["Session"]
+
+_UINT8 = np.dtype(np.uint8)
+
+
+class Session:
+    """A loaded model. Use ``Session.open``; not for several threads at once.
+
+    Attributes:
+        contract: How the file is fed and read.
+        path: The file.
+        format: ``tflite`` or ``onnx``.
+        threads: How many the runtime may use.
+        runtime_name: A key of ``runtimes.RUNTIMES``.
+        load_ns: How long reading, checking and loading the file took, in nanoseconds; for a
+            foreign file without its trial run in another process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: Container,
+        contract: Contract,
+        *,
+        threads: int,
+        runtime_name: str,
+        started_ns: int,
+    ) -> None:
+        """Load a model whose bytes may be trusted; ``Session.open`` sees to that."""
+        if threads < 1:
+            raise ValueError(f"threads is {threads}, not at least 1")
+        self.path, self.contract, self.format = path, contract, container.format
+        self.threads, self.runtime_name = threads, runtime_name
+        backend = open_backend(
+            runtime_name, container.data, threads=threads, min_runtime=contract.min_runtime
+        )
+        check_classifier(backend.inputs, backend.outputs, name=str(path))
+        check_fit(contract, backend.inputs, backend.outputs, name=str(path))
+        spec = contract.input
+        self._shape = (spec.height, spec.width, spec.channels)
+        self._feed = make_feed(spec)
+        self._run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = backend.run
+        self._classes = len(contract.labels)
+        self._score_of = _score_table(contract)
+        self.load_ns = time.perf_counter_ns() - started_ns
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        contract: Contract | None = None,
+        threads: int = 1,
+        runtime: str | None = None,
+    ) -> Session:
+        """Read, check and load a model file.
+
+        Args:
+            path: A ``.tflite`` or ``.onnx`` file.
+            contract: For a foreign file, which carries none (``foreign.foreign_contract`` makes
+                one). Such a file is first loaded and run in another process.
+            threads: At least 1. Networks this small gain little from two, and their slowest
+                calls get much slower when a core is busy.
+            runtime: ``litert``, ``tflite-runtime`` or ``onnxruntime``; None for the best
+                installed.
+
+        Returns:
+            The session; closing it, or leaving its ``with`` block, frees the model.
+
+        Raises:
+            ArtifactError: If the file is missing, damaged, or not a classifier.
+            ContractError: If it has no contract and none was given, if both are there, or if
+                contract and model do not fit.
+            RuntimeMissingError: If no runtime for it is installed.
+            RuntimeTooOldError: If the runtime is older than the file.
+            ValueError: If ``threads`` is below 1.
+        """
+        path = Path(path)
+        started_ns = time.perf_counter_ns()
+        container = read_container(path)
+        read_ns = time.perf_counter_ns() - started_ns
+        chosen = choose_contract(container, contract, name=str(path))
+        runtime_name = choose_runtime(container.format, runtime)
+        if container.contract is None:
+            from edgecnn_runner.probe import probe
+
+            probe(path, container.data, runtime_name)
+        return cls(
+            path,
+            container,
+            chosen,
+            threads=threads,
+            runtime_name=runtime_name,
+            started_ns=time.perf_counter_ns() - read_ns,
+        )
+
+    @property
+    def runtime(self) -> str:
+        """The runtime's package and version, for example ``ai-edge-litert 2.3.0``."""
+        return f"{RUNTIMES[self.runtime_name].package} {installed_version(self.runtime_name)}"
+
+    def classify(self, image: npt.NDArray[np.uint8]) -> tuple[int, float]:
+        """Return the best class of one image and its probability; the fast path.
+
+        For integer probabilities, argmax works on the raw integers and only the best one is
+        dequantized; the answer is that of ``scores``, ties going to the lowest index.
+
+        Args:
+            image: Shape (height, width, channels) of the model, uint8.
+
+        Returns:
+            The class index and its probability.
+
+        Raises:
+            ImageError: If the image has another shape or type.
+            ScoreError: If the model answers with NaN or infinity.
+        """
+        if image.shape != self._shape or image.dtype != _UINT8:
+            raise self._wrong_image(image)
+        raw = self._run(self._feed(image))
+        table = self._score_of
+        if table is None:
+            scores = self._read(raw)
+            best = int(scores.argmax())
+            return best, float(scores[best])
+        best = int(raw.argmax())
+        # A negative index counts from the table's end, which is where negative values are.
+        return best, table[raw.item(best)]
+
+    def scores(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the probabilities of one image.
+
+        Args:
+            image: Shape (height, width, channels) of the model, uint8.
+
+        Returns:
+            float32, shape (classes,), a fresh array.
+
+        Raises:
+            ImageError: If the image has another shape or type.
+            ScoreError: If the model answers with NaN or infinity.
+        """
+        if image.shape != self._shape or image.dtype != _UINT8:
+            raise self._wrong_image(image)
+        return self._read(self._run(self._feed(image)))
+
+    def predict(
+        self,
+        images: npt.NDArray[np.uint8],
+        *,
+        advance: Callable[[int], None] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Return the probabilities of many images, one inference each.
+
+        Args:
+            images: Shape (n, height, width, channels), uint8.
+            advance: Called now and then with the number of images done since the last call.
+
+        Returns:
+            float32, shape (n, classes).
+
+        Raises:
+            ImageError: If the images have another shape or type.
+            ScoreError: If the model answers with NaN or infinity for any of them.
+        """
+        if images.shape[1:] != self._shape or images.dtype != _UINT8:
+            raise self._wrong_image(images, "n, ")
+        raw = np.empty((len(images), self._classes), self.contract.output.dtype)
+        run, feed, step = self._run, self._feed, 100
+        for start in range(0, len(images), step):
+            stop = min(start + step, len(images))
+            for index in range(start, stop):
+                raw[index] = run(feed(images[index])).reshape(-1)
+            if advance is not None:
+                advance(stop - start)
+        return probabilities(raw, self.contract.output)
+
+    def _read(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        if raw.size != self._classes:
+            raise ScoreError(
+                "the model answers with a wrong number of scores",
+                observed=raw.size,
+                expected=self._classes,
+                remedy="convert the model again",
+            )
+        return probabilities(raw.reshape(-1), self.contract.output)
+
+    def _wrong_image(self, image: npt.NDArray[Any], count: str = "") -> ImageError:
+        height, width, channels = self._shape
+        return ImageError(
+            "the image does not have the model's size",
+            observed=f"shape {image.shape}, {image.dtype}",
+            expected=f"shape ({count}{height}, {width}, {channels}), uint8",
+            remedy="bring it to that size with edgecnn_runner.preprocess.prepare, "
+            "or give it to Classifier.classify, which does",
+        )
+
+    def close(self) -> None:
+        """Free the model; the session cannot be used any more."""
+        self._run = _closed
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def choose_contract(container: Container, given: Contract | None, *, name: str) -> Contract:
+    """Return the contract to use: the file's own, or the one given for a foreign file.
+
+    Raises:
+        ContractError: If there is none, or two.
+    """
+    if container.contract is not None and given is not None:
+        raise two_contracts(name)
+    chosen = container.contract or given
+    if chosen is None:
+        raise ContractError(
+            f"{name} carries no contract: what it was trained on is not known",
+            observed="a model file that edgecnn did not make",
+            expected="its labels and its input range",
+            remedy="name them: --labels FILE --input-range 0..255, 0..1, -1..1 or imagenet "
+            "(in Python: Classifier(path, labels=..., input_range=...))",
+        )
+    return chosen
+
+
+def two_contracts(name: str) -> ContractError:
+    """Return the error for a file that has a contract and was given another."""
+    return ContractError(
+        f"{name} carries its own contract",
+        observed="labels or an input range given as well",
+        expected="only the file",
+        remedy="leave out --labels and --input-range",
+    )
+
+
+def _score_table(contract: Contract) -> list[float] | None:
+    """Return each integer's probability, for models whose raw output is one; else None.
+
+    Entry 0 to 127 (255 for uint8) are those values; for int8, -128 to -1 follow, where Python's
+    negative indices find them.
+    """
+    spec = contract.output
+    if spec.dtype == "float32" or spec.kind == "logits":
+        return None
+    values = np.arange(256, dtype=np.uint8).view(spec.dtype)
+    table: list[float] = dequantize(values, spec.scale, spec.zero_point).tolist()
+    return table
+
+
+def _closed(_: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    raise ValueError("the session is closed")

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgecnn_runner.container import read_container
+from edgecnn_runner.errors import ArtifactError, RuntimeTooOldError
+from edgecnn_runner.runtimes import Backend, choose_runtime, open_backend
+from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite, path_of
+
+
+def load(name: str, runtime: str | None = None) -> Backend:
+    container = read_container(path_of(name))
+    return open_backend(choose_runtime(container.format, runtime), container.data, threads=1)
+
+
+@pytest.mark.parametrize("name", ["rgb-int8.tflite", "rgb-fp32.tflite"])
+def test_a_tflite_backend_describes_its_ends(name: str) -> None:
+    backend = load(name)
+    (fed,), (given,) = backend.inputs, backend.outputs
+    assert fed.shape == (1, 12, 16, 3)
+    assert given.shape == (1, 4)
+    integer = "int8" in name
+    assert fed.dtype == given.dtype == ("uint8" if integer else "float32")
+    assert (fed.scale, fed.zero_point) == ((1.0, 0) if integer else (0.0, 0))
+    assert given.scale == (1 / 256 if integer else 0.0)
+
+
+def test_an_onnx_backend_describes_its_ends() -> None:
+    backend = load("rgb-int8.onnx")
+    assert [(fed.name, fed.shape, fed.dtype) for fed in backend.inputs] == [
+        ("image", (1, 12, 16, 3), "float32")
+    ]
+    assert [(given.name, given.shape) for given in backend.outputs] == [("scores", (1, 4))]
+
+
+@pytest.mark.parametrize("name", ["rgb-fp32.tflite", "rgb-fp32.onnx"])
+def test_each_run_gives_a_fresh_array(name: str) -> None:
+    backend = load(name)
+    image = np.full((1, 12, 16, 3), 255, np.float32)
+    first = backend.run(image)
+    before = first.copy()
+    backend.run(image * 0)
+    np.testing.assert_array_equal(first, before)
+
+
+@pytest.mark.parametrize("name", ["rgb-fp32.tflite", "rgb-fp32.onnx"])
+def test_what_a_runtime_refuses_to_run_is_an_artifact_error(name: str) -> None:
+    with pytest.raises(ArtifactError, match="cannot be run"):
+        load(name).run(np.zeros((1, 5, 5, 3), np.float32))
+
+
+@needs_tflite
+def test_what_tflite_cannot_load_is_an_artifact_error() -> None:
+    # Structurally sound, but its operators do not fit together: a shape that no layer gives.
+    data = bytearray((FIXTURES / "foreign-signed.tflite").read_bytes())
+    target = b"TFL3" + b"\0" * 64
+    with pytest.raises(ArtifactError, match="copy the file again"):
+        open_backend(choose_runtime("tflite"), bytes(data[:4]) + target, threads=1)
+
+
+@needs_onnx
+@pytest.mark.parametrize("damage", [b"", b"\x08\x08", b"\x3a\x03abc"])
+def test_what_onnxruntime_cannot_load_is_an_artifact_error(damage: bytes) -> None:
+    with pytest.raises(ArtifactError, match="copy the file again"):
+        open_backend("onnxruntime", damage, threads=1)
+
+
+@needs_onnx
+def test_an_ir_version_from_the_future_is_a_runtime_that_is_too_old() -> None:
+    data = (FIXTURES / "foreign-nchw.onnx").read_bytes()
+    assert data.startswith(b"\x08\x08"), "the IR version comes first"
+    with pytest.raises(RuntimeTooOldError, match="IR version") as caught:
+        open_backend("onnxruntime", b"\x08\x63" + data[2:], threads=1)
+    assert caught.value.expected == "a newer version"

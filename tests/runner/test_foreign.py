@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.foreign import foreign_contract, open_foreign, parse_labels, read_labels
+from edgecnn_runner.session import Session
+from runner.fixture_files import (
+    FIXTURES,
+    FOREIGN,
+    RGB_LABELS,
+    images,
+    needs_tflite,
+    path_of,
+    reference,
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_file_answers_as_the_float_model(name: str) -> None:
+    input_range, kind = FOREIGN[name]
+    path = path_of(name)
+    contract = foreign_contract(path, RGB_LABELS, input_range)
+    assert contract.output.kind == kind
+    assert contract.labels == RGB_LABELS
+    with Session.open(path, contract=contract) as session:
+        found = session.predict(images("rgb"))
+    np.testing.assert_allclose(found, reference("rgb"), atol=0.02 if "int8" in name else 2e-6)
+    with open_foreign(path, labels=RGB_LABELS, input_range=input_range) as session:
+        assert session.contract == contract
+        np.testing.assert_array_equal(session.predict(images("rgb")), found)
+
+
+def test_channels_first_is_told_by_the_shape() -> None:
+    contract = foreign_contract(path_of("foreign-nchw.onnx"), RGB_LABELS, "0..1")
+    assert (contract.input.layout, contract.input.height, contract.input.width) == ("NCHW", 12, 16)
+
+
+@needs_tflite
+def test_another_range_gives_other_answers() -> None:
+    path = FIXTURES / "foreign-signed.tflite"
+    with open_foreign(path, labels=RGB_LABELS, input_range="0..1") as session:
+        found = session.predict(images("rgb"))
+    assert np.abs(found - reference("rgb")).max() > 0.1
+
+
+@needs_tflite
+def test_the_kind_of_output_can_be_said() -> None:
+    path = FIXTURES / "foreign-logits.tflite"
+    contract = foreign_contract(path, RGB_LABELS, "0..255", "probabilities")
+    assert contract.output.kind == "probabilities"
+
+
+@needs_tflite
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_fewer_or_more_labels_than_outputs_are_refused(count: int) -> None:
+    labels = [f"label {index}" for index in range(count)]
+    with pytest.raises(ContractError, match="one for each output") as caught:
+        open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range="0..255")
+    assert caught.value.observed == f"{count} labels"
+    assert str(caught.value.expected).startswith("4,")
+
+
+@pytest.mark.parametrize(
+    ("labels", "input_range"),
+    [(None, "0..1"), (RGB_LABELS, None), (RGB_LABELS, "0..2")],
+    ids=["no labels", "no range", "no such range"],
+)
+def test_labels_and_range_are_both_needed(
+    labels: tuple[str, ...] | None, input_range: str | None
+) -> None:
+    with pytest.raises(ContractError, match="name both: --labels FILE --input-range"):
+        open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range=input_range)
+
+
+def test_a_file_with_a_contract_takes_no_other() -> None:
+    with pytest.raises(ContractError, match="leave out --labels and --input-range"):
+        foreign_contract(FIXTURES / "rgb-int8.tflite", RGB_LABELS, "0..255")
+
+
+@needs_tflite
+def test_a_model_that_is_no_classifier_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="one image in, one score per class out"):
+        open_foreign(FIXTURES / "two-outputs.tflite", labels=RGB_LABELS, input_range="0..255")
+
+
+@pytest.mark.parametrize(
+    "text", ["cat\ndog\n", "cat\ndog", "\ufeffcat\r\ndog\r\n\r\n", " cat \ndog"]
+)
+def test_labels_are_read_one_a_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_labels(path) == ("cat", "dog")
+
+
+def test_labels_are_refused_with_all_that_is_wrong() -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_labels("cat\n\ndog\ncat\n \nbird\ndog\n", name="labels.txt")
+    assert caught.value.observed == "blank lines: 2, 5; names given twice: cat, dog"
+    assert "labels.txt" in caught.value.problem
+    with pytest.raises(ContractError) as caught:
+        parse_labels("cat\n", name="labels.txt")
+    assert caught.value.observed == "1 names, not at least 2"
+
+
+@needs_tflite
+def test_labels_that_repeat_are_refused_before_the_contract_is_made() -> None:
+    labels = ("cat", "dog", "cat", "bird")
+    with pytest.raises(ContractError, match="tell them apart") as caught:
+        open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range="0..255")
+    assert caught.value.observed == "cat"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n\n", b"cat\n\ndog\n", b"\xff\xfe", b"cat\n", b"cat\ndog\ncat\n", b"cat\ndog\n cat"],
+)
+def test_labels_that_are_not_names_are_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(data)
+    with pytest.raises(ContractError) as caught:
+        read_labels(path)
+    assert caught.value.remedy
+
+
+def test_a_missing_labels_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="No such file"):
+        read_labels(tmp_path / "labels.txt")
