@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from edgecnn.errors import RecipeError
+from edgecnn.recipe_rules import cross_key_mistakes
 
 __all__ = [
     "ARCHITECTURES",
@@ -63,7 +64,7 @@ ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 class _Section(BaseModel):
     # Strict would refuse `1` where `1.0` is meant, which TOML authors write all the time;
     # unknown keys are refused, since they are nearly always misspelt ones.
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Model(_Section):
@@ -100,14 +101,6 @@ class Data(_Section):
     @classmethod
     def _square(cls, value: object) -> object:
         return (value, value) if isinstance(value, int) else value
-
-    @model_validator(mode="after")
-    def _folder_needs_a_path(self) -> Data:
-        if self.name == "folder" and self.path is None:
-            raise ValueError("path is required when name is 'folder'")
-        if self.name != "folder" and self.image_size is not None:
-            raise ValueError("image_size applies to name = 'folder' only")
-        return self
 
 
 class Augment(_Section):
@@ -150,7 +143,8 @@ class Convert(_Section):
     """Which files to make."""
 
     variants: tuple[Variant, ...] = DEFAULT_VARIANTS
-    opset: Annotated[int, Field(ge=13, le=21)] = 17
+    opset: Annotated[int, Field(ge=13, le=18)] = 17
+    """Of the standard operators; tf2onnx writes up to 18."""
     ir_version: Annotated[int, Field(ge=7, le=10)] = 8
 
     @field_validator("variants")
@@ -166,8 +160,8 @@ class Convert(_Section):
 class Calibration(_Section):
     """Training images that the int8 variants take their ranges from."""
 
-    images: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """How many, balanced over the classes."""
+    images: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many, balanced over the classes. Default 500, or all there are where there are fewer."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
@@ -235,8 +229,9 @@ def load_recipe(path: Path) -> Recipe:
     """
     file = find_recipe(path)
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        # With -sig, since some editors begin a file with a byte order mark.
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(
             f"{file} is not readable as TOML: {error}",
             remedy="mend the line named above; edgecnn init FOLDER writes a recipe to compare with",
@@ -258,17 +253,21 @@ def parse_recipe(raw: Mapping[str, Any], *, source: str, folder: Path | None = N
     Raises:
         RecipeError: If it has mistakes; all of them are listed.
     """
+    lines = list(cross_key_mistakes(raw))
+    cause: ValidationError | None = None
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-        lines = "\n".join(f"  {_explain(mistake)}" for mistake in mistakes)
-        count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        cause = error
+        lines = [*map(_explain, error.errors(include_url=False)), *lines]
+    if lines:
+        count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        listed = "\n".join(f"  {line}" for line in lines)
         raise RecipeError(
-            f"{source} has {count}:\n{lines}",
+            f"{source} has {count}:\n{listed}",
             remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
             "key explained",
-        ) from error
+        ) from cause
     if folder is not None and recipe.data.path is not None:
         data = recipe.data.model_copy(update={"path": folder / recipe.data.path})
         recipe = recipe.model_copy(update={"data": data})

@@ -7,11 +7,15 @@ digest of the evaluation images binds the scores to the images they were compute
 from __future__ import annotations
 
 import hashlib
+import io
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +24,13 @@ from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.workspace import atomic_file
 
 __all__ = ["Reference", "check_scores", "images_digest", "read_reference"]
+
+
+# All that numpy and zipfile raise on a damaged archive.
+_UNREADABLE: Final = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +78,7 @@ def read_reference(path: Path) -> Reference:
         WorkspaceError: If the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             images_sha256, model_sha256 = (str(text) for text in stored["digests"])
             reference = Reference(
                 scores=stored["scores"],
@@ -77,13 +88,18 @@ def read_reference(path: Path) -> Reference:
                 model_sha256=model_sha256,
                 class_names=[str(text) for text in stored["class_names"]],
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise WorkspaceError(
             f"cannot read the reference scores {path} ({error})",
             remedy="make them again: edgecnn convert SOURCE (or edgecnn train RECIPE)",
         ) from error
-    rows = len(reference.labels)
-    if reference.scores.shape != (rows, len(reference.class_names)) or len(reference.ids) != rows:
+    rows = reference.labels.size
+    kinds = (reference.scores.dtype.kind, reference.labels.dtype.kind, reference.labels.ndim)
+    if (
+        kinds != ("f", "i", 1)
+        or reference.scores.shape != (rows, len(reference.class_names))
+        or len(reference.ids) != rows
+    ):
         raise WorkspaceError(
             f"the reference scores {path} do not fit together",
             observed=f"scores {reference.scores.shape}, {rows} labels, {len(reference.ids)} ids",

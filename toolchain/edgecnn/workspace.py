@@ -11,14 +11,14 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
-import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from edgecnn.errors import WorkspaceError
+from edgecnn_runner.output import PART_SUFFIX, whole_file
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 MANIFEST_SCHEMA: Final = 1
+
+_PART_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Workspace:
     GOLDEN: Final = "golden.npz"
     PARITY: Final = "parity.json"
     REPORT: Final = "report.html"
+    # Of some files, some images or other limits than the recipe's: never what a bundle rests on.
+    PARTIAL_PARITY: Final = "parity-partial.json"
+    PARTIAL_REPORT: Final = "report-partial.html"
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
 
@@ -64,13 +69,17 @@ class Workspace:
         return self.folder / name
 
     def create(self) -> None:
-        """Make the folder.
+        """Make the folder; clear away what a killed run left half-written in it.
 
         Raises:
             WorkspaceError: If that is not possible.
         """
         with wrap_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            for part in self.folder.glob(f".*{PART_SUFFIX}"):
+                # A younger one may be another process's, still at work on it.
+                if time.time() - part.stat().st_mtime > _PART_SECONDS:
+                    part.unlink(missing_ok=True)
 
     def is_build(self) -> bool:
         """Tell whether the folder holds a manifest."""
@@ -93,7 +102,7 @@ class Workspace:
         try:
             manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             schema = manifest["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise WorkspaceError(
                 f"{path} is damaged ({error})",
                 remedy=f"delete the folder {self.folder} and build again",
@@ -103,6 +112,12 @@ class Workspace:
                 f"{path} was written by another version of edgecnn",
                 observed=f"schema {schema}",
                 expected=f"schema {MANIFEST_SCHEMA}",
+                remedy=f"delete the folder {self.folder} and build again",
+            )
+        problem = next(_manifest_problems(manifest), None)
+        if problem is not None:
+            raise WorkspaceError(
+                f"{path} is damaged: {problem}",
                 remedy=f"delete the folder {self.folder} and build again",
             )
         return manifest
@@ -151,6 +166,40 @@ class Workspace:
         write_json(self.path(self.MANIFEST), manifest)
 
 
+def _manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a manifest.
+
+    A build may come from somebody else, and stages delete and hash what a manifest names: names
+    must stay inside the folder.
+    """
+    for key in ("source", "tools", "recipe"):
+        if not isinstance(manifest.get(key, {}), dict):
+            yield f"{key} is of a wrong type"
+    stages, files, variants = (manifest.get(key) for key in ("stages", "files", "variants"))
+    if not (isinstance(stages, dict) and isinstance(files, dict) and isinstance(variants, list)):
+        yield "stages, files or variants is missing or of a wrong type"
+        return
+    names: list[object] = [*files]
+    for name, stage in stages.items():
+        if not (isinstance(stage, dict) and isinstance(stage.get("files"), list)):
+            yield f"the stage {name} has no list of files"
+            return
+        if not isinstance(stage.get("key"), str):
+            yield f"the stage {name} has no key"
+        names += stage["files"]
+    for row in variants:
+        if not (isinstance(row, dict) and {"variant", "status", "file"} <= set(row)):
+            yield "a variant has no name, status or file"
+            return
+        names.append(row["file"] or "none")
+    for entry in files.values():
+        if not (isinstance(entry, dict) and {"sha256", "bytes"} <= set(entry)):
+            yield "a file has no digest or size"
+    for name in names:
+        if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
+            yield f"{name!r} is not the name of a file in this folder"
+
+
 def default_build_folder(recipe_file: Path) -> Path:
     """Return where a recipe builds by default: ``build`` beside it, ``build-x`` for recipe-x."""
     suffix = recipe_file.stem.removeprefix("recipe")
@@ -174,21 +223,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         WorkspaceError: If the disk is full, the folder read-only or missing. What was at
             ``path`` before stays untouched then.
     """
-    with wrap_os_errors(path):
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes private files; artifacts are as readable as the umask says.
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with wrap_os_errors(path), whole_file(path) as file:
+        yield file
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -214,11 +250,11 @@ def wrap_os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedies = {
-            errno.ENOSPC: "free some space, or build elsewhere with --out FOLDER",
-            errno.EDQUOT: "free some of your quota, or build elsewhere with --out FOLDER",
-            errno.EROFS: "the file system is read-only; build elsewhere with --out FOLDER",
-            errno.EACCES: "you may not write there; build elsewhere with --out FOLDER",
-            errno.EPERM: "you may not write there; build elsewhere with --out FOLDER",
+            errno.ENOSPC: "free some space, or write elsewhere, with --out FOLDER",
+            errno.EDQUOT: "free some of your quota, or write elsewhere, with --out FOLDER",
+            errno.EROFS: "the file system is read-only; write elsewhere, with --out FOLDER",
+            errno.EACCES: "you may not write there; write elsewhere, with --out FOLDER",
+            errno.EPERM: "you may not write there; write elsewhere, with --out FOLDER",
         }
         raise WorkspaceError(
             f"cannot write {path}: {error.strerror or error}",

@@ -1,0 +1,86 @@
+"""Runs the edgecnn command as a user does: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Finished", "edgecnn", "modules_after", "shell"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def _environment(extra: dict[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **(extra or {})}
+
+
+def edgecnn(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    timeout: float = 600,
+) -> Finished:
+    """Run ``edgecnn`` with these arguments."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecnn", *map(str, arguments)],
+        cwd=cwd,
+        env=_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def shell(command: str, *arguments: str | Path, env: dict[str, str] | None = None) -> Finished:
+    """Run a shell line in which ``$E`` is edgecnn and ``"$1"``, ``"$2"`` ... are arguments."""
+    line = f'E="{sys.executable} -m edgecnn"; {command}'
+    done = subprocess.run(
+        ["bash", "-c", line, "bash", *map(str, arguments)],
+        env=_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def modules_after(*arguments: str | Path, cwd: Path | None = None) -> tuple[set[str], str]:
+    """Run ``edgecnn``; return the modules it had imported at its end, and what it printed."""
+    code = (
+        "import sys\n"
+        "from edgecnn.cli.app import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    code = end.code or 0\n"
+        "print('\\nMODULES', code, *sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=cwd,
+        env=_environment(None),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    marker, exit_code, *modules = done.stdout.splitlines()[-1].split()
+    assert marker == "MODULES"
+    assert exit_code == "0", done.stderr
+    return set(modules), done.stdout

@@ -1,0 +1,53 @@
+"""One error tree: each class has its own exit code, in the README and in the docstrings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import edgecnn.errors
+import edgecnn_runner.errors
+from edgecnn_runner.errors import EdgeError
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def tree(root: type[EdgeError]) -> list[type[EdgeError]]:
+    return [kind for child in root.__subclasses__() for kind in (child, *tree(child))]
+
+
+CLASSES = tree(EdgeError)
+
+
+def test_each_error_class_has_an_exit_code_of_its_own() -> None:
+    codes = [kind.exit_code for kind in CLASSES]
+    assert len(set(codes)) == len(codes)
+    assert not {0, 1, 130} & set(codes)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_each_error_is_listed_where_its_tree_is_drawn(kind: type[EdgeError]) -> None:
+    module = edgecnn_runner.errors if "runner" in kind.__module__ else edgecnn.errors
+    line = rf"{kind.__name__} +{kind.exit_code}  "
+    assert module.__doc__
+    assert re.search(line, module.__doc__)
+    assert kind.__name__ in edgecnn.errors.__all__
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_the_readme_lists_the_exit_code(kind: type[EdgeError]) -> None:
+    row = rf"^\| {kind.exit_code} \| `{kind.__name__}` \| .+ \|$"
+    assert re.search(row, README.read_text(encoding="utf-8"), re.MULTILINE), row
+
+
+def test_an_error_says_observed_expected_and_remedy() -> None:
+    error = edgecnn.errors.LabelsError("labels do not fit", observed=9, expected=10, remedy="add")
+    assert str(error).splitlines() == [
+        "labels do not fit",
+        "  observed: 9",
+        "  expected: 10",
+        "  remedy:   add",
+    ]
+    assert error.to_dict()["exit_code"] == 25

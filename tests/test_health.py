@@ -1,0 +1,38 @@
+"""The doctor's checks: what is found, and the fix for what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecnn.health import Check, check_machine, exit_error
+
+
+def test_nothing_to_fix_is_no_error() -> None:
+    assert exit_error([Check(name="a", state="ok", found=""), _note()]) is None
+
+
+def _note() -> Check:
+    return Check(name="b", state="note", found="missing", fix="optional")
+
+
+def test_every_fix_is_in_the_error() -> None:
+    bad = [Check(name=n, state="bad", found="", fix=f"fix {n}") for n in ("x", "y")]
+    error = exit_error([*bad, _note()])
+    assert error is not None
+    assert error.exit_code == 30
+    assert "x, y" in str(error)
+    assert "fix x; fix y" in str(error)
+
+
+def test_a_bad_check_always_has_a_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGECNN_DATA", str(tmp_path))
+    checks = check_machine()
+    assert any(check.state == "bad" for check in checks)
+    for check in checks:
+        assert check.found
+        assert check.fix or check.state != "bad"
+    by_name = {check.name: check for check in checks}
+    assert by_name["CIFAR-10"].state == "bad"
+    assert by_name["ONNX runtime"].found == "onnxruntime starts"

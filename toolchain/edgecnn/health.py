@@ -1,0 +1,203 @@
+"""What this machine has and lacks for the toolchain; each lack with its fix.
+
+Versions come from package metadata, so that a check is quick and a broken package cannot take
+the check down with it; only the two runtimes are really started, in a process of their own.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from edgecnn.errors import CheckError, EdgeError
+
+__all__ = ["Check", "check_machine", "exit_error"]
+
+State = Literal["ok", "note", "bad"]
+
+_NEEDED: Final = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
+_START_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: What.
+        state: ``ok``; ``note`` for something optional that is missing; ``bad`` for something
+            that has to be fixed.
+        found: What was seen.
+        fix: What to do about it; empty when there is nothing to do.
+    """
+
+    name: str
+    state: State
+    found: str
+    fix: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the check as JSON-ready values."""
+        return asdict(self)
+
+
+def check_machine() -> list[Check]:
+    """Look at this machine; takes a few seconds, since the runtimes are started.
+
+    Returns:
+        One check per thing looked at, in reading order.
+    """
+    return [
+        _python(),
+        _processor(),
+        *(_package(name) for name in _NEEDED),
+        _starts("TFLite runtime", "litert", "ai-edge-litert"),
+        _starts("ONNX runtime", "onnxruntime", "onnxruntime"),
+        _tflite_runtime(),
+        _cifar10(),
+        _disk(),
+    ]
+
+
+def exit_error(checks: Sequence[Check]) -> EdgeError | None:
+    """Return the error that the checks amount to, None when nothing has to be fixed."""
+    bad = [check for check in checks if check.state == "bad"]
+    if not bad:
+        return None
+    return CheckError(
+        f"{len(bad)} of {len(checks)} checks need a fix: {', '.join(c.name for c in bad)}",
+        remedy="; ".join(check.fix for check in bad),
+    )
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check(
+        name="Python",
+        state="ok" if fine else "bad",
+        found=f"{platform.python_implementation()} {version}, {platform.platform(terse=True)}",
+        fix="" if fine else "use CPython 3.11, 3.12 or 3.13: make test PYTHON=python3.12",
+    )
+
+
+def _processor() -> Check:
+    """Name the instructions that decide speed: bf16 for training, dot products for int8."""
+    flags: set[str] = set()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith(("flags", "Features")):
+                flags.update(line.partition(":")[2].split())
+    except OSError:
+        pass  # not Linux: nothing is known, and nothing depends on it
+    bf16 = flags & {"avx512_bf16", "amx_bf16", "bf16"}
+    dot = flags & {"avx512_vnni", "avx_vnni", "asimddp"}
+    known = [
+        f"bf16 ({', '.join(sorted(bf16))})" if bf16 else "no bf16",
+        f"int8 dot products ({', '.join(sorted(dot))})" if dot else "no int8 dot products",
+    ]
+    return Check(
+        name="Processor",
+        state="ok",
+        found=f"{platform.machine()}, {os.cpu_count()} cores, {'; '.join(known)}"
+        if flags
+        else f"{platform.machine()}, {os.cpu_count()} cores",
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _package(name: str) -> Check:
+    version = _version(name)
+    return Check(
+        name=name,
+        state="ok" if version else "bad",
+        found=version or "not installed",
+        fix="" if version else f"pip install {name}",
+    )
+
+
+def _starts(name: str, runtime: str, package: str) -> Check:
+    """Start a runtime in its own process: a crash there is a finding, not our end."""
+    modules = {"litert": "ai_edge_litert.interpreter", "onnxruntime": "onnxruntime"}
+    # -P: not a module that happens to lie in the current folder.
+    command = [sys.executable, "-P", "-c", f"import {modules[runtime]}"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command, no shell
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_START_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        failure = f"did not start within {_START_SECONDS} s"
+    else:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        failure = "" if done.returncode == 0 else lines[-1]
+    return Check(
+        name=name,
+        state="bad" if failure else "ok",
+        found=failure or f"{package} starts",
+        fix=f"pip install --force-reinstall {package}" if failure else "",
+    )
+
+
+def _tflite_runtime() -> Check:
+    version, numpy = _version("tflite-runtime"), _version("numpy") or "0"
+    if version is None:
+        return Check(name="tflite-runtime", state="note", found="not installed (optional)")
+    clash = int(numpy.partition(".")[0]) >= 2
+    return Check(
+        name="tflite-runtime",
+        state="bad" if clash else "ok",
+        found=f"{version} with numpy {numpy}" + (": it was built for numpy 1" if clash else ""),
+        fix='pip install "numpy<2", or pip uninstall tflite-runtime' if clash else "",
+    )
+
+
+def _cifar10() -> Check:
+    root = os.environ.get("EDGECNN_DATA")
+    if root is None:
+        return Check(
+            name="CIFAR-10",
+            state="note",
+            found="EDGECNN_DATA is not set; it would be downloaded when needed",
+            fix="export EDGECNN_DATA=/folder/that/holds/cifar-10-batches-py",
+        )
+    folder = Path(root)
+    there = any(
+        (place / "test_batch").is_file() for place in (folder, folder / "cifar-10-batches-py")
+    )
+    return Check(
+        name="CIFAR-10",
+        state="ok" if there else "bad",
+        found=f"in {root}" if there else f"EDGECNN_DATA={root} holds no cifar-10-batches-py",
+        fix="" if there else "point EDGECNN_DATA to the folder that holds cifar-10-batches-py",
+    )
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free
+    enough = free > 1 << 30
+    writable = os.access(Path.cwd(), os.W_OK)
+    return Check(
+        name="Disk",
+        state="ok" if enough and writable else "bad",
+        found=f"{free / 1e9:.1f} GB free here, {'writable' if writable else 'not writable'}",
+        fix="" if enough and writable else "work in a writable folder with at least 1 GB free",
+    )
