@@ -1,1 +1,23 @@
-"""TODO."""
+"""What is inside a ``.tflite`` or ``.onnx`` file: operators, shapes, sizes, runtimes.
+
+Works without TensorFlow and without a runtime, on any file, also a damaged one.
+"""
+
+from __future__ import annotations
+
+from edgecnn.graph.integer import check_integer
+from edgecnn.graph.read import read_graph
+from edgecnn.graph.runtimes import RUNTIMES, loads
+from edgecnn.graph.types import Graph, Operator, Quantization, Shape, Tensor
+
+__all__ = [
+    "RUNTIMES",
+    "Graph",
+    "Operator",
+    "Quantization",
+    "Shape",
+    "Tensor",
+    "check_integer",
+    "loads",
+    "read_graph",
+]

@@ -1,0 +1,102 @@
+"""In which numbers a file computes, from what its convolutions and products read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from edgecnn.graph.types import FLOAT_DTYPES, Graph, Operator, Tensor
+
+__all__ = ["Precision", "find_precision"]
+
+# Operators whose activations and weights are not their inputs 0 and 1.
+_PLACES: Final = {
+    "TRANSPOSE_CONV": (2, 1),
+    "QGemm": (0, 3),
+    "QLinearConv": (0, 3),
+    "QLinearMatMul": (0, 3),
+}
+_UNPACKING: Final = ("DEQUANTIZE", "DequantizeLinear", "Cast")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """The arithmetic of a graph's products.
+
+    Attributes:
+        name: ``fp32``, ``fp16`` (16-bit weights or more), ``int8`` (integers throughout),
+            ``int8-dynamic`` (integer weights, activations quantized at run time), ``int8-weights``
+            (integer weights, float arithmetic), ``int16x8``, ``mixed (...)``, or ``none`` for a
+            graph without products.
+        per_channel: Whether quantized weights have a scale for each channel; None if there are
+            none.
+    """
+
+    name: str
+    per_channel: bool | None
+
+
+def find_precision(graph: Graph) -> Precision:
+    """Tell in which numbers a graph computes.
+
+    Args:
+        graph: Any graph.
+
+    Returns:
+        Its precision. A few products left in a higher precision by a converter that quantizes
+        weights only (small ones, by rule) do not make it mixed.
+    """
+    makers = {id(tensor): op for op in graph.operators for tensor in op.outputs}
+    kinds: dict[str, None] = {}
+    per_channel: bool | None = None
+    for operator in graph.operators:
+        if operator.macs == 0:
+            continue
+        data, weights = _factors(operator)
+        if data is None or weights is None:
+            continue
+        source, stored = _stored(data, makers), _stored(weights, makers)
+        kinds[_kind(operator, source, stored, makers)] = None
+        if stored.quantization is not None and stored.constant:
+            per_channel = bool(per_channel) or stored.quantization.per_channel
+    return Precision(name=_summary(set(kinds)), per_channel=per_channel)
+
+
+def _factors(operator: Operator) -> tuple[Tensor | None, Tensor | None]:
+    first, second = _PLACES.get(operator.name, (0, 1))
+    inputs = operator.inputs
+    if max(first, second) >= len(inputs):
+        return None, None
+    return inputs[first], inputs[second]
+
+
+def _stored(tensor: Tensor, makers: dict[int, Operator]) -> Tensor:
+    """Return the tensor as it is stored, before it was unpacked to real numbers."""
+    maker = makers.get(id(tensor))
+    if maker is not None and maker.name in _UNPACKING and maker.inputs:
+        return maker.inputs[0] or tensor
+    return tensor
+
+
+def _kind(operator: Operator, source: Tensor, stored: Tensor, makers: dict[int, Operator]) -> str:
+    if stored.dtype in ("float16", "bfloat16"):
+        return "fp16"
+    if stored.dtype in FLOAT_DTYPES or stored.dtype == "unknown":
+        return "fp32"
+    if source.dtype in FLOAT_DTYPES:
+        # TFLite's hybrid kernels take integer weights as they are; in ONNX, weights that were
+        # unpacked meet float activations.
+        return "int8-dynamic" if stored in operator.inputs else "int8-weights"
+    maker = makers.get(id(source))
+    if maker is not None and maker.name == "DynamicQuantizeLinear":
+        return "int8-dynamic"
+    return "int16x8" if source.dtype in ("int16", "uint16") else "int8"
+
+
+def _summary(kinds: set[str]) -> str:
+    if not kinds:
+        return "none"
+    for light in ("int8-dynamic", "int8-weights", "fp16"):
+        if light in kinds and kinds <= {light, "fp32"}:
+            return light
+    return kinds.pop() if len(kinds) == 1 else f"mixed ({', '.join(sorted(kinds))})"
