@@ -1,1 +1,28 @@
-"""TODO."""
+"""The images of a recipe: where they come from, how they are split, which calibrate.
+
+``load_dataset`` is the entry point. Every stage may import this package; it imports no
+TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
+"""
+
+from edgecnn.data.calibration import (
+    CalibrationSet,
+    choose_calibration,
+    image_digests,
+    overlap,
+    read_calibration,
+)
+from edgecnn.data.class_order import in_class_order
+from edgecnn.data.load import load_dataset
+from edgecnn.data.types import Dataset, Images
+
+__all__ = [
+    "CalibrationSet",
+    "Dataset",
+    "Images",
+    "choose_calibration",
+    "image_digests",
+    "in_class_order",
+    "load_dataset",
+    "overlap",
+    "read_calibration",
+]

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecnn.data import Dataset, image_digests
+from edgecnn.data.folder import load_folder
+from edgecnn.errors import DataError
+from edgecnn_runner.decode import read_image
+from edgecnn_runner.preprocess import prepare
+
+
+def save(path: Path, seed: int, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(seed)
+    pixels = generator.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+
+
+def fill(root: Path, counts: Mapping[str, int], *, first: int = 0) -> Path:
+    seed = first
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            save(root / name / f"{number}.png", seed)
+            seed += 1
+    return root
+
+
+def load(root: Path, *, channels: int = 3, validation: float = 0.25, test: float = 0.25) -> Dataset:
+    return load_folder(
+        root, image_size=(6, 8), channels=channels, test=test, validation=validation, seed=0
+    )
+
+
+def parts(dataset: Dataset) -> dict[str, set[str]]:
+    return {name: set(getattr(dataset, name).ids) for name in ("train", "validation", "test")}
+
+
+def test_labels_are_folder_names_in_code_point_order(tmp_path: Path) -> None:
+    fill(tmp_path, {"zebra": 4, "Ant": 4, "bee": 4, "10": 4, "9": 4, "élan": 4})
+    assert load(tmp_path).class_names == ("10", "9", "Ant", "bee", "zebra", "élan")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_those_of_the_runner(tmp_path: Path, channels: int) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    loaded = load(tmp_path, channels=channels)
+    assert loaded.shape == (6, 8, channels)
+    for part in (loaded.train, loaded.test):
+        for index, name in enumerate(part.ids):
+            expected = prepare(read_image(tmp_path / name), height=6, width=8, channels=channels)
+            np.testing.assert_array_equal(part.pixels[index], expected)
+            assert loaded.class_names[part.labels[index]] == name.split("/")[0]
+
+
+def test_every_format_size_and_mode_is_read(tmp_path: Path) -> None:
+    fill(tmp_path, {"plain": 4})
+    forms = [
+        ("a.jpg", "RGB", (200, 30)),
+        ("b.bmp", "L", (1, 1)),
+        ("c.gif", "P", (7, 300)),
+        ("d.webp", "RGBA", (33, 44)),
+        ("e.tiff", "CMYK", (20, 20)),
+        ("f.JPEG", "L", (64, 64)),
+    ]
+    for seed, (name, mode, size) in enumerate(forms):
+        save(tmp_path / "mixed" / name, 100 + seed, size, mode)
+    loaded = load(tmp_path)
+    assert sum(len(ids) for ids in parts(loaded).values()) == 10
+
+
+def test_sub_folders_belong_to_their_class_and_hidden_files_to_none(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 4, "dog": 4})
+    save(tmp_path / "cat" / "2024" / "may" / "deep.png", 50)
+    save(tmp_path / "cat" / ".trash" / "gone.png", 51)
+    (tmp_path / "cat" / ".DS_Store").write_bytes(b"litter")
+    (tmp_path / "dog" / "Thumbs.db").write_bytes(b"litter")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "notes.txt").write_text("beside the class folders")
+    found = set().union(*parts(load(tmp_path)).values())
+    assert "cat/2024/may/deep.png" in found
+    assert len(found) == 9
+
+
+def test_links_may_lead_out_of_the_folder_but_not_in_circles(tmp_path: Path) -> None:
+    root = fill(tmp_path / "pictures", {"cat": 4, "dog": 4})
+    fill(tmp_path / "elsewhere", {"more": 3}, first=70)
+    (root / "cat" / "more").symlink_to(tmp_path / "elsewhere" / "more")
+    (root / "dog" / "again").symlink_to(root / "dog")
+    assert sum(len(ids) for ids in parts(load(root)).values()) == 11
+
+
+def test_all_unreadable_files_are_listed_in_one_error(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 4, "dog": 4})
+    for number in range(23):
+        (tmp_path / "dog" / f"bad{number:02}.png").write_bytes(b"not an image")
+    whole = (tmp_path / "cat" / "0.png").read_bytes()
+    (tmp_path / "cat" / "torn.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="24 of 32 files cannot be read") as caught:
+        load(tmp_path)
+    text = str(caught.value)
+    assert "torn.png" in text
+    assert "bad00.png" in text
+    assert len([line for line in text.splitlines() if "/dog/bad" in line.split(": ")[0]]) == 23
+
+
+def test_images_with_equal_pixels_stay_in_one_split(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 8, "dog": 8})
+    for number in range(8):
+        data = (tmp_path / "cat" / f"{number}.png").read_bytes()
+        (tmp_path / "cat" / f"copy{number}.png").write_bytes(data)
+        (tmp_path / "dog" / f"mislabelled{number}.png").write_bytes(data)
+    loaded = load(tmp_path, validation=0.4, test=0.4)
+    digests = [
+        set(image_digests(getattr(loaded, part).pixels)) for part in ("train", "validation", "test")
+    ]
+    assert sum(map(len, digests)) == len(set().union(*digests)) == 16
+
+
+def test_folders_named_train_and_test_are_the_split(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 8, "dog": 8})
+    fill(tmp_path / "test", {"cat": 2, "dog": 3}, first=100)
+    loaded = load(tmp_path)
+    assert loaded.class_names == ("cat", "dog")
+    assert {name.split("/")[0] for name in loaded.test.ids} == {"test"}
+    assert len(loaded.test) == 5
+    assert (len(loaded.train), len(loaded.validation)) == (12, 4)
+    fill(tmp_path / "validation", {"cat": 1, "dog": 1}, first=200)
+    loaded = load(tmp_path)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (16, 2, 5)
+    assert loaded.seed is None
+
+
+def test_a_given_split_drops_copies_of_test_images_from_training(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 8, "dog": 8})
+    fill(tmp_path / "test", {"cat": 2, "dog": 2}, first=100)
+    leaked = (tmp_path / "test" / "cat" / "0.png").read_bytes()
+    (tmp_path / "train" / "dog" / "leaked.png").write_bytes(leaked)
+    loaded = load(tmp_path)
+    assert loaded.dropped == ("train/dog/leaked.png",)
+    assert loaded.splits()["dropped"] == ["train/dog/leaked.png"]
+    assert "train/dog/leaked.png" not in set().union(*parts(loaded).values())
+    assert len(loaded.test) == 4
+
+
+def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
+    fill(tmp_path, {"train": 4, "test": 4})
+    assert load(tmp_path).class_names == ("test", "train")
+
+
+def test_a_given_split_needs_the_same_classes_everywhere(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 4, "dog": 4})
+    fill(tmp_path / "test", {"cat": 4, "fox": 4}, first=50)
+    with pytest.raises(DataError, match="other classes") as caught:
+        load(tmp_path)
+    assert "dog, fox" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, "fewer than two class folders"),
+        ({"cat": 5}, "fewer than two class folders"),
+        ({"cat": 5, "dog": 0, "fox": 0}, "2 of 3 class folders .* hold no images: dog, fox"),
+        ({"cat": 5, "dog": 1}, "too few different images .* dog"),
+        ({"cat": 5, "dog": 2}, "too few different images .* dog"),
+    ],
+)
+def test_too_little_data_is_an_error(tmp_path: Path, counts: dict[str, int], words: str) -> None:
+    fill(tmp_path, counts)
+    with pytest.raises(DataError, match=words):
+        load(tmp_path)
+
+
+def test_a_missing_folder_and_a_file_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist") as caught:
+        load(tmp_path / "nowhere")
+    assert "--data" in caught.value.remedy
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="is a file"):
+        load(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", " blank", b"\xff\xfe"])
+def test_class_names_must_fit_on_a_line_of_a_labels_file(tmp_path: Path, name: str | bytes) -> None:
+    fill(tmp_path, {"cat": 4, "dog": 4})
+    (tmp_path / "dog").rename(tmp_path / os.fsdecode(name))
+    with pytest.raises(DataError, match="do not fit on a line"):
+        load(tmp_path)
+
+
+def test_file_names_that_are_not_text_get_ids_that_are(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    (tmp_path / "cat" / "0.png").rename(tmp_path / "cat" / os.fsdecode(b"caf\xe9.png"))
+    ids = set.union(*parts(load(tmp_path)).values())
+    assert "cat/caf\\xe9.png" in ids
+    for name in ids:
+        name.encode("utf-8")

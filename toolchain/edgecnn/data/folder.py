@@ -1,0 +1,284 @@
+"""A user's own images: one sub-folder per class, files of any size and format Pillow reads.
+
+Decoding and resizing are the runner's own code, so the network trains on exactly the pixels
+that a device will show it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.split import image_digests, split_off
+from edgecnn.data.types import Dataset, Images
+from edgecnn.errors import DataError, EdgeError
+from edgecnn.progress import NO_PROGRESS, Progress
+
+__all__ = ["load_folder"]
+
+_LISTED: Final = 20
+_WORKERS: Final = 4
+# What Windows and macOS leave in folders of images without being asked.
+_LITTER: Final = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """What every image is brought to."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def load_folder(
+    root: Path,
+    *,
+    image_size: tuple[int, int],
+    channels: int,
+    test: float,
+    validation: float,
+    seed: int,
+    progress: Progress = NO_PROGRESS,
+) -> Dataset:
+    """Load a folder of class folders, or one that comes split.
+
+    The labels are the names of the class folders in code-point order. Files in sub-folders of
+    a class belong to it; hidden files and files beside the class folders are ignored.
+
+    If ``root`` holds the folders ``train`` and ``test`` (and perhaps ``validation``) and nothing
+    else, and these hold class folders, then that is the split, and ``test`` (and ``validation``)
+    are not used. Otherwise the split is seeded and stratified. Images with equal pixels never
+    come into different splits: in a given split, a copy of a test or validation image is dropped
+    from the training images, and recorded.
+
+    Args:
+        root: The folder.
+        image_size: Height and width that images are brought to, pixels.
+        channels: 1 or 3.
+        test: Share of all images kept for the test set.
+        validation: Share of the other images held out of training.
+        seed: Seed of the splits.
+        progress: Who to tell how far the reading is.
+
+    Returns:
+        The data set; ids are paths relative to ``root``, with ``/`` between folders.
+
+    Raises:
+        DataError: If the folder is missing, has fewer than two classes, an empty class, images
+            that cannot be read (all are counted, the first 20 named), or too few to split.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"the data folder {root} does not exist" if not root.exists() else f"{root} is a file",
+            expected="a folder with one sub-folder of images per class",
+            remedy="check data.path in the recipe, or give --data FOLDER",
+        )
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    given = _given_splits(root)
+    if given:
+        return _load_given(root, given, form, validation=validation, seed=seed, progress=progress)
+    names, files = _list_classes(root)
+    images = _read_all(root, files, form, progress)
+    rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
+    train, valid = split_off(
+        rest, share=validation, seed=seed, purpose="validation", class_names=names
+    )
+    return Dataset(
+        name="folder",
+        class_names=names,
+        train=train,
+        validation=valid,
+        test=held,
+        seed=seed,
+        rule=f"stratified: {test} of all for test, {validation} of the rest for validation; "
+        "equal images stay together",
+    )
+
+
+def _given_splits(root: Path) -> tuple[str, ...]:
+    """Return the names of the split folders, or none where the folders are classes."""
+    names = {path.name for path in _folders(root)}
+    if {"train", "test"} <= names <= {"train", "validation", "test"} and all(
+        _folders(root / name) for name in names
+    ):
+        return tuple(name for name in ("train", "validation", "test") if name in names)
+    return ()
+
+
+def _load_given(
+    root: Path,
+    parts: Sequence[str],
+    form: _Form,
+    *,
+    validation: float,
+    seed: int,
+    progress: Progress,
+) -> Dataset:
+    listed = {part: _list_classes(root / part) for part in parts}
+    names = listed["train"][0]
+    for part, (found, _) in listed.items():
+        if found != names:
+            differing = sorted(set(found) ^ set(names))
+            raise DataError(
+                f"{root / part} has other classes than {root / 'train'}",
+                observed=f"only in one of them: {', '.join(differing[:_LISTED])}",
+                expected="the same class folders in each",
+                remedy="add or remove class folders, so that all splits have the same",
+            )
+    images = {part: _read_all(root, files, form, progress) for part, (_, files) in listed.items()}
+    test = images["test"]
+    dropped: list[str] = []
+    rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
+    if "validation" in images:
+        train, valid = rest, _without(images["validation"], [test], dropped)
+    else:
+        train, valid = split_off(
+            rest, share=validation, seed=seed, purpose="validation", class_names=names
+        )
+    return Dataset(
+        name="folder",
+        class_names=names,
+        train=train,
+        validation=valid,
+        test=test,
+        seed=None if "validation" in images else seed,
+        rule=f"given by the folders {', '.join(parts)}"
+        + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
+        dropped=tuple(dropped),
+    )
+
+
+def _present(images: dict[str, Images], name: str) -> list[Images]:
+    return [images[name]] if name in images else []
+
+
+def _without(images: Images, others: Sequence[Images], dropped: list[str]) -> Images:
+    """Return the images whose pixels are in none of the others; add the rest to ``dropped``."""
+    known = {digest for other in others for digest in image_digests(other.pixels)}
+    digests = image_digests(images.pixels)
+    dropped.extend(images.ids[i] for i, digest in enumerate(digests) if digest in known)
+    return images.take([i for i, digest in enumerate(digests) if digest not in known])
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _list_classes(root: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+    """Return the class names and each file with its label, in a fixed order."""
+    names = tuple(sorted(path.name for path in _folders(root)))
+    if len(names) < 2:
+        raise DataError(
+            f"{root} has fewer than two class folders",
+            observed=f"{len(names)} folders" + (f": {names[0]}" if names else ""),
+            expected="one sub-folder of images per class, at least two",
+            remedy="sort the images into one folder per class",
+        )
+    odd = [name for name in names if not (name.isprintable() and name == name.strip())]
+    if odd:
+        raise DataError(
+            f"{len(odd)} class folders of {root} have names that do not fit on a line of text",
+            observed=", ".join(map(ascii, odd[:_LISTED])),
+            expected="printable names without blanks at either end, in valid UTF-8",
+            remedy="rename these folders; their names become the labels",
+        )
+    files: list[tuple[Path, int]] = []
+    empty: list[str] = []
+    for label, name in enumerate(names):
+        found = _image_files(root / name)
+        if not found:
+            empty.append(name)
+        files.extend((path, label) for path in found)
+    if empty:
+        raise DataError(
+            f"{len(empty)} of {len(names)} class folders of {root} hold no images: "
+            f"{', '.join(empty[:_LISTED])}",
+            remedy="add images to these folders, or delete them",
+        )
+    return names, files
+
+
+def _image_files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    visited: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # Links may lead out of the folder, but not in circles.
+        real = os.path.realpath(place)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.extend(
+            Path(place, name)
+            for name in names
+            if not name.startswith(".") and name.lower() not in _LITTER
+        )
+    return sorted(found, key=lambda path: path.as_posix())
+
+
+def _read_all(
+    root: Path, files: Sequence[tuple[Path, int]], form: _Form, progress: Progress
+) -> Images:
+    shape = (len(files), form.height, form.width, form.channels)
+    try:
+        pixels = np.empty(shape, dtype=np.uint8)
+    except MemoryError as error:
+        raise DataError(
+            "the images do not fit into memory at this size",
+            observed=f"{math.prod(shape) / 1e9:.1f} GB for {len(files)} images",
+            remedy="set a smaller data.image_size in the recipe",
+        ) from error
+    failures: list[str] = []
+    pool = ThreadPoolExecutor(max_workers=_WORKERS)
+    try:
+        # The decoder silences Pillow's warnings image by image; threads that do so at the same
+        # time would leave the filters changed.
+        with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
+            outcomes = pool.map(lambda file: _read(file[0], form), files)
+            for index, outcome in enumerate(outcomes):
+                if isinstance(outcome, str):
+                    failures.append(f"{files[index][0]}: {outcome}")
+                else:
+                    pixels[index] = outcome
+                task.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failures:
+        lines = "\n".join(f"  {failure}" for failure in failures)
+        raise DataError(
+            f"{len(failures)} of {len(files)} files cannot be read as images:\n{lines}",
+            remedy="delete these files, move them out of the class folders, or replace them",
+        )
+    return Images(
+        pixels=pixels,
+        labels=np.asarray([label for _, label in files], dtype=np.int64),
+        ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+    )
+
+
+def _id_of(path: Path) -> str:
+    """Return a path as text that can be written anywhere, whatever bytes its name has."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | str:
+    """Return the image's pixels, or the reason why there are none."""
+    from edgecnn_runner.decode import read_image
+    from edgecnn_runner.preprocess import prepare
+
+    try:
+        rgb = read_image(path)
+    except EdgeError as error:
+        return error.problem if error.observed is None else f"{error.problem} ({error.observed})"
+    return prepare(rgb, height=form.height, width=form.width, channels=form.channels)

@@ -1,0 +1,72 @@
+"""From a recipe's ``[data]`` section to images in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from edgecnn.data.cifar10 import load_cifar10
+from edgecnn.data.digits import load_digits
+from edgecnn.data.folder import load_folder
+from edgecnn.data.types import Dataset
+from edgecnn.errors import DataError
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe import Data
+
+__all__ = ["load_dataset"]
+
+_DEFAULT_SIZE: Final = (64, 64)
+
+
+def load_dataset(
+    spec: Data, *, root: Path | None = None, progress: Progress = NO_PROGRESS
+) -> Dataset:
+    """Load the images a recipe asks for, split as it says.
+
+    The splits depend on nothing but the images and the recipe's ``data`` section.
+
+    Args:
+        spec: The recipe's ``data`` section.
+        root: A folder named on the command line, which goes before all other places; see
+            ``find_cifar10`` and ``load_folder``.
+        progress: Who to tell about a download or about reading image files.
+
+    Returns:
+        The data set, in memory as uint8.
+
+    Raises:
+        DataError: If it is missing, incomplete, unreadable, or too small to split.
+        ChecksumError: If a published file differs from what its authors published.
+        DownloadError: If a download was needed and failed.
+    """
+    if spec.name == "cifar10":
+        return load_cifar10(
+            root=root,
+            path=spec.path,
+            validation=spec.validation,
+            seed=spec.seed,
+            progress=progress,
+        )
+    if spec.name == "digits":
+        if root is not None:
+            raise DataError(
+                "the data set digits is part of scikit-learn and takes no folder",
+                observed=f"data folder {root}",
+                remedy="leave --data out, or set data.name in the recipe to 'folder'",
+            )
+        return load_digits(test=spec.test, validation=spec.validation, seed=spec.seed)
+    folder = root if root is not None else spec.path
+    if folder is None:
+        raise DataError(
+            "the data set 'folder' has no folder",
+            remedy="set data.path in the recipe, or give --data FOLDER",
+        )
+    return load_folder(
+        folder,
+        image_size=spec.image_size or _DEFAULT_SIZE,
+        channels=spec.channels,
+        test=spec.test,
+        validation=spec.validation,
+        seed=spec.seed,
+        progress=progress,
+    )

@@ -1,0 +1,186 @@
+"""What a data set is once it is loaded: labelled uint8 images in three splits.
+
+Pixels stay uint8 from the file to the network, which scales them itself, so a data set takes
+one byte a value and every stage sees the same integers as a device does.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.errors import DataError
+from edgecnn.workspace import canonical_digest
+
+__all__ = ["SPLITS_SCHEMA", "Dataset", "Images"]
+
+SPLITS_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Images:
+    """One split.
+
+    Attributes:
+        pixels: Raw RGB or luma, shape (n, height, width, channels), uint8, 0..255.
+        labels: Class of each image, shape (n,), int64.
+        ids: One text per image, unique over the data set: ``train/123`` (position in the
+            published training set), or the path relative to the data folder.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together.
+
+        Raises:
+            ValueError: If dtype, rank or lengths differ from what the class promises.
+        """
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4:
+            raise ValueError(f"pixels are {self.pixels.dtype} {self.pixels.shape}, not uint8 NHWC")
+        if self.labels.dtype != np.int64 or self.labels.ndim != 1:
+            raise ValueError(f"labels are {self.labels.dtype} {self.labels.shape}, not int64 (n,)")
+        if not len(self.pixels) == len(self.labels) == len(self.ids):
+            counts = (len(self.pixels), len(self.labels), len(self.ids))
+            raise ValueError(f"pixels, labels and ids differ in number: {counts}")
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Images:
+        """Return some of the images, in the order asked for.
+
+        Args:
+            indices: Positions in this split, 0..n-1.
+
+        Returns:
+            A copy; this object stays as it is.
+        """
+        chosen = np.asarray(indices, dtype=np.int64)
+        return Images(
+            pixels=self.pixels[chosen],
+            labels=self.labels[chosen],
+            ids=tuple(self.ids[index] for index in chosen),
+        )
+
+    def class_counts(self, classes: int) -> list[int]:
+        """Return how many images each of ``classes`` classes has."""
+        counts: list[int] = np.bincount(self.labels, minlength=classes).tolist()
+        return counts
+
+    def digest(self) -> str:
+        """Return the SHA-256 over shape, pixels and labels; the order counts."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        # Fixed byte order, so that every machine computes the same digest.
+        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Labelled images in three disjoint splits.
+
+    Attributes:
+        name: ``cifar10``, ``digits`` or ``folder``.
+        class_names: Class names in label order.
+        train: Training images without the validation share.
+        validation: Images held out of training, for choosing between models.
+        test: The evaluation images; neither training nor calibration sees them.
+        seed: Seed of the splits; None where the data came split.
+        rule: How the splits were made, in words.
+        dropped: Ids of images left out, because their pixels also occur in another split.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Images
+    validation: Images
+    test: Images
+    seed: int | None = None
+    rule: str = ""
+    dropped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the splits fit together.
+
+        Raises:
+            DataError: If a split is empty, shapes differ, or a label has no class name.
+        """
+        for name, images in self._parts().items():
+            if not len(images):
+                raise DataError(
+                    f"the {name} split of the data set {self.name} has no images",
+                    remedy="add images, or change data.validation and data.test in the recipe",
+                )
+            if images.pixels.shape[1:] != self.shape:
+                raise DataError(
+                    f"the {name} images of {self.name} differ in size from the training images",
+                    observed=images.pixels.shape[1:],
+                    expected=self.shape,
+                    remedy="bring all images to one size",
+                )
+            low, high = int(images.labels.min()), int(images.labels.max())
+            if low < 0 or high >= len(self.class_names):
+                raise DataError(
+                    f"the {name} split of {self.name} has labels without a class name",
+                    observed=f"labels {low}..{high}",
+                    expected=f"0..{len(self.class_names) - 1}",
+                    remedy="check the labels of the data set",
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        _, height, width, channels = self.train.pixels.shape
+        return height, width, channels
+
+    def digest(self) -> str:
+        """Return the SHA-256 over class names and all splits' pixels and labels."""
+        parts = {name: images.digest() for name, images in self._parts().items()}
+        return canonical_digest({"class_names": list(self.class_names), **parts})
+
+    def splits(self) -> dict[str, Any]:
+        """Return a JSON-ready record of which image is in which split.
+
+        Returns:
+            ``schema``, ``dataset``, ``class_names``, ``shape``, ``seed``, ``rule``, ``dropped``,
+            ``sha256`` (``digest``), and under ``splits`` for each split its ``count``,
+            ``class_counts``, ``ids`` and ``sha256``.
+        """
+        classes = len(self.class_names)
+        return {
+            "schema": SPLITS_SCHEMA,
+            "dataset": self.name,
+            "class_names": list(self.class_names),
+            "shape": list(self.shape),
+            "seed": self.seed,
+            "rule": self.rule,
+            "dropped": list(self.dropped),
+            "sha256": self.digest(),
+            "splits": {
+                name: {
+                    "count": len(images),
+                    "class_counts": images.class_counts(classes),
+                    "ids": list(images.ids),
+                    "sha256": images.digest(),
+                }
+                for name, images in self._parts().items()
+            },
+        }
+
+    def _parts(self) -> dict[str, Images]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
