@@ -1,0 +1,76 @@
+"""A training that kills itself with SIGKILL after some steps; run as a script by a test.
+
+    python interrupted.py BUILD_FOLDER STEPS
+
+STEPS 0 means never. Prints what the training said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgecnn import train
+from edgecnn.data import load_dataset
+from edgecnn.progress import Task
+from edgecnn.recipe import parse_recipe
+from edgecnn.workspace import Workspace
+
+RECIPE = {
+    "model": {"name": "interrupted", "architecture": "seed_cnn"},
+    "data": {"name": "digits", "test": 0.6, "validation": 0.5},
+    "augment": {"crop": 2, "flip": True},
+    "train": {
+        "epochs": 4,
+        "batch_size": 16,
+        "deterministic": True,
+        "optimizer": {
+            "name": "adamw",
+            "weight_decay": 0.001,
+            "schedule": "cosine",
+            "warmup_epochs": 1,
+        },
+    },
+}
+
+
+class Killer:
+    """A progress that ends the process after some steps, as a power cut would."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    @contextlib.contextmanager
+    def task(self, description: str, total: int) -> Iterator[Task]:
+        yield self
+
+    def message(self, text: str) -> None:
+        print(text, flush=True)
+
+    def note(self, text: str) -> None:
+        pass
+
+    def advance(self, steps: int = 1) -> None:
+        self.steps -= steps
+        if -steps < self.steps <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    recipe = parse_recipe(RECIPE, source="interrupted.py")
+    steps = int(sys.argv[2])
+    train.run(
+        recipe,
+        Workspace(Path(sys.argv[1])),
+        load_dataset(recipe.data),
+        recipe_source="interrupted.py",
+        progress=Killer(steps if steps else 10**9),
+    )
+
+
+if __name__ == "__main__":
+    main()

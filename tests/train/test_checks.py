@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgecnn.errors import RecipeError
+from edgecnn.recipe import Recipe, parse_recipe
+from edgecnn.train.checks import check_settings
+
+
+def recipe(**tables: Any) -> Recipe:
+    return parse_recipe({"model": {"name": "a"}, **tables}, source="test")
+
+
+def test_sound_settings_pass() -> None:
+    sound = recipe(
+        augment={"crop": 4, "flip": True},
+        train={"epochs": 3, "optimizer": {"name": "sgd", "momentum": 0.9, "warmup_epochs": 2}},
+    )
+    check_settings(sound, (32, 32, 3), source="recipe.toml")
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"model": {"name": "a"}}, "images of 8 pixels or more, not 7x40"),
+        ({"augment": {"crop": 7}}, "augment.crop = 7: at most 6"),
+        ({"train": {"epochs": 2, "optimizer": {"warmup_epochs": 2}}}, "less than train.epochs = 2"),
+        (
+            {"train": {"optimizer": {"name": "adam", "momentum": 0.9}}},
+            "momentum = 0.9: not for 'adam'",
+        ),
+        (
+            {"train": {"optimizer": {"name": "sgd", "weight_decay": 0.1}}},
+            "weight_decay = 0.1: only for 'adamw'",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_named(tables: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        check_settings(recipe(**tables), (7, 40, 3), source="recipe.toml")
+
+
+def test_all_mistakes_come_in_one_error() -> None:
+    wrong = recipe(augment={"crop": 20})
+    with pytest.raises(RecipeError, match=r"recipe\.toml has 2 mistakes"):
+        check_settings(wrong, (7, 7, 1), source="recipe.toml")

@@ -1,0 +1,163 @@
+"""The networks a recipe can name.
+
+Every network takes raw pixels 0..255 as float32, NHWC, and scales them itself in its first layer,
+so that a saved model carries its own preprocessing; it ends in a softmax, computed in float32
+whatever the precision of the rest. Weights start from explicit seeds: building a network
+changes no global random state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["ARCHITECTURES", "Architecture", "build_network"]
+
+Shape = tuple[int, int, int]
+"""Height, width and channels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A network family.
+
+    Attributes:
+        smallest_side: Least height and width of the images it can take, pixels.
+        body: Adds the layers between input scaling and class scores.
+    """
+
+    smallest_side: int
+    body: Callable[[_Layers, Any, Shape], Any]  # symbolic Keras tensors, which have no types
+
+
+def build_network(
+    architecture: str, *, shape: Shape, classes: int, precision: str, seed: int
+) -> keras.Model:
+    """Build an untrained network.
+
+    Args:
+        architecture: A key of ``ARCHITECTURES``.
+        shape: Height, width and channels; at least the architecture's smallest side.
+        classes: Number of outputs, at least 2.
+        precision: ``float32`` or ``mixed_bfloat16`` (weights stay float32).
+        seed: Decides initial weights and dropout.
+
+    Returns:
+        A Keras model from (batch, height, width, channels) to (batch, classes) probabilities.
+    """
+    from edgecnn.train.backend import keras
+
+    layers = _Layers(precision, seed)
+    pixels = keras.Input(shape, name="pixels")
+    x = keras.layers.Rescaling(1 / 255, dtype=layers.policy, name="scale")(pixels)
+    x = ARCHITECTURES[architecture].body(layers, x, shape)
+    return keras.Model(pixels, layers.scores(classes)(x), name=architecture)
+
+
+class _Layers:
+    """Makes layers with one precision, consecutive names, and a seed for each."""
+
+    def __init__(self, precision: str, seed: int) -> None:
+        from edgecnn.train.backend import keras
+
+        self.policy = keras.DTypePolicy(precision)
+        self._keras = keras
+        self._seed = seed
+        self._counts: dict[str, int] = {}
+
+    def _name(self, kind: str) -> str:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        return f"{kind}{self._counts[kind]}"
+
+    def _next_seed(self) -> int:
+        # Any injective mixing would do; 1009 is a prime larger than the layers of a network.
+        return (self._seed * 1009 + sum(self._counts.values())) % 2**31
+
+    def conv(self, filters: int, *, padding: str = "same") -> Any:
+        """A 3x3 convolution with ReLU."""
+        return self._keras.layers.Conv2D(
+            filters,
+            3,
+            padding=padding,
+            activation="relu",
+            dtype=self.policy,
+            name=self._name("conv"),
+            kernel_initializer=self._keras.initializers.GlorotUniform(seed=self._next_seed()),
+        )
+
+    def pool(self) -> Any:
+        """Halves height and width, taking the largest of each 2x2."""
+        return self._keras.layers.MaxPooling2D(dtype=self.policy, name=self._name("pool"))
+
+    def dropout(self, rate: float) -> Any:
+        """Drops inputs in training."""
+        name = self._name("dropout")
+        return self._keras.layers.Dropout(
+            rate, seed=self._next_seed(), dtype=self.policy, name=name
+        )
+
+    def flatten(self) -> Any:
+        """Joins height, width and channels."""
+        return self._keras.layers.Flatten(dtype=self.policy, name=self._name("flatten"))
+
+    def dense(self, units: int) -> Any:
+        """A fully connected layer with ReLU."""
+        return self._keras.layers.Dense(
+            units,
+            activation="relu",
+            dtype=self.policy,
+            name=self._name("dense"),
+            kernel_initializer=self._keras.initializers.GlorotUniform(seed=self._next_seed()),
+        )
+
+    def scores(self, classes: int) -> Any:
+        """The last layer: class probabilities in float32."""
+        name = self._name("dense")
+        return self._keras.layers.Dense(
+            classes,
+            activation="softmax",
+            dtype="float32",
+            name=name,
+            kernel_initializer=self._keras.initializers.GlorotUniform(seed=self._next_seed()),
+        )
+
+
+def _seed_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
+    """The CNN of the notebook: 1,676,842 parameters for 32x32x3 and 10 classes."""
+    del shape
+    x = layers.conv(32)(x)
+    x = layers.conv(32)(x)
+    x = layers.dropout(0.25)(layers.pool()(x))
+    x = layers.conv(64)(x)
+    # The notebook's Conv2D(64, 3, 3) meant a 3x3 kernel without padding in the Keras of its day.
+    x = layers.conv(64, padding="valid")(x)
+    x = layers.dropout(0.25)(layers.pool()(x))
+    x = layers.dense(512)(layers.flatten()(x))
+    return layers.dropout(0.5)(x)
+
+
+def _tiny_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
+    """A small CNN: 9,930 parameters for 8x8x1 and 28,714 for 32x32x3, with 10 classes.
+
+    Convolutions of 32 filters alternate with pooling until the shorter side is below 8 pixels.
+    """
+    side = min(shape[:2])
+    x = layers.conv(16)(x)
+    x = layers.conv(32)(x)
+    while side >= 8:
+        x = layers.pool()(x)
+        side //= 2
+        if side >= 8:
+            x = layers.conv(32)(x)
+    return layers.dropout(0.25)(layers.flatten()(x))
+
+
+ARCHITECTURES: Final[Mapping[str, Architecture]] = {
+    "seed_cnn": Architecture(smallest_side=8, body=_seed_cnn),
+    "tiny_cnn": Architecture(smallest_side=4, body=_tiny_cnn),
+}
+"""Name to network family; the names are those that recipes may use."""

@@ -1,0 +1,122 @@
+"""The training curves as a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from edgecnn.train.history import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_curves"]
+
+# Blue and orange of Okabe and Ito's palette, told apart with any kind of colour vision.
+_TRAIN: Final = "#0072B2"
+_VALIDATION: Final = "#D55E00"
+_INK: Final = "#333333"
+_GRID: Final = "#E3E3E3"
+
+
+def draw_curves(history: Sequence[Epoch], *, title: str, subtitle: str) -> bytes:
+    """Draw loss and accuracy over the epochs, side by side.
+
+    Args:
+        history: At least one epoch.
+        title: What was trained on what.
+        subtitle: The result.
+
+    Returns:
+        A PNG file; equal histories give equal bytes.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.4), dpi=120, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.07, right=0.93, top=0.74, bottom=0.13, wspace=0.42)
+    figure.text(0.012, 0.945, title, fontsize=14, weight="bold", color=_INK, va="center")
+    figure.text(0.012, 0.875, subtitle, fontsize=10.5, color=_INK, va="center")
+    left, right = figure.subplots(1, 2)
+    epochs = [row.epoch for row in history]
+    _panel(
+        left,
+        "Cross-entropy loss",
+        epochs,
+        [row.loss for row in history],
+        [row.val_loss for row in history],
+        "{:.3f}",
+        bottom=0,
+    )
+    _panel(
+        right,
+        "Accuracy, %",
+        epochs,
+        [100 * row.accuracy for row in history],
+        [100 * row.val_accuracy for row in history],
+        "{:.1f}",
+        most=100,
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _panel(
+    axes: Axes,
+    title: str,
+    epochs: Sequence[int],
+    train: Sequence[float],
+    validation: Sequence[float],
+    form: str,
+    *,
+    bottom: float | None = None,
+    most: float | None = None,
+) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title, loc="left", fontsize=11, color=_INK, pad=8)
+    marker = "o" if len(epochs) < 15 else None
+    for values, colour in ((train, _TRAIN), (validation, _VALIDATION)):
+        axes.plot(epochs, values, color=colour, linewidth=2, marker=marker, markersize=4)
+    axes.set_xlim(0.5, epochs[-1] + 0.5)
+    if bottom is not None:
+        axes.set_ylim(bottom, bottom + 1.06 * (max(*train, *validation) - bottom))
+    if most is not None:
+        axes.set_ylim(top=min(most, axes.get_ylim()[1]))
+    axes.set_xlabel("epoch", color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    axes.grid(axis="y", color=_GRID)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK, length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color("#999999")
+    _label_ends(axes, epochs[-1], train[-1], validation[-1], form)
+
+
+def _label_ends(axes: Axes, epoch: int, train: float, validation: float, form: str) -> None:
+    """Name the lines at their ends, far enough apart to be read where the lines meet."""
+    low, high = axes.get_ylim()
+    apart = 0.13 * (high - low)
+    middle, half = (train + validation) / 2, abs(train - validation) / 2
+    half = max(half, apart / 2)
+    # Both within the panel, where no other text is.
+    middle = min(max(middle, low + half + apart / 4), high - half - apart / 4)
+    train_above = train >= validation
+    for name, value, colour, above in (
+        ("train", train, _TRAIN, train_above),
+        ("validation", validation, _VALIDATION, not train_above),
+    ):
+        axes.annotate(
+            f"{name}\n{form.format(value)}",
+            xy=(epoch, middle + (half if above else -half)),
+            xytext=(8, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=9.5,
+            va="center",
+            annotation_clip=False,
+        )

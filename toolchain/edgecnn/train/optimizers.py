@@ -1,0 +1,98 @@
+"""Optimizers and learning-rate schedules of the recipe."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.recipe import Optimizer
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Rate", "make_optimizer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """The learning rate as a function of the optimizer step.
+
+    Linear warm-up (Goyal et al. 2017, arXiv:1706.02677, section 2.2), then constant, or half a
+    cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, one period).
+
+    Attributes:
+        peak: The recipe's learning rate.
+        warmup_steps: Steps to reach it; the first one already moves.
+        total_steps: Steps of the whole training.
+        cosine: Whether the rate falls after the warm-up.
+    """
+
+    peak: float
+    warmup_steps: float
+    total_steps: int
+    cosine: bool
+
+    @classmethod
+    def of(cls, settings: Optimizer, *, steps_per_epoch: int, epochs: int) -> Rate:
+        """Return the rate a recipe asks for."""
+        return cls(
+            peak=settings.learning_rate,
+            warmup_steps=settings.warmup_epochs * steps_per_epoch,
+            total_steps=steps_per_epoch * epochs,
+            cosine=settings.schedule == "cosine",
+        )
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the rate never changes."""
+        return not self.cosine and self.warmup_steps <= 0
+
+    def at(self, step: int) -> float:
+        """Return the rate at a step, 0..total_steps-1."""
+        return float(self.peak * self._shape(float(step), math.cos, min, max))
+
+    def _shape(self, step: Any, cos: Any, least: Any, most: Any) -> Any:
+        """Return the rate over the peak, for numbers or Keras tensors alike."""
+        value: Any = 1.0
+        if self.warmup_steps > 0:
+            value = least((step + 1.0) / self.warmup_steps, 1.0)
+        if self.cosine:
+            span = max(self.total_steps - self.warmup_steps, 1.0)
+            done = least(most((step - self.warmup_steps) / span, 0.0), 1.0)
+            value = value * 0.5 * (1.0 + cos(math.pi * done))
+        return value
+
+
+def make_optimizer(settings: Optimizer, rate: Rate) -> keras.optimizers.Optimizer:
+    """Return a Keras optimizer.
+
+    Args:
+        settings: The recipe's optimizer; what it does not name has Keras's default.
+        rate: The learning rate over the training.
+    """
+    from edgecnn.train.backend import keras
+
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        """``rate`` in Keras operations."""
+
+        def __call__(self, step: Any) -> Any:
+            ops = keras.ops
+            now = ops.cast(step, "float32")
+            return rate.peak * rate._shape(now, ops.cos, ops.minimum, ops.maximum)
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    learning_rate = rate.peak if rate.is_constant else Schedule()
+    match settings.name:
+        case "rmsprop":
+            return keras.optimizers.RMSprop(learning_rate, momentum=settings.momentum)
+        case "sgd":
+            return keras.optimizers.SGD(
+                learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0
+            )
+        case "adam":
+            return keras.optimizers.Adam(learning_rate)
+        case "adamw":
+            return keras.optimizers.AdamW(learning_rate, weight_decay=settings.weight_decay)

@@ -1,0 +1,63 @@
+"""In which number format to train: bfloat16 pays only where the processor computes in it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Precision", "bfloat16_instructions", "choose_precision"]
+
+_X86: Final = ("amx_bf16", "avx512_bf16")
+_CPUINFO: Final = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """The precision of a training and why it was chosen.
+
+    Attributes:
+        name: ``float32`` or ``mixed_bfloat16``, a Keras dtype policy.
+        reason: For the user, without a full stop.
+    """
+
+    name: str
+    reason: str
+
+
+def bfloat16_instructions(cpuinfo: str) -> str | None:
+    """Return the flag that says a processor multiplies bfloat16, or None.
+
+    Args:
+        cpuinfo: Text of ``/proc/cpuinfo``: ``flags`` on x86, ``Features`` on arm64.
+
+    >>> bfloat16_instructions("flags : fpu avx512f avx512_bf16")
+    'avx512_bf16'
+    """
+    flags: set[str] = set()
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            flags.update(value.split())
+    return next((flag for flag in (*_X86, "bf16") if flag in flags), None)
+
+
+def choose_precision(asked: str, *, cpuinfo: str | None = None) -> Precision:
+    """Decide how to train.
+
+    Args:
+        asked: ``auto``, ``float32`` or ``mixed_bfloat16``; only ``auto`` looks at the processor.
+        cpuinfo: See ``bfloat16_instructions``; by default this machine's, nothing where there
+            is no such file.
+    """
+    if asked != "auto":
+        return Precision(name=asked, reason="the recipe says so")
+    if cpuinfo is None:
+        cpuinfo = _CPUINFO.read_text(errors="replace") if _CPUINFO.exists() else ""
+    flag = bfloat16_instructions(cpuinfo)
+    if flag is None:
+        return Precision(
+            name="float32", reason=f"this {platform.machine()} processor has no bfloat16"
+        )
+    return Precision(name="mixed_bfloat16", reason=f"the processor has {flag}")
