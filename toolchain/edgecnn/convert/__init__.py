@@ -1,1 +1,22 @@
-"""TODO."""
+"""Float models to TFLite and ONNX files that explain themselves.
+
+TensorFlow is imported when ``run`` is called, not before.
+"""
+
+from __future__ import annotations
+
+from edgecnn.convert.result import ConvertResult, VariantRow
+from edgecnn.convert.runtimes import parse_runtime
+from edgecnn.convert.sources import Source, find_source
+from edgecnn.convert.stage import input_size, key, run
+
+__all__ = [
+    "ConvertResult",
+    "Source",
+    "VariantRow",
+    "find_source",
+    "input_size",
+    "key",
+    "parse_runtime",
+    "run",
+]

@@ -1,0 +1,223 @@
+"""Every variant of small networks: operators, ends, numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+from keras import layers
+
+from convert.networks import averaging, dense, pixels, plain, residual
+from edgecnn.convert.calibrating import full_range
+from edgecnn.convert.deployable import Deployable, deployable_of
+from edgecnn.convert.payload import PayloadMaker
+from edgecnn.errors import ConversionError
+from edgecnn.graph import Graph
+from edgecnn.recipe import VARIANTS
+
+TFLITE = [variant for variant in VARIANTS if variant.startswith("tflite")]
+
+
+def deployed(model: Any) -> Deployable:
+    return deployable_of(
+        lambda images: model(images, training=False),
+        shape=model.input_shape[1:],
+        input_range="0..255",
+    )
+
+
+def maker(model: Any, *, opset: int = 17, ir_version: int = 8) -> PayloadMaker:
+    deployable = deployed(model)
+    calibration = pixels(30, deployable.shape, seed=7)
+    return PayloadMaker(deployable, calibration, opset=opset, ir_version=ir_version)
+
+
+def names(graph: Graph) -> list[str]:
+    return [operator.name for operator in graph.operators]
+
+
+def run_tflite(data: bytes, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=data)
+    interpreter.allocate_tensors()
+    (feed,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+    rows = []
+    for image in images:
+        interpreter.set_tensor(feed["index"], image[None].astype(feed["dtype"]))
+        interpreter.invoke()
+        raw = interpreter.get_tensor(answer["index"])[0].astype(np.float32)
+        scale, zero_point = answer["quantization"]
+        rows.append((raw - zero_point) * scale if scale else raw)
+    return np.array(rows)
+
+
+def run_onnx(data: bytes, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    rows = [session.run(None, {"image": image[None].astype(np.float32)})[0][0] for image in images]
+    return np.array(rows)
+
+
+# How far a variant's probabilities may be from the float model's on random images.
+TOLERANCE = {"fp32": 1e-5, "fp16": 5e-3, "int16x8": 0.15, "int8-dynamic": 0.15, "int8": 0.15}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_answers_like_the_float_model(variant: str) -> None:
+    model = plain()
+    images = pixels(20, (12, 10, 3), seed=3)
+    expected = model(images.astype(np.float32), training=False).numpy()
+    payload = maker(model).make(variant)
+    run = run_tflite if variant.startswith("tflite") else run_onnx
+    difference = np.abs(run(payload.data, images) - expected).max()
+    assert difference < TOLERANCE[variant.partition("-")[2]]
+
+
+@pytest.mark.parametrize("variant", TFLITE)
+@pytest.mark.parametrize("make", [plain, residual], ids=["plain", "residual"])
+def test_tflite_files_hold_no_casts_and_quantize_at_the_ends_only(variant: str, make: Any) -> None:
+    payload = maker(make()).make(variant)
+    found = names(payload.graph)
+    assert not {"CAST", "SHAPE", "STRIDED_SLICE", "PACK", "SUB", "MUL"} & set(found)
+    inside = found[1:-1]
+    if variant in ("tflite-int8", "tflite-int16x8"):
+        assert found[0] == "QUANTIZE"
+        assert not {"QUANTIZE", "DEQUANTIZE"} & set(inside)
+        assert payload.graph.flex == ()
+    else:
+        assert "QUANTIZE" not in found
+
+
+def test_int8_takes_raw_pixels_as_they_are() -> None:
+    graph = maker(plain()).make("tflite-int8").graph
+    (end,) = graph.inputs
+    assert end.dtype == "uint8"
+    assert end.quantization is not None
+    assert end.quantization.scales == (1.0,)
+    assert end.quantization.zero_points == (0,)
+    assert graph.outputs[0].dtype == "uint8"
+
+
+@pytest.mark.parametrize("variant", ["tflite-int8", "onnx-int8"])
+def test_weights_are_quantized_per_channel(variant: str) -> None:
+    graph = maker(plain()).make(variant).graph
+    tensors = [t for op in graph.operators for t in op.inputs if t is not None and t.constant]
+    scales = [len(t.quantization.scales) for t in tensors if t.quantization and t.dtype == "int8"]
+    assert {4, 8} <= set(scales)  # the output channels of the two convolutions
+
+
+@pytest.mark.parametrize("make", [plain, residual, dense, averaging])
+def test_onnx_is_static_nhwc_outside_and_bare_inside(make: Any) -> None:
+    model = make()
+    payload = maker(model).make("onnx-fp32")
+    graph = payload.graph
+    assert (graph.opset, graph.ir_version) == (17, 8)
+    assert graph.inputs[0].shape == (1, *model.input_shape[1:])
+    assert graph.outputs[0].shape == (1, 5)
+    found = names(graph)
+    leftovers = {"Shape", "Gather", "Slice", "Cast", "Mul", "BatchNormalization", "Identity"}
+    assert not leftovers & set(found)
+    # NHWC to NCHW once at the input; a single channel needs no more than a reshape.
+    assert found.count("Transpose") <= 1
+    proto = onnx.load_from_string(payload.data)
+    onnx.checker.check_model(proto, full_check=True)
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
+    assert [proto.graph.input[0].name, proto.graph.output[0].name] == ["image", "scores"]
+
+
+@pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-fp16", "onnx-int8"])
+@pytest.mark.parametrize(("opset", "ir_version"), [(13, 7), (17, 8), (18, 9)])
+def test_opset_and_ir_version_are_what_was_asked_for(
+    variant: str, opset: int, ir_version: int
+) -> None:
+    payload = maker(plain(), opset=opset, ir_version=ir_version).make(variant)
+    assert (payload.graph.opset, payload.graph.ir_version) == (opset, ir_version)
+    proto = onnx.load_from_string(payload.data)
+    assert {entry.domain for entry in proto.opset_import} == {""}
+
+
+def test_onnx_int8_computes_between_quantize_and_dequantize() -> None:
+    graph = maker(residual()).make("onnx-int8").graph
+    makers = {id(t): op.name for op in graph.operators for t in op.outputs}
+    for operator in graph.operators:
+        if operator.name in ("Conv", "Gemm"):
+            data, weight = operator.inputs[:2]
+            assert makers[id(data)] == makers[id(weight)] == "DequantizeLinear"
+    stored = {t.dtype for op in graph.operators for t in op.outputs if t is not None}
+    assert "uint8" in stored
+
+
+def test_equal_models_give_equal_files() -> None:
+    # Keras counts the layers of a session, so the second model's names differ from the first's.
+    first, second = maker(residual()), maker(residual())
+    for variant in VARIANTS:
+        assert first.make(variant).data == second.make(variant).data, variant
+
+
+def test_fp16_halves_the_weights() -> None:
+    shared = maker(averaging())
+    for kind in ("tflite", "onnx"):
+        full, half = (shared.make(f"{kind}-{precision}").graph for precision in ("fp32", "fp16"))
+        assert half.weight_bytes < 0.6 * full.weight_bytes
+
+
+def test_weights_beyond_float16_fail_by_name() -> None:
+    model = plain()
+    model.layers[-1].kernel.assign(model.layers[-1].kernel * 1e6)
+    with pytest.raises(ConversionError, match="65504"):
+        maker(model).make("tflite-fp16")
+
+
+def test_a_network_too_small_for_dynamic_quantization_is_not_called_int8_dynamic() -> None:
+    with pytest.raises(ConversionError, match="1024"):
+        maker(plain((6, 6, 1))).make("tflite-int8-dynamic")
+
+
+def test_int8_with_an_operator_that_has_no_integer_kernel_fails_by_name() -> None:
+    image = layers.Input((8, 8, 3))
+    hidden = layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 255)(image))
+    hidden = keras.ops.sin(hidden)
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(hidden)))
+    with pytest.raises(ConversionError, match=r"SIN|Sin"):
+        maker(model).make("tflite-int8")
+
+
+def test_flex_operators_are_never_used() -> None:
+    image = layers.Input((8, 8, 3))
+    hidden = layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 255)(image))
+    hidden = keras.ops.erfinv(keras.ops.tanh(hidden) * 0.5)
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(hidden)))
+    with pytest.raises(ConversionError, match=r"(?i)erfinv"):
+        maker(model).make("tflite-fp32")
+
+
+def test_fixed_calibration_range_comes_from_the_images_where_they_have_it() -> None:
+    images = pixels(4, (3, 3, 1))
+    assert full_range(images) is images
+
+
+def test_narrow_calibration_images_get_one_that_spans_all_values() -> None:
+    images = pixels(4, (3, 3, 1)) // 4 + 20
+    widened = full_range(images)
+    np.testing.assert_array_equal(widened[:4], images)
+    assert (widened[4].min(), widened[4].max()) == (0, 255)
+    plain_grey = np.full((2, 4, 4, 3), 7, np.uint8)
+    assert set(np.unique(full_range(plain_grey)[2])) == {0, 255}
+
+
+def test_a_converted_file_is_not_left_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    shared = maker(plain())
+    for variant in ("onnx-int8", "tflite-int8"):
+        shared.make(variant)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,233 @@
+"""The files of a build that conversion makes: artifacts, reference scores, golden vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from edgecnn.artifact import artifact_name, precision_of, write_artifact
+from edgecnn.convert.calibrating import CALIBRATED
+from edgecnn.convert.deployable import Deployable
+from edgecnn.convert.golden import choose_golden
+from edgecnn.convert.payload import Payload, PayloadMaker
+from edgecnn.convert.result import VariantRow
+from edgecnn.convert.runtimes import TargetRuntime
+from edgecnn.convert.scoring import Scorer, kind_of_scores
+from edgecnn.convert.source_model import SourceModel
+from edgecnn.convert.sources import Source
+from edgecnn.convert.tools import tool_versions
+from edgecnn.data import Dataset
+from edgecnn.data.calibration import CalibrationSet
+from edgecnn.errors import ArtifactError, ConversionError, WorkspaceError
+from edgecnn.graph import Tensor
+from edgecnn.progress import Progress
+from edgecnn.recipe import Recipe
+from edgecnn.reference import Reference, images_digest, read_reference
+from edgecnn.workspace import Workspace, file_digest
+from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+from edgecnn_runner.golden import write_golden
+
+__all__ = ["Maker", "write_golden_file", "write_reference"]
+
+_KIND_IMAGES: Final = 64
+
+
+@dataclass(kw_only=True, eq=False)
+class Maker:
+    """Makes the artifacts of one build.
+
+    Attributes:
+        source: The float model; contracts carry its digest.
+        deployable: The one function that is made of it.
+        recipe: Gives the model's name, ONNX opset and IR version.
+        workspace: The build to fill.
+        dataset: Gives labels and the size of an image.
+        calibration: Images and record for the integer variants; None if there are none.
+        output_kind: ``probabilities`` or ``logits``.
+        target: The oldest runtime that artifacts have to load in; None for any.
+    """
+
+    source: Source
+    deployable: Deployable
+    recipe: Recipe
+    workspace: Workspace
+    dataset: Dataset
+    calibration: CalibrationSet | None
+    output_kind: str
+    target: TargetRuntime | None
+    _payloads: PayloadMaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what the variants share."""
+        self._payloads = PayloadMaker(
+            self.deployable,
+            None if self.calibration is None else self.calibration.pixels,
+            opset=self.recipe.convert.opset,
+            ir_version=self.recipe.convert.ir_version,
+        )
+
+    def make(self, variant: str) -> VariantRow:
+        """Convert, check and write one variant.
+
+        Returns:
+            Its row; a variant that fails or is refused is not written.
+
+        Raises:
+            WorkspaceError: If the file cannot be written.
+        """
+        try:
+            payload = self._payloads.make(variant)
+        except (ConversionError, ArtifactError) as error:
+            reason = error.problem + (f": {error.observed}" if error.observed is not None else "")
+            return VariantRow(variant=variant, status="failed", reason=reason)
+        minimum = dict(payload.graph.min_runtime)
+        refusal = None if self.target is None else self.target.refuses(payload.graph)
+        if refusal is not None:
+            return VariantRow(
+                variant=variant, status="refused", reason=refusal, min_runtime=minimum
+            )
+        name = artifact_name(self.recipe.model.name, variant)
+        path = self.workspace.path(name)
+        write_artifact(path, payload.data, self._contract(variant, payload))
+        return VariantRow(
+            variant=variant,
+            status="made",
+            file=name,
+            bytes=path.stat().st_size,
+            sha256=file_digest(path),
+            min_runtime=minimum,
+        )
+
+    def _contract(self, variant: str, payload: Payload) -> Contract:
+        height, width, channels = self.dataset.shape
+        graph = payload.graph
+        in_scale, in_zero = _quantization(graph.inputs[0])
+        out_scale, out_zero = _quantization(graph.outputs[0])
+        calibrated = self.calibration is not None and precision_of(variant) in CALIBRATED
+        return Contract(
+            model=self.recipe.model.name,
+            variant=variant,
+            labels=self.dataset.class_names,
+            input=InputSpec(
+                height=height,
+                width=width,
+                channels=channels,
+                dtype=graph.inputs[0].dtype,
+                scale=in_scale,
+                zero_point=in_zero,
+            ),
+            output=OutputSpec(
+                dtype=graph.outputs[0].dtype,
+                kind=self.output_kind,
+                scale=out_scale,
+                zero_point=out_zero,
+            ),
+            payload_sha256=hashlib.sha256(payload.data).hexdigest(),
+            source_sha256=self.source.sha256,
+            calibration_sha256=self.calibration.record["sha256"]
+            if calibrated and self.calibration is not None
+            else None,
+            min_runtime=dict(graph.min_runtime),
+            created_by=tool_versions(),
+        )
+
+
+def _quantization(end: Tensor) -> tuple[float, int]:
+    """Return scale and zero point of an integer end; 1 and 0 for a float one."""
+    if end.dtype == "float32" or end.quantization is None:
+        return 1.0, 0
+    return end.quantization.scales[0], end.quantization.zero_points[0]
+
+
+def write_reference(
+    workspace: Workspace,
+    source: Source,
+    model: SourceModel,
+    scorer: Scorer,
+    dataset: Dataset,
+    progress: Progress,
+) -> tuple[str, bool]:
+    """Settle what the model's scores are, and make sure that the build has its reference.
+
+    Returns:
+        ``probabilities`` or ``logits``, and whether the reference is a file of this stage (it
+        may be the train stage's, and is left alone then).
+
+    Raises:
+        ScoreError: If the model answers with NaN or infinity.
+        WorkspaceError: If the file cannot be written.
+    """
+    test = dataset.test
+    kind = model.output_kind or kind_of_scores(scorer.raw(test.pixels[:_KIND_IMAGES]))
+    path = workspace.path(Workspace.REFERENCE)
+    digest = images_digest(test.pixels)
+    stages = workspace.manifest()["stages"]
+    ours = Workspace.REFERENCE in stages.get("convert", {}).get("files", [])
+    if path.is_file():
+        try:
+            known = read_reference(path)
+        except WorkspaceError:
+            known = None  # damaged; made again
+        if (
+            known is not None
+            and known.model_sha256 == source.sha256
+            and known.images_sha256 == digest
+            and tuple(known.class_names) == dataset.class_names
+            and np.array_equal(known.labels, test.labels)
+        ):
+            return kind, ours
+    scores = scorer.probabilities(test.pixels, kind, progress=progress, title="reference")
+    Reference(
+        scores=scores,
+        labels=test.labels,
+        ids=test.ids,
+        images_sha256=digest,
+        model_sha256=source.sha256,
+        class_names=dataset.class_names,
+    ).write(path)
+    return kind, True
+
+
+def write_golden_file(
+    workspace: Workspace,
+    rows: Sequence[VariantRow],
+    scorer: Scorer,
+    kind: str,
+    shape: tuple[int, int, int],
+) -> tuple[int, list[VariantRow]]:
+    """Choose golden vectors for the artifacts made, and write them.
+
+    Returns:
+        How many there are (without any, the file still holds the cases of preprocessing), and the
+        rows: an artifact that does not run here is a failed variant, and its file is gone.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    made = {row.variant: workspace.path(row.file) for row in rows if row.file is not None}
+    if not made:
+        return 0, list(rows)
+    golden, failures = choose_golden(
+        lambda pixels: scorer.probabilities(pixels, kind), made, shape=shape
+    )
+    write_golden(workspace.path(Workspace.GOLDEN), golden)
+    for variant in failures:
+        made[variant].unlink(missing_ok=True)
+    return len(golden.images), [
+        dataclasses.replace(
+            row,
+            status="failed",
+            file=None,
+            bytes=None,
+            sha256=None,
+            reason=f"it does not run: {failures[row.variant].problem}",
+        )
+        if row.variant in failures
+        else row
+        for row in rows
+    ]

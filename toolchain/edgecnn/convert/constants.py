@@ -1,0 +1,200 @@
+"""Turn a traced function into a small graph of its own: weights inlined, constants computed.
+
+What a training framework leaves in a graph (reads of variables, identities, the arithmetic of a
+batch normalization's four vectors, shapes of tensors whose shape is known) has one value for
+every image. It is computed here, once, so that both converters start from the same clean graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+# The one way TensorFlow offers to inline variables; its own TFLite converter calls the same.
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from edgecnn.convert.keras_model import first_lines
+from edgecnn.convert.side_effects import VARIABLES, refuse_side_effects
+from edgecnn.errors import SourceModelError
+
+__all__ = ["Array", "constant_node", "constant_value", "frozen_graph", "input_name", "producer"]
+
+Array = npt.NDArray[Any]
+
+_SHAPE_OPS: Final = {"Shape", "ShapeN", "Size", "Rank"}
+_PASS_THROUGH: Final = {"Identity", "StopGradient", "PreventGradient", "Snapshot"}
+
+
+def frozen_graph(traced: Any) -> tuple[Any, str]:
+    """Freeze a traced function of one image and compute all that does not depend on the image.
+
+    Args:
+        traced: A concrete function (``tf.function(...).get_concrete_function``) of one float32
+            tensor of fixed shape, with one output.
+
+    Returns:
+        A GraphDef in which every node depends on the image or is a constant, and the name of
+        the tensor that is its output. Control inputs and pass-through nodes are gone.
+
+    Raises:
+        SourceModelError: If the graph holds operators that do more than compute, a variable
+            that is no constant, or a constant that is NaN or infinite.
+    """
+    # Twice: inlining may drop what the source model, which is scored, still runs.
+    refuse_side_effects(traced.graph.as_graph_def(), allowed=VARIABLES)
+    graph = _inlined(traced)
+    refuse_side_effects(graph.as_graph_def())
+    operations = graph.get_operations()
+    dynamic = _depends_on_the_image(operations)
+    frontier = sorted(
+        {
+            tensor.name
+            for op in operations
+            if op.name in dynamic
+            for tensor in op.inputs
+            if tensor.op.name not in dynamic
+        }
+    )
+    values = _evaluate(operations, dynamic, frontier)
+    for name, value in values.items():
+        _check_finite(name, value)
+    result = tf.compat.v1.GraphDef(versions=graph.as_graph_def().versions)
+    for op in operations:
+        if op.name in dynamic:
+            node = result.node.add()
+            node.CopyFrom(op.node_def)
+            del node.input[:]
+            node.input.extend(_short(tensor.name) for tensor in op.inputs)
+    for name, value in values.items():
+        result.node.append(constant_node(producer(name), value))
+    return _without_pass_through(result, _short(graph.outputs[0].name))
+
+
+def _inlined(traced: Any) -> Any:
+    """Return the graph with variables made constants and functions inlined."""
+    try:
+        return convert_variables_to_constants_v2(traced).graph
+    except Exception as error:
+        raise SourceModelError(
+            "the model's variables cannot be made constants",
+            observed=first_lines(error),
+            expected="a model that only reads its variables while it classifies",
+            remedy="convert the .keras file, or export the model without its random layers",
+        ) from error
+
+
+def input_name(graph_def: Any) -> str:
+    """Return the name of the graph's one placeholder."""
+    return str(next(node.name for node in graph_def.node if node.op == "Placeholder"))
+
+
+def producer(tensor: str) -> str:
+    """Return the node that makes a tensor: ``a`` for ``a``, ``a:0`` and ``a:1``."""
+    return tensor.partition(":")[0]
+
+
+def constant_node(name: str, value: Array) -> Any:
+    """Return a Const node."""
+    node = tf.compat.v1.NodeDef(name=name, op="Const")
+    node.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return node
+
+
+def constant_value(node: Any) -> Array:
+    """Return the value of a Const node."""
+    value: Array = tf.make_ndarray(node.attr["value"].tensor)
+    return value
+
+
+def _short(tensor: str) -> str:
+    """Return a tensor's name as node inputs write it: ``a`` for ``a:0``."""
+    return tensor.removesuffix(":0")
+
+
+def _depends_on_the_image(operations: Any) -> set[str]:
+    dynamic: set[str] = set()
+    for op in operations:
+        known_shape = op.type in _SHAPE_OPS and all(
+            tensor.shape.is_fully_defined() for tensor in op.inputs
+        )
+        fed = any(tensor.op.name in dynamic for tensor in op.inputs) and not known_shape
+        if op.type == "Placeholder" or fed:
+            dynamic.add(op.name)
+    return dynamic
+
+
+def _evaluate(operations: Any, dynamic: set[str], tensors: list[str]) -> dict[str, Array]:
+    """Compute the constant part of a graph at some of its tensors."""
+    part = tf.compat.v1.GraphDef()
+    for op in operations:
+        if op.name in dynamic or not op.outputs:
+            continue
+        node = part.node.add()
+        if op.type in _SHAPE_OPS and len(op.inputs) == 1:
+            node.CopyFrom(constant_node(op.name, _shape_value(op)))
+            continue
+        node.CopyFrom(op.node_def)
+        del node.input[:]
+        node.input.extend(_short(tensor.name) for tensor in op.inputs)
+    if not tensors:
+        return {}
+
+    def run() -> Any:
+        return tf.graph_util.import_graph_def(part, return_elements=tensors, name="")
+
+    outputs = tf.compat.v1.wrap_function(run, [])()
+    return {name: np.asarray(value) for name, value in zip(tensors, outputs, strict=True)}
+
+
+def _shape_value(op: Any) -> Array:
+    shape = op.inputs[0].shape.as_list()
+    kind = op.outputs[0].dtype.as_numpy_dtype
+    if op.type == "Shape":
+        return np.asarray(shape, dtype=kind)
+    return np.asarray(len(shape) if op.type == "Rank" else int(np.prod(shape)), dtype=kind)
+
+
+def _check_finite(name: str, value: Array) -> None:
+    # -inf is a legal constant (the padding of a maximum); NaN and +inf never are.
+    if np.issubdtype(value.dtype, np.floating) and (
+        np.isnan(value).any() or np.isposinf(value).any()
+    ):
+        raise SourceModelError(
+            f"a weight of the model is not a number: {producer(name)}",
+            observed="NaN or infinity",
+            expected="finite weights",
+            remedy="train again with a lower learning rate, or take an earlier checkpoint",
+        )
+
+
+def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
+    """Drop identities, and whatever the output does not need."""
+    nodes = {node.name: node for node in graph_def.node}
+
+    def source_of(tensor: str) -> str:
+        while True:
+            node = nodes[producer(tensor)]
+            same_type = node.op == "Cast" and node.attr["SrcT"].type == node.attr["DstT"].type
+            if not (node.op in _PASS_THROUGH or same_type):
+                return tensor
+            tensor = node.input[0]
+
+    output = source_of(output)
+    needed: set[str] = set()
+    todo = [producer(output)]
+    while todo:
+        node = nodes[todo.pop()]
+        if node.name in needed:
+            continue
+        needed.add(node.name)
+        resolved = [source_of(tensor) for tensor in node.input]
+        del node.input[:]
+        node.input.extend(resolved)
+        todo.extend(producer(tensor) for tensor in resolved)
+    kept = tf.compat.v1.GraphDef(versions=graph_def.versions)
+    kept.node.extend(node for node in graph_def.node if node.name in needed)
+    return kept, output

@@ -1,0 +1,149 @@
+"""Make the bytes of each variant from one deployable function, and check what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.artifact import format_of, precision_of
+from edgecnn.convert.calibrating import CALIBRATED, full_range
+from edgecnn.convert.deployable import Deployable
+from edgecnn.convert.to_onnx import onnx_fp16, onnx_fp32, onnx_int8
+from edgecnn.convert.to_tflite import to_tflite
+from edgecnn.errors import ConversionError
+from edgecnn.graph import Graph, Tensor, check_integer, read_graph
+from edgecnn.graph.precision import find_precision
+
+__all__ = ["Payload", "PayloadMaker", "check_payload"]
+
+Pixels = npt.NDArray[np.uint8]
+
+_FLOAT16_MAX: Final = 65504.0
+_SMALL: Final = {
+    "int8-dynamic": ": TFLite's dynamic quantization leaves weights of fewer than 1024 numbers"
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """One converted model without its contract.
+
+    Attributes:
+        data: The file's bytes.
+        graph: What is in them.
+    """
+
+    data: bytes
+    graph: Graph
+
+
+class PayloadMaker:
+    """Makes variants of one function; what they share is made once.
+
+    Args:
+        deployable: The function.
+        calibration: Images for the integer variants, shape (n, height, width, channels); None
+            if none of them will be asked for.
+        opset: ONNX opset.
+        ir_version: ONNX IR version.
+    """
+
+    def __init__(
+        self, deployable: Deployable, calibration: Pixels | None, *, opset: int, ir_version: int
+    ) -> None:
+        self._deployable = deployable
+        self._calibration = None if calibration is None else full_range(calibration)
+        self._opset, self._ir_version = opset, ir_version
+        self._onnx_fp32: bytes | None = None
+
+    def make(self, variant: str) -> Payload:
+        """Convert to one variant and check it.
+
+        Args:
+            variant: One of ``edgecnn.recipe.VARIANTS``.
+
+        Returns:
+            The checked model.
+
+        Raises:
+            ConversionError: If a converter fails, or ``check_payload`` finds a fault.
+        """
+        precision = precision_of(variant)
+        if format_of(variant) == "tflite":
+            data = to_tflite(self._deployable, precision, self._calibration)
+        else:
+            data = self._make_onnx(precision)
+        graph = read_graph(data)
+        check_payload(graph, variant, self._deployable)
+        return Payload(data=data, graph=graph)
+
+    def _make_onnx(self, precision: str) -> bytes:
+        if self._onnx_fp32 is None:
+            self._onnx_fp32 = onnx_fp32(
+                self._deployable, opset=self._opset, ir_version=self._ir_version
+            )
+        if precision == "fp16":
+            return onnx_fp16(self._onnx_fp32)
+        if precision == "int8":
+            assert self._calibration is not None  # noqa: S101 - the caller's promise
+            return onnx_int8(self._onnx_fp32, self._calibration)
+        return self._onnx_fp32
+
+
+def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
+    """Check that a converted model is what its variant's name says.
+
+    Args:
+        graph: The converted model.
+        variant: What was asked for.
+        deployable: What it was made from.
+
+    Raises:
+        ConversionError: If it needs operators a device does not have, its ends have other types
+            or shapes, weights became infinite, or an integer variant computes with real numbers.
+    """
+    precision = precision_of(variant)
+    faults = []
+    if graph.flex or graph.custom:
+        faults.append(f"operators outside {graph.format}: {_some((*graph.flex, *graph.custom))}")
+    if graph.nonfinite:
+        faults.append(f"weights that are not numbers: {_some(graph.nonfinite)}")
+    if precision == "fp16" and deployable.largest_weight > _FLOAT16_MAX:
+        # Both converters clamp without a word.
+        faults.append(f"a weight of {deployable.largest_weight:.3g}, beyond {_FLOAT16_MAX:.0f}")
+    computes = find_precision(graph).name
+    if computes not in (precision, "none"):
+        faults.append(f"it computes in {computes}" + _SMALL.get(precision, ""))
+    ends = "uint8" if variant == "tflite-int8" else "float32"
+    faults += _end_faults("input", graph.inputs, ends, (1, *deployable.shape))
+    faults += _end_faults("output", graph.outputs, ends, (1, deployable.classes))
+    if precision in CALIBRATED:
+        real = check_integer(graph)
+        if real:
+            faults.append(f"operators that compute with real numbers: {_some(real)}")
+    if faults:
+        raise ConversionError(
+            f"what was converted to {variant} is not {variant}",
+            observed="; ".join(faults),
+            expected=f"{graph.format} operators alone, {ends} ends"
+            + (", integers in between" if precision in CALIBRATED else ""),
+            remedy="replace the layers named, or leave this variant out with --variant",
+        )
+
+
+def _end_faults(
+    side: str, ends: tuple[Tensor, ...], dtype: str, shape: tuple[int, ...]
+) -> list[str]:
+    found = [(end.dtype, end.shape) for end in ends]
+    if found == [(dtype, shape)]:
+        return []
+    text = ", ".join(f"{kind} {size}" for kind, size in found) or "none"
+    return [f"{side} {text} instead of {dtype} {shape}"]
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return ", ".join(unique[:8]) + (f" and {len(unique) - 8} more" if len(unique) > 8 else "")

@@ -1,0 +1,72 @@
+"""What a conversion came to: a row per variant asked for, made or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from edgecnn.errors import ConversionError
+
+__all__ = ["ConvertResult", "Status", "VariantRow"]
+
+Status = Literal["made", "failed", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantRow:
+    """One variant.
+
+    Attributes:
+        variant: Format and precision.
+        status: ``made``; ``failed``: it could not be converted; ``refused``: the runtime asked
+            for cannot load it, so it was not written.
+        file: Its name in the build; None if it was not made.
+        bytes: Size of the file, contract included.
+        sha256: Digest of the file.
+        reason: Why it was not made.
+        min_runtime: Runtime name to the lowest version that loads it; also known for a variant
+            that was refused.
+    """
+
+    variant: str
+    status: Status
+    file: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    reason: str | None = None
+    min_runtime: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON-ready values."""
+        return {**asdict(self), "min_runtime": dict(self.min_runtime)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertResult:
+    """What ``run`` did.
+
+    Attributes:
+        rows: One per variant asked for, in the order asked for.
+        golden: How many golden vectors were found.
+        notes: What a user should know and that is no error.
+    """
+
+    rows: tuple[VariantRow, ...]
+    golden: int = 0
+    notes: tuple[str, ...] = ()
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON-ready values, as the manifest holds them."""
+        return [row.to_dict() for row in self.rows]
+
+    def exit_error(self) -> ConversionError | None:
+        """Return the error the command ends with; None if every variant was made."""
+        missing = [row for row in self.rows if row.status != "made"]
+        if not missing:
+            return None
+        what = "\n".join(f"  {row.variant} {row.status}: {row.reason}" for row in missing)
+        return ConversionError(
+            f"{len(missing)} of {len(self.rows)} variants were not made:\n{what}",
+            remedy="mend what the reasons name, or ask only for the others with --variant",
+        )

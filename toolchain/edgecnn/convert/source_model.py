@@ -1,0 +1,214 @@
+"""Load a float model and make sure it is an image classifier that can be converted.
+
+Loading third-party formats may fail in any way a library likes; every failure leaves this module
+as a ``SourceModelError`` that says what was found and what a convertible model looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import tensorflow as tf
+
+from edgecnn.convert.keras_model import first_lines, read_keras_model
+from edgecnn.convert.preprocessing import last_activation, preprocesses
+from edgecnn.convert.side_effects import check_saved_model
+from edgecnn.convert.sources import Source
+from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.quiet import captured_log
+
+__all__ = ["SourceModel", "load_source"]
+
+_WANTED: Final = (
+    "one float32 image input (batch, height, width, 1 or 3 channels) and one output of scores "
+    "(batch, classes)"
+)
+_NOT_A_CLASSIFIER: Final = "convert an image classifier with " + _WANTED
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SourceModel:
+    """A loaded float model.
+
+    Attributes:
+        call: Scores of a batch: float32 (n, height, width, channels) in ``input_range`` to
+            float32 (n, classes).
+        height: None if the model takes any.
+        width: None if the model takes any.
+        channels: 1 or 3.
+        classes: Number of scores, at least 2.
+        batch: The one batch size it takes; None for any.
+        output_kind: ``probabilities`` if its last activation says so; None if it has to be
+            measured.
+        input_range: What pixels have to be brought to before ``call``.
+        owner: What keeps the weights alive: a SavedModel's function does not.
+    """
+
+    call: Callable[[Any], Any]
+    height: int | None
+    width: int | None
+    channels: int
+    classes: int
+    batch: int | None
+    output_kind: str | None
+    input_range: str
+    owner: object = None
+
+
+def load_source(source: Source) -> SourceModel:
+    """Load a source.
+
+    Args:
+        source: See ``sources.find_source``.
+
+    Returns:
+        The model.
+
+    Raises:
+        SourceModelError: If it cannot be loaded, holds code, is not an image classifier, or has
+            weights that are not numbers.
+        UsageError: If an input range is missing, or given to a model that has its own.
+    """
+    with captured_log():
+        if source.kind == "saved_model":
+            return _load_saved_model(source)
+        return _load_keras(source)
+
+
+def _load_keras(source: Source) -> SourceModel:
+    model, config = read_keras_model(source.path, source.kind)
+    height, width, channels, batch = _input_of(model.inputs)
+    activation = last_activation(config)
+    classes = _classes_of([_shape_of(output) for output in model.outputs])
+    if activation == "sigmoid":
+        raise SourceModelError(
+            "the model's last activation is a sigmoid: it answers each label by itself",
+            observed="sigmoid",
+            expected="a softmax, or logits, over classes of which one is right",
+            remedy="convert a single-label classifier",
+        )
+    return SourceModel(
+        call=lambda images: model(images, training=False),
+        height=height,
+        width=width,
+        channels=channels,
+        classes=classes,
+        batch=batch,
+        output_kind="probabilities" if activation == "softmax" else None,
+        input_range=_range_of(source, has_own=preprocesses(config)),
+    )
+
+
+def _load_saved_model(source: Source) -> SourceModel:
+    check_saved_model(source.path)
+    try:
+        loaded = tf.saved_model.load(str(source.path))
+        signatures = dict(loaded.signatures)
+    except Exception as error:
+        raise SourceModelError(
+            f"TensorFlow cannot load the SavedModel {source.path}",
+            observed=first_lines(error),
+            remedy="copy or export it again: model.export('folder')",
+        ) from error
+    if "serving_default" in signatures:
+        signature = signatures["serving_default"]
+    elif len(signatures) == 1:
+        signature = next(iter(signatures.values()))
+    else:
+        raise SourceModelError(
+            f"the SavedModel {source.path} does not say which function classifies",
+            observed=f"signatures {', '.join(sorted(signatures)) or 'none'}",
+            expected="the signature serving_default, or exactly one",
+            remedy="export it again with model.export('folder'), or name one serving_default",
+        )
+    inputs = signature.structured_input_signature[1]
+    outputs = signature.structured_outputs
+    height, width, channels, batch = _input_of(list(inputs.values()))
+    classes = _classes_of([_shape_of(output) for output in outputs.values()])
+    input_name, output_name = next(iter(inputs)), next(iter(outputs))
+
+    return SourceModel(
+        call=lambda images: signature(**{input_name: images})[output_name],
+        height=height,
+        width=width,
+        channels=channels,
+        classes=classes,
+        batch=batch,
+        output_kind=None,
+        input_range=_range_of(source, has_own=None),
+        owner=loaded,
+    )
+
+
+def _shape_of(end: Any) -> tuple[int | None, ...]:
+    shape = end.shape
+    if isinstance(shape, tf.TensorShape):
+        return () if shape.rank is None else tuple(shape.as_list())
+    return tuple(shape)
+
+
+def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | None]:
+    """Return height, width, channels and batch of a model's one image input."""
+    shapes = [_shape_of(entry) for entry in inputs]
+    types = [getattr(entry.dtype, "name", entry.dtype) for entry in inputs]
+    observed = ", ".join(f"{kind} {shape}" for kind, shape in zip(types, shapes, strict=True))
+    if (
+        len(inputs) != 1
+        or len(shapes[0]) != 4
+        or shapes[0][3] not in (1, 3)
+        or types[0] != "float32"
+    ):
+        raise SourceModelError(
+            "the model does not take one NHWC image",
+            observed=f"input {observed}" if inputs else "no input",
+            expected=_WANTED,
+            remedy=_NOT_A_CLASSIFIER,
+        )
+    batch, height, width, channels = shapes[0]
+    assert channels is not None  # noqa: S101 - 1 or 3, as was just seen
+    if batch not in (None, 1):
+        raise SourceModelError(
+            "the model takes images in batches of a fixed number",
+            observed=f"input {observed}",
+            expected="a batch of any size, or of 1",
+            remedy="save it with an input of any batch size",
+        )
+    return height, width, channels, batch
+
+
+def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
+    classes = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 2 else None
+    if classes is None or classes < 2:
+        raise SourceModelError(
+            "the model does not answer with one score per class",
+            observed=f"output {', '.join(str(shape) for shape in shapes)}",
+            expected="one output (batch, classes) of at least 2 classes",
+            remedy=_NOT_A_CLASSIFIER,
+        )
+    return int(classes)
+
+
+def _range_of(source: Source, *, has_own: bool | None) -> str:
+    """Settle the input range; ``has_own`` is None where the model does not let us see."""
+    if has_own:
+        if source.input_range is not None:
+            raise UsageError(
+                "the model normalizes its input itself; a second range would do it twice",
+                observed=f"--input-range {source.input_range} and preprocessing layers",
+                expected="no --input-range",
+                remedy="leave --input-range out",
+            )
+        return "0..255"
+    if source.input_range is None:
+        raise UsageError(
+            f"{source.path} does not say what range of values it wants",
+            observed="a SavedModel, which cannot be looked into"
+            if has_own is None
+            else "no preprocessing layers at its start",
+            expected="--input-range 0..255, 0..1, -1..1 or imagenet",
+            remedy="name the range it was trained on"
+            + (" (0..255 if it normalizes inside)" if has_own is None else ""),
+        )
+    return source.input_range

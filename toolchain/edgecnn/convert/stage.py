@@ -1,0 +1,257 @@
+"""The convert stage: a float model to a build full of self-describing files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgecnn.convert.calibrating import calibration_for
+from edgecnn.convert.result import ConvertResult, VariantRow
+from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
+from edgecnn.convert.sources import Source
+from edgecnn.convert.tools import tool_versions
+from edgecnn.data import Dataset, in_class_order
+from edgecnn.data.calibration import CalibrationSet
+from edgecnn.errors import LabelsError, SourceModelError, WorkspaceError
+from edgecnn.labels import write_labels
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.quiet import captured_log
+from edgecnn.recipe import Recipe
+from edgecnn.workspace import Workspace, canonical_digest, wrap_os_errors, write_json
+
+if TYPE_CHECKING:
+    from edgecnn.convert.source_model import SourceModel
+
+__all__ = ["input_size", "key", "run"]
+
+
+def run(
+    source: Source,
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    variants: Sequence[str] | None = None,
+    runtime: str | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> ConvertResult:
+    """Convert a float model to every variant asked for.
+
+    A variant that cannot be made, or that ``runtime`` cannot load, is a row with its reason; the
+    others go on. Files appear whole; the manifest, written last, names them all.
+
+    Args:
+        source: The float model; see ``find_source``.
+        recipe: Gives model name, calibration, ONNX opset and IR version, and the variants.
+        workspace: The build to fill.
+        dataset: Its train split calibrates, its test split makes the reference scores.
+        variants: Instead of ``recipe.convert.variants``.
+        runtime: ``NAME==VERSION``, the oldest runtime that every artifact has to load in.
+        progress: Gets a task for the variants, and one for the reference where it is made.
+
+    Returns:
+        A row per variant; ``exit_error`` says whether any is missing.
+
+    Raises:
+        UsageError: If ``runtime`` is no runtime, or an input range is missing or given twice.
+        SourceModelError: If the source cannot be loaded, is no image classifier, or takes images
+            of another size than the data set's.
+        ScoreError: If the float model answers with NaN.
+        LabelsError: If labels, outputs and classes differ in number or name.
+        CalibrationError: If there are too few calibration images.
+        WorkspaceError: If the build cannot be written, or holds another trained model.
+    """
+    target = None if runtime is None else parse_runtime(runtime)
+    _check_same_model(source, workspace)
+    wanted = tuple(variants or recipe.convert.variants)
+    with captured_log():
+        return _run(source, recipe, workspace, dataset, wanted, target, progress)
+
+
+def _run(
+    source: Source,
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    wanted: tuple[str, ...],
+    target: TargetRuntime | None,
+    progress: Progress,
+) -> ConvertResult:
+    from edgecnn.convert.build_files import Maker, write_golden_file, write_reference
+    from edgecnn.convert.deployable import deployable_of
+    from edgecnn.convert.scoring import Scorer
+    from edgecnn.convert.source_model import load_source
+
+    model = load_source(source)
+    given, dataset = dataset, _fitting(source, model, dataset)
+    calibration = calibration_for(wanted, recipe, dataset)
+    # First, since it refuses a graph that touches files; scoring would run it.
+    deployable = deployable_of(model.call, shape=dataset.shape, input_range=model.input_range)
+    workspace.create()
+    scorer = Scorer(model)
+    kind, reference = write_reference(workspace, source, model, scorer, dataset, progress)
+    maker = Maker(
+        source=source,
+        deployable=deployable,
+        recipe=recipe,
+        workspace=workspace,
+        dataset=dataset,
+        calibration=calibration,
+        output_kind=kind,
+        target=target,
+    )
+    runtime = None if target is None else str(target)
+    rows: list[VariantRow] = []
+    with progress.task("convert", len(wanted)) as task:
+        for variant in wanted:
+            task.note(variant)
+            rows.append(maker.make(variant))
+            task.advance()
+    golden, rows = write_golden_file(workspace, rows, scorer, kind, dataset.shape)
+    files = [row.file for row in rows if row.file is not None]
+    files += [Workspace.GOLDEN] if files else []
+    files += [Workspace.REFERENCE] if reference else []
+    files += _write_records(workspace, dataset, calibration)
+    _remove_stale(workspace, files)
+    notes = _notes(golden, rows)
+    workspace.record_stage(
+        "convert",
+        key=key(source, recipe, given, variants=wanted, runtime=runtime),
+        files=files,
+        entries={
+            "recipe": recipe.to_dict(),
+            "source": {**source.to_dict(), "output": kind, "range": model.input_range},
+            "tools": {**workspace.manifest().get("tools", {}), **tool_versions()},
+            "variants": [row.to_dict() for row in rows],
+            "calibration_sha256": None if calibration is None else calibration.record["sha256"],
+            "golden": golden,
+            "runtime": runtime,
+        },
+    )
+    return ConvertResult(rows=tuple(rows), golden=golden, notes=notes)
+
+
+def key(
+    source: Source,
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    variants: Sequence[str] | None = None,
+    runtime: str | None = None,
+) -> str:
+    """Return the digest of everything that ``run`` with these arguments depends on.
+
+    TensorFlow is not imported for it.
+    """
+    return canonical_digest(
+        {
+            "source": source.sha256,
+            "input_range": source.input_range,
+            "labels": list(source.labels or ()),
+            "model": recipe.model.name,
+            "convert": recipe.convert.model_dump(mode="json"),
+            "calibration": recipe.calibration.model_dump(mode="json"),
+            "variants": list(variants or recipe.convert.variants),
+            "dataset": dataset.digest(),
+            "runtime": None if runtime is None else str(parse_runtime(runtime)),
+            "tools": tool_versions(),
+        }
+    )
+
+
+def input_size(source: Source) -> tuple[int | None, int | None, int]:
+    """Load a source and return what images it takes.
+
+    Args:
+        source: The float model.
+
+    Returns:
+        Height, width (None where the model takes any) and channels.
+
+    Raises:
+        SourceModelError: See ``run``.
+        UsageError: See ``run``.
+    """
+    with captured_log():
+        from edgecnn.convert.source_model import load_source
+
+        model = load_source(source)
+    return model.height, model.width, model.channels
+
+
+def _check_same_model(source: Source, workspace: Workspace) -> None:
+    """Refuse to put one model's artifacts beside another model's training."""
+    manifest = workspace.manifest()
+    trained = manifest["files"].get(Workspace.MODEL, {}).get("sha256")
+    if "train" in manifest["stages"] and trained != source.sha256:
+        raise WorkspaceError(
+            f"{workspace.folder}: this build holds another trained model",
+            observed=f"{Workspace.MODEL} with SHA-256 {str(trained)[:12]}, "
+            f"{source.path} with {source.sha256[:12]}",
+            expected="a build of this model, or an empty folder",
+            remedy="name another --out",
+        )
+
+
+def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
+    """Check that model, labels and data belong together; bring labels into output order."""
+    wanted = (model.height, model.width, model.channels)
+    if any(side not in (None, found) for side, found in zip(wanted, dataset.shape, strict=True)):
+        raise SourceModelError(
+            f"{source.path} takes images of another size than the data set's",
+            observed=f"the data set has height, width, channels {dataset.shape}",
+            expected=f"{wanted}",
+            remedy="set data.image_size and data.channels in the recipe to the model's own",
+        )
+    names = source.labels or dataset.class_names
+    if len(names) != model.classes:
+        whose = "the labels file names" if source.labels else "the data set has"
+        raise LabelsError(
+            f"{source.path} does not have one output per class",
+            observed=f"{model.classes} outputs; {whose} {len(names)} classes",
+            expected="as many names as outputs, in output order",
+            remedy="give the names of all the model's classes, and data of these classes",
+        )
+    return in_class_order(dataset, names)
+
+
+def _write_records(
+    workspace: Workspace, dataset: Dataset, calibration: CalibrationSet | None
+) -> list[str]:
+    """Write what verification needs beside artifacts and reference; return the names."""
+    written = []
+    if calibration is not None:
+        write_json(workspace.path(Workspace.CALIBRATION), calibration.record)
+        written.append(Workspace.CALIBRATION)
+    trained_here = "train" in workspace.manifest()["stages"]
+    if not trained_here:
+        write_labels(workspace.path(Workspace.LABELS), dataset.class_names)
+        write_json(workspace.path(Workspace.SPLITS), dataset.splits())
+        written += [Workspace.LABELS, Workspace.SPLITS]
+    return written
+
+
+def _remove_stale(workspace: Workspace, files: Sequence[str]) -> None:
+    """Delete what an earlier conversion made and this one did not."""
+    stages = workspace.manifest()["stages"]
+    before = set(stages.get("convert", {}).get("files", []))
+    others = {
+        name for stage, entry in stages.items() if stage != "convert" for name in entry["files"]
+    }
+    for name in before - set(files) - others:
+        path = workspace.path(name)
+        with wrap_os_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def _notes(golden: int, rows: Sequence[VariantRow]) -> tuple[str, ...]:
+    from edgecnn.convert.golden import GOLDEN_COUNT
+    from edgecnn_runner.golden import MIN_MARGIN
+
+    if golden >= GOLDEN_COUNT or not any(row.status == "made" for row in rows):
+        return ()
+    found = "no" if golden == 0 else f"only {golden}"
+    return (
+        f"{found} golden vectors of {GOLDEN_COUNT}: the model is not sure of more generated "
+        f"pictures (margin {MIN_MARGIN}), or its artifacts disagree on them",
+    )

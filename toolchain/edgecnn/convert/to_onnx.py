@@ -1,0 +1,186 @@
+"""One deployable function to one ONNX model, in the precision asked for.
+
+``tf2onnx.convert.from_keras`` fails on Keras 3; ``from_function`` works and, given a graph whose
+constants are already folded, leaves convolutions with biases, one transpose at the input (NHWC
+outside, as every runner feeds it; NCHW inside, as ONNX computes) and nothing dynamic.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
+from edgecnn.convert.onnx_graph import sort_nodes, tidy
+from edgecnn.errors import ConversionError
+from edgecnn.quiet import captured_log
+
+__all__ = ["DEFAULT_ACTIVATIONS", "onnx_fp16", "onnx_fp32", "onnx_int8"]
+
+Pixels = npt.NDArray[np.uint8]
+
+DEFAULT_ACTIVATIONS: Final = "uint8"
+"""ONNX Runtime's kernels for u8 activations are two to three times faster on x86 than for s8."""
+
+_REMEDY: Final = "replace the layers it names, or leave this variant out with --variant"
+
+
+def onnx_fp32(deployable: Deployable, *, opset: int, ir_version: int) -> bytes:
+    """Convert to float32.
+
+    Args:
+        deployable: What to convert.
+        opset: Of the standard operator domain, the only one the model imports.
+        ir_version: Of the file format.
+
+    Returns:
+        A checked ModelProto; input ``image`` and output ``scores``, both float32, of fixed shape.
+
+    Raises:
+        ConversionError: If tf2onnx fails, or gives operators outside the standard domain.
+    """
+    with captured_log() as log:
+        import tf2onnx
+
+        spec = tf.TensorSpec((1, *deployable.shape), tf.float32, name=INPUT_NAME)
+        function = tf.function(lambda image: deployable.function(image))
+        try:
+            model, _ = tf2onnx.convert.from_function(function, input_signature=[spec], opset=opset)
+            tidy(model, input_name=INPUT_NAME, output_name=OUTPUT_NAME, ir_version=ir_version)
+            return _checked(model)
+        except ConversionError:
+            raise
+        except Exception as error:
+            raise _failed("fp32", log.tail(), error) from error
+
+
+def onnx_fp16(fp32: bytes) -> bytes:
+    """Store weights and compute in float16; the ends stay float32.
+
+    Args:
+        fp32: As ``onnx_fp32`` makes it.
+
+    Returns:
+        A checked ModelProto.
+
+    Raises:
+        ConversionError: If the conversion fails, for example on weights beyond float16's range.
+    """
+    with captured_log() as log:
+        import onnx
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        try:
+            source = onnx.load_from_string(fp32)
+            model = convert_float_to_float16(source, keep_io_types=True)
+            sort_nodes(model.graph)  # it appends its casts at the end
+            _restore_versions(model, source)
+            return _checked(model)
+        except Exception as error:
+            raise _failed("fp16", log.tail(), error) from error
+
+
+def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_ACTIVATIONS) -> bytes:
+    """Quantize statically: QDQ form, int8 weights per channel, float32 ends.
+
+    Args:
+        fp32: As ``onnx_fp32`` makes it; it has no batch normalization left to fuse.
+        calibration: Images, shape (n, height, width, channels).
+        activations: ``uint8`` or ``int8``.
+
+    Returns:
+        A checked ModelProto.
+
+    Raises:
+        ConversionError: If the quantization fails.
+    """
+    with captured_log() as log, tempfile.TemporaryDirectory(prefix="edgecnn-") as folder:
+        import onnx
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+        try:
+            source = onnx.load_from_string(fp32)
+            target = Path(folder) / "int8.onnx"
+            quantize_static(
+                source,
+                target,
+                _Images(calibration),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8 if activations == "uint8" else QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+            )
+            model = onnx.load(target)
+            _restore_versions(model, source)
+            return _checked(model)
+        except Exception as error:
+            raise _failed("int8", log.tail(), error) from error
+
+
+class _Images:
+    """Calibration images one by one, as onnxruntime's ``CalibrationDataReader`` gives them."""
+
+    def __init__(self, images: Pixels) -> None:
+        self._images = images
+        self._next: Iterator[Any] = iter(images)
+
+    def get_next(self) -> dict[str, Any] | None:
+        image = next(self._next, None)
+        if image is None:
+            return None
+        return {INPUT_NAME: image[np.newaxis].astype(np.float32)}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._next = iter(self._images[start_index:end_index])
+
+    def rewind(self) -> None:
+        self._next = iter(self._images)
+
+
+def _restore_versions(model: Any, source: Any) -> None:
+    """Take back the opset imports and the IR version that a tool raised or added."""
+    used = {node.domain for node in model.graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used | {""}]
+    opset = next(entry.version for entry in source.opset_import if not entry.domain)
+    for entry in kept:
+        if not entry.domain and entry.version != opset:
+            raise ValueError(f"the opset became {entry.version} instead of {opset}")
+    entries = [(entry.domain, entry.version) for entry in kept]
+    del model.opset_import[:]
+    for domain, version in entries:
+        model.opset_import.add(domain=domain, version=version)
+    model.ir_version = source.ir_version
+
+
+def _checked(model: Any) -> bytes:
+    """Return the model's bytes after the format's own checker has seen it."""
+    import onnx
+
+    onnx.checker.check_model(model, full_check=True)
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain})
+    if foreign:
+        raise ConversionError(
+            "the ONNX model needs operators outside the standard",
+            observed=", ".join(foreign),
+            expected="operators of the domain ai.onnx",
+            remedy=_REMEDY,
+        )
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _failed(precision: str, log: str, error: Exception) -> ConversionError:
+    lines = str(error).strip().splitlines()
+    return ConversionError(
+        f"onnx-{precision} cannot be made",
+        observed=log or (lines[0][:300] if lines else type(error).__name__),
+        remedy=_REMEDY,
+    )

@@ -1,0 +1,109 @@
+"""One deployable function to one TFLite flatbuffer, in the precision asked for.
+
+TensorFlow operators outside TFLite's own set (Flex) are never allowed: no runtime of a device
+has them. What comes out is checked by ``payload.check_payload``, not believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgecnn.convert.deployable import Deployable
+from edgecnn.errors import ConversionError
+from edgecnn.quiet import captured_log
+
+__all__ = ["to_tflite"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None) -> bytes:
+    """Convert.
+
+    Args:
+        deployable: What to convert.
+        precision: ``fp32``, ``fp16``, ``int8-dynamic``, ``int8`` or ``int16x8``.
+        calibration: Images for ``int8`` and ``int16x8``, shape (n, height, width, channels).
+
+    Returns:
+        A flatbuffer. Its ends are uint8 for ``int8`` and float32 for all others.
+
+    Raises:
+        ConversionError: If TensorFlow's converter fails; the end of its log is in the message.
+    """
+    with captured_log() as log:
+        # The path over a trackable object writes a SavedModel to a temporary folder and reads it
+        # again, and gives the same operators.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([deployable.function], None)
+        _SETTINGS[precision](converter, calibration)
+        try:
+            return bytes(converter.convert())
+        except Exception as error:
+            raise ConversionError(
+                f"TensorFlow's converter cannot make tflite-{precision}",
+                observed=log.tail() or _first_line(error),
+                remedy="replace the layers it names, or leave this variant out with --variant",
+            ) from error
+
+
+def _fp32(converter: Any, calibration: Pixels | None) -> None:
+    del converter, calibration
+
+
+def _fp16(converter: Any, calibration: Pixels | None) -> None:
+    del calibration
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+def _int8_dynamic(converter: Any, calibration: Pixels | None) -> None:
+    del calibration
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+
+def _int8(converter: Any, calibration: Pixels | None) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    # A float input in 0..255 with uint8 ends gives one QUANTIZE; a uint8 input of the model
+    # itself would give CAST and QUANTIZE.
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.uint8
+
+
+def _int16x8(converter: Any, calibration: Pixels | None) -> None:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(calibration)
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+
+
+_SETTINGS: Final[dict[str, Callable[[Any, Pixels | None], None]]] = {
+    "fp32": _fp32,
+    "fp16": _fp16,
+    "int8-dynamic": _int8_dynamic,
+    "int8": _int8,
+    "int16x8": _int16x8,
+}
+
+
+def _representative(calibration: Pixels | None) -> Callable[[], Iterator[list[Any]]]:
+    assert calibration is not None  # noqa: S101 - the caller calibrates these variants
+    images = calibration
+
+    def one_by_one() -> Iterator[list[Any]]:
+        for image in images:
+            yield [image[np.newaxis].astype(np.float32)]
+
+    return one_by_one
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
