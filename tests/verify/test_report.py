@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgecnn.recipe import Limits
+from edgecnn.verify.gate import Counts, judge
+from edgecnn.verify.metrics import measure
+from edgecnn.verify.report import IMAGE_BUDGET_BYTES, render_report, write_report
+from edgecnn.verify.results import ArtifactRow
+from verify.synthetic import make_report, one_hot
+
+_VOID = {"meta", "link", "img", "br", "rect", "line", "circle", "path"}
+
+
+class _Page(HTMLParser):
+    """Collects what a browser would see, and insists that tags are closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in _VOID
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _pixels(n: int = 600, side: int = 8, channels: int = 3) -> npt.NDArray[np.uint8]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, side, side, channels), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def page() -> _Page:
+    return _Page(render_report(make_report(), _pixels()))
+
+
+def test_the_verdict_comes_first(page: _Page) -> None:
+    lines = [line.strip() for line in page.text.splitlines() if line.strip()]
+    assert lines[0] == "FAIL: parity of toy"
+    assert lines[2] == "FAIL"
+    assert lines[3] == (
+        "1 of 4 artifacts classifies as the float model does; 1 does not, 1 could not be judged, "
+        "1 is undecided."
+    )
+
+
+def test_nothing_is_loaded_from_anywhere_and_nothing_runs() -> None:
+    html = render_report(make_report(), _pixels())
+    page = _Page(html)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "iframe", "object", "embed", "base", "form"}
+    for _, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "data", "srcset", "xlink:href"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:"))
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_names_are_escaped() -> None:
+    names = ("<script>alert(1)</script>", '"><img src=x>', "{{ 7 * 7 }}")
+    page = _Page(render_report(make_report(class_names=names, model="<i>&"), _pixels()))
+    assert not page.all("script")
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert all((image["src"] or "").startswith("data:image/png;") for image in page.all("img"))
+
+
+def test_every_artifact_has_its_part_and_the_summary_points_to_it(page: _Page) -> None:
+    parts = [article["id"] for article in page.all("article")]
+    links = [link["href"] for link in page.all("a")]
+    assert [f"#{part}" for part in parts] == links
+    assert len(parts) == 5
+    for text in ("calibrated on <test> images", "Remedy: convert again", "opset too new"):
+        assert text in page.text
+
+
+def test_intervals_are_drawn_against_their_limits(page: _Page) -> None:
+    labels = [svg.get("aria-label") or "" for svg in page.all("svg")]
+    drops = [label for label in labels if label.startswith("Accuracy drop: ")]
+    assert len(drops) == 2 * 3
+    assert any("limit 2.00: missed" in label for label in drops)
+    limits = [line for line in page.all("line") if line.get("class") == "limit"]
+    assert len(limits) == 3 * 4
+
+
+def test_shows_recall_confusion_and_flips(page: _Page) -> None:
+    bars = [rect for rect in page.all("rect") if rect.get("class") == "after"]
+    assert len(bars) == 3 * 3
+    matrices = [table for table in page.all("table") if table.get("class") == "matrix"]
+    assert len(matrices) == 2 * 3
+    images = page.all("img")
+    assert len(images) == 24 + 9
+    assert images[0]["alt"] == "test/0"
+    assert "200 images, 24 shown" in re.sub(r"\s+", " ", page.text)
+
+
+def test_tells_where_the_numbers_come_from(page: _Page) -> None:
+    for text in ("ab" * 32, "01" * 32, "02" * 32, "03" * 32, "2026-01-02T03:04:05Z", "python 3.11"):
+        assert text in page.text
+
+
+def test_one_good_artifact_is_said_in_one_sentence() -> None:
+    page = _Page(render_report(make_report("PASS"), _pixels()))
+    assert "The artifact classifies as its float model does." in page.text
+    assert not page.all("img")
+
+
+def _many(classes: int, side: int, rows: int) -> tuple[list[ArtifactRow], npt.NDArray[np.uint8]]:
+    labels = np.arange(2000) % classes
+    moved = np.where(np.arange(2000) % 3 == 0, (labels + 1) % classes, labels)
+    before = one_hot(labels.tolist(), classes)
+    after = one_hot(moved.tolist(), classes)
+    metrics = measure(before, after, labels, [f"test/{i}" for i in range(2000)])
+    judgement = judge(Counts.of(metrics), Limits())
+    row = ArtifactRow(
+        variant="tflite-int8", file="x", metrics=metrics, mcnemar_p=0.0, judgement=judgement
+    )
+    return [row] * rows, _pixels(2000, side)
+
+
+def test_stays_under_3_megabytes_with_many_large_images() -> None:
+    rows, pixels = _many(classes=10, side=200, rows=8)
+    names = tuple(f"class {i}" for i in range(10))
+    html = render_report(make_report(rows=tuple(rows), class_names=names), pixels)
+    assert len(html.encode()) < 3_000_000
+    pictures = sum(len(image["src"] or "") for image in _Page(html).all("img"))
+    assert IMAGE_BUDGET_BYTES / 2 < pictures <= IMAGE_BUDGET_BYTES
+
+
+def test_many_classes_show_the_worst_and_no_matrix() -> None:
+    rows, pixels = _many(classes=100, side=8, rows=6)
+    names = tuple(f"class {i}" for i in range(100))
+    html = render_report(make_report(rows=tuple(rows), class_names=names), pixels)
+    page = _Page(html)
+    assert "The 60 of 100 classes that lose most." in page.text
+    assert not [table for table in page.all("table") if table.get("class") == "matrix"]
+    assert "The mistakes whose number changed most" in page.text
+    assert len(html.encode()) < 3_000_000
+
+
+def test_a_class_without_images_says_so() -> None:
+    labels = np.array([0, 1] * 200)
+    scores = one_hot(labels.tolist())
+    metrics = measure(scores, scores, labels, [str(i) for i in range(400)])
+    judgement = judge(Counts.of(metrics), Limits())
+    row = ArtifactRow(variant="v", file="x", metrics=metrics, mcnemar_p=1.0, judgement=judgement)
+    page = _Page(render_report(make_report(rows=(row,)), _pixels(400)))
+    assert "not among the evaluation images" in page.text
+
+
+def test_greyscale_images_and_single_pixels_are_shown() -> None:
+    page = _Page(render_report(make_report("FAIL"), _pixels(600, 1, 1)))
+    assert len(page.all("img")) == 24
+
+
+def test_writes_the_page(tmp_path: Path) -> None:
+    report = make_report("PASS")
+    write_report(tmp_path / "report.html", report, _pixels())
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text == render_report(report, _pixels())

@@ -1,0 +1,327 @@
+"""The gate: is an artifact within its limits, is it not, or are the images too few to tell?
+
+Three criteria, each with a 95 % interval. Wholly within the limit is met, wholly beyond it is
+missed, anything else is undecided; but a class is undecided only if its point estimate is beyond
+the limit. One missed criterion is FAIL, all met is PASS, else INCONCLUSIVE.
+
+Error rates. An interval alone would let a model that is exactly at a limit pass in slightly more
+than 2.5 % of samples for some values of the nuisance parameters (score intervals hold their level
+on average, not everywhere). So a criterion is met or missed only if an exact test at 2.5 % agrees
+with its interval (``exact``). As PASS needs every
+criterion, a model at or beyond the limit of accuracy drop or disagreement passes in at most 2.5 %
+of samples, whatever the other criteria do (R. L. Berger (1982), Multiparameter hypothesis testing
+and acceptance sampling, Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of
+samples by a model within its limit; one at all three limits at once has up to three such chances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from edgecnn.errors import DataError
+from edgecnn.recipe import Limits
+from edgecnn.verify.exact import binomial_p, exact_drop_p
+from edgecnn.verify.metrics import Metrics
+from edgecnn.verify.statistics import (
+    Interval,
+    Side,
+    holm,
+    tango_interval,
+    tango_p,
+    wilson_interval,
+)
+
+__all__ = [
+    "ALPHA",
+    "LEVEL",
+    "ClassChange",
+    "ClassOutcome",
+    "Counts",
+    "Criterion",
+    "CriterionName",
+    "Judgement",
+    "Outcome",
+    "Paired",
+    "Verdict",
+    "judge",
+    "limit_of",
+]
+
+Outcome = Literal["met", "missed", "undecided"]
+ClassOutcome = Literal["met", "missed", "undecided", "absent"]
+CriterionName = Literal["accuracy_drop", "disagreement", "class_drop"]
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+LEVEL: Final = 0.95
+ALPHA: Final = 0.025
+"""The one-sided error of each decision; half of what ``LEVEL`` leaves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Right and wrong answers of two models on the same images.
+
+    Attributes:
+        images: All of them.
+        lost: Those only the reference gets right.
+        gained: Those only the artifact gets right.
+    """
+
+    images: int
+    lost: int
+    gained: int
+
+    @property
+    def drop(self) -> float:
+        """The reference's share of right answers less the artifact's; needs an image."""
+        return (self.lost - self.gained) / self.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """All that a verdict depends on.
+
+    Attributes:
+        overall: All evaluation images.
+        disagreements: Images on which the two decide differently.
+        classes: The images of each class, in score order.
+    """
+
+    overall: Paired
+    disagreements: int
+    classes: tuple[Paired, ...]
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> Counts:
+        """Take the counts out of a comparison."""
+        return cls(
+            overall=Paired(images=metrics.images, lost=metrics.lost, gained=metrics.gained),
+            disagreements=metrics.disagreements,
+            classes=tuple(
+                Paired(images=one.images, lost=one.lost, gained=one.gained)
+                for one in metrics.classes
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One measure against its limit. Shares, not percent; the smaller, the better.
+
+    Attributes:
+        name: Which.
+        outcome: Met, missed or undecided.
+        estimate: The observed value.
+        low: Lower bound of the interval.
+        high: Upper bound of the interval.
+        level: Confidence of the interval.
+        limit: The largest value allowed.
+        method: How the interval was made.
+        exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
+            None where the interval spans the limit and there was nothing to confirm.
+        class_index: For ``class_drop``, the class that these numbers are of.
+    """
+
+    name: CriterionName
+    outcome: Outcome
+    estimate: float
+    low: float
+    high: float
+    level: float
+    limit: float
+    method: str
+    exact_p: float | None = None
+    class_index: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassChange:
+    """How much recall one class lost.
+
+    Attributes:
+        index: Position of the class in the scores.
+        outcome: Whether the loss is within the limit; ``absent`` for a class without images.
+        images: Evaluation images of the class.
+        drop: The reference's recall less the artifact's; None for an absent class.
+        low: Lower bound of Tango's interval at ``level``; None for an absent class.
+        high: Upper bound; None for an absent class.
+        level: Confidence of the interval, from the class's step in Holm's procedure; None for an
+            absent class.
+        p: One-sided p that the drop is beyond the limit; None for an absent class.
+    """
+
+    index: int
+    outcome: ClassOutcome
+    images: int
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict and what it rests on.
+
+    Attributes:
+        verdict: PASS, FAIL or INCONCLUSIVE.
+        criteria: Accuracy drop, disagreement, class drop, in this order.
+        classes: One entry per class, in score order.
+    """
+
+    verdict: Verdict
+    criteria: tuple[Criterion, ...]
+    classes: tuple[ClassChange, ...]
+
+
+def limit_of(limits: Limits, name: CriterionName) -> float:
+    """Return a criterion's limit as a share, 0..1."""
+    points = {
+        "accuracy_drop": limits.max_drop,
+        "disagreement": 100 - limits.min_agreement,
+        "class_drop": limits.max_class_drop,
+    }
+    # Ten digits are all a recipe writes, and 100 - 99.9 is not 0.1 in floating point.
+    return round(points[name] / 100, 12)
+
+
+def judge(counts: Counts, limits: Limits) -> Judgement:
+    """Reach a verdict.
+
+    Args:
+        counts: What was observed.
+        limits: What is allowed.
+
+    Returns:
+        The verdict with its criteria.
+
+    Raises:
+        DataError: If there are no images.
+    """
+    if counts.overall.images == 0:
+        raise DataError(
+            "there are no evaluation images to judge by",
+            observed="0 images",
+            expected="at least 1",
+            remedy="give the data set a test split: [data] test in the recipe",
+        )
+    classes = _judge_classes(counts.classes, limit_of(limits, "class_drop"))
+    criteria = (
+        _judge_drop(counts.overall, limit_of(limits, "accuracy_drop")),
+        _judge_disagreement(counts, limit_of(limits, "disagreement")),
+        _worst_class(classes, limit_of(limits, "class_drop")),
+    )
+    outcomes = {criterion.outcome for criterion in criteria}
+    verdict: Verdict = (
+        "FAIL" if "missed" in outcomes else "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
+    )
+    return Judgement(verdict=verdict, criteria=criteria, classes=classes)
+
+
+def _judge_drop(paired: Paired, limit: float) -> Criterion:
+    interval = tango_interval(paired.lost, paired.gained, paired.images, LEVEL)
+    side = _side(interval, limit)
+    exact = exact_drop_p(paired.lost, paired.gained, paired.images, limit, side) if side else None
+    return Criterion(
+        name="accuracy_drop",
+        outcome=_outcome(side, exact),
+        estimate=paired.drop,
+        low=interval.low,
+        high=interval.high,
+        level=LEVEL,
+        limit=limit,
+        method="Tango score interval, confirmed by the exact unconditional test",
+        exact_p=exact,
+    )
+
+
+def _judge_disagreement(counts: Counts, limit: float) -> Criterion:
+    n = counts.overall.images
+    interval = wilson_interval(counts.disagreements, n, LEVEL)
+    side = _side(interval, limit)
+    exact = binomial_p(counts.disagreements, n, limit, side) if side else None
+    return Criterion(
+        name="disagreement",
+        outcome=_outcome(side, exact),
+        estimate=counts.disagreements / n,
+        low=interval.low,
+        high=interval.high,
+        level=LEVEL,
+        limit=limit,
+        method="Wilson score interval, confirmed by the exact binomial test",
+        exact_p=exact,
+    )
+
+
+def _side(interval: Interval, limit: float) -> Side | None:
+    if interval.high <= limit:
+        return "below"
+    return "above" if interval.low > limit else None
+
+
+def _outcome(side: Side | None, exact: float | None) -> Outcome:
+    if side is None or exact is None or exact > ALPHA:
+        return "undecided"
+    return "met" if side == "below" else "missed"
+
+
+def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange, ...]:
+    present = [index for index, one in enumerate(classes) if one.images]
+    p_values = [_class_p(classes[index], limit) for index in present]
+    steps = holm(p_values, ALPHA)
+    changes = [
+        ClassChange(index=index, outcome="absent", images=0) for index in range(len(classes))
+    ]
+    for index, p, rejected, alpha in zip(
+        present, p_values, steps.rejected, steps.alphas, strict=True
+    ):
+        one = classes[index]
+        level = 1 - 2 * alpha
+        interval = tango_interval(one.lost, one.gained, one.images, level)
+        changes[index] = ClassChange(
+            index=index,
+            outcome="missed" if rejected else "undecided" if one.drop > limit else "met",
+            images=one.images,
+            drop=one.drop,
+            low=interval.low,
+            high=interval.high,
+            level=level,
+            p=p,
+        )
+    return tuple(changes)
+
+
+def _class_p(one: Paired, limit: float) -> float:
+    """Return the larger p of Tango's and the exact test of ``drop <= limit``.
+
+    The exact one is left out where the score test alone cannot reject: no step of Holm's
+    procedure would, whatever it says.
+    """
+    p = tango_p(one.lost, one.gained, one.images, limit, "above")
+    if p > ALPHA:
+        return p
+    return max(p, exact_drop_p(one.lost, one.gained, one.images, limit, "above"))
+
+
+def _worst_class(classes: Sequence[ClassChange], limit: float) -> Criterion:
+    order = ("missed", "undecided", "met")
+
+    def gravity(change: ClassChange) -> tuple[int, float]:
+        return order.index(change.outcome), -(change.drop or 0.0)
+
+    worst = min((change for change in classes if change.outcome != "absent"), key=gravity)
+    return Criterion(
+        name="class_drop",
+        outcome=worst.outcome,  # type: ignore[arg-type]  # absent ones were left out
+        estimate=worst.drop or 0.0,
+        low=worst.low or 0.0,
+        high=worst.high or 0.0,
+        level=worst.level or LEVEL,
+        limit=limit,
+        method="Tango score interval at Holm's level; the exact unconditional test confirms a miss",
+        exact_p=worst.p if worst.outcome == "missed" else None,
+        class_index=worst.index,
+    )

@@ -1,0 +1,98 @@
+"""Verdicts as JUnit XML, so that any CI can gate on them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.wording import criterion_sentence, verdict_sentence
+from edgecnn.workspace import write_whole
+
+__all__ = ["junit_xml", "write_junit"]
+
+# XML 1.0 has no way to write these, escaped or not (https://www.w3.org/TR/xml/#charsets).
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_junit(path: Path, report: ParityReport) -> None:
+    """Write ``junit_xml`` to a file, atomically.
+
+    Raises:
+        WorkspaceError: If the file cannot be written.
+    """
+    write_whole(path, junit_xml(report))
+
+
+def junit_xml(report: ParityReport) -> bytes:
+    """Return a report as JUnit XML: one test case per artifact.
+
+    PASS is a bare test case; FAIL and INCONCLUSIVE are failures of these types; an artifact that
+    did not run is an error of its error's class; a variant that was not made is skipped.
+
+    Returns:
+        A UTF-8 document.
+    """
+    verdicts = [row.verdict for row in report.rows]
+    counts = {
+        "tests": len(verdicts),
+        "failures": sum(verdict in ("FAIL", "INCONCLUSIVE") for verdict in verdicts),
+        "errors": verdicts.count("ERROR"),
+        "skipped": verdicts.count("NOT MADE"),
+    }
+    attributes = {name: str(value) for name, value in counts.items()}
+    root = ET.Element("testsuites", {"name": "edgecnn verify", **attributes})
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        {
+            "name": _xml_text(f"edgecnn.verify.{report.model}"),
+            "timestamp": report.created.removesuffix("Z"),
+            "time": "0",
+            **attributes,
+        },
+    )
+    for row in report.rows:
+        _add_case(suite, row, report)
+    ET.indent(root)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        {
+            "classname": _xml_text(f"edgecnn.verify.{report.model}"),
+            "name": _xml_text(f"{row.variant} ({row.file})" if row.file else row.variant),
+            "time": "0",
+        },
+    )
+    sentence = _xml_text(verdict_sentence(row, report))
+    if row.verdict in ("FAIL", "INCONCLUSIVE"):
+        kind = "parity" if row.verdict == "FAIL" else "inconclusive"
+        failure = ET.SubElement(case, "failure", {"type": kind, "message": sentence})
+        failure.text = _xml_text(_details(row, report))
+    elif row.error is not None:
+        error = ET.SubElement(
+            case, "error", {"type": row.error.error, "message": _xml_text(row.error.problem)}
+        )
+        error.text = _xml_text(str(row.error.to_error()))
+    elif row.judgement is None:
+        ET.SubElement(case, "skipped", {"message": sentence})
+    else:
+        output = ET.SubElement(case, "system-out")
+        output.text = _xml_text(_details(row, report))
+
+
+def _details(row: ArtifactRow, report: ParityReport) -> str:
+    criteria = row.judgement.criteria if row.judgement is not None else ()
+    lines = [criterion_sentence(one, report.class_names) for one in criteria]
+    return "\n".join([verdict_sentence(row, report), *lines])
+
+
+def _xml_text(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,243 @@
+"""``report.html``: one self-contained page, the verdict first.
+
+No scripts, no external resources; class names and file names are user data and are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.verify.charts import common_scale, confusion_grid, interval_chart
+from edgecnn.verify.gate import ClassChange, Judgement
+from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
+from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.thumbnails import data_uri, most_telling
+from edgecnn.verify.wording import (
+    CRITERION_TITLES,
+    criterion_sentence,
+    p_text,
+    percent,
+    points,
+    size_text,
+    verdict_sentence,
+)
+from edgecnn.workspace import write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["render_report", "write_report"]
+
+MOST_FLIPS: Final = 24
+"""Images shown per artifact."""
+MOST_CLASSES: Final = 60
+"""Rows of the recall table; with more classes, those that lose most."""
+MOST_MATRIX_CLASSES: Final = 20
+"""Classes up to which confusion matrices are drawn."""
+IMAGE_BUDGET_BYTES: Final = 1_600_000
+"""For all pictures together, so that the page stays under 3 MB."""
+
+_FLIP_TITLES: Final[dict[FlipKind, str]] = {
+    "right_to_wrong": "Right, now wrong",
+    "wrong_to_right": "Wrong, now right",
+    "wrong_to_other": "Wrong, now wrong otherwise",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    flip: Flip
+    uri: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FlipGroup:
+    title: str
+    count: int
+    pictures: list[_Picture]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClassRow:
+    metrics: ClassMetrics
+    change: ClassChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moved:
+    true: int
+    decided: int
+    before: int
+    after: int
+
+
+def write_report(path: Path, report: ParityReport, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write the page, atomically.
+
+    Args:
+        path: Where to.
+        report: What to show.
+        pixels: The evaluation images that were used, shape (n, height, width, channels).
+
+    Raises:
+        WorkspaceError: If the file cannot be written.
+    """
+    write_whole(path, render_report(report, pixels))
+
+
+def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
+    """Return the page as HTML; see ``write_report``."""
+    judged = [row for row in report.rows if row.judgement is not None]
+    budget = IMAGE_BUDGET_BYTES // max(1, len(judged))
+    views = [_view(row, report, judged, pixels, budget) for row in report.rows]
+    small = max(pixels.shape[1:3]) <= 64
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            views=views,
+            headline=_headline(report),
+            judged=judged,
+            titles=CRITERION_TITLES,
+            pixelated=small,
+            verdict_counts=_verdict_counts(report),
+        )
+    )
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    folder = resources.files("edgecnn.verify") / "templates"
+
+    def load(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(load),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "p_text": p_text,
+        "percent": percent,
+        "points": points,
+        "size_text": size_text,
+    }
+    environment.globals |= {
+        "criterion_sentence": criterion_sentence,
+        "verdict_sentence": verdict_sentence,
+    }
+    return environment
+
+
+def _headline(report: ParityReport) -> str:
+    made = [row for row in report.rows if row.verdict != "NOT MADE"]
+    counts = _verdict_counts(report)
+    total, passed = len(made), counts["PASS"]
+    if passed == total:
+        if total == 1:
+            return "The artifact classifies as its float model does."
+        return f"All {total} artifacts classify as their float model does."
+    parts = []
+    for verdict, one, many in (
+        ("FAIL", "does not", "do not"),
+        ("ERROR", "could not be judged", "could not be judged"),
+        ("INCONCLUSIVE", "is undecided", "are undecided"),
+    ):
+        if counts[verdict]:
+            parts.append(f"{counts[verdict]} {one if counts[verdict] == 1 else many}")
+    noun = "artifact" if total == 1 else "artifacts"
+    verb = "classifies" if passed == 1 else "classify"
+    return f"{passed} of {total} {noun} {verb} as the float model does; {', '.join(parts)}."
+
+
+def _verdict_counts(report: ParityReport) -> dict[str, int]:
+    verdicts = ("PASS", "FAIL", "ERROR", "INCONCLUSIVE", "NOT MADE")
+    return {name: sum(row.verdict == name for row in report.rows) for name in verdicts}
+
+
+def _view(
+    row: ArtifactRow,
+    report: ParityReport,
+    judged: Sequence[ArtifactRow],
+    pixels: npt.NDArray[np.uint8],
+    budget: int,
+) -> dict[str, Any]:  # template variables are of any type
+    """Prepare what the template shows of one artifact."""
+    if row.metrics is None or row.judgement is None:
+        return {"row": row}
+    classes = len(report.class_names)
+    draw = classes <= MOST_MATRIX_CLASSES
+    return {
+        "row": row,
+        "charts": {
+            one.name: interval_chart(one, common_scale(judged, one.name))
+            for one in row.judgement.criteria
+        },
+        "class_rows": _class_rows(row.metrics, row.judgement),
+        "matrices": [
+            ("Float model", confusion_grid(row.metrics.reference.confusion, classes)),
+            (row.variant, confusion_grid(row.metrics.artifact.confusion, classes)),
+        ]
+        if draw
+        else [],
+        "moved": [] if draw else _moved(row.metrics),
+        "flips": _flip_groups(row.metrics, pixels, budget),
+    }
+
+
+def _class_rows(metrics: Metrics, judgement: Judgement) -> list[_ClassRow]:
+    pairs = [
+        _ClassRow(metrics=one, change=change)
+        for one, change in zip(metrics.classes, judgement.classes, strict=True)
+    ]
+    if len(pairs) <= MOST_CLASSES:
+        return pairs
+    present = [pair for pair in pairs if pair.change.drop is not None]
+    present.sort(key=lambda pair: -(pair.change.drop or 0.0))
+    return present[:MOST_CLASSES]
+
+
+def _moved(metrics: Metrics) -> list[_Moved]:
+    """Return the cells of the confusion matrix that changed most, for many classes."""
+    before = {(t, d): count for t, d, count in metrics.reference.confusion}
+    after = {(t, d): count for t, d, count in metrics.artifact.confusion}
+    cells = [
+        _Moved(true=t, decided=d, before=before.get((t, d), 0), after=after.get((t, d), 0))
+        for t, d in before.keys() | after.keys()
+        if t != d
+    ]
+    cells = [cell for cell in cells if cell.before != cell.after]
+    return sorted(
+        cells, key=lambda cell: (-abs(cell.after - cell.before), cell.true, cell.decided)
+    )[:MOST_MATRIX_CLASSES]
+
+
+def _flip_groups(metrics: Metrics, pixels: npt.NDArray[np.uint8], budget: int) -> list[_FlipGroup]:
+    pictures: list[_Picture] = []
+    for flip in most_telling(metrics.flips, MOST_FLIPS):
+        uri = data_uri(pixels[flip.index])
+        budget -= len(uri)
+        if budget < 0:
+            break
+        pictures.append(_Picture(flip=flip, uri=uri))
+    return [
+        _FlipGroup(
+            title=title,
+            count=metrics.count(kind),
+            pictures=[one for one in pictures if one.flip.kind == kind],
+        )
+        for kind, title in _FLIP_TITLES.items()
+        if metrics.count(kind)
+    ]

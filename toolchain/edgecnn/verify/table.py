@@ -1,0 +1,125 @@
+"""The parity table for the terminal; readable in 100 columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
+from edgecnn.verify.wording import needed_sentence, points, size_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["TableRow", "render_table", "rows_for_table"]
+
+_NAME_WIDTH: Final = 11
+
+_STYLES: Final = {
+    "PASS": "bold green",
+    "FAIL": "bold red",
+    "INCONCLUSIVE": "bold yellow",
+    "ERROR": "bold red",
+    "NOT MADE": "dim",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One artifact in short texts.
+
+    Attributes:
+        variant: Format and precision.
+        file: File name; empty where none was made.
+        size: File size with its unit.
+        reference_accuracy: The float model's accuracy, percent.
+        accuracy: The artifact's accuracy, percent.
+        drop: Accuracy drop in points.
+        drop_interval: Its interval.
+        agreement: Share of equal decisions, percent.
+        worst_class: The class that loses most recall.
+        worst_class_change: Its change of recall in points; negative for a loss.
+        verdict: PASS, FAIL, INCONCLUSIVE, ERROR or NOT MADE.
+        note: What else has to be said; often empty.
+    """
+
+    variant: str
+    file: str
+    size: str
+    verdict: RowVerdict
+    reference_accuracy: str = ""
+    accuracy: str = ""
+    drop: str = ""
+    drop_interval: str = ""
+    agreement: str = ""
+    worst_class: str = ""
+    worst_class_change: str = ""
+    note: str = ""
+
+
+def rows_for_table(report: ParityReport) -> list[TableRow]:
+    """Return the report's rows as short texts."""
+    return [_row(row, report) for row in report.rows]
+
+
+def render_table(report: ParityReport) -> Table:
+    """Return a table for a terminal; notes about single artifacts stand below it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = rows_for_table(report)
+    notes = "\n".join(f"{row.variant}: {row.note}" for row in rows if row.note)
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        caption=Text(notes) if notes else None,
+        caption_justify="left",
+    )
+    table.add_column("variant, file", no_wrap=True)
+    for heading in ("size", "acc. %", "drop, points", "agree %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("worst class", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        # Two lines a row: side by side, these would need 130 columns.
+        table.add_row(
+            Text.assemble(row.variant, ("\n" + row.file if row.file else "", "dim")),
+            row.size,
+            f"{row.reference_accuracy}\n\u2192 {row.accuracy}" if row.accuracy else "",
+            f"{row.drop}\n{row.drop_interval}",
+            row.agreement,
+            Text(f"{row.worst_class}\n{row.worst_class_change}"),
+            Text(row.verdict, style=_STYLES[row.verdict]),
+        )
+    return table
+
+
+def _row(row: ArtifactRow, report: ParityReport) -> TableRow:
+    file, size = row.file or "", size_text(row.bytes)
+    if row.metrics is None:
+        return TableRow(
+            variant=row.variant,
+            file=file,
+            size=size,
+            verdict=row.verdict,
+            note=row.error.problem if row.error is not None else row.reason,
+        )
+    drop, worst = row.criterion("accuracy_drop"), row.criterion("class_drop")
+    name = report.class_names[worst.class_index or 0]
+    return TableRow(
+        variant=row.variant,
+        file=file,
+        size=size,
+        reference_accuracy=points(row.metrics.reference.accuracy),
+        accuracy=points(row.metrics.artifact.accuracy),
+        drop=points(drop.estimate),
+        drop_interval=f"[{points(drop.low)}, {points(drop.high)}]",
+        agreement=points(row.metrics.agreement),
+        worst_class=name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "\u2026",
+        worst_class_change=points(-worst.estimate, 1, sign=True),
+        verdict=row.verdict,
+        note=needed_sentence(row),
+    )

@@ -1,0 +1,146 @@
+"""Verdicts in words, the same in the report, in JUnit files and at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from edgecnn.verify.gate import Criterion, CriterionName
+from edgecnn.verify.results import ArtifactRow, ParityReport
+
+__all__ = [
+    "CRITERION_TITLES",
+    "criterion_sentence",
+    "needed_sentence",
+    "p_text",
+    "percent",
+    "points",
+    "size_text",
+    "verdict_sentence",
+]
+
+CRITERION_TITLES: Final[dict[CriterionName, str]] = {
+    "accuracy_drop": "Accuracy drop",
+    "disagreement": "Disagreement",
+    "class_drop": "Worst class drop",
+}
+
+_MINUS: Final = "\u2212"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Return a share as percent, ``97.51 %``; a dash for None."""
+    return "\u2013" if share is None else f"{_number(share * 100, digits)} %"
+
+
+def points(share: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a share in percentage points, without unit: ``0.26``, ``+0.26``; a dash for None."""
+    return "\u2013" if share is None else _number(share * 100, digits, sign=sign)
+
+
+def p_text(p: float) -> str:
+    """Return a p value to two digits; those below 0.0001 are not told apart."""
+    return "below 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def size_text(size_bytes: int | None) -> str:
+    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
+    if size_bytes is None:
+        return "\u2013"
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / 1_000_000:.2f} MB"
+
+
+def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
+    """Say one artifact's verdict so that it can be understood without statistics."""
+    if row.error is not None:
+        return f"It could not be judged: {row.error.problem}."
+    if row.judgement is None or row.metrics is None:
+        return f"It was not made: {row.reason}."
+    metrics, names = row.metrics, report.class_names
+    same = f"the same answer as the float model on {percent(metrics.agreement)} of images"
+    if row.verdict == "PASS":
+        if metrics.disagreements == 0:
+            return f"It gives the same answer as the float model on all {metrics.images:,} images."
+        change = _accuracy_change(metrics.accuracy_drop)
+        return f"It gives {same}; {change}, within every limit."
+    if row.verdict == "FAIL":
+        missed = [one for one in row.judgement.criteria if one.outcome == "missed"]
+        reasons = "; ".join(_too_much(one, names) for one in missed)
+        return f"It does not follow the float model: {reasons}."
+    undecided = [one for one in row.judgement.criteria if one.outcome == "undecided"]
+    what = " and ".join(_in_question(one, names) for one in undecided)
+    verb = "is" if len(undecided) == 1 else "are"
+    return (
+        f"{metrics.images:,} images are too few to tell whether {what} {verb} within the "
+        f"limit{'' if len(undecided) == 1 else 's'}. {needed_sentence(row)}"
+    )
+
+
+def needed_sentence(row: ArtifactRow) -> str:
+    """Say what would decide an INCONCLUSIVE verdict; empty for other verdicts."""
+    needed = row.needed
+    if needed is None:
+        return ""
+    if needed.images is None:
+        return f"{needed.reason[0].upper()}{needed.reason[1:]}."
+    return (
+        f"About {_rounded_up(needed.images):,} images would decide, towards {needed.towards}, if "
+        "the observed rates hold."
+    )
+
+
+def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
+    """Say one criterion with its numbers, in percent or percentage points."""
+    title = CRITERION_TITLES[criterion.name]
+    if criterion.class_index is not None:
+        title += f" ({class_names[criterion.class_index]})"
+    unit = "%" if criterion.name == "disagreement" else "points"
+    level = f"{criterion.level * 100:.4g} %"
+    return (
+        f"{title}: {points(criterion.estimate)} {unit}, {level} interval "
+        f"{points(criterion.low)} to {points(criterion.high)}, "
+        f"limit {points(criterion.limit)}: {criterion.outcome}"
+    )
+
+
+def _accuracy_change(drop: float) -> str:
+    if drop == 0:
+        return "accuracy is unchanged"
+    word = "lower" if drop > 0 else "higher"
+    return f"accuracy is {points(abs(drop))} points {word}"
+
+
+def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
+    value, limit = points(criterion.estimate), points(criterion.limit)
+    if criterion.name == "accuracy_drop":
+        return f"accuracy falls by {value} points (limit {limit})"
+    if criterion.name == "disagreement":
+        return f"it answers differently on {value} % of images (limit {limit} %)"
+    name = names[criterion.class_index or 0]
+    return f"recall of \u201c{name}\u201d falls by {value} points (limit {limit})"
+
+
+def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
+    if criterion.name == "accuracy_drop":
+        return "the accuracy drop"
+    if criterion.name == "disagreement":
+        return "the share of different answers"
+    return f"the recall drop of \u201c{names[criterion.class_index or 0]}\u201d"
+
+
+def _rounded_up(number: int) -> int:
+    """Round up to three digits; an estimate from observed rates does not have more."""
+    unit = int(10 ** max(0, len(str(number)) - 3))
+    return -(-number // unit) * unit
+
+
+def _number(value: float, digits: int, *, sign: bool = False) -> str:
+    """Format with a real minus sign, and without a sign on a rounded zero."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (_MINUS if value < 0 else "+" if sign else "") + text
