@@ -1,0 +1,252 @@
+"""The whole chain on handwritten digits, by the command a newcomer types."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import Finished, edgecnn, modules_after
+from edgecnn.recipe import DEFAULT_VARIANTS
+from edgecnn.reference import read_reference
+from integration.conftest import record_again
+
+pytestmark = pytest.mark.slow
+
+Demo = tuple[Path, Finished]
+
+
+def copy_of(demo: Demo, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo[0], tmp_path / "build"))
+
+
+def test_the_demo_proves_every_variant_and_classifies_a_picture(demo: Demo) -> None:
+    folder, done = demo
+    assert done.out.count("PASS") >= len(DEFAULT_VARIANTS)
+    assert "edgecnn run" in done.out
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "PASS" in report
+    for outside in ("http://", "https://", "<script", 'src="/', "@import"):
+        assert outside not in report.replace("http://www.w3.org/2000/svg", "")
+    parity = json.loads((folder / "parity.json").read_text())
+    assert parity["schema"] >= 1
+
+
+def test_the_manifest_names_every_file_with_its_true_digest(demo: Demo) -> None:
+    folder, _ = demo
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["stages"]) == {"train", "convert", "verify"}
+    for name, entry in manifest["files"].items():
+        data = (folder / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+        assert len(data) == entry["bytes"]
+    unlisted = {path.name for path in folder.iterdir()} - set(manifest["files"])
+    assert unlisted == {"manifest.json", "sample.png"}
+    assert {row["variant"] for row in manifest["variants"]} == set(DEFAULT_VARIANTS)
+    for tool in ("edgecnn", "tensorflow", "tf2onnx", "onnxruntime"):
+        assert tool in manifest["tools"]
+
+
+def test_a_second_run_skips_what_is_up_to_date_and_says_so(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    done = edgecnn("demo", "--out", folder)
+    assert done.code == 0
+    for stage in ("train", "convert", "verify"):
+        assert f"{stage}: up to date" in done.err
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed <= {"sample.png"}
+
+
+def test_a_changed_artifact_is_made_again(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    artifact = folder / "digits-int8.tflite"
+    good = artifact.read_bytes()
+    artifact.write_bytes(good[:-100])
+    done = edgecnn("demo", "--out", folder)
+    assert done.code == 0, done.err
+    assert "train: up to date" in done.err
+    assert "convert: up to date" not in done.err
+    assert artifact.read_bytes()[:1000] == good[:1000]
+
+
+def test_a_stock_unzip_shows_what_is_in_an_artifact(demo: Demo) -> None:
+    artifact = demo[0] / "digits-int8.tflite"
+    unzip = shutil.which("unzip")
+    if unzip is None:
+        pytest.skip("unzip is not installed")
+    done = subprocess.run([unzip, "-l", artifact], capture_output=True, text=True, check=False)
+    assert "edgecnn/contract.json" in done.stdout
+    with zipfile.ZipFile(artifact) as archive:
+        assert archive.read("labels.txt").decode().split() == [str(d) for d in range(10)]
+
+
+def test_calibration_images_are_from_train_only(demo: Demo) -> None:
+    folder, _ = demo
+    record = json.loads((folder / "calibration.json").read_text())
+    splits = json.loads((folder / "splits.json").read_text())["splits"]
+    assert set(record["ids"]) <= set(splits["train"]["ids"])
+    assert not set(record["ids"]) & set(splits["test"]["ids"])
+    counts = record["class_counts"].values()
+    assert max(counts) - min(counts) <= 1
+
+
+def test_history_has_a_row_an_epoch(demo: Demo) -> None:
+    with (demo[0] / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_verify_run_and_inspect_import_no_tensorflow(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    for arguments in (
+        ("verify", folder),
+        ("inspect", folder / "digits-int8.tflite"),
+        ("inspect", folder / "digits-int8.onnx"),
+        ("run", folder / "digits-int8.tflite", folder / "sample.png"),
+        ("run", folder / "digits-fp32.onnx", folder / "sample.png"),
+    ):
+        assert not modules_after(*arguments)[0] & {"tensorflow", "keras", "tf2onnx"}
+
+
+@pytest.mark.parametrize("name", ["digits-int8.tflite", "digits-int8.onnx", "digits-fp32.tflite"])
+def test_run_gives_ranked_classes(demo: Demo, name: str) -> None:
+    folder, _ = demo
+    done = edgecnn("run", folder / name, folder / "sample.png", "--top", "3", "--json")
+    assert done.code == 0, done.err
+    (result,) = done.json()
+    scores = [entry["score"] for entry in result["ranked"]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[0] <= 1.01
+
+
+def test_reject_below_answers_unknown(demo: Demo) -> None:
+    folder, _ = demo
+    arguments = (folder / "digits-int8.tflite", folder / "sample.png", "--reject-below", "1.0")
+    assert "unknown" in edgecnn("run", *arguments).out
+
+
+def test_too_strict_limits_fail_or_stay_open_by_exit_code(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    done = edgecnn("verify", folder, "--max-drop", "0.01")
+    assert done.code == 4, done.out
+    assert "INCONCLUSIVE" in done.out
+    assert re.search(r"images", done.err)
+
+
+def test_junit_reports_a_case_for_each_artifact(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    done = edgecnn("verify", folder, "--junit", tmp_path / "parity.xml")
+    assert done.code == 0
+    cases = ET.parse(tmp_path / "parity.xml").getroot().iter("testcase")
+    assert len(list(cases)) == len(DEFAULT_VARIANTS)
+
+
+def test_one_file_can_be_verified_alone(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    whole = (folder / "parity.json").read_bytes()
+    done = edgecnn("verify", folder / "digits-int8.onnx", "--json")
+    assert done.code == 0
+    assert len(done.json()["rows"]) == 1
+    # A partial verification does not stand in for the whole one.
+    assert (folder / "parity.json").read_bytes() == whole
+    assert (folder / "report-partial.html").is_file()
+    assert "verify: up to date" in edgecnn("demo", "--out", folder).err
+
+
+def test_an_overlap_of_calibration_and_evaluation_is_refused(demo: Demo, tmp_path: Path) -> None:
+    # Calibrate on the evaluation images themselves, honestly recorded: verify must refuse.
+    from edgecnn.data import choose_calibration, load_dataset
+    from edgecnn.data.types import Images
+    from edgecnn.scaffold import demo_recipe
+
+    folder = copy_of(demo, tmp_path)
+    dataset = load_dataset(demo_recipe().data)
+    nothing = Images(
+        pixels=np.zeros((0, *dataset.shape), np.uint8), labels=np.zeros(0, np.int64), ids=()
+    )
+    chosen = choose_calibration(
+        dataset.test, nothing, count=50, seed=0, class_names=dataset.class_names
+    )
+    _recalibrate(folder, chosen.record)
+    done = edgecnn("verify", folder / "digits-int8.tflite")
+    assert done.code == 24, done.err
+    assert "calibrat" in done.err
+
+
+def _recalibrate(folder: Path, record: dict[str, object]) -> None:
+    """Give the int8 artifact a contract that names another calibration record."""
+    from edgecnn.artifact import read_artifact, write_artifact
+
+    path = folder / "digits-int8.tflite"
+    container = read_artifact(path)
+    assert container.contract is not None
+    contract = dataclasses.replace(container.contract, calibration_sha256=str(record["sha256"]))
+    write_artifact(path, container.payload, contract)
+    (folder / "calibration.json").write_text(json.dumps(record))
+    record_again(folder, path.name, "calibration.json")
+
+
+def test_a_file_that_is_not_what_was_converted_is_refused(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    shutil.copy(folder / "digits-fp32.tflite", folder / "digits-int8.tflite")
+    done = edgecnn("verify", folder)
+    assert done.code == 10, done.err
+    assert "is not the file that was converted" in done.err
+    folder = Path(shutil.copytree(demo[0], tmp_path / "other"))
+    reference = read_reference(folder / "reference.npz")
+    scores = reference.scores.copy()
+    scores[:12] = scores[:12, ::-1]
+    dataclasses.replace(reference, scores=scores).write(folder / "reference.npz")
+    done = edgecnn("verify", folder)
+    assert done.code == 29, done.err
+
+
+def test_convert_from_the_build_makes_what_is_asked_for(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    done = edgecnn(
+        "convert", demo[0], "--out", folder, "--variant", "tflite-int16x8", "--variant", "onnx-fp16"
+    )
+    assert done.code == 0, done.err
+    assert (folder / "digits-int16x8.tflite").is_file()
+    assert (folder / "digits-fp16.onnx").is_file()
+    assert edgecnn("verify", folder).code == 0
+
+
+def test_a_variant_is_added_to_those_a_build_has(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.glob("digits-*")}
+    done = edgecnn("convert", folder, "--variant", "tflite-int16x8")
+    assert done.code == 0, done.err
+    after = {path.name: path.read_bytes() for path in folder.glob("digits-*")}
+    assert set(after) == {*before, "digits-int16x8.tflite"}
+    assert all(after[name] == data for name, data in before.items())
+
+
+def test_an_old_runtime_refuses_what_it_cannot_load_before_writing(
+    demo: Demo, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    done = edgecnn(
+        "convert", demo[0], "--out", folder, "--runtime", "tflite-runtime==2.14.0", "--json"
+    )
+    assert done.code == 27, done.err
+    rows = {row["variant"]: row for row in done.json()["variants"]}
+    assert rows["tflite-int8-dynamic"]["status"] == "refused"
+    assert rows["onnx-fp32"]["status"] == "refused"
+    assert rows["tflite-int8"]["status"] == "made"
+    assert not (folder / "digits-int8-dynamic.tflite").exists()
+    assert (folder / "digits-int8.tflite").exists()

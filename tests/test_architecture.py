@@ -1,0 +1,120 @@
+"""The arrows between the parts, held by tests that name the fix."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import edgecnn
+import edgecnn_runner
+
+TOOLCHAIN = Path(edgecnn.__file__).parent
+RUNNER = Path(edgecnn_runner.__file__).parent
+STAGES = ("train", "convert", "verify")
+CORE = {
+    "artifact", "errors", "graph", "labels", "progress", "quiet", "recipe", "recipe_rules",
+    "reference", "workspace",
+}  # fmt: skip
+RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
+BACKENDS = {
+    "backend_tflite.py": {"ai_edge_litert", "tflite_runtime"},
+    "backend_onnx.py": {"onnxruntime"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every module a source file imports, wherever in it, but for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for statement in node.body:
+                for_types.update(ast.walk(statement))
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def sources(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    assert found, f"no sources in {folder}"
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_do_not_import_each_other(stage: str) -> None:
+    others = [f"edgecnn.{other}" for other in STAGES if other != stage]
+    for path in sources(TOOLCHAIN / stage):
+        wrong = [name for name in imports(path) if name.startswith(tuple(others))]
+        assert not wrong, f"{path} imports {wrong}: let stages meet through files in the build"
+
+
+@pytest.mark.parametrize("package", ["data", *STAGES])
+def test_stages_import_only_the_core_and_the_runner(package: str) -> None:
+    allowed = CORE | {"data", package, "__version__"}
+    for path in sources(TOOLCHAIN / package):
+        for name in imports(path):
+            if name.startswith("edgecnn."):
+                assert name.split(".")[1] in allowed, f"{path} imports {name}"
+
+
+def test_the_core_imports_no_stage() -> None:
+    core = [TOOLCHAIN / f"{name}.py" for name in CORE - {"graph"}] + sources(TOOLCHAIN / "graph")
+    for path in core:
+        for name in imports(path):
+            if name.startswith("edgecnn."):
+                assert name.split(".")[1] in CORE | {"__version__"}, f"{path} imports {name}"
+
+
+def test_tensorflow_is_imported_by_train_and_convert_only() -> None:
+    for path in sources(TOOLCHAIN):
+        if path.relative_to(TOOLCHAIN).parts[0] in ("train", "convert"):
+            continue
+        wrong = [n for n in imports(path) if n.split(".")[0] in ("tensorflow", "keras", "tf2onnx")]
+        assert not wrong, f"{path} imports {wrong}: move that to train/ or convert/"
+
+
+def test_the_runner_imports_only_stdlib_numpy_pillow_and_its_runtime() -> None:
+    for path in sources(RUNNER):
+        allowed = set(sys.stdlib_module_names) | {"numpy", "edgecnn_runner"}
+        allowed |= BACKENDS.get(path.name, set())
+        if path.name == "decode.py":
+            allowed |= {"PIL"}
+        wrong = {name.split(".")[0] for name in imports(path)} - allowed
+        assert not wrong, f"{path} imports {sorted(wrong)}"
+
+
+def test_each_runtime_is_imported_in_one_backend_file_of_the_runner() -> None:
+    for path in sources(RUNNER):
+        found = {name.split(".")[0] for name in imports(path)} & RUNTIMES
+        assert found <= BACKENDS.get(path.name, set()), f"{path} imports {found}"
+
+
+@pytest.mark.parametrize("module", ["data", *STAGES, "chain", "cli.app", "inspection"])
+def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
+    heavy = ("tensorflow", "keras", "matplotlib", "sklearn", "scipy", "onnxruntime", "onnx")
+    code = f"import sys, edgecnn.{module}\nprint([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_source_file_grows_beyond_what_one_job_needs() -> None:
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 330, f"{path} has {lines} lines: split it by job"
+
+
+def test_no_module_is_called_utils() -> None:
+    banned = {"utils", "util", "helpers", "common", "misc"}
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
+        assert path.stem not in banned, f"{path}: name it by its job"

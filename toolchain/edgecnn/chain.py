@@ -1,0 +1,282 @@
+"""The stages one after another: what the commands call.
+
+Stages do not know each other; they meet here, through files in a build folder. A stage is
+skipped when the manifest says that it ran with the same key and its files are unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgecnn.convert_request import (
+    ConvertRequest,
+    already_made,
+    of_command_line,
+    recipe_of,
+    with_options,
+)
+from edgecnn.errors import EdgeError, ParityFailError, UsageError
+from edgecnn.labels import read_labels
+from edgecnn.locate import build_of, manifest_recipe
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe import Recipe
+from edgecnn.workspace import Workspace
+
+if TYPE_CHECKING:
+    from edgecnn.convert import ConvertResult
+    from edgecnn.data import Dataset
+    from edgecnn.verify import ParityReport
+
+__all__ = ["ChainResult", "ConvertRequest", "build", "convert", "train", "verify"]
+
+StageState = Literal["made", "up to date"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainResult:
+    """What a whole build came to.
+
+    Attributes:
+        stages: Stage name to whether it was made or was up to date.
+        variants: A row per variant asked for, as in the manifest.
+        report: Parity of every artifact that was made.
+        error: What the exit code is about: a parity failure first, then a conversion that
+            failed, then whatever else the report ends with; None if all is well.
+    """
+
+    stages: Mapping[str, StageState]
+    variants: list[dict[str, Any]]
+    report: ParityReport
+    error: EdgeError | None
+
+
+def train(
+    recipe: Recipe, workspace: Workspace, *, data: str | None, progress: Progress = NO_PROGRESS
+) -> dict[str, Any]:
+    """Train a recipe's float model, or continue a training that was killed.
+
+    Args:
+        recipe: What to train.
+        workspace: Where to.
+        data: Folder of the images, where the recipe does not say.
+        progress: Shows epochs.
+
+    Returns:
+        The metrics that ``metrics.json`` holds.
+    """
+    import json
+
+    dataset = _load(recipe, data, progress)
+    _train_if_needed(recipe, workspace, dataset, progress)
+    metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
+    return metrics
+
+
+def convert(
+    request: ConvertRequest, *, progress: Progress = NO_PROGRESS
+) -> tuple[Workspace, ConvertResult]:
+    """Convert a source to the variants asked for.
+
+    Args:
+        request: What to convert, and how.
+        progress: Shows variants.
+
+    Returns:
+        The build that holds the files, and a row per variant.
+    """
+    from edgecnn import convert as stage
+
+    labels = None if request.labels is None else read_labels(request.labels)
+    source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
+    recipe, workspace = recipe_of(source, request)
+    recipe = with_options(recipe, request, already_made(source, workspace, request))
+    dataset = _load(recipe, request.data, progress)
+    result = stage.run(
+        source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
+    )
+    assumed = (
+        [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
+        if source.origin == "foreign" and labels is None
+        else []
+    )
+    for note in (*assumed, *result.notes, *_doubts(workspace)):
+        progress.message(f"note: {note}")
+    return workspace, result
+
+
+def verify(
+    target: Path,
+    *,
+    data: str | None,
+    images: int | None,
+    limits: Mapping[str, float | None],
+    threads: int,
+    junit: Path | None,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[ParityReport, Path]:
+    """Verify a build, or one of its files.
+
+    Only a verification of every file, on every image, with the recipe's limits becomes the
+    build's own; any other is written beside it.
+
+    Args:
+        target: A build, a recipe that was built, or an artifact.
+        data: Folder of the images, where the build's recipe no longer finds them.
+        images: How many evaluation images; None for all.
+        limits: Limits that replace the recipe's; None leaves one as it is.
+        threads: Threads of each runtime.
+        junit: Where to write the verdicts as JUnit XML, too.
+        progress: Shows images.
+
+    Returns:
+        The report, and where it can be read as a page.
+    """
+    from edgecnn import verify as stage
+    from edgecnn.data import in_class_order
+    from edgecnn.reference import read_reference
+
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(
+            f"--junit {junit} is in a folder that does not exist",
+            remedy="make the folder first, or name a file elsewhere",
+        )
+    workspace, artifacts = build_of(target)
+    recipe = manifest_recipe(workspace)
+    wanted = {name: value for name, value in limits.items() if value is not None}
+    if wanted:
+        raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
+        recipe = of_command_line(raw)
+    partial = bool(artifacts is not None or images is not None or wanted)
+    # A model made elsewhere may number its classes otherwise than the data does.
+    reference = read_reference(workspace.path(Workspace.REFERENCE))
+    dataset = in_class_order(_load(recipe, data, progress), tuple(reference.class_names))
+    for note in _doubts(workspace):
+        progress.message(f"note: {note}")
+    report = stage.run(
+        workspace,
+        dataset,
+        limits=recipe.limits,
+        artifacts=artifacts,
+        images=images,
+        threads=threads,
+        partial=partial,
+        progress=progress,
+    )
+    if junit is not None:
+        stage.write_junit(junit, report)
+    return report, workspace.path(workspace.PARTIAL_REPORT if partial else workspace.REPORT)
+
+
+def build(
+    recipe: Recipe, workspace: Workspace, *, data: str | None, progress: Progress = NO_PROGRESS
+) -> ChainResult:
+    """Train, convert and verify, skipping what is up to date.
+
+    Args:
+        recipe: What to build.
+        workspace: Where to.
+        data: Folder of the images, where the recipe does not say.
+        progress: Shows all three stages, and says which were skipped.
+
+    Returns:
+        What it came to. An artifact that failed is part of it, not an exception.
+    """
+    stages: dict[str, StageState] = {}
+    dataset = _load(recipe, data, progress)
+    stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
+    stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
+    if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
+        raise conversion_error  # nothing is left to verify
+    stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, progress)
+    parity_error = report.exit_error()
+    error = conversion_error or parity_error
+    if isinstance(parity_error, ParityFailError):
+        error = parity_error
+    return ChainResult(
+        stages=stages, variants=workspace.manifest()["variants"], report=report, error=error
+    )
+
+
+def _load(recipe: Recipe, data: str | None, progress: Progress) -> Dataset:
+    from edgecnn.data import load_dataset
+
+    # A folder may be called "folder"; the other two are names.
+    named = data in ("cifar10", "digits") and data == recipe.data.name
+    root = None if data is None or named else Path(data)
+    return load_dataset(recipe.data, root=root, progress=progress)
+
+
+def _skips(workspace: Workspace, stage: str, key: str, progress: Progress) -> bool:
+    if not workspace.stage_is_current(stage, key):
+        return False
+    progress.message(f"{stage}: up to date")
+    return True
+
+
+def _train_if_needed(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> StageState:
+    from edgecnn import train as stage
+
+    if recipe.model.architecture is None:
+        raise UsageError(
+            f"{recipe.model.name} was made elsewhere and cannot be trained here",
+            remedy="convert it: edgecnn convert MODEL",
+        )
+    if _skips(workspace, "train", stage.key(recipe, dataset), progress):
+        return "up to date"
+    stage.run(
+        recipe,
+        workspace,
+        dataset,
+        recipe_source=f"the recipe of {recipe.model.name}",
+        progress=progress,
+    )
+    return "made"
+
+
+def _convert_if_needed(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> tuple[StageState, EdgeError | None]:
+    from edgecnn import convert as stage
+
+    source = stage.find_source(workspace.folder)
+    if _skips(workspace, "convert", stage.key(source, recipe, dataset), progress):
+        recorded = [stage.VariantRow(**row) for row in workspace.manifest()["variants"]]
+        return "up to date", stage.ConvertResult(rows=tuple(recorded)).exit_error()
+    result = stage.run(source, recipe, workspace, dataset, runtime=None, progress=progress)
+    for note in result.notes:
+        progress.message(f"note: {note}")
+    return "made", result.exit_error()
+
+
+def _verify_if_needed(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> tuple[StageState, ParityReport]:
+    from edgecnn import verify as stage
+
+    key = stage.key(workspace, dataset, limits=recipe.limits)
+    if _skips(workspace, "verify", key, progress):
+        return "up to date", stage.read_report(workspace.path(Workspace.PARITY))
+    report = stage.run(workspace, dataset, limits=recipe.limits, progress=progress)
+    return "made", report
+
+
+def _doubts(workspace: Workspace) -> list[str]:
+    """Say when a float model is no better than chance: parity with it would prove nothing."""
+    from edgecnn.reference import read_reference
+
+    reference = read_reference(workspace.path(Workspace.REFERENCE))
+    accuracy = float((reference.scores.argmax(axis=1) == reference.labels).mean())
+    chance = 1 / len(reference.class_names)
+    # Twice the standard error of guessing.
+    if accuracy > chance + 2 * (chance * (1 - chance) / len(reference.labels)) ** 0.5:
+        return []
+    return [
+        f"the float model is right on {100 * accuracy:.1f} % of {len(reference.labels):,} images, "
+        f"no better than guessing ({100 * chance:.1f} %): check the order of the labels, the "
+        "input range and the training"
+    ]

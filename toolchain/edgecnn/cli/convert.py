@@ -1,0 +1,91 @@
+"""``edgecnn convert``: every variant asked for, each a self-describing file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecnn.cli.options import (
+    DataOption,
+    InputRangeOption,
+    JsonOption,
+    LabelsOption,
+    OutOption,
+    QuietOption,
+)
+
+__all__ = ["convert"]
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A build, a recipe folder with weights, a .keras or .h5 file, or a SavedModel.",
+        ),
+    ],
+    out: OutOption = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            metavar="NAME",
+            help="One variant to make, e.g. tflite-int8. Repeatable. Default: the recipe's.",
+        ),
+    ] = None,
+    data: DataOption = None,
+    labels: LabelsOption = None,
+    input_range: InputRangeOption = None,
+    opset: Annotated[
+        int | None, typer.Option("--opset", metavar="N", help="ONNX opset. Default 17.")
+    ] = None,
+    ir_version: Annotated[
+        int | None, typer.Option("--ir-version", metavar="N", help="ONNX IR version. Default 8.")
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            metavar="NAME==VERSION",
+            help="Refuse variants that this runtime cannot load, e.g. tflite-runtime==2.14.0.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Convert a float model to TFLite and ONNX files that explain themselves.
+
+    A model made elsewhere needs --data, --labels and, unless it has its own preprocessing
+    layers, --input-range.
+
+    Example: edgecnn convert my.keras --data images/ --labels labels.txt --input-range 0..1
+    """
+    from edgecnn import chain
+    from edgecnn.cli.progress import terminal_progress
+    from edgecnn.cli.render import exit_for, out_console, print_json, program
+    from edgecnn.cli.tables import variants_table
+
+    workspace, result = chain.convert(
+        chain.ConvertRequest(
+            source=source,
+            out=out,
+            variants=tuple(variant or ()),
+            data=data,
+            labels=labels,
+            input_range=input_range,
+            opset=opset,
+            ir_version=ir_version,
+            runtime=runtime,
+        ),
+        progress=terminal_progress(quiet=quiet),
+    )
+    if json_output:
+        print_json({"build": str(workspace.folder), "variants": result.to_rows()})
+    else:
+        console = out_console()
+        console.print(variants_table(result.to_rows()))
+        console.print(f"next: {program()} verify {workspace.folder}", markup=False, soft_wrap=True)
+    exit_for(result.exit_error())

@@ -1,0 +1,42 @@
+"""``edgecnn demo``: the whole chain on embedded digits, and one classification at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecnn.cli.options import JsonOption, QuietOption
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Build folder.")] = Path(
+        "build/demo"
+    ),
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Run the whole chain on handwritten digits: no download, about a minute.
+
+    Trains a small CNN, converts it to six files, proves each against the float model, and
+    classifies a picture with the int8 file.
+
+    Example: edgecnn demo --out build/demo
+    """
+    from edgecnn import chain
+    from edgecnn.cli.progress import terminal_progress
+    from edgecnn.cli.render import exit_for, out_console
+    from edgecnn.cli.tables import print_build, show_demo
+    from edgecnn.scaffold import demo_recipe
+    from edgecnn.workspace import Workspace
+
+    recipe, workspace = demo_recipe(), Workspace(out)
+    result = chain.build(recipe, workspace, data=None, progress=terminal_progress(quiet=quiet))
+    console = out_console()
+    print_build(console, workspace, result, json_output=json_output)
+    if not json_output and result.error is None:
+        show_demo(console, recipe, workspace)
+    exit_for(result.error)

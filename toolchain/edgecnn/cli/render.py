@@ -1,0 +1,161 @@
+"""How results, errors and tables reach the terminal: results on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
+
+from edgecnn_runner.errors import EdgeError, OutputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "INTERRUPTED",
+    "READER_GONE",
+    "err_console",
+    "exit_for",
+    "explain",
+    "full_output",
+    "is_terminal",
+    "out_console",
+    "print_json",
+    "program",
+    "report_bug",
+    "report_error",
+    "say",
+    "size_text",
+]
+
+
+INTERRUPTED: Final = 130
+READER_GONE: Final = 141
+"""What a shell reports of a program whose reader went away, as in ``edgecnn ... | head``."""
+
+
+def out_console() -> Console:
+    """Return a console on stdout; 100 columns when stdout is not a terminal."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            _reader_gone()
+
+    return Output(width=None if is_terminal(sys.stdout) else 100, highlight=False)
+
+
+def err_console() -> Console:
+    """Return a console on stderr, for messages and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, width=None if is_terminal(sys.stderr) else 100, highlight=False)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal; a closed one, which Python gives as None, is not."""
+    return stream is not None and stream.isatty()
+
+
+def say(text: str) -> None:
+    """Write to standard error, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+
+
+def program() -> str:
+    """Return what to type for this program: ``edgecnn``, or its path if it is not on PATH."""
+    import shutil
+
+    if shutil.which("edgecnn") or not sys.argv[0].endswith("edgecnn"):
+        return "edgecnn"
+    return os.path.relpath(sys.argv[0])
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _reader_gone()
+
+
+def full_output(error: OSError) -> OutputError:
+    """Return the error for output that could not be written."""
+    return OutputError(
+        f"the output cannot be written: {error.strerror}",
+        remedy="free some space, or send the output elsewhere",
+    )
+
+
+def _reader_gone() -> NoReturn:
+    # Python would complain again when it flushes stdout at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(READER_GONE)
+
+
+def wants_json() -> bool:
+    """Tell whether the command line asked for JSON, also before or without its parsing."""
+    return "--json" in sys.argv[1:]
+
+
+def report_error(error: EdgeError) -> int:
+    """Show an error that kept a command from its result, and return its exit code.
+
+    With ``--json`` it is the JSON document on stdout; always, in words, on stderr.
+    """
+    if wants_json():
+        print_json(error.to_dict())
+    return explain(error)
+
+
+def exit_for(error: EdgeError | None) -> None:
+    """End a command whose result is out already: in words on stderr, and by its exit code.
+
+    Raises:
+        typer.Exit: If there is an error. A second JSON document would spoil the first.
+    """
+    if error is not None:
+        import typer
+
+        raise typer.Exit(explain(error))
+
+
+def explain(error: EdgeError) -> int:
+    """Show an error in words on stderr and return its exit code."""
+    from rich.text import Text
+
+    first, *rest = str(error).splitlines()
+    console = err_console()
+    console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
+    for line in rest:
+        label, colon, value = line.partition(":")
+        known = label.strip() in ("observed", "expected", "remedy")
+        parts = ((f"{label}:", "bold"), value) if colon and known else (line,)
+        console.print(Text.assemble(*parts), soft_wrap=True)
+    return error.exit_code
+
+
+def report_bug(error: Exception) -> int:
+    """Show an unexpected exception with its traceback, say where to report it; return 1."""
+    say("".join(traceback.format_exception(error)))
+    say(
+        f"\nThis is a bug in edgecnn ({type(error).__name__}), not a mistake of yours.\n"
+        "Please report it in the project's issue tracker, with the text above and the output of:\n"
+        "  edgecnn doctor --json\n"
+    )
+    return 1
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / 1_000_000:.2f} MB"

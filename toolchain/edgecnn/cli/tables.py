@@ -1,0 +1,153 @@
+"""What the commands print for people: tables and the next step."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgecnn.cli.render import print_json, program, size_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgecnn.chain import ChainResult
+    from edgecnn.health import Check
+    from edgecnn.recipe import Recipe
+    from edgecnn.verify import ParityReport
+    from edgecnn.workspace import Workspace
+    from edgecnn_runner.classifier import Result
+
+__all__ = [
+    "checks_table",
+    "print_build",
+    "print_classification",
+    "print_report",
+    "show_demo",
+    "variants_table",
+]
+
+_STATE_STYLE = {
+    "made": "green",
+    "ok": "green",
+    "note": "yellow",
+    "refused": "yellow",
+    "failed": "bold red",
+    "bad": "bold red",
+}
+
+
+def _table(*columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        # Sizes are compared down the column, so they are set to the right.
+        justify: Literal["left", "right"] = "right" if column == "size" else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    return table
+
+
+def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay out conversion rows: one per variant asked for, with its reason if there is no file."""
+    from rich.text import Text
+
+    table = _table("variant", "state", "file", "size", "runs on")
+    for row in rows:
+        state = str(row["status"])
+        runtimes = ", ".join(f"{k} >= {v}" for k, v in (row.get("min_runtime") or {}).items())
+        table.add_row(
+            str(row["variant"]),
+            Text(state, style=_STATE_STYLE[state]),
+            Text(str(row["file"] or "-")),
+            size_text(row["bytes"]) if row.get("bytes") else "-",
+            Text(runtimes if state == "made" else str(row["reason"])),
+        )
+    return table
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Lay out the doctor's checks, each lack with its fix."""
+    from rich.text import Text
+
+    table = _table("check", "state", "found", "fix")
+    for check in checks:
+        table.add_row(
+            check.name,
+            Text(check.state, style=_STATE_STYLE[check.state]),
+            Text(check.found),
+            Text(check.fix),
+        )
+    return table
+
+
+def print_report(console: Console, report: ParityReport, page: Path) -> None:
+    """Print the parity table and where the report is."""
+    from edgecnn.verify.table import render_table
+
+    console.print(render_table(report))
+    console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def print_build(
+    console: Console, workspace: Workspace, result: ChainResult, *, json_output: bool
+) -> None:
+    """Print what a build came to: what was not made, the verdicts, and where the report is."""
+    if json_output:
+        print_json(
+            {
+                "build": str(workspace.folder),
+                "stages": dict(result.stages),
+                "variants": result.variants,
+                "parity": result.report.to_dict(),
+            }
+        )
+    else:
+        missing = [row for row in result.variants if row["status"] != "made"]
+        if missing:
+            console.print(variants_table(missing))
+        print_report(console, result.report, workspace.path(workspace.REPORT))
+
+
+def print_classification(console: Console, path: Path, result: Result) -> None:
+    """Print an image's ranked classes with their scores as small bars."""
+    from rich.text import Text
+
+    console.print(Text.assemble((str(path), "bold"), "  ", result.label), soft_wrap=True)
+    width = max(len(score.label) for score in result.ranked)
+    for score in result.ranked:
+        bar = "█" * round(20 * score.score)
+        console.print(Text(f"  {score.label:<{width}}  {score.score:6.1%}  {bar}"), soft_wrap=True)
+
+
+def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
+    """Classify one evaluation picture with the int8 file, as a user would next."""
+    from PIL import Image
+
+    from edgecnn.artifact import artifact_name
+    from edgecnn.data import load_dataset
+    from edgecnn.workspace import write_whole
+    from edgecnn_runner.classifier import Classifier
+    from edgecnn_runner.quiet import without_native_chatter
+
+    dataset = load_dataset(recipe.data)
+    sample = workspace.path("sample.png")
+    picture = io.BytesIO()
+    Image.fromarray(dataset.test.pixels[0, :, :, 0]).resize((256, 256), 0).save(picture, "PNG")
+    write_whole(sample, picture.getvalue())
+    file = workspace.path(artifact_name(recipe.model.name, "tflite-int8"))
+    truth = dataset.class_names[int(dataset.test.labels[0])]
+    console.print(
+        f"\n$ {program()} run {file} {sample}", style="bold", markup=False, soft_wrap=True
+    )
+    with without_native_chatter():
+        classifier = Classifier(file)
+    print_classification(console, sample, classifier.classify(sample, top=3))
+    console.print(
+        f"\nThat was a handwritten {truth}. Next, with your own images: {program()} init FOLDER",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,79 @@
+"""``edgecnn verify``: a parity verdict per artifact; the exit code is the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecnn.cli.options import DataOption, JsonOption, QuietOption, ThreadsOption
+
+__all__ = ["verify"]
+
+
+def verify(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BUILD_OR_FILE", help="A build, a recipe that was built, or one artifact."
+        ),
+    ],
+    images: Annotated[
+        int | None,
+        typer.Option(
+            "--images", metavar="N", min=1, help="Use N test images, balanced. Default: all."
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option("--max-drop", metavar="POINTS", help="Largest loss of accuracy allowed."),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option("--min-agreement", metavar="PERCENT", help="Least agreement in class."),
+    ] = None,
+    max_class_drop: Annotated[
+        float | None,
+        typer.Option("--max-class-drop", metavar="POINTS", help="Largest loss of any class."),
+    ] = None,
+    threads: ThreadsOption = 1,
+    data: DataOption = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML."),
+    ] = None,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Prove that converted files still classify like their float model.
+
+    Exits 0 when every artifact passes, 3 when one fails, and 4 when there are too few images to
+    tell. With one file, --images or other limits, the result is written beside the build's own
+    verdicts, as report-partial.html.
+
+    Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
+    """
+    from edgecnn import chain
+    from edgecnn.cli.progress import terminal_progress
+    from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.cli.tables import print_report
+
+    report, page = chain.verify(
+        target,
+        data=data,
+        images=images,
+        limits={
+            "max_drop": max_drop,
+            "min_agreement": min_agreement,
+            "max_class_drop": max_class_drop,
+        },
+        threads=threads,
+        junit=junit,
+        progress=terminal_progress(quiet=quiet),
+    )
+    if json_output:
+        print_json(report.to_dict())
+    else:
+        print_report(out_console(), report, page)
+    exit_for(report.exit_error())

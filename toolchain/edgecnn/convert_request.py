@@ -1,0 +1,105 @@
+"""What ``edgecnn convert`` was asked for, and the recipe and build that it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.errors import RecipeError, UsageError
+from edgecnn.locate import data_section, manifest_recipe
+from edgecnn.recipe import Recipe, load_recipe, parse_recipe
+from edgecnn.workspace import Workspace, default_build_folder
+
+if TYPE_CHECKING:
+    from edgecnn.convert import Source
+
+__all__ = ["ConvertRequest", "already_made", "of_command_line", "recipe_of", "with_options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertRequest:
+    """What ``edgecnn convert`` was asked for; None and empty mean the recipe's own.
+
+    Attributes:
+        source: A build, a recipe folder, or a model made elsewhere.
+        out: Build folder; None for the source's own, or ``build/<name>`` for a model made
+            elsewhere.
+        variants: Names of variants.
+        data: Data set or folder; see ``locate.data_section``.
+        labels: File with class names.
+        input_range: What a model made elsewhere wants pixels turned into.
+        opset: ONNX opset.
+        ir_version: ONNX IR version.
+        runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
+    """
+
+    source: Path
+    out: Path | None = None
+    variants: tuple[str, ...] = ()
+    data: str | None = None
+    labels: Path | None = None
+    input_range: str | None = None
+    opset: int | None = None
+    ir_version: int | None = None
+    runtime: str | None = None
+
+
+def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
+    """Return what a source is to be converted by, and where to."""
+    if source.origin == "build":
+        built = Workspace(request.source)
+        return manifest_recipe(built), Workspace(request.out or built.folder)
+    if source.recipe_file is not None:
+        folder = request.out or default_build_folder(source.recipe_file)
+        return load_recipe(source.recipe_file), Workspace(folder)
+    if request.data is None:
+        raise UsageError(
+            f"{request.source} has no recipe, so its images are not known",
+            expected="--data: images to calibrate int8 with and to prove the files on",
+            remedy="give --data PATH (a folder of class folders), --data cifar10 or --data digits",
+        )
+    from edgecnn.convert import input_size
+
+    raw = {
+        "model": {"name": source.name},
+        "data": data_section(request.data, input_size(source)),
+    }
+    recipe = parse_recipe(raw, source=f"the options given for {request.source}")
+    model = recipe.model.model_copy(update={"architecture": None})
+    folder = request.out or Path("build") / source.name
+    return recipe.model_copy(update={"model": model}), Workspace(folder)
+
+
+def already_made(source: Source, workspace: Workspace, request: ConvertRequest) -> list[str]:
+    """Return the variants that a build has already and that --variant adds to."""
+    if source.origin != "build" or workspace.folder.resolve() != request.source.resolve():
+        return []
+    rows = workspace.manifest()["variants"]
+    return [row["variant"] for row in rows if row["status"] == "made"]
+
+
+def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Recipe:
+    """Let the command line's opset and IR version replace the recipe's, and its variants, too.
+
+    In the build itself, variants are added to those that are there: nothing proven is lost.
+    """
+    wanted = {
+        "variants": list(dict.fromkeys([*made, *request.variants])) if request.variants else None,
+        "opset": request.opset,
+        "ir_version": request.ir_version,
+    }
+    given = {key: value for key, value in wanted.items() if value is not None}
+    if not given:
+        return recipe
+    raw = recipe.to_dict()
+    raw["convert"] = {**raw["convert"], **given}
+    return of_command_line(raw)
+
+
+def of_command_line(raw: dict[str, Any]) -> Recipe:
+    """Validate a recipe whose values come from options: a mistake is one of usage."""
+    try:
+        return parse_recipe(raw, source="the command line")
+    except RecipeError as error:
+        raise UsageError(error.problem, remedy="mend the options named above") from error
