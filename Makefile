@@ -1,0 +1,48 @@
+# edgecnn: `make demo` shows what it does, `make test` proves it.
+# PYTHON= chooses the interpreter the environment is made with: make test PYTHON=python3.12
+
+PYTHON ?=
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# One stamp for each PYTHON= asked for, so that another one makes the environment anew.
+STAMP  := $(VENV)/.installed$(subst /,_,$(PYTHON))
+# The environment of the device: CPython 3.11, numpy 1, tflite-runtime, and no TensorFlow.
+PI_VENV  := .venv-tflite-runtime
+# Each worker may import TensorFlow: four at most. A file's tests stay together, since they share
+# what they have built.
+PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: demo test test-fast lint format bench clean help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(STAMP) ## Train, convert, prove and run a small classifier; no download, about a minute
+	@$(BIN)/edgecnn demo
+
+test: $(STAMP) ## All tests, also those of the runner in its TensorFlow-free environment
+	$(PYTEST) -m "not slow"
+	@.ci/test-runner-alone $(PI_VENV)
+	$(PYTEST) -m slow
+
+test-fast: $(STAMP) ## The unit tests only, under a minute
+	$(PYTEST) -m "not slow"
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Let ruff put the sources in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Print the ratios the README quotes; some minutes, on a quiet machine
+	$(BIN)/python tests/benchmarks/run_all.py
+
+clean: ## Remove the environments and caches
+	rm -rf $(VENV) $(PI_VENV) $(PI_VENV)-and-others .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+
+$(STAMP): pyproject.toml deploy/pyproject.toml constraints.txt .ci/make-venv
+	@.ci/make-venv "$(VENV)" "$(PYTHON)"
+	@touch $@
