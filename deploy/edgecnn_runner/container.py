@@ -97,7 +97,7 @@ def read_container(path: str | Path) -> Container:
     except OSError as error:
         raise ArtifactError(
             f"cannot read {path}: {error.strerror or error}",
-            remedy="check the path; a build's artifacts are listed by: edgecnn inspect BUILD",
+            remedy="check the path; a build's artifacts are listed in its manifest.json",
         ) from error
     return split_container(data, name=str(path))
 

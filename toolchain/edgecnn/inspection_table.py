@@ -14,7 +14,6 @@ from edgecnn_runner.contract import Contract
 
 __all__ = ["render_inspection"]
 
-_UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
 _MAX_TEXT: Final = 60
 _MAX_OPERATORS: Final = 40
 _SHOWN_LABELS: Final = 5

@@ -121,10 +121,11 @@ def run(
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
-    if recorded.get(workspace.REFERENCE, _digest_of(reference_path)) != _digest_of(reference_path):
+    reference_digest = _digest_of(reference_path)
+    if recorded.get(workspace.REFERENCE, reference_digest) != reference_digest:
         raise WorkspaceError(
             f"{reference_path} is not what this build wrote",
-            observed=f"sha256 {_digest_of(reference_path)}",
+            observed=f"sha256 {reference_digest}",
             expected=f"sha256 {recorded[workspace.REFERENCE]}",
             remedy="make it again: edgecnn build RECIPE, or edgecnn convert SOURCE",
         )
@@ -186,11 +187,12 @@ def _row(
         # What a file's contract says of itself decides which checks it gets, so the file has to be
         # the one that was converted here.
         wanted = recorded.get(planned.file or "")
-        if wanted is not None and path.is_file() and _digest_of(path) != wanted:
+        digest = _digest_of(path)
+        if wanted is not None and digest is not None and digest != wanted:
             read_container(path)  # a damaged file says so itself
             raise ArtifactError(
                 f"{path} is not the file that was converted into this build",
-                observed=f"sha256 {_digest_of(path)}",
+                observed=f"sha256 {digest}",
                 expected=f"sha256 {wanted}",
                 remedy="convert again: edgecnn convert SOURCE",
             )
