@@ -17,8 +17,9 @@ TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
 STAGES = ("train", "convert", "verify")
 CORE = {
-    "artifact", "errors", "graph", "labels", "progress", "quiet", "recipe", "recipe_rules",
-    "reference", "workspace",
+    "artifact", "build_lock", "errors", "graph", "interrupts", "labels", "manifest", "os_errors",
+    "progress", "quantities", "quiet", "recipe", "recipe_rules", "recipe_section",
+    "recipe_training", "reference", "staging", "tools", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

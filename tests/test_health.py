@@ -36,3 +36,20 @@ def test_a_bad_check_always_has_a_fix(monkeypatch: pytest.MonkeyPatch, tmp_path:
     by_name = {check.name: check for check in checks}
     assert by_name["CIFAR-10"].state == "bad"
     assert by_name["ONNX runtime"].found == "onnxruntime starts"
+
+
+def test_a_deleted_current_folder_is_a_finding_with_a_fix(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    checks = check_machine()
+    disk = {check.name: check for check in checks}["Disk"]
+    assert disk.state == "bad"
+    assert disk.fix.startswith("cd to a folder that exists")
+    error = exit_error(checks)
+    assert error is not None
+    assert "Disk: the current folder" in str(error.observed)
+    assert disk.fix in error.remedy

@@ -43,7 +43,7 @@ def with_contract(payload: bytes) -> bytes:
     return append_contract(payload, contract, model_format="tflite")
 
 
-def shown(inspection: Inspection, width: int = 100) -> str:
+def shown(inspection: Inspection, width: int = 80) -> str:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as capture:
         console.print(render_inspection(inspection))
@@ -161,7 +161,7 @@ def test_a_runtime_that_cannot_load_it_is_shown_with_the_reason(tmp_path: Path) 
     assert "does not load it" in shown(found)
 
 
-def test_the_table_names_what_matters_within_a_hundred_columns(tmp_path: Path) -> None:
+def test_the_table_names_what_matters_within_80_columns(tmp_path: Path) -> None:
     text = shown(inspect_bytes(tmp_path, with_contract(integer_cnn().data())))
     for words in (
         "int8, weights per channel",
@@ -176,7 +176,7 @@ def test_the_table_names_what_matters_within_a_hundred_columns(tmp_path: Path) -
         "tflite-runtime 2.14.0  loads it",
     ):
         assert words in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_names_in_a_file_cannot_write_to_the_terminal(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_long_names_and_many_operators_stay_readable(tmp_path: Path) -> None:
     ]
     text = shown(inspect_bytes(tmp_path, File(parts, steps, names[:1], names[-1:]).data()))
     assert "60 more types" in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_damaged_contract_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from command import edgecnn
 from edgecnn.errors import EdgeError
 from edgecnn.recipe import VARIANTS, Limits
+from readme import blocks
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,6 +51,18 @@ def test_every_command_of_the_program_is_in_the_readme_and_the_other_way_round()
     assert named <= shown, f"the README names commands that do not exist: {named - shown}"
 
 
+def test_every_code_block_is_run_by_a_test_or_says_why_not() -> None:
+    # tests/integration/test_digits.py runs them; a help text is compared above.
+    found = blocks()
+    assert README.count("```") == 2 * len(found)
+    assert {block.kind for block in found} == {"console", "python"}
+    run = [block for block in found if not block.reason and not block.is_help]
+    assert len(run) >= 2
+    for block in found:
+        if block.kind == "console":
+            assert block.commands(), block.text
+
+
 def test_every_exit_code_is_listed_with_its_error() -> None:
     rows = re.findall(r"^\| (\d+) \| (?:`(\w+)`)? ?\| .+ \|$", README, re.MULTILINE)
     listed = {name: int(code) for code, name in rows if name}
@@ -58,7 +71,7 @@ def test_every_exit_code_is_listed_with_its_error() -> None:
         return [one for child in kind.__subclasses__() for one in (child, *tree(child))]
 
     assert listed == {kind.__name__: kind.exit_code for kind in tree(EdgeError)}
-    assert {int(code) for code, name in rows if not name} == {0, 1, 130}
+    assert {int(code) for code, name in rows if not name} == {0, 1, 130, 141}
 
 
 def test_every_variant_is_described() -> None:

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import numpy.typing as npt
 
-from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
-from edgecnn_runner.runtimes import RUNTIMES, TensorInfo, one_line, too_old
+from edgecnn_runner.errors import ArtifactError, EdgeError
+from edgecnn_runner.remedies import COPY_AGAIN
+from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
 
 __all__ = ["OnnxBackend"]
 
-_REMEDY = "copy the file again from where it was made, or convert the model again"
 _TYPES: Final[Mapping[str, str]] = {
     "tensor(float)": "float32",
     "tensor(uint8)": "uint8",
@@ -59,11 +59,7 @@ def _import_onnxruntime() -> Any:  # it ships no types
     try:
         import onnxruntime
     except (ImportError, SystemError, AttributeError, OSError) as error:
-        raise RuntimeMissingError(
-            f"onnxruntime is installed but does not start: {error}",
-            remedy=f"install it again for this Python: {RUNTIMES['onnxruntime'].install}"
-            " --force-reinstall",
-        ) from error
+        raise does_not_start("onnxruntime", error) from error
     return onnxruntime
 
 
@@ -80,7 +76,10 @@ def _runner(
             result: npt.NDArray[Any] = call(names, {input_name: batch})[0]
         except Exception as error:
             raise ArtifactError(
-                f"the model cannot be run: {one_line(str(error))}", remedy=_REMEDY
+                "the model cannot be run",
+                observed=one_line(str(error)),
+                expected=f"an answer to {batch.dtype} of shape {batch.shape}",
+                remedy=COPY_AGAIN,
             ) from error
         return result
 
@@ -105,4 +104,9 @@ def _load_error(message: str, min_runtime: Mapping[str, str]) -> EdgeError:
     )
     if newer:
         return too_old("onnxruntime", one_line(message[newer.start() :]), min_runtime)
-    return ArtifactError(f"onnxruntime cannot load the model: {one_line(message)}", remedy=_REMEDY)
+    return ArtifactError(
+        "onnxruntime cannot load the model",
+        observed=one_line(message),
+        expected=f"an ONNX model that onnxruntime {installed_version('onnxruntime')} loads",
+        remedy=COPY_AGAIN,
+    )

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
-from edgecnn_runner.runtimes import RUNTIMES, TensorInfo, one_line, too_old
+from edgecnn_runner.errors import ArtifactError, EdgeError
+from edgecnn_runner.quiet import quiet_while_alone
+from edgecnn_runner.remedies import COPY_AGAIN
+from edgecnn_runner.runtimes import (
+    RUNTIMES,
+    TensorInfo,
+    does_not_start,
+    installed_version,
+    one_line,
+    too_old,
+)
 
 __all__ = ["TfliteBackend"]
-
-_REMEDY = "copy the file again from where it was made, or convert the model again"
 
 
 class TfliteBackend:
@@ -37,8 +44,9 @@ class TfliteBackend:
     ) -> None:
         interpreter_class = _import_interpreter(runtime)
         try:
-            interpreter = interpreter_class(model_content=data, num_threads=threads)
-            interpreter.allocate_tensors()
+            with quiet_while_alone():
+                interpreter = interpreter_class(model_content=data, num_threads=threads)
+                interpreter.allocate_tensors()
             inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         except (ValueError, RuntimeError, TypeError) as error:
             raise _load_error(runtime, str(error), min_runtime) from error
@@ -56,11 +64,7 @@ def _import_interpreter(runtime: str) -> Any:  # the runtimes ship no types
         else:
             from tflite_runtime.interpreter import Interpreter
     except (ImportError, SystemError, AttributeError, OSError) as error:
-        info = RUNTIMES[runtime]
-        raise RuntimeMissingError(
-            f"{info.package} is installed but does not start: {error}",
-            remedy=f"install it again for this Python: {info.install} --force-reinstall",
-        ) from error
+        raise does_not_start(runtime, error) from error
     return Interpreter
 
 
@@ -84,7 +88,10 @@ def _runner(
             result: npt.NDArray[Any] = get_tensor(output_index)
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(
-                f"the model cannot be run: {one_line(str(error))}", remedy=_REMEDY
+                "the model cannot be run",
+                observed=one_line(str(error)),
+                expected=f"an answer to {batch.dtype} of shape {batch.shape}",
+                remedy=COPY_AGAIN,
             ) from error
         return result
 
@@ -109,9 +116,16 @@ def _load_error(runtime: str, message: str, min_runtime: Mapping[str, str]) -> E
         return too_old(runtime, f"it lacks {newer[1]} version {newer[2]}", min_runtime)
     if "Flex" in message or "custom op" in message:
         return ArtifactError(
-            f"the model needs operators that are not TFLite's own: {one_line(message)}",
-            remedy="convert the model again without SELECT_TF_OPS and custom operators",
+            "the model needs operators that are not TFLite's own",
+            observed=one_line(message),
+            expected="TFLite's built-in operators only",
+            remedy="convert the model again on the workstation, without SELECT_TF_OPS and custom "
+            "operators; edgecnn convert SOURCE makes such files",
         )
+    package = RUNTIMES[runtime].package
     return ArtifactError(
-        f"{RUNTIMES[runtime].package} cannot load the model: {one_line(message)}", remedy=_REMEDY
+        f"{package} cannot load the model",
+        observed=one_line(message),
+        expected=f"a TFLite model that {package} {installed_version(runtime)} loads",
+        remedy=COPY_AGAIN,
     )

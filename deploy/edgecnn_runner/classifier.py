@@ -66,6 +66,10 @@ class Result:
 class Classifier:
     """A model file that classifies images of any size. Not for several threads at once.
 
+    While it loads a TFLite file, in a process of one thread, lines that begin with ``INFO: `` are
+    kept from standard error (file descriptor 2): TFLite announces its delegate there. In a process
+    of several threads the descriptor is left alone.
+
     Args:
         path: A ``.tflite`` or ``.onnx`` file.
         labels: Class names in output order; only for a file that edgecnn did not make.

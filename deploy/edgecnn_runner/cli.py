@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
 from edgecnn_runner.contract import INPUT_RANGES
-from edgecnn_runner.errors import EdgeError, OutputError
+from edgecnn_runner.errors import EdgeError, OutputError, UsageError
 from edgecnn_runner.streams import hold_standard_descriptors, write_message, write_result
 
 __all__ = ["main", "make_parser"]
@@ -32,25 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 a bug, 2 usage, 130 interrupted, 141 nobody reads the output
-        any more, or that of the error (``errors``).
+        any more (what a shell reports of a program that SIGPIPE ended), or that of the error
+        (``errors``).
 
     Raises:
-        SystemExit: For ``--help``, ``--version`` (0) and usage errors (2).
+        SystemExit: For ``--help`` and ``--version`` (0).
     """
+    given = sys.argv[1:] if arguments is None else [*arguments]
     hold_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         # A path or a label may hold what the terminal's encoding has no character for.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    as_json = False
     try:
-        options = _parse(arguments)
-        as_json = options.json
+        options = _parse(given)
         from edgecnn_runner import commands
 
         code: int = getattr(commands, options.command)(options)
     except EdgeError as error:
-        return _report(error, as_json=as_json)
+        return _report(error, as_json=_wants_json(given))
     except KeyboardInterrupt:
         write_message("interrupted\n")
         return 130
@@ -66,13 +69,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+class _BadArgumentsError(Exception):
+    """What argparse says about a command line; ``parser`` is that of the command."""
+
+    def __init__(self, message: str, parser: argparse.ArgumentParser) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves to ``main`` what is said about mistakes, and whether the help could be written."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _BadArgumentsError(message, self)
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ARG002 - argparse's
+        # For the help and the version. argparse would leave them for the end of the process, or
+        # swallow the failure: a help that nobody got would be a success, or a traceback.
+        write_result(message)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     try:
-        return make_parser().parse_args(arguments)
-    except SystemExit as end:
-        if not end.code:
-            write_result("")  # the help, which argparse leaves for the end, where errors are lost
-        raise
+        options, unknown = make_parser().parse_known_args(_with_ranges_joined(arguments))
+        if unknown:  # parse_args would show the usage of all commands
+            options.parser.error(f"unrecognized arguments: {shlex.join(unknown)}")
+        return options
+    except _BadArgumentsError as error:
+        usage = " ".join(error.parser.format_usage().split()).removeprefix("usage: ")
+        raise UsageError(
+            str(error),
+            observed=shlex.join(["edgecnn-run", *arguments]),
+            expected=usage,
+            remedy=f"see {error.parser.prog} --help",
+        ) from None
+
+
+def _with_ranges_joined(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with ``--input-range -1..1`` as ``--input-range=-1..1``.
+
+    argparse takes what begins with a hyphen, and is no number, for an option.
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        if joined[-1:] == ["--input-range"] and argument in INPUT_RANGES:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether JSON was asked for, also where the command line could not be parsed."""
+    options = itertools.takewhile(lambda argument: argument != "--", arguments)
+    return "--json" in options
 
 
 def _report(error: EdgeError, *, as_json: bool) -> int:
@@ -88,8 +138,9 @@ def _report(error: EdgeError, *, as_json: bool) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="edgecnn-run",
+        allow_abbrev=False,
         description="Classify images with a model file on this device; nothing leaves it.",
         epilog="Example: edgecnn-run classify model.tflite photo.jpg",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -104,7 +155,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_classify(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _command(
         commands,
         "classify",
@@ -125,17 +176,19 @@ def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_foreign(command)
 
 
-def _add_selftest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_selftest(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _command(
         commands,
         "selftest",
         "Check that this device reproduces the golden vectors.",
         "edgecnn-run selftest model.tflite golden.npz",
     )
-    command.add_argument("golden", metavar="GOLDEN", help="golden.npz from the build or bundle")
+    command.add_argument(
+        "golden", metavar="GOLDEN", nargs="?", help="default: golden.npz beside FILE"
+    )
 
 
-def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _command(
         commands,
         "bench",
@@ -152,7 +205,7 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_foreign(command)
 
 
-def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_info(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(
         commands,
         "info",
@@ -161,7 +214,7 @@ def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
 
 
-def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _command(
         commands,
         "predict",
@@ -174,18 +227,20 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     description: str,
     example: str,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     command = commands.add_parser(
         name,
         help=description,
         description=description,
         epilog=f"Example: {example}",
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    command.set_defaults(parser=command)
     command.add_argument("file", metavar="FILE", help="a .tflite or .onnx file")
     command.add_argument(
         "--threads", metavar="N", type=_count, default=1, help="threads to run on (default 1)"

@@ -15,7 +15,6 @@ from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ImageError, RuntimeMissingError
 from edgecnn_runner.files import regular_size
-from edgecnn_runner.quiet import without_native_chatter
 from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
 from edgecnn_runner.streams import write_message, write_result
@@ -57,18 +56,16 @@ def selftest(options: argparse.Namespace) -> int:
     """Compare this device with the golden vectors.
 
     Args:
-        options: ``file``, ``golden``, and those of ``_open``.
+        options: ``file``, ``golden`` or None for those beside the file, ``threads``, ``runtime``.
 
     Raises:
         SelfTestError: If it does not reproduce them.
     """
     from edgecnn_runner import selftest as checks
-    from edgecnn_runner.golden import read_golden
+    from edgecnn_runner.golden import golden_beside, read_golden
 
-    golden = read_golden(options.golden)
-    with without_native_chatter():
-        session = Session.open(options.file, threads=options.threads, runtime=options.runtime)
-    with session:
+    with Session.open(options.file, threads=options.threads, runtime=options.runtime) as session:
+        golden = read_golden(options.golden or golden_beside(options.file))
         outcome = checks.run(session, golden)
         outcome.raise_on_failure()
         if options.json:
@@ -165,17 +162,16 @@ def _open(options: argparse.Namespace) -> Classifier:
     """Open ``file`` with ``labels``, ``input_range``, ``threads`` and ``runtime``."""
     labels = None
     if options.labels is not None:
-        from edgecnn_runner.foreign import read_labels
+        from edgecnn_runner.labels import read_labels
 
         labels = read_labels(options.labels)
-    with without_native_chatter():
-        return Classifier(
-            options.file,
-            labels=labels,
-            input_range=options.input_range,
-            threads=options.threads,
-            runtime=options.runtime,
-        )
+    return Classifier(
+        options.file,
+        labels=labels,
+        input_range=options.input_range,
+        threads=options.threads,
+        runtime=options.runtime,
+    )
 
 
 def _bench_image(classifier: Classifier, path: str | None) -> npt.NDArray[np.uint8]:

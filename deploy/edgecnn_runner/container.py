@@ -3,11 +3,10 @@
 Both formats allow bytes behind the model, so both are read the same way, payload then contract,
 with the stdlib alone and before any runtime sees the file:
 
-- ``.tflite``: a ZIP archive follows the flatbuffer (as TFLite's own metadata does it), holding
-  ``edgecnn/contract.json`` and ``labels.txt``;
-- ``.onnx``: two more ``metadata_props`` fields (number 14 of ModelProto; onnx/onnx.proto) follow
-  the model: the contract's digest, since protobuf has no checksums as ZIP has, and the contract.
-  Protobuf merges repeated fields wherever they stand, so every ONNX reader sees them.
+- ``.tflite`` (``container_tflite``): a ZIP archive follows the flatbuffer, as TFLite's own
+  metadata does it, holding ``edgecnn/contract.json`` and ``labels.txt``;
+- ``.onnx`` (``container_onnx``): two more ``metadata_props`` fields follow the model: the
+  contract's digest and the contract.
 
 The contract holds the digest of the payload. A file of ours that was damaged anywhere is
 therefore refused here, with an error, and not by a native crash later.
@@ -16,15 +15,17 @@ therefore refused here, with an error, and not by a native crash later.
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from edgecnn_runner import container_onnx, container_tflite
+from edgecnn_runner.container_onnx import ONNX_CONTRACT_KEY, ONNX_DIGEST_KEY
+from edgecnn_runner.container_tflite import CONTRACT_ENTRY, LABELS_ENTRY
 from edgecnn_runner.contract import Contract, parse_contract
 from edgecnn_runner.errors import ArtifactError, ContractError
-from edgecnn_runner.files import regular_size
+from edgecnn_runner.files import describe, regular_size
+from edgecnn_runner.remedies import COPY_AGAIN, remedy_for_reading
 
 __all__ = [
     "CONTRACT_ENTRY",
@@ -37,14 +38,7 @@ __all__ = [
     "split_container",
 ]
 
-CONTRACT_ENTRY: Final = "edgecnn/contract.json"
-LABELS_ENTRY: Final = "labels.txt"
-ONNX_CONTRACT_KEY: Final = "edgecnn_contract"
-ONNX_DIGEST_KEY: Final = "edgecnn_contract_sha256"
-
-_MAX_ENTRY_BYTES: Final = 4 << 20  # a contract is a few kilobytes; more is an attack or damage
 _MAX_FILE_BYTES: Final = 2 << 30  # neither flatbuffers nor protobuf go beyond 2 GiB
-_ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +91,9 @@ def read_container(path: str | Path) -> Container:
     except OSError as error:
         raise ArtifactError(
             f"cannot read {path}: {error.strerror or error}",
-            remedy="check the path; a build's artifacts are listed in its manifest.json",
+            observed=describe(path),
+            expected="a .tflite or .onnx file that can be read",
+            remedy=remedy_for_reading(error),
         ) from error
     return split_container(data, name=str(path))
 
@@ -118,19 +114,22 @@ def split_container(data: bytes, *, name: str) -> Container:
     """
     if not data:
         raise ArtifactError(
-            f"{name} is empty", observed="0 bytes", remedy="copy or convert the file again"
+            f"{name} is empty",
+            observed="0 bytes",
+            expected="a TFLite or ONNX model",
+            remedy=COPY_AGAIN,
         )
-    if data[4:8] == b"TFL3":
-        model_format, (payload_size, text) = "tflite", _split_tflite(data, name)
-    elif _looks_like_onnx(data):
-        model_format, (payload_size, text) = "onnx", _split_onnx(data, name)
+    if container_tflite.looks_like_tflite(data):
+        model_format, (payload_size, text) = "tflite", container_tflite.split(data, name=name)
+    elif container_onnx.looks_like_onnx(data):
+        model_format, (payload_size, text) = "onnx", container_onnx.split(data, name=name)
     else:
         raise ArtifactError(
             f"{name} is neither a TFLite nor an ONNX file",
-            observed=f"first bytes {data[:8].hex(' ')}",
+            observed=f"{len(data)} bytes beginning {data[:8].hex(' ')}",
             expected="TFLite (identifier TFL3) or ONNX (a ModelProto)",
-            remedy="name a .tflite or .onnx file; other models are converted first: "
-            "edgecnn convert MODEL",
+            remedy="name a .tflite or .onnx file; other models are converted first, on the "
+            "workstation: edgecnn convert SOURCE",
         )
     contract = None
     if text is not None:
@@ -141,7 +140,7 @@ def split_container(data: bytes, *, name: str) -> Container:
                 f"{name} is damaged: its model is not the one its contract was written for",
                 observed=f"sha256 {digest}",
                 expected=f"sha256 {contract.payload_sha256}",
-                remedy="copy the file again from where it was made, or convert the model again",
+                remedy=COPY_AGAIN,
             )
     return Container(format=model_format, data=data, payload_size=payload_size, contract=contract)
 
@@ -168,153 +167,6 @@ def append_contract(payload: bytes, contract: Contract, *, model_format: str) ->
             expected=digest,
             remedy="make the contract from the payload it is appended to",
         )
-    text = contract.to_json()
     if model_format == "onnx":
-        written = text.encode()
-        return payload + _digest_entry(written) + _metadata_entry(ONNX_CONTRACT_KEY, written)
-    buffer = io.BytesIO(payload)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        labels = "".join(f"{label}\n" for label in contract.labels)
-        for entry_name, body in ((CONTRACT_ENTRY, text), (LABELS_ENTRY, labels)):
-            archive.writestr(zipfile.ZipInfo(entry_name, _ZIP_EPOCH), body)
-    return buffer.getvalue()
-
-
-def _split_tflite(data: bytes, name: str) -> tuple[int, bytes | None]:
-    if data.rfind(b"PK\x05\x06", max(0, len(data) - 65557)) < 0:
-        if CONTRACT_ENTRY.encode() in data:
-            raise _damaged_archive(name, "its directory is missing")
-        return len(data), None
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            ours = [entry for entry in entries if entry.filename == CONTRACT_ENTRY]
-            if not ours:
-                if CONTRACT_ENTRY.encode() in data:
-                    raise _damaged_archive(name, "its directory does not list the contract")
-                return len(data), None
-            if len(ours) > 1 or ours[0].file_size > _MAX_ENTRY_BYTES:
-                raise _damaged_archive(name, "its contract entry is not plausible")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise _damaged_archive(name, "its entries are not stored as they were written")
-            # Opening the other entries, too, finds damage there by their checksums.
-            if sum(entry.file_size for entry in entries) > _MAX_ENTRY_BYTES:
-                raise _damaged_archive(name, "its entries are too large")
-            broken = archive.testzip()
-            if broken is not None:
-                raise _damaged_archive(name, f"{broken} has a wrong checksum")
-            return min(entry.header_offset for entry in entries), archive.read(CONTRACT_ENTRY)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise _damaged_archive(name, "it cannot be read") from None
-
-
-def _damaged_archive(name: str, why: str) -> ContractError:
-    return ContractError(
-        f"the archive behind the model in {name} is damaged: {why}",
-        remedy="copy the file again from where it was made, or convert the model again",
-    )
-
-
-def _looks_like_onnx(data: bytes) -> bool:
-    """Tell a ModelProto by its first fields: ir_version, producer, opset or graph."""
-    try:
-        number, wire, _ = _tag(data, 0)
-    except ArtifactError:
-        return False
-    return (number, wire) in ((1, 0), (2, 2), (7, 2), (8, 2))
-
-
-def _split_onnx(data: bytes, name: str) -> tuple[int, bytes | None]:
-    """Walk the top-level fields of a ModelProto; the contract is the last one."""
-    position, last = 0, (0, 0, 0)
-    has_graph = False
-    while position < len(data):
-        start = position
-        number, wire, position = _tag(data, position)
-        if wire == 0:
-            _, position = _varint(data, position)
-        elif wire == 2:
-            length, position = _varint(data, position)
-            last = (start, position, position + length)
-            has_graph |= number == 7
-            position += length
-        elif wire in (1, 5):
-            position += 8 if wire == 1 else 4
-        else:
-            raise _not_protobuf(name, start)
-        if number == 0 or position > len(data):
-            raise _not_protobuf(name, start)
-    if not has_graph:
-        raise ArtifactError(
-            f"{name} holds no graph", remedy="name an ONNX model file, not another protobuf file"
-        )
-    start, body, end = last
-    entry = data[body:end]
-    key = _field(1, ONNX_CONTRACT_KEY.encode())
-    if not (end == len(data) and entry.startswith(key) and _tag(data, start)[0] == 14):
-        if ONNX_CONTRACT_KEY.encode() in data:
-            raise ContractError(
-                f"{name} holds a contract that is damaged or not at its end",
-                remedy="do not edit a converted file; convert the model again",
-            )
-        return len(data), None
-    number, wire, position = _tag(entry, len(key))
-    length, position = _varint(entry, position)
-    if (number, wire) != (2, 2) or position + length != len(entry) or length > _MAX_ENTRY_BYTES:
-        raise _not_protobuf(name, start)
-    text = entry[position:]
-    guard = _digest_entry(text)
-    if not data.endswith(guard, 0, start):
-        raise ContractError(
-            f"the contract in {name} is damaged: it is not the text its digest was made of",
-            remedy="copy the file again from where it was made, or convert the model again",
-        )
-    return start - len(guard), text
-
-
-def _digest_entry(text: bytes) -> bytes:
-    return _metadata_entry(ONNX_DIGEST_KEY, hashlib.sha256(text).hexdigest().encode())
-
-
-def _metadata_entry(key: str, value: bytes) -> bytes:
-    """Encode one StringStringEntryProto as a metadata_props field."""
-    return _field(14, _field(1, key.encode()) + _field(2, value))
-
-
-def _not_protobuf(name: str, position: int) -> ArtifactError:
-    return ArtifactError(
-        f"{name} is a damaged or truncated ONNX file (byte {position})",
-        remedy="copy the file again from where it was made, or convert the model again",
-    )
-
-
-def _tag(data: bytes, position: int) -> tuple[int, int, int]:
-    value, position = _varint(data, position)
-    return value >> 3, value & 7, position
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise _not_protobuf("the model", position)
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """Encode one length-delimited protobuf field."""
-    return _encode_varint(number << 3 | 2) + _encode_varint(len(body)) + body
-
-
-def _encode_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+        return container_onnx.append(payload, contract.to_json())
+    return container_tflite.append(payload, contract)

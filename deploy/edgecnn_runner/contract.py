@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from edgecnn_runner.errors import ContractError
+from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
 __all__ = [
     "CONTRACT_VERSION",
     "INPUT_RANGES",
+    "MAX_CONTRACT_BYTES",
+    "OUTPUT_KINDS",
     "RESIZE_RULE",
     "Contract",
     "InputSpec",
@@ -27,6 +30,9 @@ __all__ = [
 ]
 
 CONTRACT_VERSION: Final = 1
+
+MAX_CONTRACT_BYTES: Final = 4 << 20
+"""A contract is a few kilobytes; a file that claims more is an attack or damaged."""
 
 RESIZE_RULE: Final = "centre-crop-box-average-1"
 """Name of the project's resize rule (``preprocess``); a new rule gets a new name."""
@@ -45,7 +51,9 @@ INPUT_RANGES: Final[Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]] =
 """Input range name to (scale, offset): the model is fed ``pixel * scale + offset``."""
 
 _DTYPES = ("uint8", "int8", "float32")
-_KINDS = ("probabilities", "logits")
+OUTPUT_KINDS: Final = ("probabilities", "logits")
+"""What a model's scores can be."""
+
 _LAYOUTS = ("NHWC", "NCHW")
 
 
@@ -134,8 +142,10 @@ class Contract:
         problems = list(_problems(self))
         if problems:
             raise ContractError(
-                "the contract is not valid: " + "; ".join(problems),
-                remedy="convert the model again with this version of edgecnn",
+                "the contract is not valid",
+                observed="; ".join(problems),
+                expected=f"the fields of contract version {CONTRACT_VERSION}, each in its range",
+                remedy=CONVERT_AGAIN,
             )
 
     def to_json(self) -> str:
@@ -159,7 +169,7 @@ def _problems(contract: Contract) -> list[str]:
     need(spec.layout in _LAYOUTS, f"input.layout is {spec.layout!r}, not one of {_LAYOUTS}")
     need(spec.range in INPUT_RANGES, f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]}")
     need(out.dtype in _DTYPES, f"output.dtype is {out.dtype!r}, not one of {_DTYPES}")
-    need(out.kind in _KINDS, f"output.kind is {out.kind!r}, not one of {_KINDS}")
+    need(out.kind in OUTPUT_KINDS, f"output.kind is {out.kind!r}, not one of {OUTPUT_KINDS}")
     for side, quantized in (("input", spec), ("output", out)):
         need(
             _is_real(quantized.scale) and 0 < quantized.scale < 1e30,
@@ -228,19 +238,28 @@ def parse_contract(text: str | bytes) -> Contract:
     Raises:
         ContractError: If the text is not JSON, or a field is missing or out of range.
     """
-    remedy = "take the file from its build again, or convert the model again"
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ContractError(f"the contract is not JSON ({error})", remedy=remedy) from error
+        raise ContractError(
+            "the contract is not JSON",
+            observed=f"{len(text)} bytes beginning {text[:20]!r}: {error}",
+            expected="a JSON object",
+            remedy=COPY_AGAIN,
+        ) from error
     if not isinstance(raw, dict):
-        raise ContractError("the contract is not a JSON object", remedy=remedy)
+        raise ContractError(
+            "the contract is not a JSON object",
+            observed=f"{type(raw).__name__} beginning {text[:20]!r}",
+            expected="an object with the contract's fields",
+            remedy=COPY_AGAIN,
+        )
     version = raw.get("version")
     if version != CONTRACT_VERSION:
         raise ContractError(
             "the contract has a version this program does not read",
-            observed=version,
-            expected=CONTRACT_VERSION,
+            observed=f"version {version!r}",
+            expected=f"version {CONTRACT_VERSION}",
             remedy="install the edgecnn-runner that belongs to the toolchain that made the file",
         )
     try:
@@ -255,7 +274,12 @@ def parse_contract(text: str | bytes) -> Contract:
         }
         return Contract(**fields)
     except (KeyError, TypeError) as error:
-        raise ContractError(f"the contract is incomplete ({error})", remedy=remedy) from error
+        raise ContractError(
+            "the contract is incomplete",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"every field of contract version {CONTRACT_VERSION}",
+            remedy=COPY_AGAIN,
+        ) from error
 
 
 def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from edgecnn_runner.errors import ImageError
-from edgecnn_runner.files import regular_size
+from edgecnn_runner.files import describe, regular_size
+from edgecnn_runner.remedies import remedy_for_reading
 
 __all__ = ["MAX_PIXELS", "read_image"]
 
@@ -98,9 +99,9 @@ def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
     except (OSError, ValueError) as error:
         raise ImageError(
             f"cannot read the image {source}",
-            observed=getattr(error, "strerror", None) or error,
-            expected="a readable image file",
-            remedy="check the path",
+            observed=f"{getattr(error, 'strerror', None) or error}: {describe(Path(source))}",
+            expected="an image file that can be read",
+            remedy=remedy_for_reading(error),
         ) from error
 
 

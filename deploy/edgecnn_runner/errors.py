@@ -2,8 +2,10 @@
 
 The tree starts here, not in the toolchain, because the toolchain may import the runner and never
 the other way round. Each class has its own exit code; ``edgecnn.errors`` adds the workstation's.
+What both sides can meet is here, so that it has one class and one code wherever it happens.
 
     EdgeError
+    ├── UsageError                2  the command line asks for something that cannot be
     ├── ArtifactError            10  a model file is missing, damaged or not a classifier
     ├── ContractError            11  the contract inside a file is absent, damaged or unknown
     ├── ImageError               12  an image cannot be read or is too large
@@ -11,7 +13,8 @@ the other way round. Each class has its own exit code; ``edgecnn.errors`` adds t
     ├── RuntimeTooOldError       14  the installed runtime cannot load this file
     ├── ScoreError               15  the model answers with NaN or scores of a wrong shape
     ├── SelfTestError            16  golden vectors are not reproduced
-    └── OutputError              17  a result cannot be written: no space, or read-only
+    ├── OutputError              17  a result cannot be written: no space, or read-only
+    └── LabelsError              25  labels do not fit the model or the data
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ __all__ = [
     "ContractError",
     "EdgeError",
     "ImageError",
+    "LabelsError",
     "OutputError",
     "RuntimeMissingError",
     "RuntimeTooOldError",
     "ScoreError",
     "SelfTestError",
+    "UsageError",
 ]
 
 
@@ -79,6 +84,12 @@ class EdgeError(Exception):
         }
 
 
+class UsageError(EdgeError):
+    """The command line, or a call, asks for something that cannot be."""
+
+    exit_code = 2
+
+
 class ArtifactError(EdgeError):
     """A model file is missing, empty, damaged, of the wrong type, or not a classifier."""
 
@@ -125,3 +136,9 @@ class OutputError(EdgeError):
     """A result cannot be written: no space, no permission, or a read-only file system."""
 
     exit_code = 17
+
+
+class LabelsError(EdgeError):
+    """The labels given are unreadable, or do not fit the model's outputs or the data's classes."""
+
+    exit_code = 25

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["regular_size"]
+__all__ = ["describe", "regular_size"]
 
 
 def regular_size(path: Path) -> int:
@@ -28,3 +28,25 @@ def regular_size(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return status.st_size
+
+
+def describe(path: Path) -> str:
+    """Return what is at a path, for an error about it: nothing, a folder, a file and its mode.
+
+    Args:
+        path: What could not be read.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        there = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+        return f"nothing there; the last folder on the way that exists is {there}"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    mode = stat.filemode(status.st_mode)
+    if stat.S_ISDIR(status.st_mode):
+        return f"a folder, {mode}"
+    if not stat.S_ISREG(status.st_mode):
+        return f"a device, a pipe or a socket, {mode}"
+    owner = f"{status.st_uid}:{status.st_gid}"
+    return f"{status.st_size} bytes, {mode} of {owner}, read by {os.geteuid()}:{os.getegid()}"

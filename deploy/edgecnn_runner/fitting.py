@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 from edgecnn_runner.contract import Contract
-from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
+from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes import TensorInfo
 
 __all__ = ["check_classifier", "check_fit", "class_count", "input_shape"]
@@ -97,16 +98,22 @@ def check_fit(
         name: What to call the file in errors.
 
     Raises:
-        ContractError: If shape, type, quantization or number of labels differ.
+        ContractError: If shape, type or quantization differ.
+        LabelsError: If the number of labels differs.
     """
 
-    def refuse(what: str, observed: object, expected: object) -> ContractError:
-        return ContractError(
+    def refuse(
+        what: str,
+        observed: object,
+        expected: object,
+        kind: type[ContractError] | type[LabelsError] = ContractError,
+    ) -> ContractError | LabelsError:
+        return kind(
             f"the contract does not fit the model in {name}: {what}",
             observed=f"the model has {observed}",
             expected=f"the contract says {expected}",
             remedy="give the labels and the input range the model was trained with, "
-            "or convert the model again",
+            f"or {CONVERT_AGAIN}",
         )
 
     wanted, found = input_shape(contract), inputs[0].shape
@@ -114,7 +121,8 @@ def check_fit(
         raise refuse("input shape", _spell(found), _spell(wanted))
     classes = class_count(outputs[0].shape)
     if classes != len(contract.labels):
-        raise refuse("number of labels", f"{classes} outputs", f"{len(contract.labels)} labels")
+        labels = f"{len(contract.labels)} labels"
+        raise refuse("number of labels", f"{classes} outputs", labels, LabelsError)
     for side, tensor, spec in (
         ("input", inputs[0], contract.input),
         ("output", outputs[0], contract.output),

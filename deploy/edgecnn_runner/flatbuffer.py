@@ -1,143 +1,47 @@
-"""Is a TFLite file built as a flatbuffer has to be: checked before a runtime follows its offsets.
+"""Reads flatbuffers that may be damaged: each place only after its bounds were checked.
 
-Older runtimes (tflite-runtime 2.14 for one) trust every offset in a file, and read wherever a
-damaged one points. This module walks the file by the parts of TFLite's schema
-(tensorflow/lite/schema/schema.fbs) that runtimes follow, and refuses offsets, lengths and indices
-that lead out of the file. It does not judge whether the operators make sense; the trial run in
-``probe`` does that.
+What the tables of a file hold is told by a schema; this module knows only how they are laid out.
 
 Layout: https://flatbuffers.dev/internals/
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping
 from typing import Final
 
-from edgecnn_runner.errors import ArtifactError
+__all__ = ["BrokenError", "Schema", "Slot", "Walker"]
 
-__all__ = ["check_tflite"]
+Slot = int | str | tuple[str, int] | tuple[str, str]
+"""What a table's slot holds: a number is the size of a scalar, ``string`` a text; ("vector", size),
+("tables", name) and ("table", name) say what an offset leads to; ("union", slot of its type)."""
 
-# A table's slots: a number is the size of a scalar; ("vector", size), ("tables", name) and
-# ("table", name) say what an offset leads to; ("union", slot of its type).
-_Slot = int | str | tuple[str, int] | tuple[str, str]
-_SCHEMA: Final[Mapping[str, Mapping[int, _Slot]]] = {
-    "Model": {
-        0: 4,
-        1: ("tables", "OperatorCode"),
-        2: ("tables", "SubGraph"),
-        3: "string",
-        4: ("tables", "Buffer"),
-        5: ("vector", 4),
-        6: ("tables", "Metadata"),
-        7: ("tables", "SignatureDef"),
-    },
-    "OperatorCode": {0: 1, 1: "string", 2: 4, 3: 4},
-    "SubGraph": {
-        0: ("tables", "Tensor"),
-        1: ("vector", 4),
-        2: ("vector", 4),
-        3: ("tables", "Operator"),
-        4: "string",
-        5: 4,
-    },
-    "Tensor": {
-        0: ("vector", 4),
-        1: 1,
-        2: 4,
-        3: "string",
-        4: ("table", "Quantization"),
-        5: 1,
-        6: ("table", "Sparsity"),
-        7: ("vector", 4),
-        8: 1,
-        9: ("tables", "Variant"),
-    },
-    "Quantization": {
-        0: ("vector", 4),
-        1: ("vector", 4),
-        2: ("vector", 4),
-        3: ("vector", 8),
-        4: 1,
-        5: ("table", "Scalars"),
-        6: 4,
-    },
-    "Sparsity": {0: ("vector", 4), 1: ("vector", 4), 2: ("tables", "Dimension")},
-    "Dimension": {
-        0: 1,
-        1: 4,
-        2: 1,
-        3: ("table", "Scalars"),
-        4: 1,
-        5: ("table", "Scalars"),
-    },
-    "Variant": {0: ("vector", 4), 1: 1, 2: 1},
-    "Operator": {
-        0: 4,
-        1: ("vector", 4),
-        2: ("vector", 4),
-        3: 1,
-        4: ("union", 3),
-        5: ("vector", 1),
-        6: 1,
-        7: ("vector", 1),
-        8: ("vector", 4),
-        9: 8,
-        10: 8,
-        11: 1,
-        12: ("table", "Scalars"),
-    },
-    "Buffer": {0: ("vector", 1), 1: 8, 2: 8},
-    "Metadata": {0: "string", 1: 4},
-    "SignatureDef": {0: ("tables", "TensorMap"), 1: ("tables", "TensorMap"), 2: "string", 4: 4},
-    "TensorMap": {0: "string", 1: 4},
-    "Scalars": {},
-    # Options that hold more than scalars, by their number in BuiltinOptions.
-    "Options3": {1: ("vector", 4), 2: ("vector", 4)},
-    "Options17": {0: ("vector", 4)},
-    "Options30": {0: ("vector", 4)},
-    "Options111": {0: "string", 1: "string"},
-    "Options115": {0: ("vector", 4)},
-}
-_MAX_SLOTS: Final = 64  # twice what the largest table of the schema has
-# Bytes of an element by its number in TensorType, where they are whole.
-_ELEMENT_BYTES: Final = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 15: 4, 16: 2}
+Schema = Mapping[str, Mapping[int, Slot]]
+"""Table name to its slots. A union's tables are named ``Options`` and their number; one that is
+not there holds scalars only, as ``Scalars`` does."""
+
+_MAX_SLOTS: Final = 64  # twice what the largest table of TFLite's schema has
 
 
-def check_tflite(data: bytes, *, name: str) -> None:
-    """Refuse a TFLite file whose structure leads out of the file.
+class BrokenError(ValueError):
+    """A place in the file that cannot be as it is."""
+
+
+class Walker:
+    """Reads one flatbuffer.
 
     Args:
-        data: The file, or its payload.
-        name: What to call it in errors.
+        data: The whole file, or more.
+        schema: Its tables; not recursive.
 
     Raises:
-        ArtifactError: If an offset, a length or an index is wrong.
+        BrokenError: From every method, if what it is to read leads out of the file.
+        struct.error: Likewise, where an offset is beyond what a position can be.
     """
-    try:
-        walker = _Walker(data)
-        model = walker.root()
-        walker.check_table(model, "Model")
-        _check_indices(walker, model)
-    except (_BrokenError, struct.error) as error:
-        raise ArtifactError(
-            f"{name} is damaged: {error}",
-            expected="a TFLite flatbuffer",
-            remedy="copy the file again from where it was made, or convert the model again",
-        ) from error
 
-
-class _BrokenError(ValueError):
-    pass
-
-
-class _Walker:
-    """Reads a flatbuffer, each place only after its bounds were checked."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.size = data, len(data)
+    def __init__(self, data: bytes, schema: Schema) -> None:
+        self.data, self.size, self._schema = data, len(data), schema
         # Tables may lie over each other, so that a small file could describe an endless one; in
         # a sound file every element takes at least four bytes.
         self._budget = self.size + 4096
@@ -145,18 +49,21 @@ class _Walker:
     def _spend(self, elements: int) -> None:
         self._budget -= elements
         if self._budget < 0:
-            raise _BrokenError("its parts lie over each other")
+            raise BrokenError("its parts lie over each other")
 
     def root(self) -> int:
+        """Return where the file's first table lies."""
         return self.integer("<I", 0)
 
     def integer(self, layout: str, position: int) -> int:
+        """Return the number at a position, ``layout`` as in ``struct``."""
         self.need(position, struct.calcsize(layout))
         return int(struct.unpack_from(layout, self.data, position)[0])
 
     def need(self, position: int, length: int) -> None:
+        """Refuse a place that is not wholly in the file."""
         if position < 0 or position + length > self.size:
-            raise _BrokenError(f"byte {position} leads beyond its end")
+            raise BrokenError(f"byte {position} leads beyond its end")
 
     def slot(self, table: int, slot: int) -> int:
         """Return where a table's slot lies, 0 if it is absent; checks the table's own bounds."""
@@ -169,14 +76,16 @@ class _Walker:
             return 0
         offset = self.integer("<H", vtable + 4 + 2 * slot)
         if offset >= max(table_size, 1):
-            raise _BrokenError(f"the table at byte {table} is too small for its fields")
+            raise BrokenError(f"the table at byte {table} is too small for its fields")
         return table + offset if offset else 0
 
     def scalar(self, table: int, slot: int, layout: str, default: int = 0) -> int:
+        """Return the number in a table's slot, the default if it is absent."""
         position = self.slot(table, slot)
         return self.integer(layout, position) if position else default
 
     def target(self, position: int) -> int:
+        """Return where the offset at a position leads."""
         return position + self.integer("<I", position)
 
     def vector(self, table: int, slot: int, element: int) -> tuple[int, int]:
@@ -188,15 +97,17 @@ class _Walker:
         count = self.integer("<I", start)
         self.need(start + 4, count * element)
         if count and element > 1 and (start + 4) % min(element, 8):
-            raise _BrokenError(f"the vector at byte {start} is not aligned")
+            raise BrokenError(f"the vector at byte {start} is not aligned")
         return start + 4, count
 
     def integers(self, table: int, slot: int) -> list[int]:
+        """Return the elements of a vector of 32-bit integers; none if it is absent."""
         start, count = self.vector(table, slot, 4)
         self._spend(count)
         return list(struct.unpack_from(f"<{count}i", self.data, start))
 
     def tables(self, table: int, slot: int) -> list[int]:
+        """Return where the tables of a vector lie; none if it is absent."""
         start, count = self.vector(table, slot, 4)
         return [self.target(start + 4 * index) for index in range(count)]
 
@@ -204,16 +115,16 @@ class _Walker:
         """Check a table and all it leads to; the schema is not recursive."""
         self._spend(1)
         if table % 4:
-            raise _BrokenError(f"the table at byte {table} is not aligned")
+            raise BrokenError(f"the table at byte {table} is not aligned")
         last = (self.integer("<H", table - self.integer("<i", table)) - 4) // 2
         if last > _MAX_SLOTS:
-            raise _BrokenError(f"the table at byte {table} has {last} fields")
+            raise BrokenError(f"the table at byte {table} has {last} fields")
         for slot in range(max(last, 0)):
             position = self.slot(table, slot)
             if position:
-                self._check_slot(table, slot, position, _SCHEMA[name].get(slot, 1))
+                self._check_slot(table, slot, position, self._schema[name].get(slot, 1))
 
-    def _check_slot(self, table: int, slot: int, position: int, kind: _Slot) -> None:
+    def _check_slot(self, table: int, slot: int, position: int, kind: Slot) -> None:
         if isinstance(kind, int):
             self.need(position, kind)
             return
@@ -221,7 +132,7 @@ class _Walker:
             start, count = self.vector(table, slot, 1)
             self.need(start, count + 1)
             if self.data[start + count]:
-                raise _BrokenError(f"the text at byte {start} has no end")
+                raise BrokenError(f"the text at byte {start} has no end")
             return
         what, detail = kind
         if what == "vector":
@@ -233,64 +144,6 @@ class _Walker:
                 self.check_table(element, str(detail))
         else:
             options = f"Options{self.scalar(table, int(detail), '<B')}"
-            self.check_table(self.target(position), options if options in _SCHEMA else "Scalars")
-
-
-def _check_indices(walker: _Walker, model: int) -> None:
-    """Check that numbers which stand for tensors, buffers and operators have one."""
-    codes, buffers = len(walker.tables(model, 1)), walker.tables(model, 4)
-    graphs = walker.tables(model, 2)
-    if not graphs:
-        raise _BrokenError("it holds no graph")
-    for buffer in buffers:
-        offset, size = walker.scalar(buffer, 1, "<Q"), walker.scalar(buffer, 2, "<Q")
-        if offset > 1:
-            walker.need(offset, size)
-    for metadata in walker.tables(model, 6):
-        _within([walker.scalar(metadata, 1, "<I")], len(buffers), "a buffer of metadata")
-    for graph in graphs:
-        tensors = walker.tables(graph, 0)
-        count = len(tensors)
-        for tensor in tensors:
-            _check_tensor(walker, tensor, buffers)
-        _within(walker.integers(graph, 1) + walker.integers(graph, 2), count, "an end of the graph")
-        for operator in walker.tables(graph, 3):
-            _within([walker.scalar(operator, 0, "<I")], codes, "an operator's kind")
-            # An input that is left out is -1.
-            inputs = [index for index in walker.integers(operator, 1) if index != -1]
-            _within(inputs + walker.integers(operator, 2), count, "an operator's tensor")
-            intermediates = walker.integers(operator, 8)
-            _within([index for index in intermediates if index != -1], count, "an intermediate")
-    for signature in walker.tables(model, 7):
-        number = walker.scalar(signature, 4, "<I")
-        _within([number], len(graphs), "a signature's graph")
-        count = len(walker.tables(graphs[number], 0))
-        for end in walker.tables(signature, 0) + walker.tables(signature, 1):
-            _within([walker.scalar(end, 1, "<I")], count, "a signature's tensor")
-
-
-def _check_tensor(walker: _Walker, tensor: int, buffers: list[int]) -> None:
-    shape = walker.integers(tensor, 0)
-    if any(size < 0 for size in shape):
-        raise _BrokenError("a tensor has a negative size")
-    number = walker.scalar(tensor, 2, "<I")
-    _within([number], len(buffers), "a tensor's buffer")
-    stored = walker.vector(buffers[number], 0, 1)[1]
-    element = _ELEMENT_BYTES.get(walker.scalar(tensor, 1, "<B"))
-    sparse = walker.slot(tensor, 6)
-    if stored and element and not sparse and stored != element * math.prod(shape):
-        raise _BrokenError(f"a tensor of shape {tuple(shape)} holds {stored} bytes")
-    quantization = walker.slot(tensor, 4)
-    if quantization:
-        table = walker.target(quantization)
-        scales, zero_points = walker.vector(table, 2, 4)[1], walker.vector(table, 3, 8)[1]
-        axis = walker.scalar(table, 6, "<i")
-        per_channel = scales > 1 and (not 0 <= axis < len(shape) or shape[axis] != scales)
-        if per_channel or zero_points not in (0, 1, scales):
-            raise _BrokenError("a tensor's scales do not fit its shape")
-
-
-def _within(indices: list[int], count: int, what: str) -> None:
-    for index in indices:
-        if not 0 <= index < count:
-            raise _BrokenError(f"{what} has number {index}, of {count}")
+            self.check_table(
+                self.target(position), options if options in self._schema else "Scalars"
+            )

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecnn_runner.container import Container, read_container
-from edgecnn_runner.contract import INPUT_RANGES, Contract, InputSpec, OutputSpec, repeated
-from edgecnn_runner.errors import ArtifactError, ContractError
-from edgecnn_runner.files import regular_size
+from edgecnn_runner.contract import (
+    INPUT_RANGES,
+    OUTPUT_KINDS,
+    Contract,
+    InputSpec,
+    OutputSpec,
+    repeated,
+)
+from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count
 from edgecnn_runner.probe import Description, probe
 from edgecnn_runner.runtimes import TensorInfo, choose_runtime
 from edgecnn_runner.session import Session, two_contracts
 
-__all__ = ["foreign_contract", "open_foreign", "parse_labels", "read_labels"]
+__all__ = ["foreign_contract", "open_foreign"]
 
 
 def foreign_contract(
@@ -42,11 +48,13 @@ def foreign_contract(
     Raises:
         ArtifactError: If the file is damaged, not a classifier, or wants input that no
             ``input_range`` describes.
-        ContractError: If it carries a contract, if the range is unknown or does not fit, or if
-            there are more or fewer labels than outputs.
+        UsageError: If ``input_range`` or ``output_kind`` does not exist.
+        ContractError: If it carries a contract, or if the range does not fit.
+        LabelsError: If there are more or fewer labels than outputs, or two are equal.
         RuntimeMissingError: If no runtime for it is installed.
         RuntimeTooOldError: If the runtime is older than the file.
     """
+    _check_names(input_range, output_kind)
     path = Path(path)
     container = read_container(path)
     _need_both(container, labels, input_range, path)
@@ -77,6 +85,7 @@ def open_foreign(
     Raises:
         EdgeError: As those two; ``ContractError`` if labels or range are missing.
     """
+    _check_names(input_range, None)
     path = Path(path)
     container = read_container(path)
     wanted = _need_both(container, labels, input_range, path)
@@ -92,58 +101,19 @@ def open_foreign(
     )
 
 
-def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Read class names from a UTF-8 text file; see ``parse_labels``.
-
-    Raises:
-        ContractError: If it cannot be read, is not text, or as ``parse_labels``.
-    """
-    try:
-        regular_size(Path(path))
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ContractError(
-            f"cannot read the labels {path}: {getattr(error, 'strerror', None) or error}",
-            expected="a text file with one class name a line",
-            remedy="check the path, and save the file as UTF-8",
-        ) from error
-    return parse_labels(text, name=str(path))
-
-
-def parse_labels(text: str, *, name: str) -> tuple[str, ...]:
-    """Read class names, one a line; space around them and empty lines at the end do not count.
-
-    Args:
-        text: The names in output order, with or without a byte order mark.
-        name: What to call the text in errors.
-
-    Returns:
-        At least two names, all different.
-
-    Raises:
-        ContractError: If a line between names is blank, a name stands there twice, or there are
-            fewer than two; the message names all of them.
-    """
-    lines = text.removeprefix("\ufeff").rstrip().split("\n")
-    labels = tuple(line.strip() for line in lines)
-    problems = []
-    blank = [str(number) for number, label in enumerate(labels, 1) if not label]
-    named = len(labels) - len(blank)
-    if blank and named:
-        problems.append(f"blank lines: {', '.join(blank)}")
-    twice = repeated(label for label in labels if label)
-    if twice:
-        problems.append(f"names given twice: {', '.join(twice)}")
-    if named < 2:
-        problems.append(f"{named} names, not at least 2")
-    if problems:
-        raise ContractError(
-            f"the labels {name} do not name classes",
-            observed="; ".join(problems),
-            expected="one class name a line, in output order, each another",
-            remedy="name each class once; tell equal names apart: crane (bird), crane (machine)",
-        )
-    return labels
+def _check_names(input_range: str | None, output_kind: str | None) -> None:
+    """Refuse names that do not exist, whatever the file says."""
+    for what, name, known in (
+        ("input range", input_range, INPUT_RANGES),
+        ("output kind", output_kind, OUTPUT_KINDS),
+    ):
+        if name is not None and name not in known:
+            raise UsageError(
+                f"no such {what}",
+                observed=name,
+                expected=" or ".join(known),
+                remedy="name the one the model was trained with",
+            )
 
 
 def _need_both(
@@ -151,7 +121,7 @@ def _need_both(
 ) -> tuple[Sequence[str], str]:
     if container.contract is not None:
         raise two_contracts(str(path))
-    if labels is None or input_range is None or input_range not in INPUT_RANGES:
+    if labels is None or input_range is None:
         raise ContractError(
             f"{path} carries no contract; it needs labels and an input range",
             observed=f"labels: {'none' if labels is None else len(labels)}, "
@@ -172,7 +142,7 @@ def _contract(
 ) -> Contract:
     classes = class_count(description.output.shape)
     if classes != len(labels):
-        raise ContractError(
+        raise LabelsError(
             f"the labels do not fit the model in {path}",
             observed=f"{len(labels)} labels",
             expected=f"{classes}, one for each output",
@@ -180,7 +150,7 @@ def _contract(
         )
     twice = repeated(labels)
     if twice:
-        raise ContractError(
+        raise LabelsError(
             f"the labels for {path} name a class twice",
             observed=", ".join(twice),
             expected="names that are all different",
@@ -208,7 +178,8 @@ def _input_spec(tensor: TensorInfo, input_range: str, path: Path) -> InputSpec:
                 f"{path} does not say what its integer input stands for",
                 observed=f"{tensor.dtype} without scale, input range {input_range}",
                 expected="a quantized or float input, or raw bytes (uint8) with range 0..255",
-                remedy="name --input-range 0..255 if it takes raw bytes; else convert it again",
+                remedy="name --input-range 0..255 if it takes raw bytes; else convert it again on "
+                "the workstation, with a float or a quantized input",
             )
         scale = 1.0
     return InputSpec(
@@ -234,7 +205,7 @@ def _output_spec(description: Description, kind: str | None, path: Path) -> Outp
             f"{path} does not say what its integer scores stand for",
             observed=f"{tensor.dtype} without scale",
             expected="a quantized or float output",
-            remedy="convert the model again with a float output",
+            remedy="convert the model again on the workstation, with a float output",
         )
     return OutputSpec(
         dtype=tensor.dtype,

@@ -17,17 +17,28 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn_runner.errors import SelfTestError
-from edgecnn_runner.files import regular_size
+from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.output import atomic_file
 from edgecnn_runner.preprocess import prepare
 
-__all__ = ["MIN_MARGIN", "Golden", "preprocessing_cases", "read_golden", "write_golden"]
+__all__ = [
+    "GOLDEN_FILE",
+    "MIN_MARGIN",
+    "Golden",
+    "golden_beside",
+    "preprocessing_cases",
+    "read_golden",
+    "write_golden",
+]
 
 MIN_MARGIN: Final = 0.3
 """How far the best class of each reference leads, at least: int8 kernels differ between
 processors, so only images that are not in doubt may decide whether a device is sound."""
 
-_REMEDY: Final = "copy golden.npz again from the build or the bundle it belongs to"
+GOLDEN_FILE: Final = "golden.npz"
+"""What a build calls its golden vectors, which lie beside its model files."""
+
+_REMEDY: Final = f"copy {GOLDEN_FILE} again from the build it belongs to"
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
@@ -77,7 +88,7 @@ class Golden:
                 "the golden vectors leave the class in doubt",
                 observed=f"a margin of {margins.min():.3f}",
                 expected=f"at least {MIN_MARGIN}",
-                remedy="make them again: edgecnn convert SOURCE",
+                remedy="make them again on the workstation: edgecnn convert SOURCE",
             )
 
     def _fits(self) -> bool:
@@ -123,6 +134,27 @@ def write_golden(path: str | Path, golden: Golden) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy 2's allow_pickle
 
 
+def golden_beside(model: str | Path) -> Path:
+    """Return the golden vectors that lie beside a model file, as a build puts them.
+
+    Args:
+        model: The model file.
+
+    Raises:
+        SelfTestError: If there are none.
+    """
+    path = Path(model).parent / GOLDEN_FILE
+    if not path.is_file():
+        raise SelfTestError(
+            f"there are no golden vectors beside {model}",
+            observed=f"{path}: {describe(path)}",
+            expected=f"the {GOLDEN_FILE} of the build the file is from",
+            remedy=f"copy {GOLDEN_FILE} from the build to there, or name it: "
+            f"edgecnn-run selftest {model} GOLDEN",
+        )
+    return path
+
+
 def read_golden(path: str | Path) -> Golden:
     """Load golden vectors; no pickles are opened.
 
@@ -143,8 +175,8 @@ def read_golden(path: str | Path) -> Golden:
     except Exception as error:
         raise SelfTestError(
             f"cannot read the golden vectors {path}",
-            observed=f"{type(error).__name__}: {error}",
-            expected="a golden.npz",
+            observed=f"{type(error).__name__}: {error}; {describe(Path(path))}",
+            expected=f"a {GOLDEN_FILE}, as edgecnn convert writes it",
             remedy=_REMEDY,
         ) from error
     prefix = "scores_"

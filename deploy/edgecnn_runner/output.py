@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from edgecnn_runner.errors import OutputError
+from edgecnn_runner.files import describe
 
 __all__ = ["PART_SUFFIX", "atomic_file", "whole_file"]
 
@@ -86,5 +87,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}",
+            observed=describe(path.parent),
+            expected="a folder that takes a new file",
             remedy=_REMEDIES.get(error.errno or 0, "check the path and the disk"),
         ) from error

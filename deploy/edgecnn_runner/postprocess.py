@@ -70,7 +70,8 @@ def check_finite(scores: npt.NDArray[Any]) -> None:
             "the model answers with scores that are not numbers",
             observed=f"{bad} of {finite.size} scores are NaN or infinite",
             expected="finite scores",
-            remedy="check the model's weights for NaN: train and convert it again",
+            remedy="on the workstation, look for NaN in the model's weights; "
+            "train and convert it again",
         )
 
 

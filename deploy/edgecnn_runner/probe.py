@@ -4,7 +4,7 @@ A file that edgecnn made is protected by the digest in its contract. Any other m
 ways that no runtime checks, and end the process that loads it. So it is first loaded and run in a
 child, ``python -m edgecnn_runner.probe FILE RUNTIME``, under limits of time and memory: a child
 that dies is an error with a name, and the caller lives on. Damage that ends a process only now
-and then, by where memory happens to lie, is what ``flatbuffer`` finds before that. Nothing is
+and then, by where memory happens to lie, is what ``tflite_structure`` finds before that. Nothing is
 remembered between calls, since a file can change.
 """
 
@@ -27,17 +27,18 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn_runner import errors
+from edgecnn_runner.container_tflite import looks_like_tflite
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
-from edgecnn_runner.flatbuffer import check_tflite
 from edgecnn_runner.quantize import dequantize
+from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, open_backend
+from edgecnn_runner.tflite_structure import check_tflite
 
 __all__ = ["Description", "main", "probe"]
 
 TIMEOUT_S: Final = 60.0
 _MEMORY_BYTES: Final = 4 << 30
-_REMEDY: Final = "copy the file again from where it was made, or convert the model again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +74,14 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
         RuntimeMissingError: If the runtime does not start there.
         RuntimeTooOldError: If the runtime is older than the file.
     """
-    if data[4:8] == b"TFL3":
+    if looks_like_tflite(data):
         check_tflite(data, name=str(path))
     if not sys.executable:
         raise RuntimeMissingError(
             "a model file without contract cannot be tried: this Python does not know its program",
-            remedy="run it with a normal python, or use a file that edgecnn converted",
+            observed=f"sys.executable is {sys.executable!r}",
+            expected="the path of a Python that can be started for the trial",
+            remedy="run it with a normal python, or use a file that is made by edgecnn",
         )
     # -P keeps the current folder off the child's path; what this process can import, it can.
     command = [sys.executable, "-P", "-m", "edgecnn_runner.probe", str(path), runtime]
@@ -97,7 +100,7 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
             f"{path} takes too long for one image",
             observed=f"more than {timeout_s:.0f} s",
             expected="an answer",
-            remedy=_REMEDY,
+            remedy=COPY_AGAIN,
         ) from error
     return _read_report(path, data, done)
 
@@ -113,13 +116,17 @@ def _read_report(path: Path, data: bytes, done: subprocess.CompletedProcess[byte
             f"{path} ends the program that runs it",
             observed=_cause_of_death(done),
             expected="an answer to an image of zeros",
-            remedy=_REMEDY,
+            remedy=COPY_AGAIN,
         )
     if "error" in report:
         raise _rebuild(report)
-    if report["sha256"] != hashlib.sha256(data).hexdigest():
+    digest = hashlib.sha256(data).hexdigest()
+    if report["sha256"] != digest:
         raise ArtifactError(
-            f"{path} changed while it was being read", remedy="try again when it is complete"
+            f"{path} changed while it was being read",
+            observed=f"sha256 {report['sha256']} in the trial",
+            expected=f"sha256 {digest}, as it was read before",
+            remedy="try again when it is complete",
         )
     tensors = [TensorInfo(**{**report[side], "shape": tuple(report[side]["shape"])})
                for side in ("input", "output")]  # fmt: skip

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgecnn_runner.contract import INPUT_RANGES, InputSpec
 from edgecnn_runner.errors import ContractError
+from edgecnn_runner.remedies import CONVERT_AGAIN
 
 __all__ = ["dequantize", "input_table", "quantize"]
 
@@ -103,5 +104,5 @@ def _check_scale(scale: float) -> None:
             "a quantization scale is not positive",
             observed=scale,
             expected="a positive number",
-            remedy="convert the model again",
+            remedy=CONVERT_AGAIN,
         )

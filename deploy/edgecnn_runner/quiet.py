@@ -6,20 +6,39 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["without_native_chatter"]
+__all__ = ["quiet_while_alone", "without_native_chatter"]
+
+
+@contextlib.contextmanager
+def quiet_while_alone() -> Iterator[None]:
+    """Do as ``without_native_chatter``, if this is the only thread of the process.
+
+    For libraries: no other thread's words are held back then, and no other thread can start a
+    program that would write into the temporary file. A process of several threads sees the
+    chatter. What native code says before it ends the whole process inside the block is lost.
+
+    Yields:
+        Nothing.
+    """
+    with contextlib.ExitStack() as stack:
+        if threading.active_count() == 1:
+            stack.enter_context(without_native_chatter())
+        yield
 
 
 @contextlib.contextmanager
 def without_native_chatter() -> Iterator[None]:
-    """Drop lines that begin with ``INFO:`` from the standard error of native code.
+    """Drop lines that begin with ``INFO: `` from the standard error of native code.
 
     TFLite tells on every start that it made its XNNPACK delegate, from C++ and straight to file
-    descriptor 2. Everything else that was written is passed on when the block ends. The
-    descriptor belongs to the whole process: for command lines, not for libraries. Where standard
-    error is closed, or no temporary file can be made, nothing is dropped.
+    descriptor 2; no setting of its Python packages keeps it from that. Everything else that was
+    written is passed on when the block ends. The descriptor belongs to the whole process: for
+    command lines; ``quiet_while_alone`` is for libraries. Where standard error is closed, or no
+    temporary file can be made, nothing is dropped.
 
     Yields:
         Nothing.
@@ -56,7 +75,7 @@ def _restore(saved: int, caught: IO[bytes]) -> None:
     with contextlib.suppress(OSError):  # it may be full or a broken pipe
         caught.seek(0)
         for line in caught:
-            if not line.startswith(b"INFO:"):
+            if not line.startswith(b"INFO: "):  # Python's own logging writes INFO:name:
                 os.write(2, line)
 
 

@@ -8,6 +8,7 @@ NumPy 2, for one) tell a user nothing.
 from __future__ import annotations
 
 import importlib.util
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -15,7 +16,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn_runner.errors import RuntimeMissingError, RuntimeTooOldError
+from edgecnn_runner.errors import RuntimeMissingError, RuntimeTooOldError, UsageError
 
 __all__ = [
     "RUNTIMES",
@@ -23,6 +24,7 @@ __all__ = [
     "RuntimeInfo",
     "TensorInfo",
     "choose_runtime",
+    "does_not_start",
     "installed_version",
     "one_line",
     "open_backend",
@@ -109,8 +111,16 @@ def choose_runtime(model_format: str, wanted: str | None = None) -> str:
         A key of ``RUNTIMES`` whose runtime is installed and can start.
 
     Raises:
+        UsageError: If ``wanted`` is no runtime.
         RuntimeMissingError: If there is none; the remedy is the pip command.
     """
+    if wanted is not None and wanted not in RUNTIMES:
+        raise UsageError(
+            "no such runtime",
+            observed=wanted,
+            expected=" or ".join(RUNTIMES),
+            remedy="name one of these, or leave the runtime out for the best that is installed",
+        )
     fitting = [name for name, info in RUNTIMES.items() if info.model_format == model_format]
     if wanted is not None and wanted not in fitting:
         raise RuntimeMissingError(
@@ -209,6 +219,24 @@ def open_backend(
 def one_line(message: str) -> str:
     """Return what a runtime said as one line of at most 300 characters."""
     return " ".join(message.split())[:300]
+
+
+def does_not_start(name: str, cause: BaseException) -> RuntimeMissingError:
+    """Return the error for a runtime that is installed, but cannot be imported.
+
+    Args:
+        name: A key of ``RUNTIMES``.
+        cause: What importing it raised.
+    """
+    info = RUNTIMES[name]
+    return RuntimeMissingError(
+        f"{info.package} is installed but does not start",
+        observed=f"{info.package} {installed_version(name)}: "
+        f"{type(cause).__name__}: {one_line(str(cause))}",
+        expected=f"one built for Python {platform.python_version()} on {platform.machine()} "
+        f"and numpy {np.__version__}",
+        remedy=f"install it again for this Python: {info.install} --force-reinstall",
+    )
 
 
 def too_old(name: str, cause: str, min_runtime: Mapping[str, str]) -> RuntimeTooOldError:

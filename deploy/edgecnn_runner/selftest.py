@@ -61,8 +61,8 @@ class SelfTest:
                 + "\n  ".join(self.problems),
                 observed=f"{len(self.problems)} differences",
                 expected="the same bytes after preprocessing, and the same classes",
-                remedy="install the bundle again; if it stays, the device's runtime or memory is "
-                "at fault: try another runtime (--runtime)",
+                remedy="copy the model file and golden.npz again from their build; if it stays, "
+                "the device's runtime or memory is at fault: try another runtime (--runtime)",
             )
 
 
@@ -112,14 +112,14 @@ def _refuse_other_vectors(session: Session, golden: Golden) -> None:
             "the golden vectors are of another model",
             observed=f"images {golden.images.shape[1:]}, {golden.reference.shape[1]} classes",
             expected=f"images {shape}, {classes} classes",
-            remedy="use the golden.npz from the build or bundle of this file",
+            remedy="use the golden.npz from the build of this file",
         )
     if len(golden.images) == 0:
         raise SelfTestError(
             "there are no golden vectors to test with",
             observed="0 images",
             expected="at least one",
-            remedy="make them again: edgecnn convert SOURCE",
+            remedy="make them again on the workstation: edgecnn convert SOURCE",
         )
 
 

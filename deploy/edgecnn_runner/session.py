@@ -22,6 +22,7 @@ from edgecnn_runner.feed import make_feed
 from edgecnn_runner.fitting import check_classifier, check_fit
 from edgecnn_runner.postprocess import probabilities
 from edgecnn_runner.quantize import dequantize
+from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version, open_backend
 
 __all__ = ["Session"]
@@ -97,6 +98,8 @@ class Session:
             ArtifactError: If the file is missing, damaged, or not a classifier.
             ContractError: If it has no contract and none was given, if both are there, or if
                 contract and model do not fit.
+            LabelsError: If there are more or fewer labels than outputs.
+            UsageError: If ``runtime`` does not exist.
             RuntimeMissingError: If no runtime for it is installed.
             RuntimeTooOldError: If the runtime is older than the file.
             ValueError: If ``threads`` is below 1.
@@ -207,7 +210,7 @@ class Session:
                 "the model answers with a wrong number of scores",
                 observed=raw.size,
                 expected=self._classes,
-                remedy="convert the model again",
+                remedy=CONVERT_AGAIN,
             )
         return probabilities(raw.reshape(-1), self.contract.output)
 
@@ -251,8 +254,9 @@ def choose_contract(container: Container, given: Contract | None, *, name: str) 
             f"{name} carries no contract: what it was trained on is not known",
             observed="a model file that edgecnn did not make",
             expected="its labels and its input range",
-            remedy="name them: --labels FILE --input-range 0..255, 0..1, -1..1 or imagenet "
-            "(in Python: Classifier(path, labels=..., input_range=...))",
+            remedy="name them where the file is run (edgecnn-run classify, bench or predict; "
+            "edgecnn run on the workstation): --labels FILE --input-range 0..255, 0..1, -1..1 or "
+            "imagenet (in Python: Classifier(path, labels=..., input_range=...))",
         )
     return chosen
 
@@ -263,7 +267,7 @@ def two_contracts(name: str) -> ContractError:
         f"{name} carries its own contract",
         observed="labels or an input range given as well",
         expected="only the file",
-        remedy="leave out --labels and --input-range",
+        remedy="leave out --labels and --input-range (in Python: labels and input_range)",
     )
 
 

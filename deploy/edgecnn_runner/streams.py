@@ -40,6 +40,8 @@ def write_result(text: str) -> None:
     if stream is None:
         raise OutputError(
             "cannot write the result: standard output is closed",
+            observed="no standard output",
+            expected="a terminal, a file or a program that takes it",
             remedy="let standard output go to a terminal, a file or a program",
         )
     try:
@@ -51,7 +53,9 @@ def write_result(text: str) -> None:
     except OSError as error:
         _discard(stream)
         raise OutputError(
-            f"cannot write the result to standard output: {error.strerror or error}",
+            "cannot write the result to standard output",
+            observed=error.strerror or error,
+            expected=f"room for {len(text)} characters",
             remedy="free some space, or let standard output go elsewhere",
         ) from error
 

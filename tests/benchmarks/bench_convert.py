@@ -50,6 +50,7 @@ def _prepare(folder: Path) -> tuple[Callable[[], None], Callable[[], None]]:
     from edgecnn.convert.build_files import Maker
     from edgecnn.convert.deployable import deployable_of
     from edgecnn.convert.source_model import load_source
+    from edgecnn.staging import staging
 
     dataset, recipe = random_dataset(), seed_recipe(*DEFAULT_VARIANTS)
     source = find_source(seed_source(folder))
@@ -65,22 +66,23 @@ def _prepare(folder: Path) -> tuple[Callable[[], None], Callable[[], None]]:
     workspace.create()
 
     def ours() -> None:
-        maker = Maker(
-            source=source,
-            deployable=deployable_of(
-                model.call, shape=dataset.shape, input_range=model.input_range
-            ),
-            recipe=recipe,
-            workspace=workspace,
-            dataset=dataset,
-            calibration=calibration,
-            output_kind="probabilities",
-            target=None,
-        )
-        for variant in recipe.convert.variants:
-            row = maker.make(variant)
-            if row.status != "made":
-                raise RuntimeError(f"{variant}: {row.reason}")
+        with staging(workspace) as staged:
+            maker = Maker(
+                source=source,
+                deployable=deployable_of(
+                    model.call, shape=dataset.shape, input_range=model.input_range
+                ),
+                recipe=recipe,
+                staged=staged,
+                dataset=dataset,
+                calibration=calibration,
+                output_kind="probabilities",
+                target=None,
+            )
+            for variant in recipe.convert.variants:
+                row = maker.make(variant)
+                if row.status != "made":
+                    raise RuntimeError(f"{variant}: {row.reason}")
 
     return ours, _bare(source.path, calibration.pixels, folder)
 

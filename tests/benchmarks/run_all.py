@@ -1,7 +1,7 @@
 """`make bench`: every ratio the project promises, each measured in a process of its own.
 
 Prints a table and writes everything measured to build/bench.json. Meant for a quiet machine: the
-first line tells how loaded it was.
+first line tells how loaded it was. Exits 1 when a goal is missed, and names it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,27 @@ def runner_results(artifact: Path) -> list[dict[str, Any]]:
     ]
 
 
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the ratios beside their goals, a line each."""
+    width = max(len(result["name"]) for result in results)
+    lines = [f"{'ours to bare, medians of interleaved runs':<{width}}  ratio   goal  runs"]
+    for result in results:
+        mark = "" if result["met"] else "  MISSED"
+        figures = f"{result['ratio']:6.3f} {result['goal']:6.2f} {result['runs']:5}"
+        lines.append(f"{result['name']:<{width}} {figures}{mark}")
+    return "\n".join(lines)
+
+
+def complaint(results: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what to exit with: the goals that were missed, None if there are none."""
+    missed = [
+        f"  {result['name']}: {result['ratio']:.3f}, goal {result['goal']:.2f}"
+        for result in results
+        if not result["met"]
+    ]
+    return "\n".join([f"goals missed: {len(missed)}", *missed]) if missed else None
+
+
 def main() -> None:
     """Measure and print."""
     here = machine()
@@ -64,13 +86,8 @@ def main() -> None:
         results += measured("bench_convert.py")["results"] + measured("bench_train.py")["results"]
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps({"machine": here, "tools": tools, "results": results}, indent=1))
-    width = max(len(result["name"]) for result in results)
-    print(f"\n{'ours to bare, medians of interleaved runs':<{width}}  ratio   goal  runs")
-    for result in results:
-        mark = "" if result["met"] else "  MISSED"
-        figures = f"{result['ratio']:6.3f} {result['goal']:6.2f} {result['runs']:5}"
-        print(f"{result['name']:<{width}} {figures}{mark}")
-    print(f"\nall figures: {OUT}")
+    print(f"\n{table(results)}\n\nall figures: {OUT}")
+    sys.exit(complaint(results))
 
 
 if __name__ == "__main__":

@@ -88,6 +88,25 @@ def averaging(shape: tuple[int, int, int] = (12, 10, 3)) -> Any:
     return randomized(keras.Model(image, scores))
 
 
+def normalized(shape: tuple[int, int, int] = (12, 10, 3)) -> Any:
+    """Batch normalization between flattening and a dense layer, before flattening, and between."""
+    image = layers.Input(shape)
+    hidden = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(image))
+    hidden = layers.Flatten()(layers.BatchNormalization()(hidden))
+    hidden = layers.Dense(9, activation="relu")(layers.BatchNormalization()(hidden))
+    scores = layers.Dense(len(CLASSES), activation="softmax")(layers.BatchNormalization()(hidden))
+    return randomized(keras.Model(image, scores))
+
+
+def activated(activation: Any, shape: tuple[int, int, int] = (12, 10, 3)) -> Any:
+    """A layer between two convolutions."""
+    image = layers.Input(shape)
+    hidden = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 255)(image))
+    hidden = layers.Conv2D(8, 3, padding="same")(activation(hidden))
+    pooled = layers.GlobalAveragePooling2D()(hidden)
+    return randomized(keras.Model(image, layers.Dense(len(CLASSES), activation="softmax")(pooled)))
+
+
 def pixels(count: int, shape: tuple[int, int, int], seed: int = 0) -> npt.NDArray[np.uint8]:
     """Random images that hold 0 and 255."""
     images = np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)

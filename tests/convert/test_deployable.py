@@ -6,12 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
-from convert.networks import averaging, dense, pixels, plain, residual
+from convert.networks import (
+    CLASSES,
+    averaging,
+    dense,
+    normalized,
+    pixels,
+    plain,
+    randomized,
+    residual,
+)
 from edgecnn.convert import find_source
 from edgecnn.convert.deployable import deployable_of, in_range
 from edgecnn.convert.source_model import load_source
@@ -52,8 +62,8 @@ def test_folding_a_range_changes_no_score(input_range: str, padding: str) -> Non
 
 @pytest.mark.parametrize(
     "make",
-    [plain, residual, dense, averaging, lambda: residual((9, 14, 1), softmax=True)],
-    ids=["plain", "residual", "dense", "averaging", "residual-1-channel"],
+    [plain, residual, dense, averaging, normalized, lambda: residual((9, 14, 1), softmax=True)],
+    ids=["plain", "residual", "dense", "averaging", "normalized", "residual-1-channel"],
 )
 def test_deploying_changes_no_score(make: Callable[[], Any]) -> None:
     model = make()
@@ -68,6 +78,24 @@ def test_a_plain_scale_disappears_into_the_first_kernel(make: Callable[[], Any])
     assert not {"Mul", "AddV2", "Sub", "RealDiv"} & set(operators(deployable))
 
 
+def test_a_normalization_in_front_of_a_dense_layer_disappears_into_it() -> None:
+    found = operators(deployed(normalized()))
+    assert found == [
+        "Conv2D", "BiasAdd", "Relu", "Reshape", "MatMul", "BiasAdd", "Relu", "MatMul", "BiasAdd",
+        "Softmax",
+    ]  # fmt: skip
+
+
+def test_a_normalization_that_others_read_too_stays() -> None:
+    image = layers.Input((6, 5, 1))
+    shared = layers.BatchNormalization()(layers.Flatten()(image))
+    joined = layers.Concatenate()([layers.Dense(4)(shared), shared])
+    model = randomized(keras.Model(image, layers.Dense(len(CLASSES))(layers.ReLU()(joined))))
+    deployable = deployed(model)
+    assert "Mul" in operators(deployable)
+    assert largest_difference(model, deployable) < 1e-5
+
+
 def test_an_offset_before_padding_stays_as_one_addition() -> None:
     deployable = deployed(plain(before=[], padding="same"), "imagenet")
     assert deployable.folding.offset == "kept"
@@ -78,6 +106,10 @@ def test_an_offset_before_padding_stays_as_one_addition() -> None:
 def test_an_offset_without_padding_becomes_a_bias() -> None:
     for deployable in (deployed(plain(before=[], padding="valid"), "imagenet"), deployed(dense())):
         assert deployable.folding.offset == "bias"
+        # Added to the bias that is there, not behind it.
+        linear = {"Conv2D", "MatMul"} & set(operators(deployable))
+        count = sum(operators(deployable).count(name) for name in linear)
+        assert operators(deployable).count("BiasAdd") == count
         assert not {"Mul", "AddV2"} & set(operators(deployable))
 
 

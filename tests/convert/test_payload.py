@@ -12,12 +12,14 @@ import onnx
 import pytest
 from keras import layers
 
-from convert.networks import averaging, dense, pixels, plain, residual
+from convert.networks import activated, averaging, dense, normalized, pixels, plain, residual
 from edgecnn.convert.calibrating import full_range
 from edgecnn.convert.deployable import Deployable, deployable_of
-from edgecnn.convert.payload import PayloadMaker
+from edgecnn.convert.payload import PayloadMaker, check_payload
+from edgecnn.convert.to_onnx import CalibrationImages
 from edgecnn.errors import ConversionError
-from edgecnn.graph import Graph
+from edgecnn.graph import Graph, read_graph
+from edgecnn.quiet import captured_log
 from edgecnn.recipe import VARIANTS
 
 TFLITE = [variant for variant in VARIANTS if variant.startswith("tflite")]
@@ -113,7 +115,7 @@ def test_weights_are_quantized_per_channel(variant: str) -> None:
     assert {4, 8} <= set(scales)  # the output channels of the two convolutions
 
 
-@pytest.mark.parametrize("make", [plain, residual, dense, averaging])
+@pytest.mark.parametrize("make", [plain, residual, dense, averaging, normalized])
 def test_onnx_is_static_nhwc_outside_and_bare_inside(make: Any) -> None:
     model = make()
     payload = maker(model).make("onnx-fp32")
@@ -124,6 +126,8 @@ def test_onnx_is_static_nhwc_outside_and_bare_inside(make: Any) -> None:
     found = names(graph)
     leftovers = {"Shape", "Gather", "Slice", "Cast", "Mul", "BatchNormalization", "Identity"}
     assert not leftovers & set(found)
+    sums = {"residual": 2, "averaging": 0}  # its own, and the offset that padding keeps
+    assert found.count("Add") == sums.get(make.__name__, 0)
     # NHWC to NCHW once at the input; a single channel needs no more than a reshape.
     assert found.count("Transpose") <= 1
     proto = onnx.load_from_string(payload.data)
@@ -143,15 +147,73 @@ def test_opset_and_ir_version_are_what_was_asked_for(
     assert {entry.domain for entry in proto.opset_import} == {""}
 
 
-def test_onnx_int8_computes_between_quantize_and_dequantize() -> None:
-    graph = maker(residual()).make("onnx-int8").graph
-    makers = {id(t): op.name for op in graph.operators for t in op.outputs}
-    for operator in graph.operators:
-        if operator.name in ("Conv", "Gemm"):
-            data, weight = operator.inputs[:2]
-            assert makers[id(data)] == makers[id(weight)] == "DequantizeLinear"
-    stored = {t.dtype for op in graph.operators for t in op.outputs if t is not None}
-    assert "uint8" in stored
+INSIDE = {
+    "relu": layers.ReLU(),
+    "relu6": layers.ReLU(6.0),
+    "leaky relu": layers.LeakyReLU(0.2),
+    "prelu": layers.PReLU(shared_axes=[1, 2]),
+    "hard swish": layers.Activation("hard_swish"),
+    "swish": layers.Activation("silu"),
+    "tanh": layers.Activation("tanh"),
+    "average pool": layers.AveragePooling2D(2),
+    "strided pool": layers.AveragePooling2D(3, strides=2, padding="same"),
+    "addition": lambda hidden: layers.Add()([hidden, layers.Conv2D(8, 1)(hidden)]),
+    "difference": lambda hidden: layers.Subtract()([hidden, layers.Conv2D(8, 1)(hidden)]),
+    "concatenation": lambda hidden: layers.Concatenate()([hidden, layers.MaxPooling2D(1)(hidden)]),
+    "gate": lambda hidden: layers.Multiply()(
+        [hidden, layers.Activation("sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(hidden))]
+    ),
+    "upsampling": layers.UpSampling2D(),
+    "padding": layers.ZeroPadding2D(),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_every_operator_of_onnx_int8_is_between_dequantize_and_quantize(name: str) -> None:
+    model = activated(INSIDE[name])
+    payload = maker(model).make("onnx-int8")
+    operators = payload.graph.operators
+    makers = {id(tensor): op.name for op in operators for tensor in op.outputs}
+    readers: dict[int, list[str]] = {}
+    for operator in operators:
+        for tensor in operator.inputs:
+            readers.setdefault(id(tensor), []).append(operator.name)
+    inside = [op for op in operators if op.name not in ("QuantizeLinear", "DequantizeLinear")]
+    assert (inside[0].name, inside[-1].name) == ("Transpose", "Softmax")
+    for operator in inside[1:]:
+        reals = [tensor for tensor in operator.inputs if tensor and tensor.dtype == "float32"]
+        assert {makers[id(tensor)] for tensor in reals} == {"DequantizeLinear"}, operator.name
+        assert readers[id(operator.outputs[0])] == ["QuantizeLinear"], operator.name
+    images = pixels(20, (12, 10, 3), seed=3)
+    expected = model(images.astype(np.float32), training=False).numpy()
+    assert np.abs(run_onnx(payload.data, images) - expected).max() < TOLERANCE["int8"]
+
+
+def test_onnx_int8_that_leaves_an_operator_in_real_numbers_is_refused() -> None:
+    shared = maker(residual())
+    proto = onnx.load_from_string(shared.make("onnx-int8").data)
+    (pool,) = [node for node in proto.graph.node if node.op_type == "GlobalAveragePool"]
+    real = next(node for node in proto.graph.node if node.output[0] == pool.input[0])
+    integers = next(node for node in proto.graph.node if node.output[0] == real.input[0])
+    pool.input[0] = integers.input[0]  # the activation itself, as it was before it was quantized
+    graph = read_graph(proto.SerializeToString())
+    with pytest.raises(ConversionError, match="GlobalAveragePool"):
+        check_payload(graph, "onnx-int8", deployed(residual()))
+
+
+def test_onnx_int8_with_one_scale_for_all_channels_is_refused(tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    deployable = deployed(plain())
+    floats = onnx.load_from_string(maker(plain()).make("onnx-fp32").data)
+    target = tmp_path / "int8.onnx"
+    with captured_log():
+        quantize_static(
+            floats, target, CalibrationImages(pixels(8, (12, 10, 3))), quant_format=QuantFormat.QDQ,
+            per_channel=False, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        )  # fmt: skip
+    with pytest.raises(ConversionError, match="one scale for all channels"):
+        check_payload(read_graph(target), "onnx-int8", deployable)
 
 
 def test_equal_models_give_equal_files() -> None:

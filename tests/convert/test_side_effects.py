@@ -128,6 +128,70 @@ def test_an_initializer_that_writes_is_refused_before_loading_runs_it(
     assert list(tmp_path.glob("witness*")) == []
 
 
+v1 = tf.compat.v1
+
+
+def first_generation(
+    folder: Path, *, main: Callable[[], Any] | None = None, table: Callable[[], Any] | None = None
+) -> Path:
+    """A SavedModel as TensorFlow 1 wrote it; ``main`` makes what loading it runs."""
+    with captured_log(), v1.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (None, 4, 4, 3), name="image")
+        weights = v1.get_variable("w", (48, 5), use_resource=True)
+        answer = tf.matmul(tf.reshape(image, (-1, 48)), weights)
+        session.run(v1.global_variables_initializer())
+        if table is not None:
+            v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, table())
+        builder = v1.saved_model.Builder(str(folder))
+        info = v1.saved_model.build_tensor_info
+        signature = v1.saved_model.build_signature_def(
+            {"image": info(image)}, {"scores": info(answer)}, "tensorflow/serving/predict"
+        )
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature},
+            main_op=None if main is None else main(),
+        )  # fmt: skip
+        builder.save()
+    return folder
+
+
+def test_a_saved_model_of_tensorflow_1_is_loaded(tmp_path: Path) -> None:
+    folder = first_generation(tmp_path / "m", main=v1.tables_initializer)
+    with captured_log():
+        loaded = load_source(find_source(folder, input_range="0..1"))
+    assert (loaded.height, loaded.width, loaded.classes) == (4, 4, 5)
+    deployable_of(loaded.call, shape=(4, 4, 3), input_range="0..1")
+
+
+@pytest.mark.parametrize("where", ["main", "table", "called"])
+def test_what_writes_while_a_model_of_tensorflow_1_is_loaded_is_refused(
+    tmp_path: Path, where: str
+) -> None:
+    witness = tmp_path / "witness"
+
+    def write() -> Any:
+        return tf.raw_ops.SaveV2(
+            prefix=str(witness), tensor_names=["a"], shape_and_slices=[""], tensors=[[1.0]]
+        )
+
+    def behind() -> Any:
+        with tf.control_dependencies([write()]):
+            return tf.constant(1.0)
+
+    def main() -> Any:
+        return behind().op
+
+    def called() -> Any:
+        return tf.function(behind)().op
+
+    makers = {"main": {"main": main}, "table": {"table": main}, "called": {"main": called}}
+    folder = first_generation(tmp_path / "m", **makers[where])
+    assert list(tmp_path.glob("witness*")) == []
+    with pytest.raises(SourceModelError, match="SaveV2"):
+        load_source(find_source(folder, input_range="0..1"))
+    assert list(tmp_path.glob("witness*")) == []
+
+
 def test_a_damaged_graph_is_a_source_error(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\xff\xff\xff not a message")
     with pytest.raises(SourceModelError, match="damaged"):

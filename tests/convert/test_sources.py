@@ -394,9 +394,88 @@ def test_a_model_that_does_not_normalize_needs_a_range(
     assert load(path, "-1..1").input_range == "-1..1"
 
 
-def test_a_saved_model_always_needs_a_range(folder: Path) -> None:
+def imagenet_arithmetic() -> Any:
+    image = layers.Input((8, 8, 3))
+    padded = layers.ZeroPadding2D()(image)
+    means, deviations = (
+        np.array([0.49, 0.46, 0.41], np.float32),
+        np.array([0.23, 0.22, 0.22], np.float32),
+    )
+    return keras.Model(image, flat_dense((padded / 255.0 - means) / deviations))
+
+
+def mean_subtracted() -> Any:
+    image = layers.Input((8, 8, 3))
+    return keras.Model(image, flat_dense(image - np.array([123.7, 116.8, 103.9], np.float32)))
+
+
+def normalized_by_batch() -> Any:
+    model = plain(before=[layers.BatchNormalization()])
+    names = {weight.path.rpartition("/")[2]: weight for weight in model.layers[0].weights}
+    names["moving_mean"].assign([120.0, 110.0, 100.0])
+    names["moving_variance"].assign([4000.0, 4100.0, 4200.0])
+    return model
+
+
+def any_size() -> Any:
+    image = layers.Input((None, None, 3))
+    hidden = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(image))
+    return keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(hidden)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [plain, residual, arithmetic, imagenet_arithmetic, mean_subtracted, normalized_by_batch,
+     any_size],
+)  # fmt: skip
+def test_a_saved_model_that_normalizes_is_seen_through(
+    tmp_path: Path, make: Callable[[], Any]
+) -> None:
+    path = saved(make(), tmp_path / "m")
+    assert load(path).input_range == "0..255"
+    assert load(path, "0..255").input_range == "0..255"
+    with pytest.raises(UsageError, match="normalizes its input itself") as caught:
+        load(path, "0..1")
+    assert caught.value.exit_code == 2
+
+
+def for_values_in_0_to_1() -> Any:
+    image = layers.Input((8, 8, 3))
+    return keras.Model(image, flat_dense(image * 2.0 - 1.0))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: plain(before=[]), residual_on_raw_pixels, for_values_in_0_to_1]
+)
+def test_a_saved_model_that_does_not_normalize_raw_pixels_needs_a_range(
+    tmp_path: Path, make: Callable[[], Any]
+) -> None:
+    path = saved(make(), tmp_path / "m")
     with pytest.raises(UsageError, match=r"0\.\.255 if it normalizes inside"):
-        load(folder / "exported")
+        load(path)
+    assert load(path, "0..1").input_range == "0..1"
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+@pytest.mark.parametrize("wrap", [lambda scores: {"scores": scores}, lambda scores: [scores]])
+def test_one_output_in_a_dictionary_or_a_list_is_one_output(
+    tmp_path: Path, name: str, wrap: Callable[[Any], Any]
+) -> None:
+    image = layers.Input((12, 10, 3))
+    hidden = layers.Conv2D(3, 3)(layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, wrap(flat_dense(hidden, "softmax")))
+    loaded = load(saved(model, tmp_path / name))
+    assert (loaded.classes, loaded.output_kind) == (3, "probabilities")
+    images = pixels(4, (12, 10, 3)).astype(np.float32)
+    answer = keras.tree.flatten(model(images, training=False))[0].numpy()
+    np.testing.assert_allclose(np.asarray(loaded.call(images)), answer, atol=1e-5)
+
+
+def test_two_outputs_in_a_dictionary_are_refused(tmp_path: Path) -> None:
+    image = layers.Input((4, 4, 3))
+    model = keras.Model(image, {"a": flat_dense(image), "b": flat_dense(image)})
+    with pytest.raises(SourceModelError, match="one score per class"):
+        load(saved(model, tmp_path / "m.keras"), "0..1")
 
 
 def test_an_unknown_range_is_a_usage_error(folder: Path) -> None:

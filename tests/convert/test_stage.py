@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import edgecnn.tools
 from convert.networks import CLASSES, dataset, plain, residual
 from edgecnn.artifact import read_artifact
 from edgecnn.convert import ConvertResult, Source, find_source, key, run
 from edgecnn.convert.calibrating import calibration_for
+from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import overlap, read_calibration
 from edgecnn.errors import (
@@ -29,6 +33,7 @@ from edgecnn.errors import (
     UsageError,
     WorkspaceError,
 )
+from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import VARIANTS, Recipe, parse_recipe
 from edgecnn.reference import images_digest, read_reference
@@ -184,6 +189,66 @@ def test_the_stage_is_current_until_something_it_depends_on_changes(whole: Whole
     ]
     assert not any(workspace.stage_is_current("convert", one) for one in changed)
     assert len(set(changed)) == len(changed)
+
+
+@pytest.mark.parametrize(
+    "tool", ["tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy"]
+)
+def test_another_version_of_a_tool_makes_the_stage_run_again(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    workspace, _, source = whole
+    before = key(source, recipe(), DATA)
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        return "99.0" if name == tool else installed(name)
+
+    edgecnn.tools._installed.cache_clear()
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    try:
+        after = key(source, recipe(), DATA)
+        assert converter_versions()[tool] == "99.0"
+    finally:
+        edgecnn.tools._installed.cache_clear()
+    assert after != before
+    assert workspace.stage_is_current("convert", before)
+    assert not workspace.stage_is_current("convert", after)
+
+
+def test_what_is_made_records_the_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
+    earlier = workspace.manifest()["stages"]["convert"]["key"]
+    monkeypatch.setattr(
+        "edgecnn.convert.tools.tool_versions", lambda *tools: dict.fromkeys(tools, "99.0")
+    )
+    workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
+    manifest = workspace.manifest()
+    assert manifest["stages"]["convert"]["key"] != earlier
+    assert manifest["tools"]["ai-edge-litert"] == manifest["tools"]["tensorflow"] == "99.0"
+    contract = read_artifact(workspace.path("net-fp32.tflite")).contract
+    assert contract is not None
+    assert contract.created_by["ai-edge-litert"] == "99.0"
+
+
+def test_it_tells_what_it_is_at(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Told:
+        def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+            return NO_PROGRESS.task(description, total)
+
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    source = source_of(unquantizable(), tmp_path)
+    wanted = recipe("tflite-int8", "tflite-fp32")
+    run(source, wanted, Workspace(tmp_path / "build"), DATA, progress=Told())
+    assert told == [
+        f"convert: loading {source.path}",
+        "convert: tflite-int8 failed",
+        "convert: tflite-fp32 made",
+    ]
 
 
 def test_variants_no_longer_asked_for_are_removed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from edgecnn.data import (
     CalibrationSet,
     Images,
     choose_calibration,
-    image_digests,
+    digest_per_image,
     overlap,
     read_calibration,
 )
@@ -49,7 +49,7 @@ def test_record_names_exactly_the_images_chosen() -> None:
     chosen = choose(train, TEST, 12)
     record = chosen.record
     assert record["count"] == len(chosen.pixels) == 12
-    assert record["image_sha256"] == image_digests(chosen.pixels)
+    assert record["image_sha256"] == digest_per_image(chosen.pixels)
     assert [train.ids[index] for index in record["indices"]] == record["ids"]
     np.testing.assert_array_equal(train.pixels[record["indices"]], chosen.pixels)
     rest = {name: value for name, value in record.items() if name != "sha256"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn import datasets
 
-from edgecnn.data import Images, image_digests
+from edgecnn.data import Images, digest_per_image
 from edgecnn.data.digits import load_digits
 
 
@@ -27,7 +27,7 @@ def test_digits_split_has_the_shares_and_no_image_twice() -> None:
     assert total == 1797
     assert abs(len(loaded.test) / total - 0.33) < 0.005
     assert abs(len(loaded.validation) / (total - len(loaded.test)) - 0.2) < 0.005
-    digests = [set(image_digests(part.pixels)) for part in parts(loaded)]
+    digests = [set(digest_per_image(part.pixels)) for part in parts(loaded)]
     assert not digests[0] & digests[1]
     assert not digests[0] & digests[2]
     assert not digests[1] & digests[2]

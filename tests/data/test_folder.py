@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecnn.data import Dataset, image_digests
+from edgecnn.data import Dataset, digest_per_image
 from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
 from edgecnn_runner.decode import read_image
@@ -118,7 +118,8 @@ def test_images_with_equal_pixels_stay_in_one_split(tmp_path: Path) -> None:
         (tmp_path / "dog" / f"mislabelled{number}.png").write_bytes(data)
     loaded = load(tmp_path, validation=0.4, test=0.4)
     digests = [
-        set(image_digests(getattr(loaded, part).pixels)) for part in ("train", "validation", "test")
+        set(digest_per_image(getattr(loaded, part).pixels))
+        for part in ("train", "validation", "test")
     ]
     assert sum(map(len, digests)) == len(set().union(*digests)) == 16
 

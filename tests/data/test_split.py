@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn.data.split import image_digests, seeded_order, split_off
+from edgecnn.data.split import digest_per_image, seeded_order, split_off
 from edgecnn.data.types import Images
 from edgecnn.errors import DataError
 
@@ -27,7 +27,7 @@ def names(count: int) -> list[str]:
 
 def test_image_digest_is_the_sha256_of_the_bytes() -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
-    assert image_digests(pixels)[1] == hashlib.sha256(bytes(range(12, 24))).hexdigest()
+    assert digest_per_image(pixels)[1] == hashlib.sha256(bytes(range(12, 24))).hexdigest()
 
 
 def test_order_is_the_same_everywhere_and_for_ever() -> None:
@@ -58,7 +58,7 @@ def test_split_is_a_partition_that_tears_no_equal_images_apart(
     except DataError:
         return
     assert sorted(first.ids + second.ids) == sorted(source.ids)
-    assert not set(image_digests(first.pixels)) & set(image_digests(second.pixels))
+    assert not set(digest_per_image(first.pixels)) & set(digest_per_image(second.pixels))
     assert len(first) > 0
     assert len(second) > 0
 

@@ -6,20 +6,25 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from command import Finished, edgecnn, modules_after
 from edgecnn.recipe import DEFAULT_VARIANTS
 from edgecnn.reference import read_reference
 from integration.conftest import record_again
+from readme import blocks
 
 pytestmark = pytest.mark.slow
 
@@ -250,3 +255,44 @@ def test_an_old_runtime_refuses_what_it_cannot_load_before_writing(
     assert rows["tflite-int8"]["status"] == "made"
     assert not (folder / "digits-int8-dynamic.tflite").exists()
     assert (folder / "digits-int8.tflite").exists()
+
+
+FIXTURES = Path(__file__).parents[1] / "runner" / "fixtures"
+
+
+@pytest.fixture
+def newcomer(demo: Demo, tmp_path: Path) -> Path:
+    """The folder a newcomer is in after the demo, with the files that the README takes for granted.
+
+    A model made elsewhere, in both formats, its labels, and a photo.
+    """
+    shutil.copytree(demo[0], tmp_path / "build" / "demo")
+    shutil.copy(FIXTURES / "foreign-logits.tflite", tmp_path / "other.tflite")
+    shutil.copy(FIXTURES / "foreign-nchw.onnx", tmp_path / "other.onnx")
+    (tmp_path / "labels.txt").write_text("".join(f"class {index}\n" for index in range(4)))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg")
+    return tmp_path
+
+
+def test_the_readmes_blocks_run(newcomer: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for block in blocks():
+        if block.reason or block.is_help:
+            continue
+        if block.kind == "python":
+            done = [subprocess.run([sys.executable, "-c", block.text], cwd=newcomer, check=False)]
+        else:
+            done = [
+                subprocess.run(["bash", "-c", line], cwd=newcomer, env=environment, check=False)
+                for line in block.commands()
+            ]
+        assert [one.returncode for one in done] == [0] * len(done), block.text
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "inspect", "doctor", "init"])
+def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
+    text = " ".join(re.sub(r"[│╭╰─╮╯]", " ", edgecnn(command, "--help").out).split())
+    (example,) = re.findall(r"Example: edgecnn (.+?) (?:\* |Arguments|Options)", text)
+    done = edgecnn(*shlex.split(example), cwd=newcomer)
+    assert done.code == 0, done.err

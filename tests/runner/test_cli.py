@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -133,6 +134,32 @@ def test_selftest_fails_with_its_exit_code(run: Any, tmp_path: Path) -> None:
 
 
 @needs_tflite
+def test_selftest_takes_the_golden_vectors_beside_the_file(run: Any, tmp_path: Path) -> None:
+    model = tmp_path / "build" / "rgb-int8.tflite"
+    model.parent.mkdir()
+    model.write_bytes(INT8.read_bytes())
+    missing = run("selftest", model)
+    assert missing.code == 16
+    golden = model.parent / "golden.npz"
+    assert f"observed: {golden}: nothing there" in missing.err
+    assert f"edgecnn-run selftest {model} GOLDEN" in missing.err
+    write_golden(golden, sure("rgb"))
+    found = run("selftest", model)
+    assert (found.code, found.err) == (0, "")
+    write_golden(tmp_path / "other.npz", sure("grey"))
+    assert run("selftest", model, tmp_path / "other.npz").code == 16
+
+
+@needs_tflite
+def test_selftest_of_a_missing_file_says_so_and_not_that_vectors_are_missing(
+    run: Any, tmp_path: Path
+) -> None:
+    done = run("selftest", tmp_path / "missing.tflite")
+    assert done.code == 10
+    assert "golden" not in done.err
+
+
+@needs_tflite
 def test_bench_gives_every_sample_and_names_the_machine(run: Any, image: Path) -> None:
     facts = run("bench", INT8, image, "--runs", "30", "--warmup", "2", "--json").json()
     assert len(facts["samples_ns"]) == facts["n"] == 30
@@ -234,13 +261,53 @@ def test_a_typed_error_is_text_on_stderr_and_json_on_stdout(run: Any, tmp_path: 
         ["classify", "m", "i", "--runtime", "torch"],
         ["classify", "m", "i", "--input-range", "0..2"],
         ["bench", "m", "--runs", "0"],
+        ["info", "m", "--unknown"],
+        ["info", "m", "--thr", "1"],
     ],
     ids=" ".join,
 )
 def test_usage_errors_exit_with_2(run: Any, arguments: list[str]) -> None:
     done = run(*arguments)
     assert (done.code, done.out) == (2, "")
-    assert "usage: edgecnn-run" in done.err
+    assert done.err.startswith("error: ")
+    as_json = run(*arguments, "--json")
+    assert as_json.code == 2
+    document = as_json.json()
+    assert (document["error"], document["exit_code"]) == ("UsageError", 2)
+    assert document["observed"] == shlex.join(["edgecnn-run", *arguments, "--json"])
+    command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
+    assert document["expected"].startswith(f"edgecnn-run {command}".strip())
+    assert document["remedy"].endswith("--help")
+
+
+def test_json_behind_two_hyphens_is_a_file(run: Any) -> None:
+    done = run("info", "--", "--json")
+    assert (done.code, done.out) == (10, "")
+
+
+@pytest.mark.parametrize("arguments", [["--input-range", "-1..1"], ["--input-range=-1..1"]])
+def test_a_range_may_begin_with_a_hyphen(
+    run: Any, arguments: list[str], image: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{label}\n" for label in RGB_LABELS))
+    file = path_of("foreign-signed.tflite")
+    (row,) = run("classify", file, image, "--labels", labels, *arguments, "--json").json()
+    assert row["index"] == int(reference("rgb")[0].argmax())
+
+
+@needs_tflite
+@pytest.mark.parametrize("text", [None, "", "a\n\nb\n", "a\nb\nc\n", "a\nb\nc\nd\ne\n"])
+def test_labels_that_do_not_fit_exit_with_25(
+    run: Any, image: Path, tmp_path: Path, text: str | None
+) -> None:
+    labels = tmp_path / "labels.txt"
+    if text is not None:
+        labels.write_text(text)
+    file = FIXTURES / "foreign-int8.tflite"
+    done = run("classify", file, image, "--labels", labels, "--input-range", "0..255", "--json")
+    assert done.code == 25
+    assert done.json()["error"] == "LabelsError"
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
@@ -302,6 +369,66 @@ def test_a_reader_that_goes_away_is_no_traceback(image: Path) -> None:
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 141
     process.stderr.close()
+
+
+def start_without_reader(*arguments: str | Path) -> Done:
+    """Run the program with a standard output that nobody reads: a pipe whose other end is shut."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgecnn_runner", *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(Path(edgecnn_runner.__file__).parents[1])},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    return Done(done.returncode, "", done.stderr)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_a_help_that_nobody_reads_ends_quietly(command: list[str]) -> None:
+    done = start_without_reader(*command, "--help")
+    assert (done.code, done.err) == (141, "")
+
+
+@needs_tflite
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_result_that_nobody_reads_ends_quietly(
+    command: str, as_json: list[str], image: Path, tmp_path: Path
+) -> None:
+    golden, source, target = (tmp_path / f"{name}.npz" for name in ("golden", "images", "scores"))
+    write_golden(golden, sure("rgb"))
+    np.savez(source, images=images("rgb"))
+    rest: dict[str, list[str | Path]] = {
+        "classify": [image],
+        "selftest": [golden],
+        "bench": ["--runs", "3", "--warmup", "1"],
+        "predict": [source, target],
+    }
+    done = start_without_reader(command, INT8, *rest.get(command, []), *as_json)
+    assert (done.code, done.err) == (141, "")
+    assert target.exists() == (command == "predict")
+
+
+def test_an_error_that_nobody_reads_as_json_keeps_its_exit_code(tmp_path: Path) -> None:
+    done = start_without_reader("info", tmp_path / "missing.tflite", "--json")
+    assert done.code == 10
+    assert done.err.startswith("error: cannot read")
+    done = start_without_reader("info", "--json", "--unknown")
+    assert done.code == 2
+    assert "Traceback" not in done.err
+
+
+def test_a_reader_of_one_line_is_enough() -> None:
+    done = shell('{ "$@"; echo "code $?" >&2; } | head -n 1', "classify", "--help")
+    assert done.out.startswith("usage: edgecnn-run classify")
+    assert done.err in ("code 0\n", "code 141\n")
 
 
 def shell(line: str, *arguments: str | Path) -> Done:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -115,14 +116,41 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(ArtifactError) as caught:
         read_container(path)
-    assert caught.value.remedy
-    assert str(path) in str(caught.value) or "the model" in str(caught.value)
+    assert str(path) in caught.value.problem
+    assert f"{len(data)} bytes" in str(caught.value.observed)
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.onnx", tmp_path):
         with pytest.raises(ArtifactError, match="check the path"):
             read_container(path)
+
+
+def test_a_cut_onnx_file_is_told_by_its_size(tmp_path: Path) -> None:
+    data = (FIXTURES / "foreign-nchw.onnx").read_bytes()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(data[:-100])
+    with pytest.raises(ArtifactError, match="damaged or truncated ONNX file") as caught:
+        read_container(path)
+    observed = str(caught.value.observed)
+    assert re.fullmatch(
+        rf"a field that ends at byte \d+; the file has {path.stat().st_size} bytes", observed
+    )
+    path.write_bytes(b"\x08\x08" + b"\x12\x04text")
+    with pytest.raises(ArtifactError, match="holds no graph"):
+        read_container(path)
+
+
+def test_a_damaged_archive_is_told_by_what_is_wrong_with_it() -> None:
+    data = (FIXTURES / "rgb-int8.tflite").read_bytes()
+    at = data.index(b"class 2\n")  # in labels.txt, whose checksum the directory holds
+    for changed, why in (
+        (data[:at] + b"class 9" + data[at + 7 :], "labels.txt has a wrong checksum"),
+        (data[: data.rindex(b"PK\x05\x06")], "its directory is missing"),
+    ):
+        with pytest.raises(ContractError, match="the archive behind the model in it") as caught:
+            split_container(changed, name="it")
+        assert caught.value.observed == why
 
 
 def test_a_file_beyond_the_formats_limit_is_refused_unread(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn_runner.errors import ArtifactError, ContractError
-from edgecnn_runner.foreign import foreign_contract, open_foreign, parse_labels, read_labels
+from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
+from edgecnn_runner.foreign import foreign_contract, open_foreign
+from edgecnn_runner.labels import parse_labels, read_labels
 from edgecnn_runner.session import Session
 from runner.fixture_files import (
     FIXTURES,
@@ -58,7 +59,7 @@ def test_the_kind_of_output_can_be_said() -> None:
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_fewer_or_more_labels_than_outputs_are_refused(count: int) -> None:
     labels = [f"label {index}" for index in range(count)]
-    with pytest.raises(ContractError, match="one for each output") as caught:
+    with pytest.raises(LabelsError, match="one for each output") as caught:
         open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range="0..255")
     assert caught.value.observed == f"{count} labels"
     assert str(caught.value.expected).startswith("4,")
@@ -66,14 +67,26 @@ def test_fewer_or_more_labels_than_outputs_are_refused(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "input_range"),
-    [(None, "0..1"), (RGB_LABELS, None), (RGB_LABELS, "0..2")],
-    ids=["no labels", "no range", "no such range"],
+    [(None, "0..1"), (RGB_LABELS, None)],
+    ids=["no labels", "no range"],
 )
 def test_labels_and_range_are_both_needed(
     labels: tuple[str, ...] | None, input_range: str | None
 ) -> None:
     with pytest.raises(ContractError, match="name both: --labels FILE --input-range"):
         open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range=input_range)
+
+
+@pytest.mark.parametrize("name", ["foreign-int8.tflite", "rgb-int8.tflite", "missing.tflite"])
+def test_names_that_do_not_exist_are_usage_errors_whatever_the_file(name: str) -> None:
+    with pytest.raises(UsageError, match="no such input range") as caught:
+        open_foreign(FIXTURES / name, labels=None, input_range="0..2")
+    assert caught.value.observed == "0..2"
+    assert "imagenet" in str(caught.value.expected)
+    with pytest.raises(UsageError, match="no such input range"):
+        foreign_contract(FIXTURES / name, RGB_LABELS, "0..2")
+    with pytest.raises(UsageError, match="no such output kind"):
+        foreign_contract(FIXTURES / name, RGB_LABELS, "0..1", "guesses")
 
 
 def test_a_file_with_a_contract_takes_no_other() -> None:
@@ -97,11 +110,11 @@ def test_labels_are_read_one_a_line(tmp_path: Path, text: str) -> None:
 
 
 def test_labels_are_refused_with_all_that_is_wrong() -> None:
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(LabelsError) as caught:
         parse_labels("cat\n\ndog\ncat\n \nbird\ndog\n", name="labels.txt")
     assert caught.value.observed == "blank lines: 2, 5; names given twice: cat, dog"
     assert "labels.txt" in caught.value.problem
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(LabelsError) as caught:
         parse_labels("cat\n", name="labels.txt")
     assert caught.value.observed == "1 names, not at least 2"
 
@@ -109,7 +122,7 @@ def test_labels_are_refused_with_all_that_is_wrong() -> None:
 @needs_tflite
 def test_labels_that_repeat_are_refused_before_the_contract_is_made() -> None:
     labels = ("cat", "dog", "cat", "bird")
-    with pytest.raises(ContractError, match="tell them apart") as caught:
+    with pytest.raises(LabelsError, match="tell them apart") as caught:
         open_foreign(FIXTURES / "foreign-int8.tflite", labels=labels, input_range="0..255")
     assert caught.value.observed == "cat"
 
@@ -121,11 +134,11 @@ def test_labels_that_repeat_are_refused_before_the_contract_is_made() -> None:
 def test_labels_that_are_not_names_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(data)
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(LabelsError) as caught:
         read_labels(path)
     assert caught.value.remedy
 
 
 def test_a_missing_labels_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="No such file"):
+    with pytest.raises(LabelsError, match="No such file"):
         read_labels(tmp_path / "labels.txt")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,5 +120,10 @@ def test_a_runtime_that_does_not_start_is_named(
 ) -> None:
     fake_package(tmp_path, "ai_edge_litert", "ai_edge_litert-9.9", f"raise {failure}")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RuntimeMissingError, match="ai-edge-litert is installed but does not start"):
+    message = "ai-edge-litert is installed but does not start"
+    with pytest.raises(RuntimeMissingError, match=message) as caught:
         open_backend("litert", b"", threads=1)
+    assert str(caught.value.observed).startswith("ai-edge-litert 9.9: ")
+    assert failure.partition("(")[0] in str(caught.value.observed)
+    assert platform.python_version() in str(caught.value.expected)
+    assert caught.value.remedy.endswith("pip install ai-edge-litert --force-reinstall")

@@ -55,7 +55,7 @@ def test_other_classes_are_a_failure_that_names_them() -> None:
         outcome = selftest.run(session, replace(golden, reference=turned, scores={}))
     assert len(outcome.problems) == len(golden.images)
     assert "expected 'class" in outcome.problems[0]
-    with pytest.raises(SelfTestError, match="install the bundle again") as caught:
+    with pytest.raises(SelfTestError, match="again from their build") as caught:
         outcome.raise_on_failure()
     assert "image 0: class" in str(caught.value)
 

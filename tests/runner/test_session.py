@@ -11,9 +11,11 @@ from edgecnn_runner.errors import (
     ArtifactError,
     ContractError,
     ImageError,
+    LabelsError,
     RuntimeMissingError,
     RuntimeTooOldError,
     ScoreError,
+    UsageError,
 )
 from edgecnn_runner.session import Session
 from runner.fixture_files import (
@@ -201,8 +203,6 @@ RGB: dict[str, Any] = {"height": 12, "width": 16, "channels": 3}
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"labels": labels(3)}, "4 outputs"),
-        ({"labels": labels(5)}, "5 labels"),
         ({"input": InputSpec(**{**RGB, "height": 16}, dtype="uint8")}, "input shape"),
         ({"input": InputSpec(**{**RGB, "channels": 1}, dtype="uint8")}, "input shape"),
         ({"input": InputSpec(**RGB, dtype="uint8", layout="NCHW")}, "input shape"),
@@ -225,11 +225,16 @@ def test_a_contract_of_another_model_is_refused(
     assert caught.value.expected
 
 
-@needs_onnx
-def test_a_contract_of_another_onnx_model_is_refused(tmp_path: Path) -> None:
-    path = rewritten("rgb-fp32.onnx", tmp_path / "model.onnx", labels=labels(9))
-    with pytest.raises(ContractError, match="4 outputs"):
+@pytest.mark.parametrize(
+    ("name", "count"), [("rgb-int8.tflite", 3), ("rgb-int8.tflite", 5), ("rgb-fp32.onnx", 9)]
+)
+def test_a_contract_with_more_labels_than_outputs_is_a_labels_error(
+    tmp_path: Path, name: str, count: int
+) -> None:
+    path = rewritten(path_of(name).name, tmp_path / name, labels=labels(count))
+    with pytest.raises(LabelsError, match="4 outputs") as caught:
         Session.open(path)
+    assert f"{count} labels" in str(caught.value.expected)
 
 
 @needs_tflite
@@ -257,6 +262,12 @@ def test_an_operator_version_from_the_future_is_a_runtime_that_is_too_old() -> N
         Session.open(FIXTURES / "rgb-int8-dynamic.tflite")
     assert "FULLY_CONNECTED version 12" in caught.value.problem
     assert caught.value.expected == "at least tflite-runtime 2.17.0"
+
+
+def test_a_runtime_that_does_not_exist_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no such runtime") as caught:
+        Session.open(FIXTURES / "rgb-int8.tflite", runtime="torch")
+    assert caught.value.observed == "torch"
 
 
 def test_a_runtime_of_the_other_format_is_refused() -> None:

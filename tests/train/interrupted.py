@@ -1,6 +1,6 @@
 """A training that kills itself with SIGKILL after some steps; run as a script by a test.
 
-    python interrupted.py BUILD_FOLDER STEPS
+    python interrupted.py BUILD_FOLDER STEPS ARCHITECTURE
 
 STEPS 0 means never. Prints what the training said.
 """
@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edgecnn import train
 from edgecnn.data import load_dataset
@@ -20,14 +21,17 @@ from edgecnn.progress import Task
 from edgecnn.recipe import parse_recipe
 from edgecnn.workspace import Workspace
 
-RECIPE = {
+# Everything with a state or a random choice: dropout, normalization, averages, each augmentation.
+RECIPE: dict[str, Any] = {
     "model": {"name": "interrupted", "architecture": "seed_cnn"},
     "data": {"name": "digits", "test": 0.6, "validation": 0.5},
-    "augment": {"crop": 2, "flip": True},
+    "augment": {"crop": 2, "flip": True, "cutout": 2, "mixup": 0.2},
     "train": {
         "epochs": 4,
         "batch_size": 16,
         "deterministic": True,
+        "label_smoothing": 0.1,
+        "ema": 0.9,
         "optimizer": {
             "name": "adamw",
             "weight_decay": 0.001,
@@ -61,6 +65,7 @@ class Killer:
 
 
 def main() -> None:
+    RECIPE["model"]["architecture"] = sys.argv[3]
     recipe = parse_recipe(RECIPE, source="interrupted.py")
     steps = int(sys.argv[2])
     train.run(

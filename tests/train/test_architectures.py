@@ -45,6 +45,41 @@ def test_seed_cnn_is_the_network_of_the_notebook() -> None:
     assert activations == ["relu"] * 5 + ["softmax"]
 
 
+@pytest.mark.parametrize(("name", "parameters"), [("resnet8", 78_666), ("wren", 226_570)])
+def test_the_residual_networks_have_the_size_they_promise(name: str, parameters: int) -> None:
+    network = build_network(name, shape=(32, 32, 3), classes=10, precision="float32", seed=0)
+    assert network.count_params() == parameters
+
+
+def test_resnet8_is_the_one_of_mlperf_tiny() -> None:
+    network = build_network("resnet8", shape=(32, 32, 3), classes=10, precision="float32", seed=0)
+    rows = [
+        (layer.filters, layer.kernel_size, layer.strides, tuple(layer.output.shape[1:3]))
+        for layer in network.layers
+        if type(layer).__name__ == "Conv2D"
+    ]
+    three, one = (3, 3), (1, 1)
+    assert sorted(rows) == sorted(
+        [
+            *[(16, three, (1, 1), (32, 32))] * 3,
+            (32, three, (2, 2), (16, 16)),
+            (32, three, (1, 1), (16, 16)),
+            (32, one, (2, 2), (16, 16)),
+            (64, three, (2, 2), (8, 8)),
+            (64, three, (1, 1), (8, 8)),
+            (64, one, (2, 2), (8, 8)),
+        ]
+    )
+
+
+def test_the_factor_on_dropout_reaches_every_dropout() -> None:
+    network = build_network(
+        "seed_cnn", shape=(32, 32, 3), classes=10, precision="float32", seed=0, dropout=0.5
+    )
+    rates = [layer.rate for layer in network.layers if type(layer).__name__ == "Dropout"]
+    assert rates == [0.125, 0.125, 0.25]
+
+
 @pytest.mark.parametrize(
     ("shape", "parameters"), [((8, 8, 1), 9_930), ((32, 32, 3), 28_714), ((16, 16, 3), 19_466)]
 )

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from edgecnn.data import Images
 from edgecnn.recipe import Augment
 from edgecnn.train.backend import tf
-from edgecnn.train.batches import augmented, plain_batches, steps_per_epoch, training_batches
+from edgecnn.train.batches import (
+    augmented,
+    cut_out,
+    mixed,
+    plain_batches,
+    steps_per_epoch,
+    training_batches,
+)
 
 COUNT = 23
 
@@ -27,11 +34,22 @@ def numbered() -> Images:
 
 
 def epochs_of(
-    epochs: list[int], *, batch_size: int = 5, seed: int = 0, **augment: Any
+    epochs: list[int],
+    *,
+    batch_size: int = 5,
+    seed: int = 0,
+    label_smoothing: float = 0.0,
+    **augment: Any,
 ) -> list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     batches = training_batches(
-        numbered(), batch_size=batch_size, augment=Augment(**augment), seed=seed, epoch=epoch
+        numbered(),
+        classes=COUNT,
+        batch_size=batch_size,
+        augment=Augment(**augment),
+        label_smoothing=label_smoothing,
+        seed=seed,
+        epoch=epoch,
     )
     result = []
     for number in epochs:
@@ -137,7 +155,13 @@ def test_an_epoch_has_as_many_batches_as_it_says() -> None:
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     for size in (1, 5, 23, 100):
         batches = training_batches(
-            numbered(), batch_size=size, augment=Augment(), seed=0, epoch=epoch
+            numbered(),
+            classes=COUNT,
+            batch_size=size,
+            augment=Augment(),
+            label_smoothing=0.0,
+            seed=0,
+            epoch=epoch,
         )
         assert len(list(batches)) == int(batches.cardinality()) == steps_per_epoch(COUNT, size)
 
@@ -146,3 +170,69 @@ def test_plain_batches_are_the_images_in_order() -> None:
     parts = list(plain_batches(numbered(), batch_size=10))
     np.testing.assert_array_equal(np.concatenate([p.numpy() for p, _ in parts]), numbered().pixels)
     assert [len(labels) for _, labels in parts] == [10, 10, 3]
+
+
+def test_cut_out_fills_the_square_around_the_centre_and_nothing_else() -> None:
+    pixels = numbered().pixels[:4]
+    centres = [(0, 0), (3, 3), (5, 6), (2, 0)]
+    fill = np.asarray([1, 2, 3], np.uint8)
+    got = cut_out(
+        tf.constant(pixels), tf.constant(centres, tf.int32), side=3, fill=tf.constant(fill)
+    ).numpy()
+    expected = pixels.copy()
+    for image, (row, column) in zip(expected, centres, strict=True):
+        image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = fill
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_cutout_places_differ_between_images_and_epochs_and_have_the_mean_colour() -> None:
+    source = numbered().pixels
+    mean = np.rint(source.mean(axis=(0, 1, 2))).astype(np.uint8)
+    holes = []
+    for epoch in epochs_of([0, 1], cutout=2):
+        changed = (by_label(epoch) != source).any(axis=3)
+        assert all(1 <= count <= 4 for count in changed.sum(axis=(1, 2)))
+        assert (by_label(epoch)[changed] == mean).all()
+        holes.append(changed)
+    assert len({hole.tobytes() for hole in holes[0]}) > COUNT / 3
+    assert not np.array_equal(*holes)
+
+
+def test_mixing_blends_each_image_and_label_with_the_next_and_the_last_with_the_first() -> None:
+    pixels = numbered().pixels[:3]
+    labels = np.eye(3, dtype=np.float32)
+    images, shares = mixed(tf.constant(pixels), tf.constant(labels), share=tf.constant(0.75))
+    floats = pixels.astype(np.float32)
+    np.testing.assert_allclose(images.numpy(), 0.75 * floats + 0.25 * floats[[1, 2, 0]], rtol=1e-6)
+    np.testing.assert_allclose(shares.numpy(), 0.75 * labels + 0.25 * labels[[1, 2, 0]])
+
+
+def test_mixup_shares_follow_its_beta_distribution_and_differ_between_batches() -> None:
+    shares = []
+    for _, labels in epochs_of(list(range(40)), mixup=2.0, batch_size=2):
+        np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+        shares += [float(row.max()) for row in labels[::2][:11]]
+    assert len(set(shares)) == len(shares) == 440
+    # Beta(2, 2) folded at a half: the mean of max(x, 1 - x) is 11/16, its deviation 0.12.
+    assert abs(np.mean(shares) - 11 / 16) < 6 * 0.12 / 440**0.5
+
+
+def test_mixup_of_an_epoch_is_the_same_whatever_went_before() -> None:
+    long = epochs_of([0, 1], mixup=0.2, cutout=2, crop=1)
+    resumed = epochs_of([1], mixup=0.2, cutout=2, crop=1)
+    for got, expected in zip(resumed[0], long[1], strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_smoothed_labels_give_each_class_its_part() -> None:
+    pixels, labels = epochs_of([0], label_smoothing=0.23)[0]
+    assert pixels.dtype == np.uint8
+    np.testing.assert_allclose(np.sort(labels, axis=1)[:, :-1], 0.23 / COUNT, rtol=1e-5)
+    np.testing.assert_allclose(labels.max(axis=1), 1 - 0.23 + 0.23 / COUNT, rtol=1e-5)
+    assert sorted(labels.argmax(axis=1)) == list(range(COUNT))
+
+
+def test_plain_batches_can_have_labels_as_shares() -> None:
+    parts = list(plain_batches(numbered(), batch_size=10, classes=COUNT))
+    shares = np.concatenate([labels.numpy() for _, labels in parts])
+    np.testing.assert_array_equal(shares, np.eye(COUNT))

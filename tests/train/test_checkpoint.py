@@ -96,7 +96,40 @@ def test_another_training_is_noticed_and_left_alone(tmp_path: Path) -> None:
     assert found is not None
     assert found.epochs == 7
     folder(tmp_path).discard()
+    assert folder(tmp_path).read() is None
+    assert other.read() is not None
+    other.discard()
     assert not (tmp_path / "checkpoint").exists()
+
+
+def test_what_no_training_can_go_on_from_is_deleted_with_ones_own(tmp_path: Path) -> None:
+    torn = folder(tmp_path, "b" * 64)
+    torn.write(checkpoint(1))
+    torn.write(checkpoint(2))
+    for path in torn.folder.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    moved = folder(tmp_path, "c" * 64)
+    moved.write(checkpoint(1))
+    moved.folder.rename(moved.folder.with_name("elsewhere"))
+    (torn.root / ".DS_Store").write_bytes(b"")
+    (torn.root / "link").symlink_to(tmp_path)
+    folder(tmp_path).write(checkpoint(1))
+    folder(tmp_path).discard()
+    assert not torn.root.exists()
+    assert tmp_path.exists()
+
+
+def test_a_torn_newest_generation_of_another_training_does_not_lose_the_one_before(
+    tmp_path: Path,
+) -> None:
+    other = folder(tmp_path, "b" * 64)
+    other.write(checkpoint(1))
+    other.write(checkpoint(2))
+    (other.folder / "epoch-000002.npz").write_bytes(b"")
+    folder(tmp_path).discard()
+    found = other.read()
+    assert found is not None
+    assert found.epochs == 1
 
 
 def test_a_checkpoint_of_another_key_in_this_folder_is_not_taken(tmp_path: Path) -> None:

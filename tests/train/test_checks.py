@@ -32,8 +32,8 @@ def test_sound_settings_pass() -> None:
             "momentum = 0.9: not for 'adam'",
         ),
         (
-            {"train": {"optimizer": {"name": "sgd", "weight_decay": 0.1}}},
-            "weight_decay = 0.1: only for 'adamw'",
+            {"train": {"optimizer": {"name": "adam", "weight_decay": 0.1}}},
+            "weight_decay = 0.1: only for 'sgd' and 'adamw'",
         ),
     ],
 )

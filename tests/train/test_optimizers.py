@@ -3,9 +3,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgecnn.recipe import Optimizer
+from edgecnn.train.architectures import build_network
 from edgecnn.train.optimizers import Rate, make_optimizer
 
 
@@ -52,7 +54,7 @@ def test_keras_steps_with_the_rate(name: str, schedule: str, warmup: float) -> N
         warmup_epochs=warmup,
     )
     wanted = Rate.of(settings, steps_per_epoch=10, epochs=8)
-    optimizer = make_optimizer(settings, wanted)
+    optimizer = make_optimizer(settings, wanted, ema=0.0, variables=[])
     for step in (0, 3, 14, 15, 16, 40, 79):
         optimizer.iterations.assign(step)
         assert float(optimizer.learning_rate) == pytest.approx(wanted.at(step), rel=1e-5, abs=1e-8)
@@ -62,7 +64,7 @@ def test_optimizers_have_the_settings_of_the_recipe() -> None:
     constant = rate()
 
     def made(**settings: Any) -> Any:
-        return make_optimizer(Optimizer(**settings), constant)
+        return make_optimizer(Optimizer(**settings), constant, ema=0.0, variables=[])
 
     assert made(name="rmsprop", momentum=0.5).momentum == 0.5
     assert made(name="rmsprop").rho == 0.9
@@ -71,3 +73,40 @@ def test_optimizers_have_the_settings_of_the_recipe() -> None:
     assert made(name="sgd").nesterov is False
     assert made(name="adamw", weight_decay=0.01).weight_decay == 0.01
     assert type(made(name="adam")).__name__ == "Adam"
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_only_kernels_decay(name: Any) -> None:
+    network = build_network("wren", shape=(8, 8, 1), classes=3, precision="float32", seed=0)
+    for variable in network.trainable_variables:
+        variable.assign(np.ones(variable.shape))
+    settings = Optimizer(name=name, learning_rate=0.5, weight_decay=0.1)
+    optimizer = make_optimizer(
+        settings, rate(learning_rate=0.5), ema=0.0, variables=network.trainable_variables
+    )
+    nothing = [np.zeros(variable.shape, "float32") for variable in network.trainable_variables]
+    optimizer.apply(nothing)
+    after: dict[str, set[float]] = {
+        variable.name: set() for variable in network.trainable_variables
+    }
+    for variable in network.trainable_variables:
+        after[variable.name] |= {round(float(value), 6) for value in np.ravel(variable)}
+    assert after == {"kernel": {0.95}, "gamma": {1.0}, "beta": {1.0}, "bias": {1.0}}
+
+
+def test_the_average_of_the_weights_follows_them_at_its_momentum() -> None:
+    network = build_network("tiny_cnn", shape=(8, 8, 1), classes=3, precision="float32", seed=0)
+    variables = network.trainable_variables
+    optimizer = make_optimizer(
+        Optimizer(name="sgd", learning_rate=1.0),
+        rate(learning_rate=1.0),
+        ema=0.75,
+        variables=variables,
+    )
+    start = np.asarray(variables[0])
+    for _ in range(3):
+        optimizer.apply([np.ones(variable.shape, "float32") for variable in variables])
+    # Weights after each step: w-1, w-2, w-3. The average begins with the first of them.
+    expected = start - (0.75 * (0.75 * 1 + 0.25 * 2) + 0.25 * 3)
+    optimizer.finalize_variable_values(variables)
+    np.testing.assert_allclose(np.asarray(variables[0]), expected, rtol=1e-5, atol=1e-6)

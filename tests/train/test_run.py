@@ -176,9 +176,10 @@ def test_progress_counts_every_step_and_names_what_matters(
     epochs = [text for text in progress.said if text.startswith("epoch ")]
     assert epochs[0].startswith("epoch 1/6:")
     assert epochs[-1].startswith("epoch 6/6:")
-    for word in ("loss", "accuracy", "validation", "images/s", "left"):
+    for word in ("loss", "%", "validation", "images/s", "left"):
         assert word in epochs[0]
         assert word in progress.notes[-1]
+    assert max(map(len, epochs)) <= 80
 
 
 @pytest.mark.slow
@@ -251,6 +252,33 @@ def test_an_interrupt_keeps_the_checkpoint_and_the_next_run_goes_on(
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
 
 
+def test_a_finished_checkpoint_with_averaged_weights_gives_the_average(
+    stripes: Dataset, tmp_path: Path
+) -> None:
+    settings = recipe(ema=0.9, deterministic=True)
+    run(settings, tmp_path / "whole", stripes)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path / "killed", stripes, Interrupting(2))
+    run(settings, tmp_path / "killed", stripes)
+    models = [(tmp_path / name / "model.keras").read_bytes() for name in ("whole", "killed")]
+    assert models[0] == models[1]
+    run(recipe(deterministic=True), tmp_path / "plain", stripes)
+    assert (tmp_path / "plain" / "model.keras").read_bytes() != models[0]
+
+
+def test_validation_images_can_be_trained_on_and_then_there_are_no_figures_of_them(
+    stripes: Dataset, tmp_path: Path
+) -> None:
+    progress = Messages()
+    folder = tmp_path / "build"
+    run(recipe(include_validation=True), folder, stripes, progress)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["train_images"], metrics["validation_images"]) == (90, 0)
+    assert progress.total == 2 * 9
+    assert {row["val_accuracy"] for row in history_of(folder)} == {""}
+    assert not any("validation" in text for text in progress.said + progress.notes)
+
+
 def test_a_checkpoint_of_another_recipe_is_not_continued(stripes: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "build"
     with pytest.raises(KeyboardInterrupt):
@@ -284,10 +312,12 @@ def test_importing_the_stage_imports_no_tensorflow() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def train_in_a_process(folder: Path, steps: int) -> subprocess.CompletedProcess[str]:
+def train_in_a_process(
+    folder: Path, steps: int, architecture: str
+) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("interrupted.py")
     return subprocess.run(
-        [sys.executable, str(script), str(folder), str(steps)],
+        [sys.executable, str(script), str(folder), str(steps), architecture],
         capture_output=True,
         text=True,
         check=False,
@@ -296,20 +326,21 @@ def train_in_a_process(folder: Path, steps: int) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["seed_cnn", "wren"])
 def test_killed_twice_in_mid_epoch_it_ends_with_the_weights_of_an_undisturbed_run(
-    tmp_path: Path,
+    tmp_path: Path, architecture: str
 ) -> None:
-    whole = train_in_a_process(tmp_path / "whole", 0)
+    whole = train_in_a_process(tmp_path / "whole", 0, architecture)
     assert whole.returncode == 0, whole.stderr
     assert whole.stderr == ""
     # 22 steps an epoch, reported 8 at a time: killed in the second epoch, then in the third.
     killed = [
-        train_in_a_process(tmp_path / "killed", 30),
-        train_in_a_process(tmp_path / "killed", 32),
+        train_in_a_process(tmp_path / "killed", 30, architecture),
+        train_in_a_process(tmp_path / "killed", 32, architecture),
     ]
     assert [done.returncode for done in killed] == [-signal.SIGKILL] * 2
     assert "resuming after epoch 1," in killed[1].stdout
-    last = train_in_a_process(tmp_path / "killed", 0)
+    last = train_in_a_process(tmp_path / "killed", 0, architecture)
     assert last.returncode == 0, last.stderr
     assert "resuming after epoch 2," in last.stdout
     for name in ("model.keras", "splits.json"):

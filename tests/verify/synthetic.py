@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from edgecnn.errors import CalibrationError
 from edgecnn.recipe import Limits
-from edgecnn.verify.gate import Counts, Paired, judge
-from edgecnn.verify.metrics import measure
+from edgecnn.verify.gate import judge
+from edgecnn.verify.judgement import Counts, Paired
+from edgecnn.verify.measure import measure
 from edgecnn.verify.needed import images_needed
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport, RowError
 from edgecnn.verify.statistics import mcnemar_p

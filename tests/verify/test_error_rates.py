@@ -15,7 +15,8 @@ import pytest
 from scipy.stats import binom
 
 from edgecnn.recipe import Limits
-from edgecnn.verify.gate import Counts, Paired, judge
+from edgecnn.verify.gate import judge
+from edgecnn.verify.judgement import Counts, Paired
 from edgecnn.verify.statistics import tango_score
 from verify.synthetic import counts
 

@@ -4,7 +4,8 @@ import pytest
 
 from edgecnn.errors import DataError
 from edgecnn.recipe import Limits
-from edgecnn.verify.gate import ALPHA, Counts, Paired, judge, limit_of
+from edgecnn.verify.gate import ALPHA, judge, limit_of
+from edgecnn.verify.judgement import Counts, Paired
 from edgecnn.verify.statistics import tango_interval, wilson_interval
 from verify.synthetic import counts
 

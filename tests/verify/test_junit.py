@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -44,6 +45,15 @@ def test_counts_are_those_of_the_cases() -> None:
         assert {name: element.attrib[name] for name in expected} == expected
 
 
+def test_times_are_those_measured_and_add_up() -> None:
+    report = make_report("PASS", "FAIL")
+    rows = tuple(replace(row, seconds=s) for row, s in zip(report.rows, (1.25, 0.5), strict=True))
+    suite = ET.fromstring(junit_xml(replace(report, rows=rows))).find("testsuite")
+    assert suite is not None
+    assert [case.attrib["time"] for case in suite] == ["1.250", "0.500"]
+    assert suite.attrib["time"] == "1.750"
+
+
 def test_any_class_name_gives_well_formed_xml() -> None:
     names = ('<![CDATA[ ]]> & "\x00\x1b', "\ud800 lone", "\u00e9\U0001f600")
     document = junit_xml(make_report(class_names=names, model="a<b>\x01"))
@@ -55,5 +65,5 @@ def test_writes_the_file_whole_or_not_at_all(tmp_path: Path) -> None:
     report = make_report("PASS")
     write_junit(tmp_path / "parity.xml", report)
     assert (tmp_path / "parity.xml").read_bytes() == junit_xml(report)
-    with pytest.raises(WorkspaceError):
+    with pytest.raises(WorkspaceError, match="--junit FILE"):
         write_junit(tmp_path / "missing" / "parity.xml", report)

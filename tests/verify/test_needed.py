@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.recipe import Limits
-from edgecnn.verify.gate import Counts, Paired, judge
+from edgecnn.verify.gate import judge
+from edgecnn.verify.judgement import Counts, Paired
 from edgecnn.verify.needed import MOST_IMAGES, Needed, images_needed
 from verify.synthetic import counts
 

@@ -12,7 +12,8 @@ from edgecnn.errors import (
     ParityInconclusiveError,
     WorkspaceError,
 )
-from edgecnn.verify.results import Evaluated, RowError, read_report
+from edgecnn.verify.report_files import read_report
+from edgecnn.verify.results import Evaluated, ParityReport, RowError
 from edgecnn.workspace import write_json
 from verify.synthetic import make_report
 
@@ -37,6 +38,52 @@ def test_the_gravest_row_decides(
     assert type(error) is (type(None) if kind is None else kind)
 
 
+UNWRITTEN = RowError.of(
+    WorkspaceError("cannot write x", observed="no space", expected="space", remedy="free some")
+)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        ("PASS", WorkspaceError),
+        ("FAIL", ParityFailError),
+        ("INCONCLUSIVE", ParityInconclusiveError),
+        ("ERROR", CalibrationError),
+    ],
+)
+def test_reports_that_could_not_be_written_never_hide_a_verdict(
+    verdict: str, kind: type[EdgeError]
+) -> None:
+    report = make_report(verdict, write_error=UNWRITTEN)
+    assert report.verdict == verdict
+    assert type(report.exit_error()) is kind
+    assert report.to_dict()["write_error"]["remedy"] == "free some"
+
+
+def _numbers_of(report: ParityReport) -> tuple[str, str]:
+    error = report.exit_error()
+    assert error is not None
+    return str(error.observed), str(error.expected)
+
+
+def test_the_error_has_the_numbers_and_the_limits() -> None:
+    observed, expected = _numbers_of(make_report("FAIL", "PASS"))
+    assert "toy-int8.tflite, Accuracy drop: 33.33 points" in observed
+    assert "limit 2.00: missed" in observed
+    assert expected.startswith("accuracy drop at most 2 points, agreement at least 95 %")
+    observed, expected = _numbers_of(make_report("INCONCLUSIVE"))
+    assert "toy-fp16.tflite, Accuracy drop: 1.50 points" in observed
+    assert "missed" not in observed
+    assert "class drop at most 8 points" in expected
+
+
+def test_the_error_names_the_first_few_numbers_of_many() -> None:
+    observed, _ = _numbers_of(make_report("FAIL", "FAIL"))
+    assert observed.count("missed") == 2
+    assert observed.endswith("and 4 more")
+
+
 def test_the_error_names_the_files() -> None:
     error = make_report("FAIL", "PASS").exit_error()
     assert "toy-int8.tflite does not follow" in str(error)
@@ -57,6 +104,7 @@ def test_too_few_images_says_how_many_and_whether_there_are_more() -> None:
     )
     message = str(make_report("INCONCLUSIVE", evaluated=spare).exit_error())
     assert "use more of the 10,000 test images" in message
+    assert "--images 3180" in message
 
 
 def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:

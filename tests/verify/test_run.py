@@ -104,6 +104,10 @@ def put(workspace: Workspace, file: str, source: str | None = None, **contract: 
     write_artifact(workspace.path(file), container.payload, changed)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def verdicts(report: verify.ParityReport) -> dict[str, str]:
     return {row.variant: row.verdict for row in report.rows}
 
@@ -345,6 +349,55 @@ def test_no_reference_and_nothing_to_verify_are_errors(
         verify.run(build, dataset, limits=EASY)
     with pytest.raises(UsageError, match="nothing to verify"):
         verify.run(Workspace(tmp_path), dataset, limits=EASY)
+
+
+def test_reports_can_be_written_elsewhere_and_the_build_stays_as_it_is(
+    build: Workspace, dataset: Dataset, tmp_path: Path
+) -> None:
+    before = contents(build.folder)
+    out = tmp_path / "new" / "reports"
+    report = verify.run(build, dataset, limits=EASY, out=out, junit=tmp_path / "parity.xml")
+    assert report.write_error is None
+    assert verify.read_report(out / build.PARITY) == report
+    assert {path.name for path in out.iterdir()} == {build.PARITY, build.REPORT}
+    assert (tmp_path / "parity.xml").read_text(encoding="utf-8").count("<testcase") == 5
+    assert contents(build.folder) == before
+
+
+def test_reports_are_not_put_into_a_build(build: Workspace, dataset: Dataset) -> None:
+    with pytest.raises(UsageError, match="leave --out out"):
+        verify.run(build, dataset, limits=EASY, out=build.folder)
+
+
+def test_a_build_that_cannot_be_written_keeps_its_verdicts_and_the_junit_file(
+    build: Workspace, dataset: Dataset, tmp_path: Path
+) -> None:
+    # A folder in the place of the page: what a read-only folder is for any user but root.
+    build.path(build.REPORT).mkdir()
+    report = verify.run(build, dataset, limits=EASY, junit=tmp_path / "parity.xml")
+    assert report.verdict == "PASS"
+    error = report.exit_error()
+    assert isinstance(error, WorkspaceError)
+    assert build.REPORT in error.problem
+    assert "--out FOLDER" in error.remedy
+    assert (tmp_path / "parity.xml").is_file()
+    assert "verify" not in build.manifest()["stages"]
+
+
+def test_a_junit_file_that_cannot_be_written_does_not_keep_the_reports_from_it(
+    build: Workspace, dataset: Dataset, tmp_path: Path
+) -> None:
+    report = verify.run(build, dataset, limits=EASY, junit=tmp_path / "missing" / "parity.xml")
+    assert report.write_error is not None
+    assert "--junit FILE" in report.write_error.remedy
+    assert verify.read_report(build.path(build.PARITY)).verdict == report.verdict == "PASS"
+
+
+def test_the_time_of_each_artifact_is_measured(build: Workspace, dataset: Dataset) -> None:
+    report = verify.run(build, dataset, limits=EASY)
+    times = [row.seconds for row in report.rows]
+    assert all(time is not None and time > 0 for time in times)
+    assert max(time or 0 for time in times[:4]) > (times[4] or 0)  # which was not made
 
 
 def test_importing_the_stage_is_light() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -9,15 +10,15 @@ from edgecnn.verify.table import render_table, rows_for_table
 from verify.synthetic import make_report
 
 
-def _text(report: ParityReport, width: int = 100) -> str:
+def _text(report: ParityReport, width: int = 80) -> str:
     buffer = io.StringIO()
     Console(file=buffer, width=width, highlight=False).print(render_table(report))
     return buffer.getvalue()
 
 
-def test_fits_100_columns_without_cutting_anything() -> None:
+def test_fits_80_columns_without_cutting_anything() -> None:
     text = _text(make_report())
-    assert max(len(line) for line in text.splitlines()) <= 100
+    assert max(len(line) for line in text.splitlines()) <= 80
     for whole in (
         "INCONCLUSIVE",
         "NOT MADE",
@@ -27,6 +28,18 @@ def test_fits_100_columns_without_cutting_anything() -> None:
         "opset too new",
     ):
         assert whole in text
+    assert "\u2026" not in text
+
+
+def test_a_long_file_name_is_folded_and_no_number_is_cut() -> None:
+    report = make_report("INCONCLUSIVE", "FAIL")
+    file = "the_leaves_of_every_tree_in_the_park-int8-dynamic.tflite"
+    rows = tuple(replace(row, variant="tflite-int8-dynamic", file=file) for row in report.rows)
+    text = _text(replace(report, rows=rows))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for whole in ("INCONCLUSIVE", "[29.68, 37.20]", "98.50"):
+        assert whole in text
+    assert file in "".join(line.split("  ")[0].strip() for line in text.splitlines())
     assert "\u2026" not in text
 
 
@@ -44,6 +57,14 @@ def test_what_was_not_judged_has_a_note_in_place_of_numbers() -> None:
     error, not_made = rows_for_table(make_report("ERROR", "NOT MADE"))
     assert (error.verdict, error.note) == ("ERROR", "calibrated on <test> images")
     assert (not_made.size, not_made.note) == ("\u2013", "opset too new")
+
+
+def test_a_note_that_several_share_is_told_once() -> None:
+    report = make_report("INCONCLUSIVE", "INCONCLUSIVE")
+    rows = (replace(report.rows[0], variant="onnx-fp32"), report.rows[1])
+    words = " ".join(_text(replace(report, rows=rows)).split())
+    assert words.count("images would decide") == 1
+    assert "onnx-fp32, tflite-fp16: About" in words
 
 
 def test_markup_in_names_is_shown_not_obeyed() -> None:

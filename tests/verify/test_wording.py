@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.verify.gate import Criterion
+from edgecnn.verify.judgement import Criterion
 from edgecnn.verify.wording import (
     criterion_sentence,
     p_text,

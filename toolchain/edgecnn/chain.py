@@ -7,10 +7,11 @@ skipped when the manifest says that it ran with the same key and its files are u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import (
     ConvertRequest,
     already_made,
@@ -30,7 +31,15 @@ if TYPE_CHECKING:
     from edgecnn.data import Dataset
     from edgecnn.verify import ParityReport
 
-__all__ = ["ChainResult", "ConvertRequest", "build", "convert", "train", "verify"]
+__all__ = [
+    "ChainResult",
+    "ConvertRequest",
+    "build",
+    "convert",
+    "recorded_conversion",
+    "train",
+    "verify",
+]
 
 StageState = Literal["made", "up to date"]
 
@@ -69,9 +78,10 @@ def train(
     """
     import json
 
-    dataset = _load(recipe, data, progress)
-    _train_if_needed(recipe, workspace, dataset, progress)
-    metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
+    with build_lock(workspace.folder):
+        dataset = _load(recipe, data, progress)
+        _train_if_needed(recipe, workspace, dataset, progress)
+        metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return metrics
 
 
@@ -92,17 +102,19 @@ def convert(
     labels = None if request.labels is None else read_labels(request.labels)
     source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
     recipe, workspace = recipe_of(source, request)
-    recipe = with_options(recipe, request, already_made(source, workspace, request))
-    dataset = _load(recipe, request.data, progress)
-    result = stage.run(
-        source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
-    )
+    with build_lock(workspace.folder):
+        recipe = with_options(recipe, request, already_made(source, workspace, request))
+        dataset = _load(recipe, request.data, progress)
+        result = stage.run(
+            source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
+        )
+        doubts = _doubts(workspace)
     assumed = (
         [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
         if source.origin == "foreign" and labels is None
         else []
     )
-    for note in (*assumed, *result.notes, *_doubts(workspace)):
+    for note in (*assumed, *result.notes, *doubts):
         progress.message(f"note: {note}")
     return workspace, result
 
@@ -114,6 +126,7 @@ def verify(
     images: int | None,
     limits: Mapping[str, float | None],
     threads: int,
+    out: Path | None,
     junit: Path | None,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[ParityReport, Path]:
@@ -128,46 +141,52 @@ def verify(
         images: How many evaluation images; None for all.
         limits: Limits that replace the recipe's; None leaves one as it is.
         threads: Threads of each runtime.
+        out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
         progress: Shows images.
 
     Returns:
-        The report, and where it can be read as a page.
+        The report, and where it can be read as a page. Where it could not be written, its
+        ``write_error`` says why.
     """
     from edgecnn import verify as stage
     from edgecnn.data import in_class_order
     from edgecnn.reference import read_reference
 
-    if junit is not None and not junit.absolute().parent.is_dir():
+    if junit is not None and not junit.parent.is_dir():
         raise UsageError(
             f"--junit {junit} is in a folder that does not exist",
+            observed=f"no folder {junit.parent}",
+            expected="a file in a folder that exists",
             remedy="make the folder first, or name a file elsewhere",
         )
     workspace, artifacts = build_of(target)
-    recipe = manifest_recipe(workspace)
-    wanted = {name: value for name, value in limits.items() if value is not None}
-    if wanted:
-        raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
-        recipe = of_command_line(raw)
-    partial = bool(artifacts is not None or images is not None or wanted)
-    # A model made elsewhere may number its classes otherwise than the data does.
-    reference = read_reference(workspace.path(Workspace.REFERENCE))
-    dataset = in_class_order(_load(recipe, data, progress), tuple(reference.class_names))
-    for note in _doubts(workspace):
-        progress.message(f"note: {note}")
-    report = stage.run(
-        workspace,
-        dataset,
-        limits=recipe.limits,
-        artifacts=artifacts,
-        images=images,
-        threads=threads,
-        partial=partial,
-        progress=progress,
-    )
-    if junit is not None:
-        stage.write_junit(junit, report)
-    return report, workspace.path(workspace.PARTIAL_REPORT if partial else workspace.REPORT)
+    with build_lock(workspace.folder, unless_read_only=True):
+        recipe = manifest_recipe(workspace)
+        wanted = {name: value for name, value in limits.items() if value is not None}
+        if wanted:
+            raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
+            recipe = of_command_line(raw)
+        partial = bool(artifacts is not None or images is not None or wanted)
+        # A model made elsewhere may number its classes otherwise than the data does.
+        reference = read_reference(workspace.path(Workspace.REFERENCE))
+        dataset = in_class_order(_load(recipe, data, progress), tuple(reference.class_names))
+        for note in _doubts(workspace):
+            progress.message(f"note: {note}")
+        report = stage.run(
+            workspace,
+            dataset,
+            limits=recipe.limits,
+            artifacts=artifacts,
+            images=images,
+            threads=threads,
+            partial=partial,
+            out=out,
+            junit=junit,
+            progress=progress,
+        )
+    place = workspace if out is None else Workspace(out)
+    return report, place.path(place.PARTIAL_REPORT if partial else place.REPORT)
 
 
 def build(
@@ -184,8 +203,14 @@ def build(
     Returns:
         What it came to. An artifact that failed is part of it, not an exception.
     """
+    with build_lock(workspace.folder):
+        return _build(recipe, workspace, _load(recipe, data, progress), progress)
+
+
+def _build(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> ChainResult:
     stages: dict[str, StageState] = {}
-    dataset = _load(recipe, data, progress)
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
@@ -224,6 +249,8 @@ def _train_if_needed(
     if recipe.model.architecture is None:
         raise UsageError(
             f"{recipe.model.name} was made elsewhere and cannot be trained here",
+            observed="a recipe without model.architecture",
+            expected="a network that edgecnn trains",
             remedy="convert it: edgecnn convert MODEL",
         )
     if _skips(workspace, "train", stage.key(recipe, dataset), progress):
@@ -245,12 +272,26 @@ def _convert_if_needed(
 
     source = stage.find_source(workspace.folder)
     if _skips(workspace, "convert", stage.key(source, recipe, dataset), progress):
-        recorded = [stage.VariantRow(**row) for row in workspace.manifest()["variants"]]
-        return "up to date", stage.ConvertResult(rows=tuple(recorded)).exit_error()
+        return "up to date", recorded_conversion(workspace).exit_error()
     result = stage.run(source, recipe, workspace, dataset, runtime=None, progress=progress)
     for note in result.notes:
         progress.message(f"note: {note}")
     return "made", result.exit_error()
+
+
+def recorded_conversion(workspace: Workspace) -> ConvertResult:
+    """Return what the manifest says a conversion came to.
+
+    Raises:
+        WorkspaceError: If the manifest is damaged.
+    """
+    from edgecnn.convert import ConvertResult, VariantRow
+
+    known = [field.name for field in fields(VariantRow)]
+    rows = workspace.manifest()["variants"]
+    return ConvertResult(
+        rows=tuple(VariantRow(**{key: row[key] for key in known if key in row}) for row in rows)
+    )
 
 
 def _verify_if_needed(

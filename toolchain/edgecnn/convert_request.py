@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from edgecnn.errors import RecipeError, UsageError
+from edgecnn.build_lock import build_lock
+from edgecnn.errors import DataError, LabelsError, RecipeError, UsageError
 from edgecnn.locate import data_section, manifest_recipe
 from edgecnn.recipe import Recipe, load_recipe, parse_recipe
 from edgecnn.workspace import Workspace, default_build_folder
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from edgecnn.convert import Source
 
 __all__ = ["ConvertRequest", "already_made", "of_command_line", "recipe_of", "with_options"]
+
+_CLASSES_OF_BOTH: Final = 10  # CIFAR-10 and the embedded digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +59,12 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
     if request.data is None:
         raise UsageError(
             f"{request.source} has no recipe, so its images are not known",
+            observed="no --data",
             expected="--data: images to calibrate int8 with and to prove the files on",
             remedy="give --data PATH (a folder of class folders), --data cifar10 or --data digits",
         )
+    folder = request.out or Path("build") / source.name
+    _check_before_loading(source, request, folder)
     from edgecnn.convert import input_size
 
     raw = {
@@ -67,8 +73,58 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
     }
     recipe = parse_recipe(raw, source=f"the options given for {request.source}")
     model = recipe.model.model_copy(update={"architecture": None})
-    folder = request.out or Path("build") / source.name
     return recipe.model_copy(update={"model": model}), Workspace(folder)
+
+
+def _check_before_loading(source: Source, request: ConvertRequest, folder: Path) -> None:
+    """Refuse what can be seen to fail before TensorFlow, which takes seconds, loads the model.
+
+    Raises:
+        UsageError: If a variant, the opset, the IR version or the runtime cannot be.
+        DataError: If there are no images where ``--data`` says.
+        LabelsError: If the labels are not as many as the data's classes.
+        WorkspaceError: If the build's folder cannot be made or written.
+    """
+    from edgecnn.convert import parse_runtime
+
+    draft = parse_recipe({"model": {"name": source.name}}, source="the source's name")
+    with_options(draft, request, [])
+    if request.runtime is not None:
+        parse_runtime(request.runtime)
+    classes = _count_classes(str(request.data))
+    if source.labels is not None and len(source.labels) != classes:
+        raise LabelsError(
+            f"{request.labels} does not name the classes of the data",
+            observed=f"{len(source.labels)} names; {request.data} has {classes} classes",
+            expected="one name per class, in the order of the model's outputs",
+            remedy="name every class of the data, and no other, in the labels file",
+        )
+    # It goes again if it stays empty.
+    with build_lock(folder):
+        pass
+
+
+def _count_classes(data: str) -> int:
+    """Return how many classes the data named on the command line has."""
+    section = data_section(data, (None, None, 3))
+    if section["name"] != "folder":
+        return _CLASSES_OF_BOTH
+    root = Path(data)
+    if not root.is_dir():
+        raise DataError(
+            f"{root} is a file" if root.exists() else f"the data folder {root} does not exist",
+            observed="a file" if root.exists() else "nothing there",
+            expected="a folder with one sub-folder of images per class",
+            remedy="check the path given with --data",
+        )
+    names = _folders(root)
+    if {"train", "test"} <= names <= {"train", "validation", "test"}:
+        names = _folders(root / "train") or names
+    return len(names)
+
+
+def _folders(root: Path) -> set[str]:
+    return {path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."}
 
 
 def already_made(source: Source, workspace: Workspace, request: ConvertRequest) -> list[str]:
@@ -102,4 +158,9 @@ def of_command_line(raw: dict[str, Any]) -> Recipe:
     try:
         return parse_recipe(raw, source="the command line")
     except RecipeError as error:
-        raise UsageError(error.problem, remedy="mend the options named above") from error
+        raise UsageError(
+            error.problem,
+            observed=error.observed or "values that the options gave",
+            expected=error.expected or "values that a recipe may have",
+            remedy="mend the options named above",
+        ) from error

@@ -1,7 +1,6 @@
 """The workstation's part of the error tree; each class has its own exit code.
 
-    EdgeError (edgecnn_runner.errors, which also holds the codes 10 to 17)
-    ├── UsageError                2  the command line asks for something that cannot be
+    EdgeError (edgecnn_runner.errors, which also holds the codes 2, 10 to 17 and 25)
     ├── ParityFailError           3  an artifact does not follow its float model
     ├── ParityInconclusiveError   4  too few images to tell
     ├── RecipeError              20  a recipe has mistakes
@@ -9,12 +8,12 @@
     ├── ChecksumError            22  a data file is not the one that was published
     ├── DownloadError            23  a download failed
     ├── CalibrationError         24  calibration images are empty, missing or overlap evaluation
-    ├── LabelsError              25  labels do not fit the model or the data
     ├── SourceModelError         26  a model to convert cannot be loaded or is not a classifier
     ├── ConversionError          27  at least one variant could not be made
     ├── TrainingError            28  training diverged or cannot resume
     ├── WorkspaceError           29  a build folder cannot be written or is damaged
-    └── CheckError               30  doctor found something that has to be fixed
+    ├── CheckError               30  doctor found something that has to be fixed
+    └── BuildInUseError          31  another process is at work in a build folder
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -27,15 +26,18 @@ from edgecnn_runner.errors import (
     ContractError,
     EdgeError,
     ImageError,
+    LabelsError,
     OutputError,
     RuntimeMissingError,
     RuntimeTooOldError,
     ScoreError,
     SelfTestError,
+    UsageError,
 )
 
 __all__ = [
     "ArtifactError",
+    "BuildInUseError",
     "CalibrationError",
     "CheckError",
     "ChecksumError",
@@ -59,12 +61,6 @@ __all__ = [
     "UsageError",
     "WorkspaceError",
 ]
-
-
-class UsageError(EdgeError):
-    """The command line asks for something that cannot be; Typer's own usage errors exit 2 too."""
-
-    exit_code = 2
 
 
 class ParityFailError(EdgeError):
@@ -109,12 +105,6 @@ class CalibrationError(EdgeError):
     exit_code = 24
 
 
-class LabelsError(EdgeError):
-    """The labels given do not fit the model's outputs or the data's classes."""
-
-    exit_code = 25
-
-
 class SourceModelError(EdgeError):
     """A model to convert cannot be loaded, or is not an image classifier."""
 
@@ -143,3 +133,9 @@ class CheckError(EdgeError):
     """``edgecnn doctor`` found something that has to be fixed."""
 
     exit_code = 30
+
+
+class BuildInUseError(EdgeError):
+    """Another process trains, converts or verifies in a build folder; nothing was changed."""
+
+    exit_code = 31

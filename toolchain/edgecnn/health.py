@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from edgecnn.errors import CheckError, EdgeError
+from edgecnn.quantities import size_text
 
 __all__ = ["Check", "check_machine", "exit_error"]
 
@@ -25,6 +26,7 @@ State = Literal["ok", "note", "bad"]
 
 _NEEDED: Final = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
 _START_SECONDS: Final = 60
+_ENOUGH_BYTES: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ def exit_error(checks: Sequence[Check]) -> EdgeError | None:
         return None
     return CheckError(
         f"{len(bad)} of {len(checks)} checks need a fix: {', '.join(c.name for c in bad)}",
+        observed="; ".join(f"{check.name}: {check.found}" for check in bad),
+        expected="no check that needs a fix",
         remedy="; ".join(check.fix for check in bad),
     )
 
@@ -192,12 +196,21 @@ def _cifar10() -> Check:
 
 
 def _disk() -> Check:
-    free = shutil.disk_usage(Path.cwd()).free
-    enough = free > 1 << 30
-    writable = os.access(Path.cwd(), os.W_OK)
+    try:
+        here = Path.cwd()
+        free = shutil.disk_usage(here).free
+    except OSError as error:
+        return Check(
+            name="Disk",
+            state="bad",
+            found=f"the current folder cannot be looked at: {error.strerror or error}",
+            fix="cd to a folder that exists and that you may read",
+        )
+    enough = free > _ENOUGH_BYTES
+    writable = os.access(here, os.W_OK)
     return Check(
         name="Disk",
         state="ok" if enough and writable else "bad",
-        found=f"{free / 1e9:.1f} GB free here, {'writable' if writable else 'not writable'}",
+        found=f"{size_text(free)} free here, {'writable' if writable else 'not writable'}",
         fix="" if enough and writable else "work in a writable folder with at least 1 GB free",
     )

@@ -1,4 +1,4 @@
-"""An inspection as tables for a terminal, readable at 100 columns."""
+"""An inspection as tables for a terminal, readable at 80 columns."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
         if not workspace.is_build():
             raise WorkspaceError(
                 f"{path} is not in a build, so the float model's scores for it are not known",
+                observed=f"no {Workspace.MANIFEST} beside it",
                 expected=f"{workspace.path(Workspace.MANIFEST)}",
                 remedy="verify it where it was made, or make a build of its float model: "
                 "edgecnn convert MODEL --data PATH",
@@ -48,16 +49,25 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
     except RecipeError as error:
         raise WorkspaceError(
             f"{path} is neither a build, a recipe, nor a model file",
+            observed=_what_is_at(path),
+            expected=f"a folder with {Workspace.MANIFEST} or recipe.toml, or a file in a build",
             remedy="make a build first: edgecnn build RECIPE, or edgecnn demo",
         ) from error
     workspace = Workspace(default_build_folder(recipe_file))
     if not workspace.is_build():
         raise WorkspaceError(
             f"{recipe_file} has not been built yet",
+            observed=f"no {Workspace.MANIFEST} in {workspace.folder}",
             expected=f"a build in {workspace.folder}",
             remedy=f"edgecnn build {path}",
         )
     return workspace, None
+
+
+def _what_is_at(path: Path) -> str:
+    if path.is_dir():
+        return "a folder with neither of them"
+    return "a file" if path.is_file() else "nothing there"
 
 
 def manifest_recipe(workspace: Workspace) -> Recipe:
@@ -72,6 +82,7 @@ def manifest_recipe(workspace: Workspace) -> Recipe:
         raise WorkspaceError(
             f"{workspace.folder} is not a finished build",
             observed="no recipe in its manifest",
+            expected="the recipe that it was built with",
             remedy="run edgecnn build RECIPE, or edgecnn convert MODEL, to the end",
         )
     return parse_recipe(manifest["recipe"], source=str(workspace.path(Workspace.MANIFEST)))
@@ -108,6 +119,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
     if not equals or not all(parts):
         raise UsageError(
             f"--set {override} is not KEY=VALUE",
+            observed=override,
             expected="for example --set train.epochs=5",
             remedy="write the recipe's table and key with a dot between, and a value",
         )
@@ -122,6 +134,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
             raise UsageError(
                 f"--set {override} goes into {part}, which is a value and not a table",
                 observed=f"{part} = {inner!r}",
+                expected=f"a key without a part behind {part}",
                 remedy="name a key of the recipe: edgecnn init FOLDER writes one with all of them",
             )
         table = inner

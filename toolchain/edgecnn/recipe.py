@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes
+from edgecnn.recipe_section import Section
+from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
 
 __all__ = [
     "ARCHITECTURES",
@@ -26,6 +28,7 @@ __all__ = [
     "Calibration",
     "Convert",
     "Data",
+    "Distillation",
     "Limits",
     "Model",
     "Optimizer",
@@ -57,17 +60,11 @@ DEFAULT_VARIANTS: Final[tuple[Variant, ...]] = (
     "onnx-int8",
 )
 
-Architecture = Literal["seed_cnn", "tiny_cnn"]
+Architecture = Literal["seed_cnn", "resnet8", "wren", "tiny_cnn"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 
 
-class _Section(BaseModel):
-    # Strict would refuse `1` where `1.0` is meant, which TOML authors write all the time;
-    # unknown keys are refused, since they are nearly always misspelt ones.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Model(_Section):
+class Model(Section):
     """Which network, and what it is called."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
@@ -79,7 +76,7 @@ class Model(_Section):
 _Side = Annotated[int, Field(ge=4, le=4096)]
 
 
-class Data(_Section):
+class Data(Section):
     """Which images, and how they are split."""
 
     name: Literal["cifar10", "digits", "folder"] = "cifar10"
@@ -103,43 +100,7 @@ class Data(_Section):
         return (value, value) if isinstance(value, int) else value
 
 
-class Augment(_Section):
-    """Random changes to training images; none by default, as in the notebook."""
-
-    crop: Annotated[int, Field(ge=0, le=64)] = 0
-    """Pixels of reflected border from which a random crop is taken."""
-    flip: bool = False
-    """Mirror half of the images left to right."""
-
-
-class Optimizer(_Section):
-    """Optimizer and learning-rate schedule; the defaults are Keras's RMSprop."""
-
-    name: Literal["rmsprop", "sgd", "adam", "adamw"] = "rmsprop"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """For ``sgd`` (with Nesterov) and ``rmsprop``."""
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decoupled, for ``adamw``."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
-    """Epochs of linear warm-up before the schedule."""
-
-
-class Train(_Section):
-    """How long, how fast, and how repeatable."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
-    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    """``auto`` trains in bfloat16 where the processor has instructions for it."""
-    deterministic: bool = False
-    """Same weights from the same recipe on the same machine; slower."""
-    optimizer: Optimizer = Optimizer()
-
-
-class Convert(_Section):
+class Convert(Section):
     """Which files to make."""
 
     variants: tuple[Variant, ...] = DEFAULT_VARIANTS
@@ -157,7 +118,7 @@ class Convert(_Section):
         return value
 
 
-class Calibration(_Section):
+class Calibration(Section):
     """Training images that the int8 variants take their ranges from."""
 
     images: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -165,7 +126,7 @@ class Calibration(_Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
-class Limits(_Section):
+class Limits(Section):
     """What an artifact may lose against its float model."""
 
     max_drop: Annotated[float, Field(gt=0, le=100)] = 1.0
@@ -176,7 +137,7 @@ class Limits(_Section):
     """Recall of the class that loses most, percentage points."""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A whole recipe, validated, with its defaults filled in."""
 
     model: Model
@@ -208,6 +169,7 @@ def find_recipe(path: Path) -> Path:
     if not candidate.is_file():
         raise RecipeError(
             f"no recipe at {path}",
+            observed="a folder without recipe.toml" if path.is_dir() else "no such file",
             expected="a recipe.toml, or a folder that holds one",
             remedy="make one with: edgecnn init FOLDER",
         )
@@ -234,6 +196,8 @@ def load_recipe(path: Path) -> Recipe:
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(
             f"{file} is not readable as TOML: {error}",
+            observed=str(error),
+            expected="a TOML file in UTF-8",
             remedy="mend the line named above; edgecnn init FOLDER writes a recipe to compare with",
         ) from error
     return parse_recipe(raw, source=str(file), folder=file.resolve().parent)
@@ -265,13 +229,24 @@ def parse_recipe(raw: Mapping[str, Any], *, source: str, folder: Path | None = N
         listed = "\n".join(f"  {line}" for line in lines)
         raise RecipeError(
             f"{source} has {count}:\n{listed}",
+            observed=count,
+            expected="keys and values as edgecnn init explains them",
             remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
             "key explained",
         ) from cause
-    if folder is not None and recipe.data.path is not None:
-        data = recipe.data.model_copy(update={"path": folder / recipe.data.path})
-        recipe = recipe.model_copy(update={"data": data})
-    return recipe
+    return recipe if folder is None else _relative_to(folder, recipe)
+
+
+def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
+    """Return the recipe with its paths taken relative to a folder."""
+    data, train = recipe.data, recipe.train
+    if data.path is not None:
+        data = data.model_copy(update={"path": folder / data.path})
+    teacher = train.distillation.teacher
+    if teacher is not None:
+        distillation = train.distillation.model_copy(update={"teacher": folder / teacher})
+        train = train.model_copy(update={"distillation": distillation})
+    return recipe.model_copy(update={"data": data, "train": train})
 
 
 def _explain(mistake: ErrorDetails) -> str:

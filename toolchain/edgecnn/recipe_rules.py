@@ -29,9 +29,16 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     momentum, decay = optimizer.get("momentum", 0), optimizer.get("weight_decay", 0)
     if momentum and name in ("adam", "adamw"):
         yield f"train.optimizer.momentum = {momentum!r}: not for {name!r}"
-    if decay and name in ("rmsprop", "sgd", "adam"):
-        yield f"train.optimizer.weight_decay = {decay!r}: only for 'adamw', not for {name!r}"
+    if decay and name in ("rmsprop", "adam"):
+        yield (
+            f"train.optimizer.weight_decay = {decay!r}: only for 'sgd' and 'adamw', "
+            f"not for {name!r}"
+        )
     warmup, epochs = optimizer.get("warmup_epochs", 0), train.get("epochs", 40)
+    distillation = _table(train, "distillation")
+    alone = sorted(set(distillation) - {"teacher"})
+    if alone and "teacher" not in distillation:
+        yield f"train.distillation.teacher: missing; required with {', '.join(alone)}"
     numbers = isinstance(warmup, (int, float)) and isinstance(epochs, int)
     if numbers and warmup > 0 and warmup >= epochs:
         yield f"train.optimizer.warmup_epochs = {warmup!r}: less than train.epochs = {epochs}"

@@ -91,6 +91,8 @@ def read_reference(path: Path) -> Reference:
     except _UNREADABLE as error:
         raise WorkspaceError(
             f"cannot read the reference scores {path} ({error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"the scores that train or convert writes to {path.name}",
             remedy="make them again: edgecnn convert SOURCE (or edgecnn train RECIPE)",
         ) from error
     rows = reference.labels.size
@@ -103,6 +105,7 @@ def read_reference(path: Path) -> Reference:
         raise WorkspaceError(
             f"the reference scores {path} do not fit together",
             observed=f"scores {reference.scores.shape}, {rows} labels, {len(reference.ids)} ids",
+            expected="a row of float scores for each label and id, a column for each class",
             remedy="make them again: edgecnn convert SOURCE (or edgecnn train RECIPE)",
         )
     return reference

@@ -7,8 +7,9 @@ from importlib import resources
 from pathlib import Path
 
 from edgecnn.errors import UsageError
+from edgecnn.os_errors import wrap_os_errors
 from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import wrap_os_errors, write_whole
+from edgecnn_runner.output import whole_file
 
 __all__ = ["demo_recipe", "make_project"]
 
@@ -34,19 +35,23 @@ def make_project(folder: Path) -> list[Path]:
     if recipe.exists():
         raise UsageError(
             f"{recipe} exists already and was left as it is",
+            observed="a recipe of your own",
+            expected="a folder without one",
             remedy="name another folder, or delete the recipe first",
         )
     images = folder / "images"
     if folder.is_dir() and not images.is_dir() and any(folder.iterdir()):
         raise UsageError(
             f"{folder} holds other things and was left as it is",
+            observed=", ".join(sorted(entry.name for entry in folder.iterdir())[:6]),
             expected="a new or empty folder, or one with your images in images/",
             remedy="name another folder",
         )
-    with wrap_os_errors(folder):
+    with wrap_os_errors(folder, elsewhere="name another folder"):
         images.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^a-z0-9_.-]+", "_", folder.resolve().name.lower()).strip("_.-") or "model"
-    write_whole(recipe, _template("recipe.toml").replace("@NAME@", name[:64]))
+        name = re.sub(r"[^a-z0-9_.-]+", "_", folder.resolve().name.lower()).strip("_.-") or "model"
+        with whole_file(recipe) as file:
+            file.write(_template("recipe.toml").replace("@NAME@", name[:64]).encode())
     return [recipe, images]
 
 

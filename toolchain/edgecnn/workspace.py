@@ -8,16 +8,17 @@ the manifest is the rest of an interrupted run and is made again.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 from edgecnn.errors import WorkspaceError
+from edgecnn.manifest import MANIFEST_SCHEMA, manifest_problem
+from edgecnn.os_errors import wrap_os_errors
 from edgecnn_runner.output import PART_SUFFIX, whole_file
 
 __all__ = [
@@ -31,8 +32,6 @@ __all__ = [
     "write_json",
     "write_whole",
 ]
-
-MANIFEST_SCHEMA: Final = 1
 
 _PART_SECONDS: Final = 3600
 
@@ -100,11 +99,15 @@ class Workspace:
         if not path.exists():
             return {"schema": MANIFEST_SCHEMA, "stages": {}, "files": {}, "variants": []}
         try:
-            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            manifest: dict[str, Any] = json.loads(
+                path.read_text(encoding="utf-8"), parse_constant=_no_number
+            )
             schema = manifest["schema"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise WorkspaceError(
                 f"{path} is damaged ({error})",
+                observed=f"{type(error).__name__}: {error}",
+                expected=f"the JSON object that edgecnn writes, schema {MANIFEST_SCHEMA}",
                 remedy=f"delete the folder {self.folder} and build again",
             ) from error
         if schema != MANIFEST_SCHEMA:
@@ -114,10 +117,12 @@ class Workspace:
                 expected=f"schema {MANIFEST_SCHEMA}",
                 remedy=f"delete the folder {self.folder} and build again",
             )
-        problem = next(_manifest_problems(manifest), None)
+        problem = manifest_problem(manifest)
         if problem is not None:
             raise WorkspaceError(
                 f"{path} is damaged: {problem}",
+                observed=problem,
+                expected=f"entries as edgecnn writes them, schema {MANIFEST_SCHEMA}",
                 remedy=f"delete the folder {self.folder} and build again",
             )
         return manifest
@@ -133,12 +138,14 @@ class Workspace:
     def _is_intact(self, name: str, manifest: Mapping[str, Any]) -> bool:
         path = self.path(name)
         entry = manifest["files"].get(name)
-        return (
-            entry is not None
-            and path.is_file()
-            and path.stat().st_size == entry["bytes"]
-            and file_digest(path) == entry["sha256"]
-        )
+        try:
+            return (
+                entry is not None
+                and path.stat().st_size == entry["bytes"]
+                and file_digest(path) == entry["sha256"]
+            )
+        except OSError:
+            return False  # gone, or nothing that can be read: the stage makes it anew
 
     def record_stage(
         self, stage: str, *, key: str, files: list[str], entries: Mapping[str, Any]
@@ -162,42 +169,14 @@ class Workspace:
         manifest["stages"][stage] = {"key": key, "files": sorted(files)}
         for name in files:
             path = self.path(name)
-            manifest["files"][name] = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+            with wrap_os_errors(path):
+                entry = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+            manifest["files"][name] = entry
         write_json(self.path(self.MANIFEST), manifest)
 
 
-def _manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with a manifest.
-
-    A build may come from somebody else, and stages delete and hash what a manifest names: names
-    must stay inside the folder.
-    """
-    for key in ("source", "tools", "recipe"):
-        if not isinstance(manifest.get(key, {}), dict):
-            yield f"{key} is of a wrong type"
-    stages, files, variants = (manifest.get(key) for key in ("stages", "files", "variants"))
-    if not (isinstance(stages, dict) and isinstance(files, dict) and isinstance(variants, list)):
-        yield "stages, files or variants is missing or of a wrong type"
-        return
-    names: list[object] = [*files]
-    for name, stage in stages.items():
-        if not (isinstance(stage, dict) and isinstance(stage.get("files"), list)):
-            yield f"the stage {name} has no list of files"
-            return
-        if not isinstance(stage.get("key"), str):
-            yield f"the stage {name} has no key"
-        names += stage["files"]
-    for row in variants:
-        if not (isinstance(row, dict) and {"variant", "status", "file"} <= set(row)):
-            yield "a variant has no name, status or file"
-            return
-        names.append(row["file"] or "none")
-    for entry in files.values():
-        if not (isinstance(entry, dict) and {"sha256", "bytes"} <= set(entry)):
-            yield "a file has no digest or size"
-    for name in names:
-        if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
-            yield f"{name!r} is not the name of a file in this folder"
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def default_build_folder(recipe_file: Path) -> Path:
@@ -241,25 +220,6 @@ def write_json(path: Path, value: object) -> None:
         WorkspaceError: See ``atomic_file``.
     """
     write_whole(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
-@contextlib.contextmanager
-def wrap_os_errors(path: Path) -> Iterator[None]:
-    """Turn operating-system errors on ``path`` into a ``WorkspaceError`` with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        remedies = {
-            errno.ENOSPC: "free some space, or write elsewhere, with --out FOLDER",
-            errno.EDQUOT: "free some of your quota, or write elsewhere, with --out FOLDER",
-            errno.EROFS: "the file system is read-only; write elsewhere, with --out FOLDER",
-            errno.EACCES: "you may not write there; write elsewhere, with --out FOLDER",
-            errno.EPERM: "you may not write there; write elsewhere, with --out FOLDER",
-        }
-        raise WorkspaceError(
-            f"cannot write {path}: {error.strerror or error}",
-            remedy=remedies.get(error.errno or 0, "check the path and the disk"),
-        ) from error
 
 
 def file_digest(path: Path) -> str:

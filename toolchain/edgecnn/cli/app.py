@@ -25,8 +25,19 @@ from edgecnn.cli import (
     train,
     verify,
 )
-from edgecnn.cli.render import INTERRUPTED, explain, full_output, report_bug, report_error, say
-from edgecnn_runner.errors import EdgeError
+from edgecnn.cli.render import (
+    INTERRUPTED,
+    READER_GONE,
+    drop_output,
+    explain,
+    full_output,
+    report_bug,
+    report_error,
+    say,
+)
+from edgecnn.cli.usage import USAGE_ERRORS, refuse_empty_values, shows_help, usage_error
+from edgecnn.errors import EdgeError, UsageError
+from edgecnn.interrupts import remember_interrupts, was_interrupted
 
 __all__ = ["app", "main"]
 
@@ -82,17 +93,39 @@ def main() -> None:
         # A class name or a bar that the terminal has no character for must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    remember_interrupts()
     try:
-        app(prog_name="edgecnn")
+        code = _exit_code()
+    except KeyboardInterrupt:  # while an error was being shown
+        code = INTERRUPTED
+    if was_interrupted():
+        say("interrupted\n")
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    try:
+        refuse_empty_values(sys.argv[1:])
+        code = app(prog_name="edgecnn", standalone_mode=False)
     except EdgeError as error:
-        sys.exit(report_error(error))
+        return INTERRUPTED if was_interrupted() else report_error(error)
+    except USAGE_ERRORS as error:
+        if shows_help(error):
+            return UsageError.exit_code
+        return report_error(usage_error(error, sys.argv[1:]))
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # Typer's word for Ctrl-C
-            say("interrupted\n")
-        raise
+        # How Typer and rich end a program whose reader went away while they wrote.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        drop_output()
+        return READER_GONE
     except OSError as error:
+        if was_interrupted():
+            return INTERRUPTED
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            sys.exit(report_bug(error))
-        sys.exit(explain(full_output(error)))
+            return report_bug(error)
+        return explain(full_output(error))
     except Exception as error:  # noqa: BLE001 - the last resort: anything here is a bug of ours
-        sys.exit(report_bug(error))
+        return INTERRUPTED if was_interrupted() else report_bug(error)
+    return int(code or 0)

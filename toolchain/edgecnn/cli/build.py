@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from edgecnn.cli.options import (
-    DataOption,
-    JsonOption,
-    OutOption,
-    QuietOption,
-    RecipeArgument,
-    SetOption,
-)
+from edgecnn.cli.options import RecipeRun, of_recipe
 
 __all__ = ["build"]
 
 
-def build(
-    recipe: RecipeArgument,
-    out: OutOption = None,
-    data: DataOption = None,
-    settings: SetOption = None,
-    quiet: QuietOption = False,
-    json_output: JsonOption = False,
-) -> None:
+@of_recipe
+def build(asked: RecipeRun) -> None:
     """Run the whole chain of a recipe: train, convert, verify.
 
     Stages whose inputs and results have not changed are skipped. Exits like
@@ -35,9 +22,9 @@ def build(
     from edgecnn.cli.tables import print_build
     from edgecnn.locate import load_recipe_with, workspace_of_recipe
 
-    loaded = load_recipe_with(recipe, settings or [])
-    workspace = workspace_of_recipe(recipe, out)
-    progress = terminal_progress(quiet=quiet)
-    result = chain.build(loaded, workspace, data=data, progress=progress)
-    print_build(out_console(), workspace, result, json_output=json_output)
+    recipe = load_recipe_with(asked.recipe, asked.settings)
+    workspace = workspace_of_recipe(asked.recipe, asked.out)
+    progress = terminal_progress(quiet=asked.quiet)
+    result = chain.build(recipe, workspace, data=asked.data, progress=progress)
+    print_build(out_console(), workspace, result, json_output=asked.json_output)
     exit_for(result.error)

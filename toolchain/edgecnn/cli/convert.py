@@ -65,7 +65,7 @@ def convert(
     """
     from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import exit_for, out_console, print_json, program
+    from edgecnn.cli.render import command_line, exit_for, out_console, print_json
     from edgecnn.cli.tables import variants_table
 
     workspace, result = chain.convert(
@@ -87,5 +87,6 @@ def convert(
     else:
         console = out_console()
         console.print(variants_table(result.to_rows()))
-        console.print(f"next: {program()} verify {workspace.folder}", markup=False, soft_wrap=True)
+        following = command_line("verify", workspace.folder)
+        console.print(f"next: {following}", markup=False, soft_wrap=True)
     exit_for(result.exit_error())

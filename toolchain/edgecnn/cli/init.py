@@ -22,9 +22,7 @@ def init(
 
     Example: edgecnn init leaves
     """
-    import shlex
-
-    from edgecnn.cli.render import out_console, print_json, program
+    from edgecnn.cli.render import command_line, out_console, print_json
     from edgecnn.scaffold import make_project
 
     made = make_project(folder)
@@ -36,7 +34,7 @@ def init(
         console.print(f"made {path}", markup=False, soft_wrap=True)
     console.print(
         f"\nNext: put your images into {folder}/images/<class>/, then\n"
-        f"  {program()} build {shlex.quote(str(folder))}",
+        f"  {command_line('build', folder)}",
         markup=False,
         soft_wrap=True,
     )

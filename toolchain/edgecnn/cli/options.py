@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +16,11 @@ __all__ = [
     "LabelsOption",
     "OutOption",
     "QuietOption",
-    "RecipeArgument",
-    "SetOption",
+    "RecipeRun",
     "ThreadsOption",
+    "of_recipe",
 ]
 
-RecipeArgument = Annotated[
-    Path, typer.Argument(metavar="RECIPE", help="A recipe.toml, or the folder that holds it.")
-]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -45,14 +44,6 @@ JsonOption = Annotated[
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no messages; errors still show.")
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override one recipe key for this run, e.g. train.epochs=5. Repeatable.",
-    ),
-]
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=64, help="Threads of the runtime.")
 ]
@@ -73,3 +64,62 @@ InputRangeOption = Annotated[
         "for a model that does not say.",
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeRun:
+    """What a command that follows a recipe was asked.
+
+    Attributes:
+        recipe: The recipe, or its folder.
+        out: The build folder; None for the default.
+        data: Where the images are, where the recipe does not say.
+        settings: ``KEY=VALUE`` texts that override keys of the recipe.
+        quiet: Whether to show no progress.
+        json_output: Whether the result is to be JSON.
+    """
+
+    recipe: Path
+    out: Path | None
+    data: str | None
+    settings: list[str]
+    quiet: bool
+    json_output: bool
+
+
+def of_recipe(command: Callable[[RecipeRun], None]) -> Callable[..., None]:
+    """Give a command the arguments and options of every command that follows a recipe."""
+
+    def parsed(
+        recipe: Annotated[
+            Path,
+            typer.Argument(metavar="RECIPE", help="A recipe.toml, or the folder that holds it."),
+        ],
+        out: OutOption = None,
+        data: DataOption = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--set",
+                metavar="KEY=VALUE",
+                help="Override one recipe key for this run, e.g. train.epochs=5. Repeatable.",
+            ),
+        ] = None,
+        quiet: QuietOption = False,
+        json_output: JsonOption = False,
+    ) -> None:
+        command(
+            RecipeRun(
+                recipe=recipe,
+                out=out,
+                data=data,
+                settings=settings or [],
+                quiet=quiet,
+                json_output=json_output,
+            )
+        )
+
+    # Typer takes the name and the help from these; functools.wraps would also pass on the
+    # signature.
+    parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__
+    return parsed

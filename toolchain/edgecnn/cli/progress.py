@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgecnn.cli.render import err_console, is_terminal
+from edgecnn.interrupts import interruptible
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 
 if TYPE_CHECKING:
@@ -61,4 +62,4 @@ class _TerminalProgress:
 
 def terminal_progress(*, quiet: bool = False) -> Progress:
     """Return the progress a command shows; nothing at all when ``quiet``."""
-    return NO_PROGRESS if quiet else _TerminalProgress(err_console())
+    return interruptible(NO_PROGRESS if quiet else _TerminalProgress(err_console()))

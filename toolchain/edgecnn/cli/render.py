@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from edgecnn_runner.errors import EdgeError, OutputError
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "INTERRUPTED",
     "READER_GONE",
+    "command_line",
+    "drop_output",
     "err_console",
     "exit_for",
     "explain",
@@ -23,11 +27,10 @@ __all__ = [
     "is_terminal",
     "out_console",
     "print_json",
-    "program",
     "report_bug",
     "report_error",
     "say",
-    "size_text",
+    "wants_json",
 ]
 
 
@@ -65,13 +68,19 @@ def say(text: str) -> None:
         sys.stderr.write(text)
 
 
-def program() -> str:
-    """Return what to type for this program: ``edgecnn``, or its path if it is not on PATH."""
+def command_line(*arguments: str | Path) -> str:
+    """Return what to type to run this program with these arguments, as a shell wants it.
+
+    The program is ``edgecnn``, or the shorter of its two paths if it is not on PATH.
+    """
+    import shlex
     import shutil
 
-    if shutil.which("edgecnn") or not sys.argv[0].endswith("edgecnn"):
-        return "edgecnn"
-    return os.path.relpath(sys.argv[0])
+    program = "edgecnn"
+    if not shutil.which(program) and sys.argv[0].endswith("edgecnn"):
+        paths = (os.path.relpath(sys.argv[0]), os.path.abspath(sys.argv[0]))  # noqa: PTH100 - links stay
+        program = min(paths, key=len)
+    return shlex.join([program, *map(str, arguments)])
 
 
 def print_json(value: Any) -> None:
@@ -88,14 +97,20 @@ def print_json(value: Any) -> None:
 def full_output(error: OSError) -> OutputError:
     """Return the error for output that could not be written."""
     return OutputError(
-        f"the output cannot be written: {error.strerror}",
+        "the output cannot be written",
+        observed=f"{error.strerror} ({errno.errorcode.get(error.errno or 0, 'unknown')})",
+        expected="room for it where standard output goes",
         remedy="free some space, or send the output elsewhere",
     )
 
 
-def _reader_gone() -> NoReturn:
-    # Python would complain again when it flushes stdout at exit.
+def drop_output() -> None:
+    """Send the rest of the output nowhere: Python would complain when it flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reader_gone() -> NoReturn:
+    drop_output()
     raise SystemExit(READER_GONE)
 
 
@@ -150,12 +165,3 @@ def report_bug(error: Exception) -> int:
         "  edgecnn doctor --json\n"
     )
     return 1
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    if size_bytes < 1_000_000:
-        return f"{size_bytes / 1000:.1f} kB"
-    return f"{size_bytes / 1_000_000:.2f} MB"

@@ -33,7 +33,11 @@ def run(
     threads: ThreadsOption = 1,
     runtime: Annotated[
         str | None,
-        typer.Option("--runtime", metavar="NAME", help="litert, tflite-runtime or onnxruntime."),
+        typer.Option(
+            "--runtime",
+            metavar="NAME",
+            help="litert, tflite-runtime or onnxruntime. Default: the best that is installed.",
+        ),
     ] = None,
     json_output: JsonOption = False,
 ) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from edgecnn.cli.render import print_json, program, size_text
+from edgecnn.cli.render import command_line, explain, print_json
+from edgecnn.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from edgecnn.chain import ChainResult
+    from edgecnn.errors import EdgeError
     from edgecnn.health import Check
     from edgecnn.recipe import Recipe
     from edgecnn.verify import ParityReport
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "checks_table",
+    "explain_unwritten",
     "print_build",
     "print_classification",
     "print_report",
@@ -45,9 +48,7 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        # Sizes are compared down the column, so they are set to the right.
-        justify: Literal["left", "right"] = "right" if column == "size" else "left"
-        table.add_column(column, justify=justify, overflow="fold")
+        table.add_column(column, overflow="fold")
     return table
 
 
@@ -55,15 +56,17 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Lay out conversion rows: one per variant asked for, with its reason if there is no file."""
     from rich.text import Text
 
-    table = _table("variant", "state", "file", "size", "runs on")
+    table = _table("variant, size, file", "state", "runs on")
     for row in rows:
         state = str(row["status"])
         runtimes = ", ".join(f"{k} >= {v}" for k, v in (row.get("min_runtime") or {}).items())
+        size = f" {size_text(row['bytes'])}" if row.get("bytes") else ""
+        # Two lines a row, so that names are whole in 80 columns.
         table.add_row(
-            str(row["variant"]),
+            Text.assemble(
+                f"{row['variant']}{size}", (f"\n{row['file']}" if row["file"] else "", "dim")
+            ),
             Text(state, style=_STATE_STYLE[state]),
-            Text(str(row["file"] or "-")),
-            size_text(row["bytes"]) if row.get("bytes") else "-",
             Text(runtimes if state == "made" else str(row["reason"])),
         )
     return table
@@ -89,7 +92,16 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
     from edgecnn.verify.table import render_table
 
     console.print(render_table(report))
-    console.print(f"report: {page}", markup=False, soft_wrap=True)
+    if report.write_error is None:
+        console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def explain_unwritten(report: ParityReport, ending: EdgeError | None) -> None:
+    """Say on stderr why the reports are missing, unless the command ends with just that."""
+    if report.write_error is not None:
+        problem = report.write_error.to_error()
+        if ending is None or str(problem) != str(ending):
+            explain(problem)
 
 
 def print_build(
@@ -110,6 +122,7 @@ def print_build(
         if missing:
             console.print(variants_table(missing))
         print_report(console, result.report, workspace.path(workspace.REPORT))
+    explain_unwritten(result.report, result.error)
 
 
 def print_classification(console: Console, path: Path, result: Result) -> None:
@@ -141,13 +154,14 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     file = workspace.path(artifact_name(recipe.model.name, "tflite-int8"))
     truth = dataset.class_names[int(dataset.test.labels[0])]
     console.print(
-        f"\n$ {program()} run {file} {sample}", style="bold", markup=False, soft_wrap=True
+        f"\n$ {command_line('run', file, sample)}", style="bold", markup=False, soft_wrap=True
     )
     with without_native_chatter():
         classifier = Classifier(file)
     print_classification(console, sample, classifier.classify(sample, top=3))
     console.print(
-        f"\nThat was a handwritten {truth}. Next, with your own images: {program()} init FOLDER",
+        f"\nThat was a handwritten {truth}.\n"
+        f"Next, with your own images: {command_line('init', 'FOLDER')}",
         markup=False,
         soft_wrap=True,
     )

@@ -27,18 +27,38 @@ def verify(
     ] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option("--max-drop", metavar="POINTS", help="Largest loss of accuracy allowed."),
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="Largest loss of accuracy allowed. Default: the recipe's.",
+        ),
     ] = None,
     min_agreement: Annotated[
         float | None,
-        typer.Option("--min-agreement", metavar="PERCENT", help="Least agreement in class."),
+        typer.Option(
+            "--min-agreement",
+            metavar="PERCENT",
+            help="Least agreement in class. Default: the recipe's.",
+        ),
     ] = None,
     max_class_drop: Annotated[
         float | None,
-        typer.Option("--max-class-drop", metavar="POINTS", help="Largest loss of any class."),
+        typer.Option(
+            "--max-class-drop",
+            metavar="POINTS",
+            help="Largest loss of any class. Default: the recipe's.",
+        ),
     ] = None,
     threads: ThreadsOption = 1,
     data: DataOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Write the reports there, and leave the build as it is.",
+        ),
+    ] = None,
     junit: Annotated[
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML."),
@@ -50,14 +70,15 @@ def verify(
 
     Exits 0 when every artifact passes, 3 when one fails, and 4 when there are too few images to
     tell. With one file, --images or other limits, the result is written beside the build's own
-    verdicts, as report-partial.html.
+    verdicts, as report-partial.html. Where it cannot be written, the verdicts are shown all the
+    same, and a PASS exits 29.
 
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
     from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
-    from edgecnn.cli.tables import print_report
+    from edgecnn.cli.tables import explain_unwritten, print_report
 
     report, page = chain.verify(
         target,
@@ -69,6 +90,7 @@ def verify(
             "max_class_drop": max_class_drop,
         },
         threads=threads,
+        out=out,
         junit=junit,
         progress=terminal_progress(quiet=quiet),
     )
@@ -76,4 +98,6 @@ def verify(
         print_json(report.to_dict())
     else:
         print_report(out_console(), report, page)
-    exit_for(report.exit_error())
+    ending = report.exit_error()
+    explain_unwritten(report, ending)
+    exit_for(ending)

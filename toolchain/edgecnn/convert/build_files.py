@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,14 +21,21 @@ from edgecnn.convert.runtimes import TargetRuntime
 from edgecnn.convert.scoring import Scorer, kind_of_scores
 from edgecnn.convert.source_model import SourceModel
 from edgecnn.convert.sources import Source
-from edgecnn.convert.tools import tool_versions
+from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset
 from edgecnn.data.calibration import CalibrationSet
-from edgecnn.errors import ArtifactError, ConversionError, WorkspaceError
+from edgecnn.errors import (
+    ArtifactError,
+    ConversionError,
+    EdgeError,
+    OutputError,
+    WorkspaceError,
+)
 from edgecnn.graph import Tensor
 from edgecnn.progress import Progress
 from edgecnn.recipe import Recipe
 from edgecnn.reference import Reference, images_digest, read_reference
+from edgecnn.staging import Staging
 from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import write_golden
@@ -45,7 +53,7 @@ class Maker:
         source: The float model; contracts carry its digest.
         deployable: The one function that is made of it.
         recipe: Gives the model's name, ONNX opset and IR version.
-        workspace: The build to fill.
+        staged: Where the files are made.
         dataset: Gives labels and the size of an image.
         calibration: Images and record for the integer variants; None if there are none.
         output_kind: ``probabilities`` or ``logits``.
@@ -55,7 +63,7 @@ class Maker:
     source: Source
     deployable: Deployable
     recipe: Recipe
-    workspace: Workspace
+    staged: Staging
     dataset: Dataset
     calibration: CalibrationSet | None
     output_kind: str
@@ -92,7 +100,7 @@ class Maker:
                 variant=variant, status="refused", reason=refusal, min_runtime=minimum
             )
         name = artifact_name(self.recipe.model.name, variant)
-        path = self.workspace.path(name)
+        path = self.staged.path(name)
         write_artifact(path, payload.data, self._contract(variant, payload))
         return VariantRow(
             variant=variant,
@@ -133,7 +141,7 @@ class Maker:
             if calibrated and self.calibration is not None
             else None,
             min_runtime=dict(graph.min_runtime),
-            created_by=tool_versions(),
+            created_by=converter_versions(),
         )
 
 
@@ -146,6 +154,7 @@ def _quantization(end: Tensor) -> tuple[float, int]:
 
 def write_reference(
     workspace: Workspace,
+    staged: Staging,
     source: Source,
     model: SourceModel,
     scorer: Scorer,
@@ -189,12 +198,12 @@ def write_reference(
         images_sha256=digest,
         model_sha256=source.sha256,
         class_names=dataset.class_names,
-    ).write(path)
+    ).write(staged.path(Workspace.REFERENCE))
     return kind, True
 
 
 def write_golden_file(
-    workspace: Workspace,
+    staged: Staging,
     rows: Sequence[VariantRow],
     scorer: Scorer,
     kind: str,
@@ -207,27 +216,31 @@ def write_golden_file(
         rows: an artifact that does not run here is a failed variant, and its file is gone.
 
     Raises:
-        OutputError: If the file cannot be written.
+        WorkspaceError: If the file cannot be written.
     """
-    made = {row.variant: workspace.path(row.file) for row in rows if row.file is not None}
+    made = {row.variant: staged.path(row.file) for row in rows if row.file is not None}
     if not made:
         return 0, list(rows)
     golden, failures = choose_golden(
         lambda pixels: scorer.probabilities(pixels, kind), made, shape=shape
     )
-    write_golden(workspace.path(Workspace.GOLDEN), golden)
+    try:
+        write_golden(staged.path(Workspace.GOLDEN), golden)
+    except OutputError as error:  # the runner's own; in a build it is as any other file
+        raise WorkspaceError(
+            error.problem, observed=error.observed, expected=error.expected, remedy=error.remedy
+        ) from error
     for variant in failures:
         made[variant].unlink(missing_ok=True)
     return len(golden.images), [
-        dataclasses.replace(
-            row,
-            status="failed",
-            file=None,
-            bytes=None,
-            sha256=None,
-            reason=f"it does not run: {failures[row.variant].problem}",
-        )
-        if row.variant in failures
-        else row
+        _failed(row, failures[row.variant], made[row.variant]) if row.variant in failures else row
         for row in rows
     ]
+
+
+def _failed(row: VariantRow, error: EdgeError, path: Path) -> VariantRow:
+    # Where the file was made is gone by the time that this is read.
+    reason = f"it does not run: {error.problem.replace(str(path), path.name)}"
+    return dataclasses.replace(
+        row, status="failed", file=None, bytes=None, sha256=None, reason=reason
+    )

@@ -21,7 +21,7 @@ from edgecnn.convert.keras_model import first_lines
 from edgecnn.errors import SourceModelError
 from edgecnn_runner.contract import INPUT_RANGES
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "in_range"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -79,9 +79,7 @@ def deployable_of(
     Raises:
         SourceModelError: If a weight is not finite, or the graph does more than compute.
     """
-    spec = tf.TensorSpec((1, *shape), tf.float32, name=INPUT_NAME)
-    traced = tf.function(lambda image: call(in_range(image, input_range)), input_signature=[spec])
-    graph_def, output, folding = fold(*frozen_graph(_concrete(traced)))
+    graph_def, output, folding = fold(*frozen_call(call, shape=shape, input_range=input_range))
     placeholder = input_name(graph_def)
     body = tf.compat.v1.GraphDef(versions=graph_def.versions)
     body.node.extend(node for node in graph_def.node if node.name != placeholder)
@@ -92,7 +90,7 @@ def deployable_of(
         )[0]
         return tf.identity(scores, name=OUTPUT_NAME)
 
-    function = tf.function(imported, input_signature=[spec]).get_concrete_function()
+    function = tf.function(imported, input_signature=[_spec(shape)]).get_concrete_function()
     scores_shape = function.outputs[0].shape.as_list()
     if len(scores_shape) != 2 or scores_shape[0] != 1 or not scores_shape[1]:
         raise SourceModelError(
@@ -108,6 +106,32 @@ def deployable_of(
         folding=folding,
         largest_weight=_largest_weight(body),
     )
+
+
+def frozen_call(
+    call: Callable[[Any], Any], *, shape: tuple[int, int, int], input_range: str
+) -> tuple[Any, str]:
+    """Freeze a source model for one raw image, before anything is folded.
+
+    Args:
+        call: See ``deployable_of``.
+        shape: See ``deployable_of``.
+        input_range: See ``deployable_of``.
+
+    Returns:
+        See ``constants.frozen_graph``.
+
+    Raises:
+        SourceModelError: See ``deployable_of``.
+    """
+    traced = tf.function(
+        lambda image: call(in_range(image, input_range)), input_signature=[_spec(shape)]
+    )
+    return frozen_graph(_concrete(traced))
+
+
+def _spec(shape: tuple[int, int, int]) -> Any:
+    return tf.TensorSpec((1, *shape), tf.float32, name=INPUT_NAME)
 
 
 def _concrete(traced: Any) -> Any:

@@ -1,7 +1,8 @@
 """Fold per-channel arithmetic into the weights next to it.
 
-Two places in a classifier multiply and add per channel: the normalization in front of the first
-layer, and the batch normalization behind a convolution. Left to the converters, TFLite keeps a
+Three places in a classifier multiply and add per channel: the normalization in front of the first
+layer, the batch normalization behind a convolution, and the one between flattening and a dense
+layer. Left to the converters, TFLite keeps a
 mean and deviation at the input as SUB and MUL (some 12 % slower), ONNX keeps any scale as a Mul,
 and a batch normalization behind a depthwise convolution survives in ONNX. Folded here, once, both
 formats get the same weights:
@@ -20,15 +21,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from edgecnn.convert.arithmetic import Vector, affine, affine_chain
 from edgecnn.convert.constants import Array, producer
 from edgecnn.convert.graph_editor import LINEAR, GraphEditor, flag
 
 __all__ = ["Folding", "fold"]
-
-_Vector = npt.NDArray[np.float64]
 
 _PADDING: Final = {"Pad", "PadV2"}
 
@@ -61,51 +60,14 @@ def fold(graph_def: Any, output: str) -> tuple[Any, str, Folding]:
     graph = GraphEditor(graph_def, output)
     behind = sum(_fold_behind(graph, node) for node in list(graph.linear_nodes()))
     scale, offset = _fold_in_front(graph)
+    for node in list(graph.linear_nodes()):
+        if node.op == "MatMul":
+            _fold_before_matrix(graph, node)
     # The bias that an offset became is added to the one that was there.
     for node in list(graph.linear_nodes()):
         _fold_behind(graph, node)
     folding = Folding(scale=scale, offset=offset, normalizations=behind)
     return *graph.to_graph_def(), folding
-
-
-def _affine(
-    graph: GraphEditor, node: Any, source: str, channels: int
-) -> tuple[_Vector, _Vector] | None:
-    """Read a node as ``x * scale + offset`` per channel, ``x`` being ``source``; None if not."""
-    ones, zeros = np.ones(channels), np.zeros(channels)
-    if node.op == "FusedBatchNormV3" and producer(node.input[0]) == source:
-        vectors = [graph.constant(tensor) for tensor in node.input[1:]]
-        if flag(node, "is_training") or any(vector is None for vector in vectors):
-            return None
-        gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in vectors)
-        scale = gamma / np.sqrt(variance + node.attr["epsilon"].f)
-        return scale, beta - mean * scale
-    if len(node.input) != 2:
-        return None
-    first = producer(node.input[0]) == source
-    value = _per_channel(graph.constant(node.input[1 if first else 0]), channels)
-    if value is None:
-        return None
-    if node.op in ("Add", "AddV2", "BiasAdd"):
-        return ones, value
-    if node.op == "Mul":
-        return value, zeros
-    if node.op == "Sub":
-        return (ones, -value) if first else (-ones, value)
-    if node.op in ("RealDiv", "Div") and first and np.all(value != 0):
-        return 1 / value, zeros
-    return None
-
-
-def _per_channel(value: Array | None, channels: int) -> _Vector | None:
-    """Bring an operand to one number a channel (the last axis); None if it is not that."""
-    if value is None or not np.issubdtype(value.dtype, np.floating) or value.ndim > 4:
-        return None
-    if value.size == 1:
-        return np.full(channels, float(value.reshape(())))
-    if value.shape[-1] != channels or value.size != channels:
-        return None
-    return value.reshape(channels).astype(np.float64)
 
 
 def _fold_behind(graph: GraphEditor, linear: Any) -> int:
@@ -115,7 +77,7 @@ def _fold_behind(graph: GraphEditor, linear: Any) -> int:
     scale, offset = np.ones(channels), np.zeros(channels)
     last, scales = linear.name, 0
     while (node := graph.only_consumer(last)) is not None:
-        step = _affine(graph, node, last, channels)
+        step = affine(graph, node, last, channels)
         if step is None:
             break
         scale, offset = scale * step[0], offset * step[0] + step[1]
@@ -145,7 +107,7 @@ def _outputs(linear: Any, kernel: Array) -> int:
     return int(kernel.shape[-1])
 
 
-def _add_bias(graph: GraphEditor, linear: Any, offset: _Vector) -> str:
+def _add_bias(graph: GraphEditor, linear: Any, offset: Vector) -> str:
     """Add a BiasAdd that reads ``linear``; the caller sends the readers of the old chain to it."""
     name = f"{linear.name}/bias_add"
     while name in graph.nodes:
@@ -161,15 +123,7 @@ def _fold_in_front(graph: GraphEditor) -> tuple[bool, str]:
     """Fold the chain of per-channel arithmetic at the input into the first linear node."""
     image = graph.image
     shape = graph.nodes[image].attr["shape"].shape.dim
-    channels = int(shape[-1].size)
-    scale, offset = np.ones(channels), np.zeros(channels)
-    last = image
-    while (node := graph.only_consumer(last)) is not None:
-        step = _affine(graph, node, last, channels)
-        if step is None:
-            break
-        scale, offset = scale * step[0], offset * step[0] + step[1]
-        last = node.name
+    last, scale, offset = affine_chain(graph, image, int(shape[-1].size))
     if last == image or np.any(scale == 0):
         return False, "none" if last == image else "kept"
     between, linear = _first_linear(graph, last)
@@ -194,6 +148,52 @@ def _fold_in_front(graph: GraphEditor) -> tuple[bool, str]:
     graph.nodes[name] = node
     graph.replace(last, name)
     return True, "kept"
+
+
+def _fold_before_matrix(graph: GraphEditor, matrix: Any) -> None:
+    """Fold the per-channel arithmetic in front of a matrix product, also before a flattening."""
+    kernel = np.asarray(graph.constant(matrix.input[1]), np.float64)
+    rows = kernel.shape[1 if flag(matrix, "transpose_b") else 0]
+    scale, offset = np.ones(rows), np.zeros(rows)
+    name, flattened, found = producer(matrix.input[0]), False, False
+    while graph.only_consumer(name) is not None:
+        node = graph.nodes[name]
+        if node.op == "Reshape" and _flattens(graph, node) and not flattened:
+            name, flattened = producer(node.input[0]), True
+            continue
+        step = _step(graph, node, rows)
+        if step is None or flag(matrix, "transpose_a"):
+            break
+        source, inner_scale, inner_offset = step
+        scale, offset = scale * inner_scale, scale * inner_offset + offset
+        graph.replace(name, source)
+        name, found = producer(source), True
+    if found:
+        folded = kernel * _on_inputs(matrix, kernel, scale)
+        matrix.input[1] = graph.add_constant(f"{matrix.name}/kernel", folded)
+        if np.any(offset != 0):
+            bias = _bias_of(matrix, kernel * _on_inputs(matrix, kernel, offset))
+            _insert_bias(graph, matrix, bias)
+
+
+def _step(graph: GraphEditor, node: Any, rows: int) -> tuple[str, Vector, Vector] | None:
+    """Read a node as per-channel arithmetic on one tensor, repeated for the rows of a matrix."""
+    constants = [graph.constant(tensor) for tensor in node.input]
+    computed = [
+        tensor for tensor, value in zip(node.input, constants, strict=True) if value is None
+    ]
+    if len(computed) != 1:
+        return None
+    # Flattened NHWC: the channel varies fastest.
+    channels = max(
+        (value.shape[-1] for value in constants if value is not None and value.ndim), default=1
+    )
+    if rows % channels:
+        return None
+    step = affine(graph, node, producer(computed[0]), channels)
+    return (
+        None if step is None else (computed[0], *(np.tile(part, rows // channels) for part in step))
+    )
 
 
 def _first_linear(graph: GraphEditor, last: str) -> tuple[list[str], Any | None]:
@@ -230,7 +230,7 @@ def _flattens(graph: GraphEditor, node: Any) -> bool:
     return shape is not None and len(shape) == 2
 
 
-def _on_inputs(linear: Any, kernel: Array, per_channel: _Vector) -> Array:
+def _on_inputs(linear: Any, kernel: Array, per_channel: Vector) -> Array:
     """Repeat a value per input channel so that it multiplies the kernel."""
     if linear.op != "MatMul":
         return per_channel.reshape((1, 1, -1, 1))
@@ -241,7 +241,7 @@ def _on_inputs(linear: Any, kernel: Array, per_channel: _Vector) -> Array:
     return repeated.reshape((1, -1) if transposed else (-1, 1))
 
 
-def _bias_of(linear: Any, products: Array) -> _Vector:
+def _bias_of(linear: Any, products: Array) -> Vector:
     """Sum what a constant input adds to each output channel."""
     if linear.op == "MatMul":
         total = products.sum(axis=1 if flag(linear, "transpose_b") else 0)
@@ -252,7 +252,7 @@ def _bias_of(linear: Any, products: Array) -> _Vector:
     return np.asarray(total, np.float64)
 
 
-def _insert_bias(graph: GraphEditor, linear: Any, bias: _Vector) -> None:
+def _insert_bias(graph: GraphEditor, linear: Any, bias: Vector) -> None:
     name = _add_bias(graph, linear, bias)
     graph.replace(linear.name, name)
     graph.nodes[name].input[0] = linear.name

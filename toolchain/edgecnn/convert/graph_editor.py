@@ -78,7 +78,7 @@ class GraphEditor:
         return unique
 
     def replace(self, old: str, new: str) -> None:
-        """Let everything that reads ``old`` read ``new``."""
+        """Let everything that reads ``old`` read ``new``; drop what nothing needs any more."""
         for node in self.nodes.values():
             if node.name != new:
                 for index, tensor in enumerate(node.input):
@@ -86,6 +86,8 @@ class GraphEditor:
                         node.input[index] = new
         if producer(self.output) == old:
             self.output = new
+        # A node that is left over would still count as a reader of what it read.
+        self.nodes = {name: self.nodes[name] for name in self._in_order()}
 
     def to_graph_def(self) -> tuple[Any, str]:
         """Return the nodes that the output needs, each after those it reads, and the output.

@@ -62,6 +62,7 @@ def _load(path: Path) -> Any:
     if not hasattr(model, "inputs") or not getattr(model, "inputs", None):
         raise SourceModelError(
             f"{path} holds a model whose inputs are not known",
+            observed=f"{type(model).__name__} without inputs",
             expected="a model that knows its inputs",
             remedy="call the model on an image once before saving it, or export it as a SavedModel",
         )
@@ -78,6 +79,8 @@ def _check_h5(path: Path) -> None:
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise SourceModelError(
             f"{path} is a damaged or truncated HDF5 file ({first_lines(error)})",
+            observed=f"{type(error).__name__} while reading it",
+            expected="a file that model.save(...) wrote",
             remedy="copy or save the file again",
         ) from error
     if config is None:
@@ -98,6 +101,8 @@ def _check_archive(path: Path) -> None:
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise SourceModelError(
             f"{path} is a damaged or truncated archive ({first_lines(error)})",
+            observed=f"{type(error).__name__} while reading it",
+            expected="a file that model.save(...) wrote",
             remedy="copy or save the file again",
         ) from error
     _check_config(path, config)
@@ -110,6 +115,8 @@ def _check_config(path: Path, text: str | bytes) -> None:
     except (ValueError, RecursionError) as error:
         raise SourceModelError(
             f"the configuration of the model in {path} is damaged ({first_lines(error)})",
+            observed=f"{len(text):,} characters that are no JSON",
+            expected="the configuration that model.save(...) wrote",
             remedy="copy or save the file again",
         ) from error
     if unsafe:
@@ -119,6 +126,7 @@ def _check_config(path: Path, text: str | bytes) -> None:
 def _unsafe(path: Path) -> SourceModelError:
     return SourceModelError(
         f"{path} holds a Lambda layer: Python code that loading it would run",
+        observed="a layer of the class Lambda in its configuration",
         expected="layers that are data",
         remedy="replace the Lambda by Keras layers (Rescaling, keras.ops), or export the model as "
         "a SavedModel: model.export(...)",

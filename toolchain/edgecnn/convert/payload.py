@@ -103,7 +103,8 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
 
     Raises:
         ConversionError: If it needs operators a device does not have, its ends have other types
-            or shapes, weights became infinite, or an integer variant computes with real numbers.
+            or shapes, weights became infinite, an integer variant computes with real numbers, or
+            ``onnx-int8`` has one scale for all channels of its weights.
     """
     precision = precision_of(variant)
     faults = []
@@ -114,9 +115,11 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     if precision == "fp16" and deployable.largest_weight > _FLOAT16_MAX:
         # Both converters clamp without a word.
         faults.append(f"a weight of {deployable.largest_weight:.3g}, beyond {_FLOAT16_MAX:.0f}")
-    computes = find_precision(graph).name
-    if computes not in (precision, "none"):
-        faults.append(f"it computes in {computes}" + _SMALL.get(precision, ""))
+    computes = find_precision(graph)
+    if computes.name not in (precision, "none"):
+        faults.append(f"it computes in {computes.name}" + _SMALL.get(precision, ""))
+    if variant == "onnx-int8" and computes.per_channel is False:
+        faults.append("weights with one scale for all channels")
     ends = "uint8" if variant == "tflite-int8" else "float32"
     faults += _end_faults("input", graph.inputs, ends, (1, *deployable.shape))
     faults += _end_faults("output", graph.outputs, ends, (1, deployable.classes))

@@ -68,5 +68,7 @@ class ConvertResult:
         what = "\n".join(f"  {row.variant} {row.status}: {row.reason}" for row in missing)
         return ConversionError(
             f"{len(missing)} of {len(self.rows)} variants were not made:\n{what}",
+            observed=f"{len(self.rows) - len(missing)} made",
+            expected=f"{len(self.rows)} made",
             remedy="mend what the reasons name, or ask only for the others with --variant",
         )

@@ -7,7 +7,7 @@ nobody here has heard of is refused and not run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,8 @@ _FORBIDDEN: Final = frozenset({
 })  # fmt: skip
 # Stateful only so that no optimizer drops it; it compares and stops.
 _HARMLESS: Final = frozenset({"Assert"})
-_SAVING: Final = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
+_WRITING: Final = frozenset({"MergeV2Checkpoints", "SaveV2"})
+_SAVING: Final = _WRITING | {"RestoreV2", "ShardedFilename"}
 
 VARIABLES: Final = _HARMLESS | {
     # Reading and setting variables, and calling functions, which are looked into themselves.
@@ -87,30 +88,108 @@ def check_saved_model(folder: Path) -> None:
         raise SourceModelError(
             f"TensorFlow cannot load the SavedModel {folder}",
             observed=f"saved_model.pb is damaged or unreadable ({error})",
+            expected="a SavedModel as model.export(...) writes it",
             remedy="copy or export it again: model.export('folder')",
         ) from error
     for meta in saved.meta_graphs:
         # Every SavedModel carries the functions that save and restore it.
         refuse_side_effects(meta.graph_def, allowed=VARIABLES | _SAVING)
         _refuse_saving_in_functions(meta)
+        _refuse_saving_in_graph(meta)
 
 
 def _refuse_saving_in_functions(meta: Any) -> None:
     """Refuse files in what loading or calling may run: the functions of the object graph."""
-    functions = {entry.signature.name: entry for entry in meta.graph_def.library.function}
-    todo = list(meta.object_graph_def.concrete_functions)
-    seen: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name in seen or name not in functions:
-            continue
-        seen.add(name)
-        for node in functions[name].node_def:
-            for value in node.attr.values():
-                todo += [value.func.name, *(func.name for func in value.list.func)]
+    functions = _functions(meta)
+    seen = _reached(meta.object_graph_def.concrete_functions, functions)
     reached = type(meta.graph_def)()
     reached.library.function.extend(functions[name] for name in sorted(seen))
     refuse_side_effects(reached, allowed=VARIABLES)
+
+
+def _refuse_saving_in_graph(meta: Any) -> None:
+    """Refuse files in what loading a SavedModel of TensorFlow 1 may run: its graph.
+
+    Such a file names what is run in many places: an initial operator, tables, the initial values
+    of variables. So no operator that writes, and none behind one, may be named anywhere but as
+    the one that saves.
+
+    Raises:
+        SourceModelError: If one is.
+    """
+    functions = _functions(meta)
+    behind: dict[str, set[str]] = {}
+    todo: list[str] = []
+    for node in meta.graph_def.node:
+        for tensor in node.input:
+            behind.setdefault(_operator_of(tensor), set()).add(node.name)
+        called = _reached([node.op, *_called(node)], functions)
+        ops = {inner.op for name in called for inner in functions[name].node_def}
+        if _WRITING & {node.op, *ops}:
+            todo.append(node.name)
+    writing: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in writing:
+            writing.add(name)
+            todo += behind.get(name, ())
+    named, messages = _named(meta)
+    found = sorted(
+        name
+        for name in writing
+        if name in named or any(name.encode() in message for message in messages)
+    )
+    if found:
+        raise SourceModelError(
+            "the model does more than compute: loading it would run what writes files",
+            observed=f"operators behind SaveV2 or MergeV2Checkpoints: {', '.join(found)}",
+            expected="operators that save only where a model is saved",
+            remedy="export the model without them",
+        )
+
+
+def _named(meta: Any) -> tuple[set[str], list[bytes]]:
+    """Return all that a SavedModel may name to be run, but for the operator that saves it.
+
+    Names of operators, and messages (such as VariableDef) that hold some.
+    """
+    tensors = [meta.saver_def.filename_tensor_name, meta.saver_def.restore_op_name]
+    for signature in meta.signature_def.values():
+        tensors += [end.name for end in (*signature.inputs.values(), *signature.outputs.values())]
+    messages: list[bytes] = []
+    for collection in meta.collection_def.values():
+        tensors += collection.node_list.value
+        messages += collection.bytes_list.value
+        messages += [entry.value for entry in collection.any_list.value]
+    return {_operator_of(tensor) for tensor in tensors}, messages
+
+
+def _operator_of(tensor: str) -> str:
+    """Return ``a`` for ``a``, ``a:1`` and ``^a``."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _functions(meta: Any) -> dict[str, Any]:
+    return {entry.signature.name: entry for entry in meta.graph_def.library.function}
+
+
+def _reached(names: Iterable[str], functions: Mapping[str, Any]) -> set[str]:
+    """Return the functions among ``names`` and those that they call, and so on."""
+    todo, seen = list(names), set[str]()
+    while todo:
+        name = todo.pop()
+        if name in functions and name not in seen:
+            seen.add(name)
+            for node in functions[name].node_def:
+                todo += [node.op, *_called(node)]
+    return seen
+
+
+def _called(node: Any) -> Iterator[str]:
+    """Yield the names of the functions that a node's attributes hold."""
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (func.name for func in value.list.func)
 
 
 def _operators(graph_def: Any) -> Iterator[str]:

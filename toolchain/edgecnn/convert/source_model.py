@@ -6,12 +6,14 @@ as a ``SourceModelError`` that says what was found and what a convertible model 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import tensorflow as tf
 
+from edgecnn.convert.arithmetic import wants_raw_pixels
+from edgecnn.convert.deployable import frozen_call
 from edgecnn.convert.keras_model import first_lines, read_keras_model
 from edgecnn.convert.preprocessing import last_activation, preprocesses
 from edgecnn.convert.side_effects import check_saved_model
@@ -26,6 +28,9 @@ _WANTED: Final = (
     "(batch, classes)"
 )
 _NOT_A_CLASSIFIER: Final = "convert an image classifier with " + _WANTED
+_RAW: Final = "0..255"
+# Of an image for a model that takes any size, to look at its first operators.
+_ANY_SIDE: Final = 224
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,14 +95,14 @@ def _load_keras(source: Source) -> SourceModel:
             remedy="convert a single-label classifier",
         )
     return SourceModel(
-        call=lambda images: model(images, training=False),
+        call=lambda images: _single(model(images, training=False)),
         height=height,
         width=width,
         channels=channels,
         classes=classes,
         batch=batch,
         output_kind="probabilities" if activation == "softmax" else None,
-        input_range=_range_of(source, has_own=preprocesses(config)),
+        input_range=_range_of(source, own="preprocessing layers" if preprocesses(config) else None),
     )
 
 
@@ -110,6 +115,7 @@ def _load_saved_model(source: Source) -> SourceModel:
         raise SourceModelError(
             f"TensorFlow cannot load the SavedModel {source.path}",
             observed=first_lines(error),
+            expected="a SavedModel as model.export(...) writes it",
             remedy="copy or export it again: model.export('folder')",
         ) from error
     if "serving_default" in signatures:
@@ -129,17 +135,37 @@ def _load_saved_model(source: Source) -> SourceModel:
     classes = _classes_of([_shape_of(output) for output in outputs.values()])
     input_name, output_name = next(iter(inputs)), next(iter(outputs))
 
+    def call(images: Any) -> Any:
+        return signature(**{input_name: images})[output_name]
+
+    own = _normalizes(call, (height or _ANY_SIDE, width or _ANY_SIDE, channels))
     return SourceModel(
-        call=lambda images: signature(**{input_name: images})[output_name],
+        call=call,
         height=height,
         width=width,
         channels=channels,
         classes=classes,
         batch=batch,
         output_kind=None,
-        input_range=_range_of(source, has_own=None),
+        input_range=_range_of(source, own="arithmetic at its start" if own else None),
         owner=loaded,
     )
+
+
+def _single(answer: Any) -> Any:
+    """Return the one tensor of an answer: a model may give it in a dictionary or a list."""
+    while isinstance(answer, (Mapping, list, tuple)):
+        (answer,) = answer.values() if isinstance(answer, Mapping) else answer
+    return answer
+
+
+def _normalizes(call: Callable[[Any], Any], shape: tuple[int, int, int]) -> bool:
+    """Tell from its graph whether a SavedModel, whose layers are gone, normalizes raw pixels."""
+    try:
+        return wants_raw_pixels(*frozen_call(call, shape=shape, input_range=_RAW))
+    except SourceModelError:
+        # It cannot be converted at this size, or at all; the conversion says so, and why.
+        return False
 
 
 def _shape_of(end: Any) -> tuple[int | None, ...]:
@@ -190,25 +216,26 @@ def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
     return int(classes)
 
 
-def _range_of(source: Source, *, has_own: bool | None) -> str:
-    """Settle the input range; ``has_own`` is None where the model does not let us see."""
-    if has_own:
-        if source.input_range is not None:
+def _range_of(source: Source, *, own: str | None) -> str:
+    """Settle the input range; ``own`` says what normalizes inside the model, if anything."""
+    if own is not None:
+        if source.input_range not in (None, _RAW):
             raise UsageError(
                 "the model normalizes its input itself; a second range would do it twice",
-                observed=f"--input-range {source.input_range} and preprocessing layers",
+                observed=f"--input-range {source.input_range} and {own}",
                 expected="no --input-range",
                 remedy="leave --input-range out",
             )
-        return "0..255"
+        return _RAW
     if source.input_range is None:
+        saved = source.kind == "saved_model"
         raise UsageError(
             f"{source.path} does not say what range of values it wants",
-            observed="a SavedModel, which cannot be looked into"
-            if has_own is None
+            observed="no arithmetic on raw pixels at the start of its graph"
+            if saved
             else "no preprocessing layers at its start",
             expected="--input-range 0..255, 0..1, -1..1 or imagenet",
             remedy="name the range it was trained on"
-            + (" (0..255 if it normalizes inside)" if has_own is None else ""),
+            + (" (0..255 if it normalizes inside)" if saved else ""),
         )
     return source.input_range

@@ -25,6 +25,7 @@ __all__ = ["Source", "find_source", "folder_digest"]
 _EXPECTED: Final = (
     "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, or a SavedModel folder"
 )
+_ARCHIVE: Final = "a .keras archive as model.save(...) writes it"
 _ZIP: Final = b"PK\x03\x04"
 # What the decompressors of an archive's members, and zipfile itself, raise on damaged bytes.
 _BROKEN_ZIP: Final = (
@@ -96,7 +97,10 @@ def find_source(
             expected=", ".join(INPUT_RANGES),
             remedy="name the range of the values that the model was trained on",
         )
-    model, origin, recipe_file = _locate(path)
+    try:
+        model, origin, recipe_file = _locate(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if origin == "build":
         # What was said about a foreign model when the build was made still holds.
         workspace = Workspace(path)
@@ -136,7 +140,10 @@ def _locate(path: Path) -> tuple[Path, str, Path | None]:
     """Return the model's own path, its origin, and the recipe beside it."""
     if not path.exists():
         raise SourceModelError(
-            f"there is no model at {path}", expected=_EXPECTED, remedy="check the path"
+            f"there is no model at {path}",
+            observed="a link to nothing" if path.is_symlink() else "nothing",
+            expected=_EXPECTED,
+            remedy="check the path",
         )
     if path.is_file() and path.suffix == ".toml":
         return _of_recipe(path)
@@ -167,6 +174,7 @@ def _of_build(workspace: Workspace) -> Path:
     raise SourceModelError(
         f"the build {workspace.folder} has no float model",
         observed=f"no {Workspace.MODEL}" + (f", and {foreign} is gone" if recorded else ""),
+        expected=f"{Workspace.MODEL}, or the model that the build was made of",
         remedy="train first: edgecnn train RECIPE",
     )
 
@@ -183,6 +191,7 @@ def _of_recipe(recipe_file: Path) -> tuple[Path, str, Path]:
             return candidate, "recipe", recipe_file
     raise SourceModelError(
         f"the recipe {recipe_file} has no weights yet",
+        observed=f"neither {released.name} nor {built}",
         expected=f"{released}, or a build in {built.parent}",
         remedy=f"train first: edgecnn train {recipe_file.parent}",
     )
@@ -202,7 +211,10 @@ def _digest(path: Path) -> str:
 
 def _unreadable(path: Path, error: OSError) -> SourceModelError:
     return SourceModelError(
-        f"cannot read {path}: {error.strerror or error}", remedy="check the path and its rights"
+        f"cannot read {path}: {error.strerror or error}",
+        observed=type(error).__name__,
+        expected="a file that you may read",
+        remedy="check the path and its rights",
     )
 
 
@@ -240,18 +252,30 @@ def _check_keras_archive(path: Path) -> None:
             broken = archive.testzip()
             if broken is not None:
                 raise SourceModelError(
-                    f"{path} is damaged: {broken} has a wrong checksum", remedy=remedy
+                    f"{path} is damaged: {broken} has a wrong checksum",
+                    observed="content that does not match its CRC-32",
+                    expected=_ARCHIVE,
+                    remedy=remedy,
                 )
             config = json.loads(archive.read("config.json"))
     except _BROKEN_ZIP as error:
         raise SourceModelError(
-            f"{path} is damaged or truncated ({error})", remedy=remedy
+            f"{path} is damaged or truncated ({error})",
+            observed=f"{type(error).__name__} while reading it",
+            expected=_ARCHIVE,
+            remedy=remedy,
         ) from error
     except (KeyError, ValueError) as error:
         raise SourceModelError(
             f"{path} is a ZIP archive, but not a Keras model ({error})",
-            expected="an archive that holds config.json",
+            observed="no config.json, or one that is no JSON",
+            expected=_ARCHIVE,
             remedy=remedy,
         ) from error
     if not isinstance(config, dict):
-        raise SourceModelError(f"{path} holds a config.json without a model", remedy=remedy)
+        raise SourceModelError(
+            f"{path} holds a config.json without a model",
+            observed=f"JSON of the type {type(config).__name__}",
+            expected=_ARCHIVE,
+            remedy=remedy,
+        )

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.convert.calibrating import calibration_for
+from edgecnn.convert.earlier import check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
 from edgecnn.convert.sources import Source
-from edgecnn.convert.tools import tool_versions
+from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
-from edgecnn.errors import LabelsError, SourceModelError, WorkspaceError
+from edgecnn.errors import LabelsError, SourceModelError
 from edgecnn.labels import write_labels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe
-from edgecnn.workspace import Workspace, canonical_digest, wrap_os_errors, write_json
+from edgecnn.staging import Staging, staging
+from edgecnn.workspace import Workspace, canonical_digest, write_json
 
 if TYPE_CHECKING:
     from edgecnn.convert.source_model import SourceModel
@@ -38,7 +40,8 @@ def run(
     """Convert a float model to every variant asked for.
 
     A variant that cannot be made, or that ``runtime`` cannot load, is a row with its reason; the
-    others go on. Files appear whole; the manifest, written last, names them all.
+    others go on. All files are put in place together, immediately before the manifest that names
+    them is written: a run that fails leaves a build as it was.
 
     Args:
         source: The float model; see ``find_source``.
@@ -59,10 +62,11 @@ def run(
         ScoreError: If the float model answers with NaN.
         LabelsError: If labels, outputs and classes differ in number or name.
         CalibrationError: If there are too few calibration images.
+        ConversionError: If the build has a sound file of a variant that was not made again.
         WorkspaceError: If the build cannot be written, or holds another trained model.
     """
     target = None if runtime is None else parse_runtime(runtime)
-    _check_same_model(source, workspace)
+    check_same_model(source, workspace)
     wanted = tuple(variants or recipe.convert.variants)
     with captured_log():
         return _run(source, recipe, workspace, dataset, wanted, target, progress)
@@ -82,53 +86,59 @@ def _run(
     from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source_model import load_source
 
+    # Messages, since where there is no terminal nothing else tells that work is under way.
+    progress.message(f"convert: loading {source.path}")
     model = load_source(source)
     given, dataset = dataset, _fitting(source, model, dataset)
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
     deployable = deployable_of(model.call, shape=dataset.shape, input_range=model.input_range)
     workspace.create()
-    scorer = Scorer(model)
-    kind, reference = write_reference(workspace, source, model, scorer, dataset, progress)
-    maker = Maker(
-        source=source,
-        deployable=deployable,
-        recipe=recipe,
-        workspace=workspace,
-        dataset=dataset,
-        calibration=calibration,
-        output_kind=kind,
-        target=target,
-    )
-    runtime = None if target is None else str(target)
-    rows: list[VariantRow] = []
-    with progress.task("convert", len(wanted)) as task:
-        for variant in wanted:
-            task.note(variant)
-            rows.append(maker.make(variant))
-            task.advance()
-    golden, rows = write_golden_file(workspace, rows, scorer, kind, dataset.shape)
-    files = [row.file for row in rows if row.file is not None]
-    files += [Workspace.GOLDEN] if files else []
-    files += [Workspace.REFERENCE] if reference else []
-    files += _write_records(workspace, dataset, calibration)
-    _remove_stale(workspace, files)
-    notes = _notes(golden, rows)
-    workspace.record_stage(
-        "convert",
-        key=key(source, recipe, given, variants=wanted, runtime=runtime),
-        files=files,
-        entries={
-            "recipe": recipe.to_dict(),
-            "source": {**source.to_dict(), "output": kind, "range": model.input_range},
-            "tools": {**workspace.manifest().get("tools", {}), **tool_versions()},
-            "variants": [row.to_dict() for row in rows],
-            "calibration_sha256": None if calibration is None else calibration.record["sha256"],
-            "golden": golden,
-            "runtime": runtime,
-        },
-    )
-    return ConvertResult(rows=tuple(rows), golden=golden, notes=notes)
+    with staging(workspace) as staged:
+        scorer = Scorer(model)
+        kind, reference = write_reference(
+            workspace, staged, source, model, scorer, dataset, progress
+        )
+        maker = Maker(
+            source=source,
+            deployable=deployable,
+            recipe=recipe,
+            staged=staged,
+            dataset=dataset,
+            calibration=calibration,
+            output_kind=kind,
+            target=target,
+        )
+        rows: list[VariantRow] = []
+        with progress.task("convert", len(wanted)) as task:
+            for variant in wanted:
+                task.note(variant)
+                rows.append(maker.make(variant))
+                progress.message(f"convert: {variant} {rows[-1].status}")
+                task.advance()
+        golden, rows = write_golden_file(staged, rows, scorer, kind, dataset.shape)
+        refuse_losses(workspace, source, rows)
+        files = [row.file for row in rows if row.file is not None]
+        files += [Workspace.GOLDEN] if files else []
+        files += [Workspace.REFERENCE] if reference else []
+        files += _write_records(workspace, staged, dataset, calibration)
+        runtime = None if target is None else str(target)
+        with staged.placed(removed=stale_files(workspace, files)):
+            workspace.record_stage(
+                "convert",
+                key=key(source, recipe, given, variants=wanted, runtime=runtime),
+                files=files,
+                entries={
+                    "recipe": recipe.to_dict(),
+                    "source": {**source.to_dict(), "output": kind, "range": model.input_range},
+                    "tools": {**workspace.manifest().get("tools", {}), **converter_versions()},
+                    "variants": [row.to_dict() for row in rows],
+                    "calibration_sha256": calibration and calibration.record["sha256"],
+                    "golden": golden,
+                    "runtime": runtime,
+                },
+            )
+    return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))
 
 
 def key(
@@ -154,7 +164,7 @@ def key(
             "variants": list(variants or recipe.convert.variants),
             "dataset": dataset.digest(),
             "runtime": None if runtime is None else str(parse_runtime(runtime)),
-            "tools": tool_versions(),
+            "tools": converter_versions(),
         }
     )
 
@@ -177,20 +187,6 @@ def input_size(source: Source) -> tuple[int | None, int | None, int]:
 
         model = load_source(source)
     return model.height, model.width, model.channels
-
-
-def _check_same_model(source: Source, workspace: Workspace) -> None:
-    """Refuse to put one model's artifacts beside another model's training."""
-    manifest = workspace.manifest()
-    trained = manifest["files"].get(Workspace.MODEL, {}).get("sha256")
-    if "train" in manifest["stages"] and trained != source.sha256:
-        raise WorkspaceError(
-            f"{workspace.folder}: this build holds another trained model",
-            observed=f"{Workspace.MODEL} with SHA-256 {str(trained)[:12]}, "
-            f"{source.path} with {source.sha256[:12]}",
-            expected="a build of this model, or an empty folder",
-            remedy="name another --out",
-        )
 
 
 def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
@@ -216,32 +212,19 @@ def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
 
 
 def _write_records(
-    workspace: Workspace, dataset: Dataset, calibration: CalibrationSet | None
+    workspace: Workspace, staged: Staging, dataset: Dataset, calibration: CalibrationSet | None
 ) -> list[str]:
     """Write what verification needs beside artifacts and reference; return the names."""
     written = []
     if calibration is not None:
-        write_json(workspace.path(Workspace.CALIBRATION), calibration.record)
+        write_json(staged.path(Workspace.CALIBRATION), calibration.record)
         written.append(Workspace.CALIBRATION)
     trained_here = "train" in workspace.manifest()["stages"]
     if not trained_here:
-        write_labels(workspace.path(Workspace.LABELS), dataset.class_names)
-        write_json(workspace.path(Workspace.SPLITS), dataset.splits())
+        write_labels(staged.path(Workspace.LABELS), dataset.class_names)
+        write_json(staged.path(Workspace.SPLITS), dataset.splits())
         written += [Workspace.LABELS, Workspace.SPLITS]
     return written
-
-
-def _remove_stale(workspace: Workspace, files: Sequence[str]) -> None:
-    """Delete what an earlier conversion made and this one did not."""
-    stages = workspace.manifest()["stages"]
-    before = set(stages.get("convert", {}).get("files", []))
-    others = {
-        name for stage, entry in stages.items() if stage != "convert" for name in entry["files"]
-    }
-    for name in before - set(files) - others:
-        path = workspace.path(name)
-        with wrap_os_errors(path):
-            path.unlink(missing_ok=True)
 
 
 def _notes(golden: int, rows: Sequence[VariantRow]) -> tuple[str, ...]:

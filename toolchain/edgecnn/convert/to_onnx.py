@@ -21,7 +21,7 @@ from edgecnn.convert.onnx_graph import sort_nodes, tidy
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 
-__all__ = ["DEFAULT_ACTIVATIONS", "onnx_fp16", "onnx_fp32", "onnx_int8"]
+__all__ = ["DEFAULT_ACTIVATIONS", "CalibrationImages", "onnx_fp16", "onnx_fp32", "onnx_int8"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -110,11 +110,13 @@ def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_AC
             quantize_static(
                 source,
                 target,
-                _Images(calibration),
+                CalibrationImages(calibration),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8 if activations == "uint8" else QuantType.QInt8,
                 weight_type=QuantType.QInt8,
+                # Left to itself it leaves out operators such as Neg, and all around them.
+                op_types_to_quantize=sorted({node.op_type for node in source.graph.node}),
             )
             model = onnx.load(target)
             _restore_versions(model, source)
@@ -123,14 +125,19 @@ def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_AC
             raise _failed("int8", log.tail(), error) from error
 
 
-class _Images:
-    """Calibration images one by one, as onnxruntime's ``CalibrationDataReader`` gives them."""
+class CalibrationImages:
+    """Calibration images one by one, as onnxruntime's ``CalibrationDataReader`` gives them.
+
+    Args:
+        images: Shape (n, height, width, channels).
+    """
 
     def __init__(self, images: Pixels) -> None:
         self._images = images
         self._next: Iterator[Any] = iter(images)
 
     def get_next(self) -> dict[str, Any] | None:
+        """Return the next image by the name of the model's input; None after the last."""
         image = next(self._next, None)
         if image is None:
             return None
@@ -140,9 +147,11 @@ class _Images:
         return len(self._images)
 
     def set_range(self, start_index: int, end_index: int) -> None:
+        """Go on with a part of the images."""
         self._next = iter(self._images[start_index:end_index])
 
     def rewind(self) -> None:
+        """Begin again."""
         self._next = iter(self._images)
 
 
@@ -182,5 +191,6 @@ def _failed(precision: str, log: str, error: Exception) -> ConversionError:
     return ConversionError(
         f"onnx-{precision} cannot be made",
         observed=log or (lines[0][:300] if lines else type(error).__name__),
+        expected="layers that tf2onnx and onnxruntime have operators for",
         remedy=_REMEDY,
     )

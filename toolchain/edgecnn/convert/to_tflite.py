@@ -47,6 +47,7 @@ def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None
             raise ConversionError(
                 f"TensorFlow's converter cannot make tflite-{precision}",
                 observed=log.tail() or _first_line(error),
+                expected="layers that TFLite has operators for",
                 remedy="replace the layers it names, or leave this variant out with --variant",
             ) from error
 

@@ -1,33 +1,19 @@
-"""Which versions of which tools made a file."""
+"""The tools whose versions decide what a conversion writes."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib.metadata
 from typing import Final
 
-from edgecnn import __version__
+from edgecnn.tools import tool_versions
 
-__all__ = ["tool_versions"]
+__all__ = ["converter_versions"]
 
-# A package and the other names it is distributed under.
-_PACKAGES: Final = {
-    "tensorflow": ("tensorflow", "tensorflow-cpu", "tf-nightly"),
-    "keras": ("keras",),
-    "tf2onnx": ("tf2onnx",),
-    "onnx": ("onnx",),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "numpy": ("numpy",),
-}
+# ai-edge-litert and onnxruntime also run the artifacts whose answers golden vectors record.
+_CONVERTERS: Final = (
+    "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy",
+)  # fmt: skip
 
 
-@functools.cache
-def tool_versions() -> dict[str, str]:
-    """Return tool name to installed version, without importing any of them."""
-    versions = {"edgecnn": __version__}
-    for tool, names in _PACKAGES.items():
-        for name in names:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                versions.setdefault(tool, importlib.metadata.version(name))
-    return versions
+def converter_versions() -> dict[str, str]:
+    """Return tool name to installed version, edgecnn's own first, importing none of them."""
+    return tool_versions(*_CONVERTERS)

@@ -7,7 +7,7 @@ TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 from edgecnn.data.calibration import (
     CalibrationSet,
     choose_calibration,
-    image_digests,
+    digest_per_image,
     overlap,
     read_calibration,
 )
@@ -20,7 +20,7 @@ __all__ = [
     "Dataset",
     "Images",
     "choose_calibration",
-    "image_digests",
+    "digest_per_image",
     "in_class_order",
     "load_dataset",
     "overlap",

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.split import image_digests, seeded_order
+from edgecnn.data.split import digest_per_image, seeded_order
 from edgecnn.data.types import Images
 from edgecnn.errors import CalibrationError
 from edgecnn.workspace import canonical_digest
@@ -27,7 +27,7 @@ __all__ = [
     "DEFAULT_COUNT",
     "CalibrationSet",
     "choose_calibration",
-    "image_digests",
+    "digest_per_image",
     "overlap",
     "read_calibration",
 ]
@@ -48,7 +48,7 @@ class CalibrationSet:
         pixels: Shape (n, height, width, channels), uint8, 0..255.
         record: JSON-ready: ``schema``, ``seed``, ``count``, ``class_counts`` (name to number),
             ``ids``, ``indices`` (positions in the train split), ``image_sha256`` (one per image,
-            see ``image_digests``), ``excluded`` (ids of training images that were not eligible
+            see ``digest_per_image``), ``excluded`` (ids of training images that were not eligible
             because they occur among the evaluation images), ``sha256`` (``canonical_digest`` of
             all the other entries).
     """
@@ -80,8 +80,8 @@ def choose_calibration(
     Raises:
         CalibrationError: If count is less than 1 or more images than there are to choose from.
     """
-    digests = image_digests(train.pixels)
-    known = set(image_digests(evaluation.pixels))
+    digests = digest_per_image(train.pixels)
+    known = set(digest_per_image(evaluation.pixels))
     excluded = [index for index, digest in enumerate(digests) if digest in known]
     queues: list[list[int]] = [[] for _ in class_names]
     seen = set(known)
@@ -179,12 +179,19 @@ def read_calibration(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CalibrationError(
-            f"cannot read the calibration record {path} ({error})", remedy=remedy
+            f"cannot read the calibration record {path} ({error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"the JSON record that convert writes, schema {CALIBRATION_SCHEMA}",
+            remedy=remedy,
         ) from error
     problem = next(_problems(record), None)
     if problem is not None:
         raise CalibrationError(
-            f"the calibration record {path} is not valid: {problem}", remedy=remedy
+            f"the calibration record {path} is not valid: {problem}",
+            observed=problem,
+            expected=f"an unchanged record of the images that calibrated, schema "
+            f"{CALIBRATION_SCHEMA}",
+            remedy=remedy,
         )
     checked: dict[str, Any] = record
     return checked
@@ -227,5 +234,5 @@ def overlap(record: Mapping[str, Any], evaluation_pixels: npt.NDArray[np.uint8])
         Positions 0..n-1, ascending; empty is what it should be.
     """
     used = set(record["image_sha256"])
-    digests = image_digests(evaluation_pixels)
+    digests = digest_per_image(evaluation_pixels)
     return [index for index, digest in enumerate(digests) if digest in used]

@@ -176,6 +176,7 @@ def read_batches(
     if missing:
         raise DataError(
             f"{folder} lacks {', '.join(missing)}",
+            observed=f"{len(names) - len(missing)} of {len(names)} files",
             expected=", ".join(names),
             remedy="copy the missing files there, or use another copy of the data set",
         )
@@ -201,6 +202,8 @@ def _read_batch(path: Path, md5: str) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     except OSError as error:
         raise DataError(
             f"cannot read {path} ({error.strerror or error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected="a file that you may read",
             remedy="check the file's permissions and the disk",
         ) from error
     found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
@@ -226,6 +229,7 @@ def _read_batch(path: Path, md5: str) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     ) as error:
         raise DataError(
             f"{path} does not hold a batch of CIFAR-10 ({error})",
+            observed=f"{type(error).__name__}: {error}",
             expected="a dict of data, uint8 of shape (n, 3072), and n labels",
             remedy="copy or download the data set again",
         ) from error

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.errors import ChecksumError, DownloadError
+from edgecnn.os_errors import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress, Task
-from edgecnn.workspace import wrap_os_errors, write_whole
+from edgecnn.quantities import size_text
+from edgecnn.workspace import write_whole
 
 __all__ = ["CIFAR10", "Release", "fetch"]
 
@@ -90,7 +92,8 @@ def fetch(release: Release, *, cache: Path | None = None, progress: Progress = N
     folder = place / release.folder
     if all((folder / name).is_file() for name in release.files):
         return folder
-    with wrap_os_errors(folder):
+    elsewhere = "set EDGECNN_DATA, or give --data, where the data set is already"
+    with wrap_os_errors(folder, elsewhere=elsewhere):
         folder.mkdir(parents=True, exist_ok=True)
     archive = _download(release, place, progress)
     _extract(release, archive, folder)
@@ -123,10 +126,18 @@ def _download(release: Release, place: Path, progress: Progress) -> Path:
                 release.archive, downloader=_Download(task, release.archive_bytes)
             )
     except requests.RequestException as error:
-        raise DownloadError(f"cannot download {url} ({error})", remedy=_by_hand(release)) from error
+        raise DownloadError(
+            f"cannot download {url} ({error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"{release.archive}, {size_text(release.archive_bytes)}",
+            remedy=_by_hand(release),
+        ) from error
     except OSError as error:
         raise DownloadError(
             f"cannot store {url} in {place} ({error.strerror or error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"a folder that can be written, with {size_text(2 * release.archive_bytes)} "
+            "free",
             remedy=f"free some space there; or {_by_hand(release)}",
         ) from error
     except ValueError as error:
@@ -155,11 +166,16 @@ def _extract(release: Release, archive: Path, folder: Path) -> None:
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DownloadError(
             f"{archive} cannot be unpacked ({error})",
+            observed=f"{type(error).__name__}: {error}",
+            expected=f"a .tar.gz that holds {len(release.files)} files of {release.folder}",
             remedy=f"delete {archive} and try again; or {_by_hand(release)}",
         ) from error
     if wanted:
         raise DownloadError(
-            f"{archive} lacks {', '.join(sorted(wanted))}", remedy=_by_hand(release)
+            f"{archive} lacks {', '.join(sorted(wanted))}",
+            observed=f"{len(release.files) - len(wanted)} of {len(release.files)} files",
+            expected=f"all of {', '.join(release.files)}",
+            remedy=_by_hand(release),
         )
 
 

@@ -18,10 +18,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.split import image_digests, split_off
+from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, EdgeError
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.quantities import size_text
 
 __all__ = ["load_folder"]
 
@@ -80,6 +81,7 @@ def load_folder(
     if not root.is_dir():
         raise DataError(
             f"the data folder {root} does not exist" if not root.exists() else f"{root} is a file",
+            observed="a file" if root.exists() else "nothing there",
             expected="a folder with one sub-folder of images per class",
             remedy="check data.path in the recipe, or give --data FOLDER",
         )
@@ -164,8 +166,8 @@ def _present(images: dict[str, Images], name: str) -> list[Images]:
 
 def _without(images: Images, others: Sequence[Images], dropped: list[str]) -> Images:
     """Return the images whose pixels are in none of the others; add the rest to ``dropped``."""
-    known = {digest for other in others for digest in image_digests(other.pixels)}
-    digests = image_digests(images.pixels)
+    known = {digest for other in others for digest in digest_per_image(other.pixels)}
+    digests = digest_per_image(images.pixels)
     dropped.extend(images.ids[i] for i, digest in enumerate(digests) if digest in known)
     return images.take([i for i, digest in enumerate(digests) if digest not in known])
 
@@ -203,6 +205,8 @@ def _list_classes(root: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
         raise DataError(
             f"{len(empty)} of {len(names)} class folders of {root} hold no images: "
             f"{', '.join(empty[:_LISTED])}",
+            observed=f"{len(names) - len(empty)} folders with images",
+            expected="an image in every class folder",
             remedy="add images to these folders, or delete them",
         )
     return names, files
@@ -236,7 +240,8 @@ def _read_all(
     except MemoryError as error:
         raise DataError(
             "the images do not fit into memory at this size",
-            observed=f"{math.prod(shape) / 1e9:.1f} GB for {len(files)} images",
+            observed=f"{size_text(math.prod(shape))} for {len(files)} images",
+            expected="images that fit into memory all at once, a byte a value",
             remedy="set a smaller data.image_size in the recipe",
         ) from error
     failures: list[str] = []
@@ -258,6 +263,8 @@ def _read_all(
         lines = "\n".join(f"  {failure}" for failure in failures)
         raise DataError(
             f"{len(failures)} of {len(files)} files cannot be read as images:\n{lines}",
+            observed=f"{len(files) - len(failures)} files that can be read",
+            expected="class folders that hold nothing but images",
             remedy="delete these files, move them out of the class folders, or replace them",
         )
     return Images(

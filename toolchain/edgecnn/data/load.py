@@ -52,6 +52,7 @@ def load_dataset(
             raise DataError(
                 "the data set digits is part of scikit-learn and takes no folder",
                 observed=f"data folder {root}",
+                expected="no folder",
                 remedy="leave --data out, or set data.name in the recipe to 'folder'",
             )
         return load_digits(test=spec.test, validation=spec.validation, seed=spec.seed)
@@ -59,6 +60,8 @@ def load_dataset(
     if folder is None:
         raise DataError(
             "the data set 'folder' has no folder",
+            observed="neither data.path nor --data",
+            expected="a folder with one sub-folder of images per class",
             remedy="set data.path in the recipe, or give --data FOLDER",
         )
     return load_folder(

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from edgecnn.data.types import Images
 from edgecnn.errors import DataError
 
-__all__ = ["image_digests", "seeded_order", "split_off"]
+__all__ = ["digest_per_image", "seeded_order", "split_off"]
 
 
-def image_digests(pixels: npt.NDArray[np.uint8]) -> list[str]:
+def digest_per_image(pixels: npt.NDArray[np.uint8]) -> list[str]:
     """Return the SHA-256 of each image's bytes.
 
     Args:
@@ -95,7 +95,7 @@ def split_off(
 
 def _groups_by_class(images: Images, order: Sequence[int]) -> dict[int, list[list[int]]]:
     """Return, for each label, groups of equal images in the given order of first members."""
-    digests = image_digests(images.pixels)
+    digests = digest_per_image(images.pixels)
     groups: dict[str, list[int]] = {}
     for index in order:
         groups.setdefault(digests[index], []).append(index)

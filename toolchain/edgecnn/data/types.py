@@ -124,6 +124,8 @@ class Dataset:
             if not len(images):
                 raise DataError(
                     f"the {name} split of the data set {self.name} has no images",
+                    observed=", ".join(f"{k}: {len(v)} images" for k, v in self._parts().items()),
+                    expected="at least one image in each split",
                     remedy="add images, or change data.validation and data.test in the recipe",
                 )
             if images.pixels.shape[1:] != self.shape:

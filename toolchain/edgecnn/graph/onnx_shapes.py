@@ -15,6 +15,12 @@ from dataclasses import replace
 from typing import Final
 
 from edgecnn.graph.onnx_nodes import Node
+from edgecnn.graph.onnx_windows import (
+    conv_shapes,
+    conv_transpose_shapes,
+    global_pool_shapes,
+    pool_shapes,
+)
 from edgecnn.graph.types import Shape
 
 __all__ = ["infer_shapes"]
@@ -77,76 +83,6 @@ def _common(sizes: Sequence[int | None]) -> int | None:
     if len(known) > 1:
         raise ValueError
     return known.pop() if known else (None if larger else 1)
-
-
-def _conv(node: Node) -> _Shapes:
-    """Conv and its integer relatives: (n, out, *spatial)."""
-    weights = node.shape(3 if node.name == "QLinearConv" else 1)
-    kernel = tuple(size or 0 for size in weights[2:])
-    return [(node.shape(0)[0], weights[0], *_windows(node, kernel))]
-
-
-def _conv_transpose(node: Node) -> _Shapes:
-    source, weights = node.shape(0), node.shape(1)
-    rank = len(source) - 2
-    strides = node.integers("strides", (1,) * rank)
-    dilations = node.integers("dilations", (1,) * rank)
-    pads = node.integers("pads", (0,) * (2 * rank))
-    extra = node.integers("output_padding", (0,) * rank)
-    channels = None if weights[1] is None else weights[1] * node.integer("group", 1)
-    forced = node.integers("output_shape", ())
-    sizes: list[int | None] = []
-    for axis in range(rank):
-        size, kernel = source[2 + axis], weights[2 + axis] or 0
-        if forced:
-            sizes.append(forced[axis])
-        elif size is None:
-            sizes.append(None)
-        elif node.attributes.get("auto_pad") in ("SAME_UPPER", "SAME_LOWER"):
-            sizes.append(size * strides[axis])
-        else:
-            reach = dilations[axis] * (kernel - 1) + 1
-            whole = strides[axis] * (size - 1) + extra[axis] + reach
-            sizes.append(whole - pads[axis] - pads[rank + axis])
-    return [(source[0], channels, *sizes)]
-
-
-def _pool(node: Node) -> _Shapes:
-    source = node.shape(0)
-    return [(*source[:2], *_windows(node, node.integers("kernel_shape", ())))] * node.outputs
-
-
-def _windows(node: Node, kernel: tuple[int, ...]) -> list[int | None]:
-    """Return how many windows fit along each spatial axis of input 0."""
-    source = node.shape(0)[2:]
-    rank = len(kernel)
-    if len(source) != rank:
-        raise ValueError
-    strides = node.integers("strides", (1,) * rank)
-    dilations = node.integers("dilations", (1,) * rank)
-    pads = node.integers("pads", (0,) * (2 * rank))
-    same = node.attributes.get("auto_pad") in ("SAME_UPPER", "SAME_LOWER")
-    sizes: list[int | None] = []
-    for axis, size in enumerate(source):
-        if size is None:
-            sizes.append(None)
-        elif same:
-            sizes.append(-(-size // strides[axis]))
-        else:
-            reach = dilations[axis] * (kernel[axis] - 1) + 1
-            free = size + pads[axis] + pads[rank + axis] - reach
-            steps = (
-                -(-free // strides[axis])
-                if node.integer("ceil_mode", 0)
-                else (free // strides[axis])
-            )
-            sizes.append(steps + 1)
-    return sizes
-
-
-def _global_pool(node: Node) -> _Shapes:
-    source = node.shape(0)
-    return [(*source[:2], *(1,) * (len(source) - 2))]
 
 
 def _gemm(node: Node) -> _Shapes:
@@ -297,17 +233,17 @@ _RULES: Final[Mapping[str, Callable[[Node], _Shapes]]] = {
     **dict.fromkeys(_ELEMENTWISE, _same),
     **dict.fromkeys(_BROADCASTING, _broadcast),
     **dict.fromkeys(_REDUCING, _reduce),
-    **dict.fromkeys(("Conv", "FusedConv", "ConvInteger", "QLinearConv"), _conv),
-    **dict.fromkeys(("AveragePool", "MaxPool", "LpPool"), _pool),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), _global_pool),
+    **dict.fromkeys(("Conv", "FusedConv", "ConvInteger", "QLinearConv"), conv_shapes),
+    **dict.fromkeys(("AveragePool", "MaxPool", "LpPool"), pool_shapes),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), global_pool_shapes),
     **dict.fromkeys(("Gemm", "FusedGemm", "QGemm"), _gemm),
     **dict.fromkeys(("MatMul", "MatMulInteger", "QLinearMatMul"), _matmul),
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), _broadcast_integers),
     **dict.fromkeys(("QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax"), _same),
-    "QLinearAveragePool": _pool,
-    "QLinearGlobalAveragePool": _global_pool,
+    "QLinearAveragePool": pool_shapes,
+    "QLinearGlobalAveragePool": global_pool_shapes,
     "Concat": _concat,
-    "ConvTranspose": _conv_transpose,
+    "ConvTranspose": conv_transpose_shapes,
     "Flatten": _flatten,
     "Pad": _pad,
     "Reshape": _reshape,

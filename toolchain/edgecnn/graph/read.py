@@ -48,5 +48,7 @@ def read_graph(source: str | Path | bytes | Container) -> Graph:
     except DamagedGraphError as error:
         raise ArtifactError(
             f"{name} is not a usable {container.format} file: {error}",
+            observed=f"{container.payload_size:,} bytes that do not hold together",
+            expected=f"a sound {container.format} file with its weights inside",
             remedy="copy the file again from where it was made, or convert the model again",
         ) from error

@@ -35,7 +35,14 @@ class Architecture:
 
 
 def build_network(
-    architecture: str, *, shape: Shape, classes: int, precision: str, seed: int
+    architecture: str,
+    *,
+    shape: Shape,
+    classes: int,
+    precision: str,
+    seed: int,
+    dropout: float = 1.0,
+    fused: bool = False,
 ) -> keras.Model:
     """Build an untrained network.
 
@@ -45,13 +52,15 @@ def build_network(
         classes: Number of outputs, at least 2.
         precision: ``float32`` or ``mixed_bfloat16`` (weights stay float32).
         seed: Decides initial weights and dropout.
+        dropout: Factor on the architecture's dropout rates, 0..1.
+        fused: Use the faster batch normalization, for a network that is trained but not saved.
 
     Returns:
         A Keras model from (batch, height, width, channels) to (batch, classes) probabilities.
     """
     from edgecnn.train.backend import keras
 
-    layers = _Layers(precision, seed)
+    layers = _Layers(precision, seed, dropout=dropout, fused=fused)
     pixels = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 255, dtype=layers.policy, name="scale")(pixels)
     x = ARCHITECTURES[architecture].body(layers, x, shape)
@@ -61,12 +70,14 @@ def build_network(
 class _Layers:
     """Makes layers with one precision, consecutive names, and a seed for each."""
 
-    def __init__(self, precision: str, seed: int) -> None:
+    def __init__(self, precision: str, seed: int, *, dropout: float, fused: bool) -> None:
         from edgecnn.train.backend import keras
 
         self.policy = keras.DTypePolicy(precision)
         self._keras = keras
         self._seed = seed
+        self._dropout = dropout
+        self._fused = fused
         self._counts: dict[str, int] = {}
 
     def _name(self, kind: str) -> str:
@@ -89,6 +100,48 @@ class _Layers:
             kernel_initializer=self._keras.initializers.GlorotUniform(seed=self._next_seed()),
         )
 
+    def linear_conv(
+        self, filters: int, *, size: int = 3, strides: int = 1, bias: bool = False
+    ) -> Any:
+        """A convolution without activation, padded to keep the size before strides."""
+        return self._keras.layers.Conv2D(
+            filters,
+            size,
+            strides=strides,
+            padding="same",
+            use_bias=bias,
+            dtype=self.policy,
+            name=self._name("conv"),
+            kernel_initializer=self._keras.initializers.HeNormal(seed=self._next_seed()),
+        )
+
+    def norm(self, *, start: float = 1.0) -> Any:
+        """Batch normalization whose scale begins at ``start``."""
+        kind = self._keras.layers.BatchNormalization
+        if self._fused:
+            from edgecnn.train.batch_norm import FusedBatchNormalization
+
+            kind = FusedBatchNormalization
+        return kind(
+            dtype=self.policy,
+            name=self._name("norm"),
+            gamma_initializer=self._keras.initializers.Constant(start),
+        )
+
+    def relu(self) -> Any:
+        """The positive part."""
+        return self._keras.layers.ReLU(dtype=self.policy, name=self._name("relu"))
+
+    def add(self) -> Any:
+        """The sum of a list of equal shapes."""
+        return self._keras.layers.Add(dtype=self.policy, name=self._name("add"))
+
+    def average(self) -> Any:
+        """The mean over height and width."""
+        return self._keras.layers.GlobalAveragePooling2D(
+            dtype=self.policy, name=self._name("average")
+        )
+
     def pool(self) -> Any:
         """Halves height and width, taking the largest of each 2x2."""
         return self._keras.layers.MaxPooling2D(dtype=self.policy, name=self._name("pool"))
@@ -97,7 +150,7 @@ class _Layers:
         """Drops inputs in training."""
         name = self._name("dropout")
         return self._keras.layers.Dropout(
-            rate, seed=self._next_seed(), dtype=self.policy, name=name
+            rate * self._dropout, seed=self._next_seed(), dtype=self.policy, name=name
         )
 
     def flatten(self) -> Any:
@@ -140,6 +193,45 @@ def _seed_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
     return layers.dropout(0.5)(x)
 
 
+def _resnet8(layers: _Layers, x: Any, shape: Shape) -> Any:
+    """The image classifier of MLPerf Tiny: 78,666 parameters for 32x32x3 and 10 classes.
+
+    Three residual blocks of 16, 32 and 64 filters after He et al. 2016, arXiv:1512.03385, section
+    4.2; convolutions have biases and shortcuts no normalization, as in the benchmark's reference
+    (mlcommons/tiny, ``keras_model.py``).
+    """
+    del shape
+    x = layers.relu()(layers.norm()(layers.linear_conv(16, bias=True)(x)))
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        y = layers.linear_conv(filters, strides=strides, bias=True)(x)
+        y = layers.relu()(layers.norm()(y))
+        y = layers.norm()(layers.linear_conv(filters, bias=True)(y))
+        if strides > 1:
+            x = layers.linear_conv(filters, size=1, strides=strides, bias=True)(x)
+        x = layers.relu()(layers.add()([x, y]))
+    return layers.average()(x)
+
+
+def _wren(layers: _Layers, x: Any, shape: Shape) -> Any:
+    """A small residual network with its work at low resolution: 224,426 parameters.
+
+    That is for 32x32x3 and 10 classes. Against ResNet-14 it has one block instead of two at full
+    resolution, where a multiply-accumulate costs most memory traffic, and wider ones after it.
+    The last normalization of a block begins at zero, so that the block begins as the identity
+    (Goyal et al. 2017, arXiv:1706.02677, section 5.1).
+    """
+    del shape
+    x = layers.relu()(layers.norm()(layers.linear_conv(16)(x)))
+    for filters, strides in ((16, 1), (40, 2), (40, 1), (72, 2), (72, 1)):
+        y = layers.linear_conv(filters, strides=strides)(x)
+        y = layers.relu()(layers.norm()(y))
+        y = layers.norm(start=0.0)(layers.linear_conv(filters)(y))
+        if strides > 1:
+            x = layers.norm()(layers.linear_conv(filters, size=1, strides=strides)(x))
+        x = layers.relu()(layers.add()([x, y]))
+    return layers.average()(x)
+
+
 def _tiny_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
     """A small CNN: 9,930 parameters for 8x8x1 and 28,714 for 32x32x3, with 10 classes.
 
@@ -158,6 +250,8 @@ def _tiny_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
     "seed_cnn": Architecture(smallest_side=8, body=_seed_cnn),
+    "resnet8": Architecture(smallest_side=8, body=_resnet8),
+    "wren": Architecture(smallest_side=8, body=_wren),
     "tiny_cnn": Architecture(smallest_side=4, body=_tiny_cnn),
 }
 """Name to network family; the names are those that recipes may use."""

@@ -7,6 +7,7 @@ one before it counts. Nothing here is a pickle, and nothing imports TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -25,6 +26,7 @@ from edgecnn.workspace import atomic_file, wrap_os_errors
 __all__ = ["Checkpoint", "CheckpointFolder"]
 
 _GENERATIONS: Final = 2
+_KEY_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +52,9 @@ class CheckpointFolder:
     """The checkpoints of one training in a build.
 
     Each training has a folder of its own, named after its key, so that a changed recipe starts
-    afresh, and one changed back goes on.
+    afresh, and one changed back goes on: also when the changed one has been trained to its end
+    meanwhile, as when ``--set train.epochs=1`` tries something out. Whoever writes here holds the
+    build's lock, so no other training of it is under way.
 
     Attributes:
         root: Folder of all checkpoints of the build.
@@ -63,7 +67,7 @@ class CheckpointFolder:
     @property
     def folder(self) -> Path:
         """Where this training's checkpoints are."""
-        return self.root / self.key[:16]
+        return self.root / self.key[:_KEY_DIGITS]
 
     def has_others(self) -> bool:
         """Tell whether an interrupted training with another key left checkpoints."""
@@ -86,33 +90,50 @@ class CheckpointFolder:
         arrays = {f"array_{i:04}": array for i, array in enumerate(checkpoint.arrays)}
         with atomic_file(self.folder / f"epoch-{checkpoint.epochs:06}.npz") as file:
             np.savez(file, **{"state": np.asarray(json.dumps(state)), **arrays})  # type: ignore[arg-type]
-        for old in self._files()[_GENERATIONS:]:
-            old.unlink(missing_ok=True)
+        with wrap_os_errors(self.folder):
+            for old in _newest_first(self.folder)[_GENERATIONS:]:
+                old.unlink(missing_ok=True)
 
     def read(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole; None if there is none."""
-        for path in self._files():
-            checkpoint = _read(path, self.key)
-            if checkpoint is not None:
-                return checkpoint
+        for path in _newest_first(self.folder):
+            found = _read(path)
+            if found is not None and found[0] == self.key:
+                return found[1]
         return None
 
     def discard(self) -> None:
-        """Delete all checkpoints of the build, those of other trainings too.
+        """Delete this training's checkpoints, and what no training can go on from.
+
+        Another training's are kept as long as one of them is whole.
 
         Raises:
             WorkspaceError: If that is not allowed.
         """
         with wrap_os_errors(self.root):
-            if self.root.exists():
-                shutil.rmtree(self.root)
+            if not self.root.exists():
+                return
+            for entry in self.root.iterdir():
+                if entry.is_symlink() or not entry.is_dir():
+                    entry.unlink()
+                elif entry == self.folder or not _can_go_on(entry):
+                    shutil.rmtree(entry)
+            with contextlib.suppress(OSError):
+                self.root.rmdir()  # unless another training is kept
 
-    def _files(self) -> list[Path]:
-        """Return the checkpoints, newest first."""
-        return sorted(self.folder.glob("epoch-*.npz"), reverse=True)
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*.npz"), reverse=True)
 
 
-def _read(path: Path, key: str) -> Checkpoint | None:
+def _can_go_on(folder: Path) -> bool:
+    """Tell whether a training's folder holds a whole checkpoint of that training."""
+    read = map(_read, _newest_first(folder))
+    return any(found is not None and found[0][:_KEY_DIGITS] == folder.name for found in read)
+
+
+def _read(path: Path) -> tuple[str, Checkpoint] | None:
+    """Return a checkpoint and its training's key; None for one that was torn by a crash."""
     try:
         # Opened here, since numpy leaves a file open that turns out not to be an archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -120,9 +141,10 @@ def _read(path: Path, key: str) -> Checkpoint | None:
             names = sorted(name for name in stored.files if name != "state")
             arrays = tuple(stored[name] for name in names)
         history = tuple(Epoch(**row) for row in state["history"])
+        key = str(state["key"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        # Torn by a crash: what the generation before it is for.
+        # What the generation before it is for.
         return None
-    if state.get("key") != key or not history or not arrays:
+    if not history or not arrays:
         return None
-    return Checkpoint(history=history, arrays=arrays)
+    return key, Checkpoint(history=history, arrays=arrays)

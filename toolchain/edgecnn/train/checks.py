@@ -29,7 +29,12 @@ def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) 
     if mistakes:
         count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         lines = "\n".join(f"  {mistake}" for mistake in mistakes)
-        raise RecipeError(f"{source} has {count}:\n{lines}", remedy="mend the keys named above")
+        raise RecipeError(
+            f"{source} has {count}:\n{lines}",
+            observed=count,
+            expected=f"settings that fit images of {shape[0]}x{shape[1]} pixels",
+            remedy="mend the keys named above",
+        )
 
 
 def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
@@ -43,3 +48,8 @@ def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
     # A reflection repeats no edge pixel, so a border is at most one pixel less than the image.
     if recipe.augment.crop >= side:
         yield f"augment.crop = {recipe.augment.crop}: at most {side - 1} for images of {size}"
+    if recipe.augment.cutout >= side:
+        yield f"augment.cutout = {recipe.augment.cutout}: at most {side - 1} for images of {size}"
+    teacher = recipe.train.distillation.teacher
+    if teacher is not None and not teacher.is_file():
+        yield f"train.distillation.teacher = {str(teacher)!r}: an existing .keras file"

@@ -46,7 +46,7 @@ def draw_curves(history: Sequence[Epoch], *, title: str, subtitle: str) -> bytes
         "Cross-entropy loss",
         epochs,
         [row.loss for row in history],
-        [row.val_loss for row in history],
+        [row.val_loss for row in history if row.val_loss is not None],
         "{:.3f}",
         bottom=0,
     )
@@ -55,7 +55,7 @@ def draw_curves(history: Sequence[Epoch], *, title: str, subtitle: str) -> bytes
         "Accuracy, %",
         epochs,
         [100 * row.accuracy for row in history],
-        [100 * row.val_accuracy for row in history],
+        [100 * row.val_accuracy for row in history if row.val_accuracy is not None],
         "{:.1f}",
         most=100,
     )
@@ -79,7 +79,8 @@ def _panel(
 
     axes.set_title(title, loc="left", fontsize=11, color=_INK, pad=8)
     marker = "o" if len(epochs) < 15 else None
-    for values, colour in ((train, _TRAIN), (validation, _VALIDATION)):
+    lines = ((train, _TRAIN), (validation, _VALIDATION)) if validation else ((train, _TRAIN),)
+    for values, colour in lines:
         axes.plot(epochs, values, color=colour, linewidth=2, marker=marker, markersize=4)
     axes.set_xlim(0.5, epochs[-1] + 0.5)
     if bottom is not None:
@@ -94,7 +95,10 @@ def _panel(
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color("#999999")
-    _label_ends(axes, epochs[-1], train[-1], validation[-1], form)
+    if validation:
+        _label_ends(axes, epochs[-1], train[-1], validation[-1], form)
+    else:
+        _label(axes, "train", train[-1], _TRAIN, (epochs[-1], train[-1]), form)
 
 
 def _label_ends(axes: Axes, epoch: int, train: float, validation: float, form: str) -> None:
@@ -110,13 +114,19 @@ def _label_ends(axes: Axes, epoch: int, train: float, validation: float, form: s
         ("train", train, _TRAIN, train_above),
         ("validation", validation, _VALIDATION, not train_above),
     ):
-        axes.annotate(
-            f"{name}\n{form.format(value)}",
-            xy=(epoch, middle + (half if above else -half)),
-            xytext=(8, 0),
-            textcoords="offset points",
-            color=colour,
-            fontsize=9.5,
-            va="center",
-            annotation_clip=False,
-        )
+        _label(axes, name, value, colour, (epoch, middle + (half if above else -half)), form)
+
+
+def _label(
+    axes: Axes, name: str, value: float, colour: str, place: tuple[float, float], form: str
+) -> None:
+    axes.annotate(
+        f"{name}\n{form.format(value)}",
+        xy=place,
+        xytext=(8, 0),
+        textcoords="offset points",
+        color=colour,
+        fontsize=9.5,
+        va="center",
+        annotation_clip=False,
+    )

@@ -11,12 +11,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgecnn.data import Dataset
+from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress, Task
 from edgecnn.recipe import Recipe
 from edgecnn.train.backend import keras, tf
-from edgecnn.train.batches import plain_batches, steps_per_epoch, training_batches
+from edgecnn.train.batches import (
+    plain_batches,
+    soft_labels,
+    steps_per_epoch,
+    training_batches,
+)
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
@@ -43,7 +48,8 @@ def fit(
 
     Args:
         network: An untrained Keras model (untyped); trained in place.
-        dataset: Trains on ``train``, and looks at ``validation`` after each epoch.
+        dataset: Trains on ``train``, and looks at ``validation`` after each epoch; or trains on
+            both, if the recipe says so.
         recipe: Its ``augment`` and ``train`` sections count.
         checkpoints: Read first, written after each epoch.
         progress: Who to tell.
@@ -55,35 +61,52 @@ def fit(
         TrainingError: If the loss is no longer a number, or memory does not suffice.
     """
     settings = recipe.train
-    steps = steps_per_epoch(len(dataset.train), settings.batch_size)
+    images = dataset.train
+    if settings.include_validation:
+        images = _joined(dataset.train, dataset.validation)
+    classes = len(dataset.class_names)
+    soft = soft_labels(recipe.augment, settings.label_smoothing)
+    steps = steps_per_epoch(len(images), settings.batch_size)
     rate = Rate.of(settings.optimizer, steps_per_epoch=steps, epochs=settings.epochs)
-    optimizer = make_optimizer(settings.optimizer, rate)
-    # Equal to categorical cross-entropy on one-hot labels, without making those. XLA is off:
-    # on processors it was measured several times slower.
+    optimizer = make_optimizer(
+        settings.optimizer, rate, ema=settings.ema, variables=network.trainable_variables
+    )
+    # With numbers as labels, equal to the loss on one-hot labels, without making those. XLA is
+    # off: on processors it was measured several times slower.
     network.compile(
         optimizer=optimizer,
-        loss="sparse_categorical_crossentropy",
+        loss="categorical_crossentropy" if soft else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,
         steps_per_execution=min(_STEPS_PER_CALL, steps),
     )
-    optimizer.build(network.trainable_variables)
     history = _restore(network, checkpoints, progress)
     if len(history) == settings.epochs:
+        # Killed between the last epoch and the saved model; fit would have done this.
+        optimizer.finalize_variable_values(network.trainable_variables)
         return history
     epoch = tf.Variable(len(history), dtype=tf.int64, trainable=False)
     batches = training_batches(
-        dataset.train,
+        images,
+        classes=classes,
         batch_size=settings.batch_size,
         augment=recipe.augment,
+        label_smoothing=settings.label_smoothing,
         seed=settings.seed,
         epoch=epoch,
     )
+    validation = None
+    if not settings.include_validation:
+        validation = plain_batches(
+            dataset.validation,
+            batch_size=_EVALUATION_BATCH,
+            classes=classes if soft else None,
+        )
     left = (settings.epochs - len(history)) * steps
     with progress.task(f"training {recipe.model.name}", left) as task:
         log = _Log(
             history=list(history),
-            images=len(dataset.train),
+            images=len(images),
             epochs=settings.epochs,
             steps=steps,
             rate=rate,
@@ -97,8 +120,8 @@ def fit(
                 batches,
                 epochs=settings.epochs,
                 initial_epoch=len(history),
-                validation_data=plain_batches(dataset.validation, batch_size=_EVALUATION_BATCH),
-                callbacks=[log],
+                validation_data=validation,
+                callbacks=[log, keras.callbacks.SwapEMAWeights()] if settings.ema else [log],
                 shuffle=False,
                 verbose=0,
             )
@@ -106,9 +129,18 @@ def fit(
             raise TrainingError(
                 "there is not enough memory for a training step",
                 observed=f"train.batch_size = {settings.batch_size}",
+                expected="a batch that fits into memory",
                 remedy="set a smaller train.batch_size in the recipe",
             ) from error
     return tuple(log.history)
+
+
+def _joined(first: Images, second: Images) -> Images:
+    return Images(
+        pixels=np.concatenate([first.pixels, second.pixels]),
+        labels=np.concatenate([first.labels, second.labels]),
+        ids=(*first.ids, *second.ids),
+    )
 
 
 def _state(network: Any) -> list[Any]:
@@ -196,15 +228,15 @@ class _Log(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         """Record the epoch and write the checkpoint."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         if not all(map(math.isfinite, values.values())):
-            raise _diverged(epoch + 1, values["val_loss"])
+            raise _diverged(epoch + 1, values.get("val_loss", values["loss"]))
         seconds = time.monotonic() - self._begin
         row = Epoch(
             epoch=epoch + 1,
             lr=self._rate.at((epoch + 1) * self._steps - 1),
             loss=values["loss"],
             accuracy=values["accuracy"],
-            val_loss=values["val_loss"],
-            val_accuracy=values["val_accuracy"],
+            val_loss=values.get("val_loss"),
+            val_accuracy=values.get("val_accuracy"),
             images_per_second=self._images / max(self._trained - self._begin, 1e-9),
             seconds=seconds,
         )
@@ -217,10 +249,12 @@ class _Log(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
         if row.epoch < self._epochs and now - self._said < _MESSAGE_SECONDS:
             return  # epochs of a small network would scroll everything else away
         self._said = now
+        validation = ""
+        if row.val_accuracy is not None:
+            validation = f"validation {100 * row.val_accuracy:.2f} %, "
         self._progress.message(
-            f"epoch {row.epoch}/{self._epochs}: loss {row.loss:.4f}, accuracy "
-            f"{100 * row.accuracy:.2f} %, validation {100 * row.val_accuracy:.2f} %, "
-            f"{row.images_per_second:,.0f} images/s, {_clock(row.seconds)}, "
+            f"epoch {row.epoch}/{self._epochs}: loss {row.loss:.3f}, {100 * row.accuracy:.2f} %, "
+            f"{validation}{row.images_per_second:,.0f} images/s, "
             f"{_clock(self._time_left(0))} left"
         )
 
@@ -235,8 +269,9 @@ class _Log(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no ty
             f"loss {float(logs['loss']):.3f}",
             f"accuracy {100 * float(logs['accuracy']):.1f} %",
         ]
-        if self.history:
-            parts.append(f"validation {100 * self.history[-1].val_accuracy:.1f} %")
+        last = self.history[-1].val_accuracy if self.history else None
+        if last is not None:
+            parts.append(f"validation {100 * last:.1f} %")
         return ", ".join(parts)
 
     def _time_left(self, step: int) -> float:

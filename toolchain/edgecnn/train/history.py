@@ -21,7 +21,8 @@ class Epoch:
         loss: Mean cross-entropy over the training images, as they passed, with dropout and
             augmentation.
         accuracy: Share of them classified right, 0..1.
-        val_loss: Mean cross-entropy over the validation images after the epoch.
+        val_loss: Mean cross-entropy over the validation images after the epoch; None where
+            the training uses them.
         val_accuracy: Share of them classified right, 0..1.
         images_per_second: Training images over the time of the training steps.
         seconds: The whole epoch, validation included.
@@ -31,8 +32,8 @@ class Epoch:
     lr: float
     loss: float
     accuracy: float
-    val_loss: float
-    val_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
     images_per_second: float
     seconds: float
 
@@ -44,5 +45,5 @@ def history_csv(epochs: Sequence[Epoch]) -> str:
     writer.writerow([field.name for field in dataclasses.fields(Epoch)])
     for row in epochs:
         values = dataclasses.astuple(row)
-        writer.writerow([v if isinstance(v, int) else f"{v:.6g}" for v in values])
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
     return text.getvalue()

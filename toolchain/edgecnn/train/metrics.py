@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn import __version__
+from edgecnn import tools
 from edgecnn.train.history import Epoch
 
 __all__ = ["median_speed", "test_metrics", "tool_versions"]
-
-_TOOLS: Final = ("tensorflow", "keras", "numpy")
 
 
 def test_metrics(
@@ -74,4 +71,4 @@ def median_speed(history: Sequence[Epoch]) -> float:
 
 def tool_versions() -> dict[str, str]:
     """Return the versions of what decides the weights."""
-    return {"edgecnn": __version__, **{name: version(name) for name in _TOOLS}}
+    return tools.tool_versions("tensorflow", "keras", "numpy")

@@ -30,7 +30,7 @@ STAGE: Final = "train"
 METRICS_SCHEMA: Final = 1
 
 # Counts the changes of this package that change the weights a recipe gives.
-_CODE_VERSION: Final = 1
+_CODE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,13 @@ class TrainResult:
 def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
-    Where the data lies does not count; what is in it does.
+    Where data and teacher lie does not count; what is in them does.
     """
     settings = recipe.to_dict()
     data = {name: value for name, value in settings["data"].items() if name != "path"}
+    teacher = recipe.train.distillation.teacher
+    if teacher is not None:
+        settings["train"]["distillation"]["teacher"] = file_digest(teacher)
     return canonical_digest(
         {
             "code": _CODE_VERSION,
@@ -122,8 +125,9 @@ def run(
 
     network, history = _trained(recipe, dataset, precision, checkpoints, progress)
     parameters = int(network.count_params())
-    scores = _save_model(network, workspace, dataset, scratch=checkpoints.folder)
+    scores = _save_model(network, recipe, workspace, dataset, scratch=checkpoints.folder)
     metrics = test_metrics(scores, dataset.test.labels, dataset.class_names)
+    whole = recipe.train.include_validation
     _write_record(
         workspace,
         dataset,
@@ -135,8 +139,8 @@ def run(
             "test": metrics,
             "parameters": parameters,
             "epochs": len(history),
-            "train_images": len(dataset.train),
-            "validation_images": len(dataset.validation),
+            "train_images": len(dataset.train) + (len(dataset.validation) if whole else 0),
+            "validation_images": 0 if whole else len(dataset.validation),
             "images_per_second": median_speed(history),
             "seconds": sum(row.seconds for row in history),
             "precision": {"name": precision.name, "reason": precision.reason},
@@ -190,22 +194,31 @@ def _trained(
     from edgecnn.train.backend import tf
     from edgecnn.train.fit import fit
 
+    shape, classes = dataset.shape, len(dataset.class_names)
     if recipe.train.deterministic:
         # For the rest of the process; TensorFlow has no public way back.
         tf.config.experimental.enable_op_determinism()
     network = build_network(
         str(recipe.model.architecture),
-        shape=dataset.shape,
-        classes=len(dataset.class_names),
+        shape=shape,
+        classes=classes,
         precision=precision.name,
         seed=recipe.train.seed,
+        dropout=recipe.train.dropout,
+        fused=True,
     )
+    path = recipe.train.distillation.teacher
+    if path is not None:
+        from edgecnn.train.distillation import load_teacher, with_teacher
+
+        teacher = load_teacher(path, shape=shape, classes=classes, precision=precision.name)
+        network = with_teacher(network, teacher, recipe)
     history = fit(network, dataset, recipe, checkpoints=checkpoints, progress=progress)
     return network, history
 
 
 def _save_model(
-    network: Any, workspace: Workspace, dataset: Dataset, *, scratch: Path
+    network: Any, recipe: Recipe, workspace: Workspace, dataset: Dataset, *, scratch: Path
 ) -> npt.NDArray[np.float32]:
     """Write the model, its labels and its reference scores; return the scores."""
     from edgecnn.train.saved import save_float32, score_saved
@@ -216,6 +229,7 @@ def _save_model(
         path,
         shape=dataset.shape,
         classes=len(dataset.class_names),
+        dropout=recipe.train.dropout,
         scratch=scratch,
     )
     write_labels(workspace.path(Workspace.LABELS), dataset.class_names)

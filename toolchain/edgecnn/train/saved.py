@@ -35,6 +35,7 @@ def save_float32(
     *,
     shape: tuple[int, int, int],
     classes: int,
+    dropout: float = 1.0,
     scratch: Path | None = None,
 ) -> None:
     """Save a trained network as a float32 model, whatever it was trained in.
@@ -47,13 +48,16 @@ def save_float32(
         path: Where to, ending in ``.keras``; replaced if it exists.
         shape: Height, width and channels the network was built with.
         classes: Its number of outputs.
+        dropout: What it was built with.
         scratch: A folder for the draft that Keras writes, by default that of ``path``; the
             draft is deleted.
 
     Raises:
         WorkspaceError: If the file cannot be written.
     """
-    plain = build_network(network.name, shape=shape, classes=classes, precision="float32", seed=0)
+    plain = build_network(
+        network.name, shape=shape, classes=classes, precision="float32", seed=0, dropout=dropout
+    )
     plain.set_weights(network.get_weights())
     scratch = path.parent if scratch is None else scratch
     with (

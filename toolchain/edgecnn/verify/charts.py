@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.verify.gate import Criterion, CriterionName
+from edgecnn.verify.judgement import Criterion, CriterionName
 from edgecnn.verify.metrics import Confusion
 from edgecnn.verify.results import ArtifactRow
 

@@ -17,13 +17,21 @@ samples by a model within its limit; one at all three limits at once has up to t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from edgecnn.errors import DataError
 from edgecnn.recipe import Limits
 from edgecnn.verify.exact import binomial_p, exact_drop_p
-from edgecnn.verify.metrics import Metrics
+from edgecnn.verify.judgement import (
+    ClassChange,
+    Counts,
+    Criterion,
+    CriterionName,
+    Judgement,
+    Outcome,
+    Paired,
+    Verdict,
+)
 from edgecnn.verify.statistics import (
     Interval,
     Side,
@@ -33,148 +41,11 @@ from edgecnn.verify.statistics import (
     wilson_interval,
 )
 
-__all__ = [
-    "ALPHA",
-    "LEVEL",
-    "ClassChange",
-    "ClassOutcome",
-    "Counts",
-    "Criterion",
-    "CriterionName",
-    "Judgement",
-    "Outcome",
-    "Paired",
-    "Verdict",
-    "judge",
-    "limit_of",
-]
-
-Outcome = Literal["met", "missed", "undecided"]
-ClassOutcome = Literal["met", "missed", "undecided", "absent"]
-CriterionName = Literal["accuracy_drop", "disagreement", "class_drop"]
-Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+__all__ = ["ALPHA", "LEVEL", "judge", "limit_of"]
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025
 """The one-sided error of each decision; half of what ``LEVEL`` leaves."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paired:
-    """Right and wrong answers of two models on the same images.
-
-    Attributes:
-        images: All of them.
-        lost: Those only the reference gets right.
-        gained: Those only the artifact gets right.
-    """
-
-    images: int
-    lost: int
-    gained: int
-
-    @property
-    def drop(self) -> float:
-        """The reference's share of right answers less the artifact's; needs an image."""
-        return (self.lost - self.gained) / self.images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """All that a verdict depends on.
-
-    Attributes:
-        overall: All evaluation images.
-        disagreements: Images on which the two decide differently.
-        classes: The images of each class, in score order.
-    """
-
-    overall: Paired
-    disagreements: int
-    classes: tuple[Paired, ...]
-
-    @classmethod
-    def of(cls, metrics: Metrics) -> Counts:
-        """Take the counts out of a comparison."""
-        return cls(
-            overall=Paired(images=metrics.images, lost=metrics.lost, gained=metrics.gained),
-            disagreements=metrics.disagreements,
-            classes=tuple(
-                Paired(images=one.images, lost=one.lost, gained=one.gained)
-                for one in metrics.classes
-            ),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """One measure against its limit. Shares, not percent; the smaller, the better.
-
-    Attributes:
-        name: Which.
-        outcome: Met, missed or undecided.
-        estimate: The observed value.
-        low: Lower bound of the interval.
-        high: Upper bound of the interval.
-        level: Confidence of the interval.
-        limit: The largest value allowed.
-        method: How the interval was made.
-        exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
-            None where the interval spans the limit and there was nothing to confirm.
-        class_index: For ``class_drop``, the class that these numbers are of.
-    """
-
-    name: CriterionName
-    outcome: Outcome
-    estimate: float
-    low: float
-    high: float
-    level: float
-    limit: float
-    method: str
-    exact_p: float | None = None
-    class_index: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassChange:
-    """How much recall one class lost.
-
-    Attributes:
-        index: Position of the class in the scores.
-        outcome: Whether the loss is within the limit; ``absent`` for a class without images.
-        images: Evaluation images of the class.
-        drop: The reference's recall less the artifact's; None for an absent class.
-        low: Lower bound of Tango's interval at ``level``; None for an absent class.
-        high: Upper bound; None for an absent class.
-        level: Confidence of the interval, from the class's step in Holm's procedure; None for an
-            absent class.
-        p: One-sided p that the drop is beyond the limit; None for an absent class.
-    """
-
-    index: int
-    outcome: ClassOutcome
-    images: int
-    drop: float | None = None
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    p: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """A verdict and what it rests on.
-
-    Attributes:
-        verdict: PASS, FAIL or INCONCLUSIVE.
-        criteria: Accuracy drop, disagreement, class drop, in this order.
-        classes: One entry per class, in score order.
-    """
-
-    verdict: Verdict
-    criteria: tuple[Criterion, ...]
-    classes: tuple[ClassChange, ...]
 
 
 def limit_of(limits: Limits, name: CriterionName) -> float:

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, verdict_sentence
-from edgecnn.workspace import write_whole
+from edgecnn.workspace import wrap_os_errors
+from edgecnn_runner.output import whole_file
 
 __all__ = ["junit_xml", "write_junit"]
 
@@ -23,7 +24,11 @@ def write_junit(path: Path, report: ParityReport) -> None:
     Raises:
         WorkspaceError: If the file cannot be written.
     """
-    write_whole(path, junit_xml(report))
+    with (
+        wrap_os_errors(path, elsewhere="name a file elsewhere: --junit FILE"),
+        whole_file(path) as file,
+    ):
+        file.write(junit_xml(report))
 
 
 def junit_xml(report: ParityReport) -> bytes:
@@ -50,7 +55,7 @@ def junit_xml(report: ParityReport) -> bytes:
         {
             "name": _xml_text(f"edgecnn.verify.{report.model}"),
             "timestamp": report.created.removesuffix("Z"),
-            "time": "0",
+            "time": _seconds(sum(row.seconds or 0.0 for row in report.rows)),
             **attributes,
         },
     )
@@ -68,7 +73,7 @@ def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None
         {
             "classname": _xml_text(f"edgecnn.verify.{report.model}"),
             "name": _xml_text(f"{row.variant} ({row.file})" if row.file else row.variant),
-            "time": "0",
+            "time": _seconds(row.seconds or 0.0),
         },
     )
     sentence = _xml_text(verdict_sentence(row, report))
@@ -92,6 +97,10 @@ def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
     return "\n".join([verdict_sentence(row, report), *lines])
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration:.3f}"
 
 
 def _xml_text(text: str) -> str:

@@ -13,7 +13,8 @@ from statistics import NormalDist
 from typing import Final, Literal
 
 from edgecnn.recipe import Limits
-from edgecnn.verify.gate import ALPHA, Counts, Criterion, Judgement, Paired, judge, limit_of
+from edgecnn.verify.gate import ALPHA, judge, limit_of
+from edgecnn.verify.judgement import Counts, Criterion, Judgement, Paired
 from edgecnn.verify.statistics import tango_score
 
 __all__ = ["MOST_IMAGES", "Needed", "images_needed"]

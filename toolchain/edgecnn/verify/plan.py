@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ def plan(workspace: Workspace, artifacts: Sequence[str] | None) -> tuple[Planned
             f"there is nothing to verify in {workspace.folder}",
             observed=f"{len(planned)} variants, none of which was made",
             expected="at least one artifact",
-            remedy=f"convert a model first: edgecnn convert SOURCE --out {workspace.folder}",
+            remedy="convert a model first: edgecnn convert SOURCE --out "
+            f"{shlex.quote(str(workspace.folder))}",
         )
     return planned
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.verify.charts import common_scale, confusion_grid, interval_chart
-from edgecnn.verify.gate import ClassChange, Judgement
+from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_chart
+from edgecnn.verify.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.thumbnails import data_uri, most_telling
@@ -28,12 +27,11 @@ from edgecnn.verify.wording import (
     size_text,
     verdict_sentence,
 )
-from edgecnn.workspace import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_report"]
 
 MOST_FLIPS: Final = 24
 """Images shown per artifact."""
@@ -78,25 +76,21 @@ class _Moved:
     after: int
 
 
-def write_report(path: Path, report: ParityReport, pixels: npt.NDArray[np.uint8]) -> None:
-    """Write the page, atomically.
+def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
+    """Return the page as HTML.
 
     Args:
-        path: Where to.
         report: What to show.
         pixels: The evaluation images that were used, shape (n, height, width, channels).
-
-    Raises:
-        WorkspaceError: If the file cannot be written.
     """
-    write_whole(path, render_report(report, pixels))
-
-
-def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
-    """Return the page as HTML; see ``write_report``."""
     judged = [row for row in report.rows if row.judgement is not None]
     budget = IMAGE_BUDGET_BYTES // max(1, len(judged))
     views = [_view(row, report, judged, pixels, budget) for row in report.rows]
+    matrix: list[list[Cell]] = []
+    if judged and judged[0].metrics is not None and _draws_matrices(report):
+        # Every artifact is compared with the same reference, so its matrix is shown once.
+        before = judged[0].metrics.reference.confusion
+        matrix = confusion_grid(before, len(report.class_names))
     small = max(pixels.shape[1:3]) <= 64
     return (
         _environment()
@@ -108,6 +102,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
             judged=judged,
             titles=CRITERION_TITLES,
             pixelated=small,
+            float_matrix=matrix,
             verdict_counts=_verdict_counts(report),
         )
     )
@@ -177,8 +172,7 @@ def _view(
     """Prepare what the template shows of one artifact."""
     if row.metrics is None or row.judgement is None:
         return {"row": row}
-    classes = len(report.class_names)
-    draw = classes <= MOST_MATRIX_CLASSES
+    draw = _draws_matrices(report)
     return {
         "row": row,
         "charts": {
@@ -186,15 +180,16 @@ def _view(
             for one in row.judgement.criteria
         },
         "class_rows": _class_rows(row.metrics, row.judgement),
-        "matrices": [
-            ("Float model", confusion_grid(row.metrics.reference.confusion, classes)),
-            (row.variant, confusion_grid(row.metrics.artifact.confusion, classes)),
-        ]
+        "matrix": confusion_grid(row.metrics.artifact.confusion, len(report.class_names))
         if draw
         else [],
         "moved": [] if draw else _moved(row.metrics),
         "flips": _flip_groups(row.metrics, pixels, budget),
     }
+
+
+def _draws_matrices(report: ParityReport) -> bool:
+    return len(report.class_names) <= MOST_MATRIX_CLASSES
 
 
 def _class_rows(metrics: Metrics, judgement: Judgement) -> list[_ClassRow]:

@@ -7,15 +7,13 @@ again without being repeated.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import edgecnn.errors
-from edgecnn.errors import EdgeError, ParityFailError, ParityInconclusiveError, WorkspaceError
-from edgecnn.verify.gate import Criterion, CriterionName, Judgement
+from edgecnn.errors import EdgeError
+from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
 
@@ -26,7 +24,6 @@ __all__ = [
     "ParityReport",
     "RowError",
     "RowVerdict",
-    "read_report",
 ]
 
 PARITY_SCHEMA: Final = 1
@@ -75,6 +72,8 @@ class ArtifactRow:
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
+        seconds: How long it took to check and run; None if that was not measured. Not part of
+            ``to_dict``: equal verifications write equal files.
     """
 
     variant: str
@@ -88,6 +87,7 @@ class ArtifactRow:
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
+    seconds: float | None = dataclasses.field(default=None, compare=False)
 
     @property
     def verdict(self) -> RowVerdict:
@@ -109,6 +109,7 @@ class ArtifactRow:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included."""
         values = dataclasses.asdict(self) | {"verdict": self.verdict}
+        del values["seconds"]
         if self.metrics is not None:
             values["metrics"] |= {
                 "accuracy_drop": self.metrics.accuracy_drop,
@@ -156,6 +157,7 @@ class ParityReport:
         machine: See ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
+        write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
     """
 
@@ -167,6 +169,7 @@ class ParityReport:
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
+    write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
 
     @property
@@ -177,35 +180,17 @@ class ParityReport:
         return next((verdict for verdict in order if verdict in found), "NOT MADE")
 
     def exit_error(self) -> EdgeError | None:
-        """Return what a command line should end with.
+        """Return what a command line should end with; None if all is well."""
+        from edgecnn.verify.outcome import exit_error
 
-        Returns:
-            ``ParityFailError`` if any artifact failed, else the first error of an artifact that
-            did not run, else ``ParityInconclusiveError`` if any is undecided, else None.
-        """
-        if failed := self._files("FAIL"):
-            return ParityFailError(
-                f"{_list(failed)} {_do(failed)} not follow the float model within the limits",
-                remedy="see the report for what changed; deploy another variant, or change "
-                "[limits] in the recipe if the loss is acceptable",
-            )
-        for row in self.rows:
-            if row.error is not None:
-                return row.error.to_error()
-        if undecided := self._files("INCONCLUSIVE"):
-            return ParityInconclusiveError(
-                f"{self.evaluated.images:,} images are too few to tell whether {_list(undecided)} "
-                f"{_follow(undecided)} the float model within the limits",
-                remedy=self._more_images(),
-            )
-        return None
+        return exit_error(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included; ``parity.json`` holds them."""
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows")
+            if field.name not in ("evaluated", "rows", "write_error")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -215,68 +200,7 @@ class ParityReport:
             "evaluated": dataclasses.asdict(self.evaluated),
             "rows": [row.to_dict() for row in self.rows],
             "verdict": self.verdict,
+            "write_error": None
+            if self.write_error is None
+            else dataclasses.asdict(self.write_error),
         }
-
-    def _files(self, verdict: RowVerdict) -> list[str]:
-        return [row.file or row.variant for row in self.rows if row.verdict == verdict]
-
-    def _more_images(self) -> str:
-        numbers = [row.needed.images if row.needed else None for row in self.rows]
-        wanted = [number for number in numbers if number is not None]
-        spare = self.evaluated.available - self.evaluated.images
-        if spare and wanted and max(wanted) <= self.evaluated.available:
-            return (
-                f"use more of the {self.evaluated.available:,} test images: about "
-                f"{max(wanted):,} would decide if the observed rates hold"
-            )
-        if wanted:
-            return (
-                f"about {max(wanted):,} test images would decide if the observed rates hold; add "
-                "images to the test split, or change the limits (--max-drop and others, or "
-                "[limits] in the recipe)"
-            )
-        return "an observed value is at its limit; change [limits] in the recipe"
-
-
-def read_report(path: Path) -> ParityReport:
-    """Read a ``parity.json`` back.
-
-    Args:
-        path: What ``edgecnn.verify.run`` wrote.
-
-    Returns:
-        The report.
-
-    Raises:
-        WorkspaceError: If the file is missing, damaged or of another schema.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    remedy = f"verify again: edgecnn verify {path.parent}"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        schema = values["schema"]
-        if schema == PARITY_SCHEMA:
-            return TypeAdapter(ParityReport).validate_python(values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        raise WorkspaceError(
-            f"cannot read the parity report {path} ({type(error).__name__})", remedy=remedy
-        ) from error
-    raise WorkspaceError(
-        f"{path} was written by another version of edgecnn",
-        observed=f"schema {schema}",
-        expected=f"schema {PARITY_SCHEMA}",
-        remedy=remedy,
-    )
-
-
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def _follow(files: list[str]) -> str:
-    return "follows" if len(files) == 1 else "follow"
-
-
-def _do(names: list[str]) -> str:
-    return "does" if len(names) == 1 else "do"

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from edgecnn.data import Dataset
-from edgecnn.errors import ArtifactError, EdgeError, WorkspaceError
+from edgecnn.errors import ArtifactError, EdgeError, UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores, images_digest, read_reference
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import Evaluation, choose_evaluation
-from edgecnn.verify.gate import Counts, judge
-from edgecnn.verify.metrics import Metrics, measure
+from edgecnn.verify.gate import judge
+from edgecnn.verify.judgement import Counts
+from edgecnn.verify.junit import write_junit
+from edgecnn.verify.measure import measure
+from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import images_needed
 from edgecnn.verify.plan import Planned, plan
-from edgecnn.verify.report import write_report
+from edgecnn.verify.report_files import write_reports
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport, RowError
 from edgecnn.verify.statistics import mcnemar_p
-from edgecnn.workspace import Workspace, canonical_digest, file_digest, write_json
+from edgecnn.workspace import Workspace, canonical_digest, file_digest
 from edgecnn_runner.container import read_container
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.quiet import without_native_chatter
@@ -88,6 +94,8 @@ def run(
     threads: int = 1,
     seed: int = 0,
     partial: bool = False,
+    out: Path | None = None,
+    junit: Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -107,17 +115,28 @@ def run(
         threads: Threads each runtime may use.
         seed: Seed of the subset.
         partial: Leave the build's own verdicts as they are.
+        out: Folder for the reports in place of the workspace, which is then left as it is; made
+            if it does not exist.
+        junit: Also write the verdicts there as JUnit XML.
         progress: Shown once per artifact, a step per image.
 
     Returns:
-        The report; its ``exit_error`` says what a command line should end with.
+        The report; its ``exit_error`` says what a command line should end with. Where the reports
+        could not be written, ``write_error`` says why: the verdicts hold all the same.
 
     Raises:
-        UsageError: If there is nothing to verify.
+        UsageError: If there is nothing to verify, or ``out`` is a build.
         DataError: If the data set is not the reference's.
         ScoreError: If the reference holds scores that are not numbers.
-        WorkspaceError: If the reference cannot be read or the reports cannot be written.
+        WorkspaceError: If the reference cannot be read.
     """
+    if out is not None and Workspace(out).is_build():
+        raise UsageError(
+            "the reports of a verification cannot be put into a build: its own would be lost",
+            observed=f"{out} is a build",
+            expected="a folder of another kind, or a new one",
+            remedy="name another folder, or leave --out out to write into the build itself",
+        )
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
@@ -131,10 +150,11 @@ def run(
         )
     reference = read_reference(reference_path)
     evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
-    rows = tuple(
-        _row(one, recorded, reference, evaluation, limits, threads=threads, progress=progress)
-        for one in planned
-    )
+    rows = []
+    for one in planned:
+        begin = time.perf_counter()
+        row = _row(one, recorded, reference, evaluation, limits, threads=threads, progress=progress)
+        rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
     report = ParityReport(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
@@ -148,24 +168,38 @@ def run(
             model_sha256=reference.model_sha256,
         ),
         limits=limits.model_dump(),
-        rows=rows,
+        rows=tuple(rows),
         machine=describe_machine(),
         versions=versions(),
         created=created(),
     )
-    parity = workspace.PARTIAL_PARITY if partial else workspace.PARITY
-    page = workspace.PARTIAL_REPORT if partial else workspace.REPORT
-    write_json(workspace.path(parity), report.to_dict())
-    write_report(workspace.path(page), report, evaluation.images.pixels)
-    if workspace.is_build() and not partial:
-        workspace.record_stage(
-            _STAGE,
-            key=key(
+    problems: list[EdgeError] = []
+
+    def attempt(write: Callable[[], None]) -> None:
+        try:
+            write()
+        except WorkspaceError as error:
+            problems.append(error)
+
+    def write_own() -> None:
+        place = workspace if out is None else Workspace(out)
+        place.create()
+        parity = place.PARTIAL_PARITY if partial else place.PARITY
+        page = place.PARTIAL_REPORT if partial else place.REPORT
+        write_reports(place.path(parity), place.path(page), report, evaluation.images.pixels)
+        if workspace.is_build() and not partial and out is None:
+            again = key(
                 workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed
-            ),
-            files=[workspace.PARITY, workspace.REPORT],
-            entries={},
-        )
+            )
+            workspace.record_stage(_STAGE, key=again, files=[parity, page], entries={})
+
+    # Verdicts that took minutes are told, whether or not they could be written down; and the CI's
+    # file does not depend on a build that can be written.
+    attempt(write_own)
+    if junit is not None:
+        attempt(functools.partial(write_junit, junit, report))
+    if problems:
+        return dataclasses.replace(report, write_error=RowError.of(problems[0]))
     return report
 
 

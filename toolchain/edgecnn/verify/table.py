@@ -1,4 +1,4 @@
-"""The parity table for the terminal; readable in 100 columns."""
+"""The parity table for the terminal; readable in 80 columns."""
 
 from __future__ import annotations
 
@@ -69,28 +69,44 @@ def render_table(report: ParityReport) -> Table:
     from rich.text import Text
 
     rows = rows_for_table(report)
-    notes = "\n".join(f"{row.variant}: {row.note}" for row in rows if row.note)
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            about.setdefault(row.note, []).append(row.variant)
+    notes = "\n".join(f"{', '.join(variants)}: {note}" for note, variants in about.items())
+    judged = [row for row in rows if row.reference_accuracy]
+    title = (
+        f"{report.evaluated.images:,} images; the float model is right on "
+        f"{judged[0].reference_accuracy} %"
+        if judged
+        else None
+    )
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
         header_style="bold",
+        title=title,
+        title_justify="left",
+        title_style="",
         caption=Text(notes) if notes else None,
         caption_justify="left",
     )
-    table.add_column("variant, file", no_wrap=True)
-    for heading in ("size", "acc. %", "drop, points", "agree %"):
+    # A long file name is folded before any number is cut.
+    table.add_column("variant, size, file", overflow="fold")
+    for heading in ("acc. %\nagree %", "drop, points"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("worst class", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         # Two lines a row: side by side, these would need 130 columns.
         table.add_row(
-            Text.assemble(row.variant, ("\n" + row.file if row.file else "", "dim")),
-            row.size,
-            f"{row.reference_accuracy}\n\u2192 {row.accuracy}" if row.accuracy else "",
+            Text.assemble(
+                f"{row.variant} {row.size}" if row.file else row.variant,
+                ("\n" + row.file if row.file else "", "dim"),
+            ),
+            f"{row.accuracy}\n{row.agreement}",
             f"{row.drop}\n{row.drop_interval}",
-            row.agreement,
             Text(f"{row.worst_class}\n{row.worst_class_change}"),
             Text(row.verdict, style=_STYLES[row.verdict]),
         )

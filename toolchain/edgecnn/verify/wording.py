@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edgecnn.verify.gate import Criterion, CriterionName
+from edgecnn import quantities
+from edgecnn.verify.judgement import Criterion, CriterionName
 from edgecnn.verify.results import ArtifactRow, ParityReport
 
 __all__ = [
     "CRITERION_TITLES",
     "criterion_sentence",
+    "limits_text",
     "needed_sentence",
     "p_text",
     "percent",
@@ -44,14 +46,8 @@ def p_text(p: float) -> str:
 
 
 def size_text(size_bytes: int | None) -> str:
-    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
-    if size_bytes is None:
-        return "\u2013"
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    if size_bytes < 1_000_000:
-        return f"{size_bytes / 1000:.1f} kB"
-    return f"{size_bytes / 1_000_000:.2f} MB"
+    """Return a size with its unit; a dash for None."""
+    return "\u2013" if size_bytes is None else quantities.size_text(size_bytes)
 
 
 def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
@@ -104,6 +100,14 @@ def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
         f"{title}: {points(criterion.estimate)} {unit}, {level} interval "
         f"{points(criterion.low)} to {points(criterion.high)}, "
         f"limit {points(criterion.limit)}: {criterion.outcome}"
+    )
+
+
+def limits_text(limits: Mapping[str, float]) -> str:
+    """Say the limits of a verification, as its report holds them."""
+    return (
+        f"accuracy drop at most {limits['max_drop']:g} points, agreement at least "
+        f"{limits['min_agreement']:g} %, class drop at most {limits['max_class_drop']:g} points"
     )
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from edgecnn.errors import DataError, ScoreError
-from edgecnn.verify.metrics import Metrics, expected_calibration_error, measure
+from edgecnn.verify.measure import expected_calibration_error, measure
+from edgecnn.verify.metrics import Metrics
 from verify.synthetic import one_hot
 
 
@@ -45,6 +46,7 @@ decisions = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(decisions)
 def test_agrees_with_scikit_learn(triples: list[tuple[int, int, int]]) -> None:
     before, after, labels = (list(column) for column in zip(*triples, strict=True))
@@ -60,6 +62,7 @@ def test_agrees_with_scikit_learn(triples: list[tuple[int, int, int]]) -> None:
         assert one.recall == (None if np.isnan(recall) else pytest.approx(recall))
 
 
+@settings(deadline=None)
 @given(decisions)
 def test_the_parts_add_up(triples: list[tuple[int, int, int]]) -> None:
     before, after, labels = (list(column) for column in zip(*triples, strict=True))

@@ -1,0 +1,86 @@
+"""What an earlier run left in a build, and what a conversion may do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgecnn.convert.result import VariantRow
+from edgecnn.convert.sources import Source
+from edgecnn.errors import ConversionError, WorkspaceError
+from edgecnn.workspace import Workspace, file_digest
+
+__all__ = ["check_same_model", "refuse_losses", "stale_files"]
+
+
+def check_same_model(source: Source, workspace: Workspace) -> None:
+    """Refuse to put one model's artifacts beside another model's training.
+
+    Raises:
+        WorkspaceError: If the build holds another trained model.
+    """
+    manifest = workspace.manifest()
+    trained = manifest["files"].get(Workspace.MODEL, {}).get("sha256")
+    if "train" in manifest["stages"] and trained != source.sha256:
+        raise WorkspaceError(
+            f"{workspace.folder}: this build holds another trained model",
+            observed=f"{Workspace.MODEL} with SHA-256 {str(trained)[:12]}, "
+            f"{source.path} with {source.sha256[:12]}",
+            expected="a build of this model, or an empty folder",
+            remedy="name another --out",
+        )
+
+
+def refuse_losses(workspace: Workspace, source: Source, rows: Sequence[VariantRow]) -> None:
+    """Refuse a conversion that would take away a sound artifact without being asked to.
+
+    A variant that is no longer asked for is removed, since leaving it out is a decision. One that
+    was asked for and that a new tool, or ``--runtime``, turns down is another matter: its earlier
+    file may be proven and in use. It cannot stay beside the new ones either, since a build is
+    the work of one run: its golden vectors are agreed on by all of its artifacts, its manifest
+    names one set of tools and one runtime, and a file that no manifest names is shipped by
+    nobody. So the build stays what it was, as a whole. After another training the earlier files
+    are of another model, and nothing keeps them.
+
+    Args:
+        workspace: The build, as the earlier run left it.
+        source: What was converted.
+        rows: What became of the variants.
+
+    Raises:
+        ConversionError: If the build has a file of this model for a variant that was not made.
+    """
+    manifest = workspace.manifest()
+    if manifest.get("source", {}).get("sha256") != source.sha256:
+        return
+    earlier = {row["variant"]: row for row in manifest["variants"] if row["status"] == "made"}
+    lost = [
+        row
+        for row in rows
+        if row.status != "made"
+        and row.variant in earlier
+        and _is_sound(workspace, earlier[row.variant]["file"], manifest["files"])
+    ]
+    if lost:
+        files = ", ".join(str(earlier[row.variant]["file"]) for row in lost)
+        raise ConversionError(
+            f"{workspace.folder} has {files}, which cannot be made again: nothing was changed",
+            observed="; ".join(f"{row.variant} {row.status}: {row.reason}" for row in lost),
+            expected="every variant that the build has, or a decision to do without",
+            remedy="convert into another folder, with --out, or leave these variants out of the "
+            "recipe",
+        )
+
+
+def _is_sound(workspace: Workspace, name: str, recorded: dict[str, dict[str, object]]) -> bool:
+    path = workspace.path(name)
+    return path.is_file() and file_digest(path) == recorded.get(name, {}).get("sha256")
+
+
+def stale_files(workspace: Workspace, files: Sequence[str]) -> set[str]:
+    """Return the names of what an earlier conversion made and this one, of ``files``, did not."""
+    stages = workspace.manifest()["stages"]
+    before = set(stages.get("convert", {}).get("files", []))
+    others = {
+        name for stage, entry in stages.items() if stage != "convert" for name in entry["files"]
+    }
+    return before - set(files) - others

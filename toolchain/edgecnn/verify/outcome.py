@@ -1,0 +1,86 @@
+"""What a command line ends with after a verification: nothing, or the gravest of its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from edgecnn.errors import EdgeError, ParityFailError, ParityInconclusiveError
+from edgecnn.verify.judgement import Outcome
+from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
+from edgecnn.verify.wording import criterion_sentence, limits_text
+
+__all__ = ["exit_error"]
+
+_MOST_CRITERIA: Final = 2
+
+
+def exit_error(report: ParityReport) -> EdgeError | None:
+    """Return what a command line should end with.
+
+    Returns:
+        ``ParityFailError`` if any artifact failed, else the first error of an artifact that
+        did not run, else ``ParityInconclusiveError`` if any is undecided, else why the reports
+        could not be written, else None.
+    """
+    if failed := _rows(report, "FAIL"):
+        verb = "does" if len(failed) == 1 else "do"
+        return ParityFailError(
+            f"{_list(failed)} {verb} not follow the float model within the limits",
+            observed=_criteria(failed, "missed", report),
+            expected=limits_text(report.limits),
+            remedy="see the report for what changed; deploy another variant, or change "
+            "[limits] in the recipe if the loss is acceptable",
+        )
+    for row in report.rows:
+        if row.error is not None:
+            return row.error.to_error()
+    if undecided := _rows(report, "INCONCLUSIVE"):
+        verb = "follows" if len(undecided) == 1 else "follow"
+        return ParityInconclusiveError(
+            f"{report.evaluated.images:,} images are too few to tell whether {_list(undecided)} "
+            f"{verb} the float model within the limits",
+            observed=_criteria(undecided, "undecided", report),
+            expected=f"intervals on one side of the limits: {limits_text(report.limits)}",
+            remedy=_more_images(report),
+        )
+    return None if report.write_error is None else report.write_error.to_error()
+
+
+def _rows(report: ParityReport, verdict: RowVerdict) -> list[ArtifactRow]:
+    return [row for row in report.rows if row.verdict == verdict]
+
+
+def _criteria(rows: Sequence[ArtifactRow], outcome: Outcome, report: ParityReport) -> str:
+    """Name the criteria with this outcome and their numbers; the first few of them."""
+    found = [
+        f"{row.file or row.variant}, {criterion_sentence(one, report.class_names)}"
+        for row in rows
+        for one in (row.judgement.criteria if row.judgement is not None else ())
+        if one.outcome == outcome
+    ]
+    more = len(found) - _MOST_CRITERIA
+    return "; ".join(found[:_MOST_CRITERIA]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _more_images(report: ParityReport) -> str:
+    numbers = [row.needed.images if row.needed else None for row in report.rows]
+    wanted = [number for number in numbers if number is not None]
+    available = report.evaluated.available
+    if wanted and max(wanted) <= available > report.evaluated.images:
+        return (
+            f"use more of the {available:,} test images: about {max(wanted):,} would decide if "
+            f"the observed rates hold (--images {max(wanted)}, or all of them without --images)"
+        )
+    if wanted:
+        return (
+            f"about {max(wanted):,} test images would decide if the observed rates hold; add "
+            "images to the test split, or change the limits (--max-drop and others, or "
+            "[limits] in the recipe)"
+        )
+    return "an observed value is at its limit; change [limits] in the recipe"
+
+
+def _list(rows: Sequence[ArtifactRow]) -> str:
+    names = [row.file or row.variant for row in rows]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
