@@ -22,7 +22,7 @@ demo: $(STAMP) ## Train, convert, prove and run a small classifier; no download,
 
 test: $(STAMP) ## All tests, also those of the runner in its TensorFlow-free environment
 	$(PYTEST) -m "not slow"
-	@.ci/test-runner-alone $(PI_VENV)
+	@.ci/test-runner-alone $(PI_VENV) $(VENV)
 	$(PYTEST) -m slow
 
 test-fast: $(STAMP) ## The unit tests only, under a minute
