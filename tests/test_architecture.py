@@ -15,7 +15,7 @@ import edgecnn_runner
 
 TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
-STAGES = ("train", "convert", "verify")
+STAGES = ("train", "convert", "verify", "card")
 CORE = {
     "artifact", "build_lock", "errors", "graph", "interrupts", "labels", "manifest", "os_errors",
     "progress", "quantities", "quiet", "recipe", "recipe_rules", "recipe_section",

@@ -101,6 +101,8 @@ def test_the_key_follows_what_is_in_the_teacher_not_where_it_lies(
     assert keys[0] == keys[1]
     save_float32(network(8), elsewhere, shape=SHAPE, classes=CLASSES)
     assert train.key(recipe(elsewhere), stripes) != keys[0]
+    elsewhere.unlink()
+    assert train.key(recipe(elsewhere), stripes) not in keys
 
 
 @pytest.mark.parametrize(

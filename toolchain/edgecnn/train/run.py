@@ -71,7 +71,9 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     data = {name: value for name, value in settings["data"].items() if name != "path"}
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
-        settings["train"]["distillation"]["teacher"] = file_digest(teacher)
+        # One that is missing is the business of ``run``, which says so with the key's name.
+        digest = file_digest(teacher) if teacher.is_file() else ""
+        settings["train"]["distillation"]["teacher"] = digest
     return canonical_digest(
         {
             "code": _CODE_VERSION,

@@ -1,0 +1,79 @@
+"""A model card, made from a build's figures (Mitchell et al. 2019, arXiv:1810.03993)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["card"]
+
+
+def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
+    """Return the card of a model as Markdown.
+
+    Args:
+        results: See ``collect_results``; with ``latency``, also how fast the files are: its
+            ``machine``, ``versions``, ``threads``, ``runs`` and ``rows``, each with ``file`` and
+            ``median_us``.
+        about: What the network is and where it comes from, as Markdown.
+        data_note: Where the images come from, what may be done with them, and what they cannot
+            tell, as Markdown.
+
+    Returns:
+        The text; its numbers are those of ``results``, rounded.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("edgecnn.card"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # Markdown, not HTML; all texts are the project's own
+    )
+    environment.filters.update(percent=_percent, points=_points, size=_size)
+    shown = next(row for row in results["artifacts"] if row["variant"] == "tflite-int8")
+    latency = {row["file"]: row for row in results.get("latency", {}).get("rows", [])}
+    names = results["class_names"]
+    return environment.get_template("card.md.j2").render(
+        results=results,
+        about=about.strip(),
+        data_note=data_note.strip(),
+        float=results["float"],
+        training=results["training"],
+        recipe=results["recipe"],
+        artifacts=results["artifacts"],
+        shown=shown,
+        latency=latency,
+        worst=min(names, key=lambda name: results["float"]["recall"][name]),
+        matrix=_matrix(shown["confusion"], len(names)),
+        names=names,
+        tools=_versions(results["training"]["tools"]),
+        versions=_versions(results["versions"]),
+    )
+
+
+def _percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _points(share: float) -> str:
+    # 0.0 is added so that no minus stands before a zero.
+    return f"{round(100 * share, 2) + 0.0:.2f}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
+
+
+def _matrix(cells: Sequence[Sequence[int]], classes: int) -> list[list[int]]:
+    """Return a confusion matrix with its zeros: rows are true classes."""
+    rows = [[0] * classes for _ in range(classes)]
+    for true, predicted, count in cells:
+        rows[true][predicted] = count
+    return rows
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())

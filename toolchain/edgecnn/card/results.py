@@ -1,0 +1,115 @@
+"""The figures of a finished build, gathered from what its stages recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.errors import WorkspaceError
+from edgecnn.graph import read_graph
+from edgecnn.workspace import Workspace, file_digest
+from edgecnn_runner.container import read_container
+
+__all__ = ["RESULTS_SCHEMA", "collect_results"]
+
+RESULTS_SCHEMA: Final = 1
+
+_TRAINING: Final = (
+    "epochs", "train_images", "validation_images", "seconds", "images_per_second", "deterministic",
+    "machine", "tools",
+)  # fmt: skip
+
+
+def collect_results(workspace: Workspace) -> dict[str, Any]:
+    """Return the figures of a build that was trained, converted and verified.
+
+    Args:
+        workspace: The build; its own verification, of every file on every image, counts.
+
+    Returns:
+        JSON-ready: ``model``, ``architecture``, ``dataset``, ``class_names``, ``recipe``,
+        ``training``, ``float`` (the float model's file, accuracy with interval, loss, recalls,
+        calibration error and confusion), ``artifacts`` (a row per file, each with its digest,
+        verdict, criteria, recalls and confusion), ``limits``, ``machine``, ``versions`` and
+        ``date``. Shares and recalls are 0..1; no path of this machine is in it.
+
+    Raises:
+        WorkspaceError: If a stage is missing, or a file is not the one that was verified.
+    """
+    metrics, parity = (_read(workspace, name) for name in (Workspace.METRICS, Workspace.PARITY))
+    model = workspace.path(Workspace.MODEL)
+    _check_same(model, parity["evaluated"]["model_sha256"])
+    recipe = workspace.manifest()["recipe"]
+    names: list[str] = parity["class_names"]
+    first = parity["rows"][0]["metrics"]
+    training = {key: metrics[key] for key in _TRAINING}
+    test = metrics["test"]
+    return {
+        "schema": RESULTS_SCHEMA,
+        "model": parity["model"],
+        "architecture": recipe["model"]["architecture"],
+        "dataset": metrics["dataset"],
+        "class_names": names,
+        "recipe": {key: recipe[key] for key in ("augment", "train", "calibration")},
+        "training": {**training, "precision": metrics["precision"]["name"]},
+        "evaluated": parity["evaluated"],
+        "float": {
+            "bytes": model.stat().st_size,
+            "sha256": parity["evaluated"]["model_sha256"],
+            "parameters": metrics["parameters"],
+            **{key: test[key] for key in ("images", "accuracy", "accuracy_interval", "loss")},
+            "recall": {row["name"]: row["recall"] for row in test["classes"]},
+            "calibration_error": first["reference"]["calibration_error"],
+            "confusion": first["reference"]["confusion"],
+        },
+        "artifacts": [_artifact(workspace, row, names) for row in parity["rows"]],
+        "limits": parity["limits"],
+        "machine": parity["machine"],
+        "versions": parity["versions"],
+        "date": parity["created"][:10],
+    }
+
+
+def _artifact(workspace: Workspace, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    path = workspace.path(row["file"])
+    _check_same(path, row["sha256"])
+    graph = read_graph(read_container(path))
+    criteria = {one["name"]: one for one in row["judgement"]["criteria"]}
+    worst, measured = criteria["class_drop"], row["metrics"]
+    return {
+        **{key: row[key] for key in ("variant", "file", "bytes", "sha256", "runtime", "verdict")},
+        "payload_bytes": graph.payload_bytes,
+        "macs": graph.macs,
+        "accuracy": measured["artifact"]["accuracy"],
+        "drop": {key: criteria["accuracy_drop"][key] for key in ("estimate", "low", "high")},
+        "agreement": measured["agreement"],
+        "worst_class": {"name": names[worst["class_index"]], "drop": worst["estimate"]},
+        "recall": {names[one["index"]]: one["recall"] for one in measured["classes"]},
+        "calibration_error": measured["artifact"]["calibration_error"],
+        "confusion": measured["artifact"]["confusion"],
+    }
+
+
+def _read(workspace: Workspace, name: str) -> dict[str, Any]:
+    path = workspace.path(name)
+    if not path.is_file():
+        raise WorkspaceError(
+            f"{workspace.folder} is not a finished build",
+            observed=f"no {name}",
+            expected="a build that was trained, converted and verified",
+            remedy="run edgecnn build RECIPE to the end",
+        )
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _check_same(path: Path, expected: str) -> None:
+    found = file_digest(path) if path.is_file() else "no such file"
+    if found != expected:
+        raise WorkspaceError(
+            f"{path} is not the file that was verified",
+            observed=found,
+            expected=f"SHA-256 {expected}",
+            remedy="run edgecnn build RECIPE again: it makes anew what has changed",
+        )
