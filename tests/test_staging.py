@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,25 @@ def test_a_build_that_may_not_be_written_is_a_workspace_error(read_only_folder: 
     with pytest.raises(WorkspaceError, match="cannot write") as caught:
         change(Workspace(read_only_folder), before=AssertionError(), during=AssertionError())
     assert "--out" in caught.value.remedy
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_ctrl_c_between_two_renames_brings_every_file_back(
+    build: Workspace, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    replace, calls = Path.replace, 0
+
+    def interrupted(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        done = replace(self, target)
+        if calls in (at, at + 1):  # the second one falls into the way back, and waits for its end
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        change(build, before=None, during=ZeroDivisionError())
+    monkeypatch.undo()
+    assert calls > at
+    assert contents(build) == {"a": "old a", "b": "old b"}

@@ -193,7 +193,8 @@ def _read_images(path: str) -> npt.NDArray[np.uint8]:
     except Exception as error:
         raise ImageError(
             f"cannot read the images {path}",
-            observed=f"{type(error).__name__}: {error}",
+            # What numpy says of a file that is no archive, to unpickle it, is no advice to pass on.
+            observed="no .npz archive" if isinstance(error, ValueError) else f"{error}",
             expected="an .npz file with an array `images` (n, height, width, channels), uint8",
             remedy="write it with numpy.savez(path, images=images)",
         ) from error

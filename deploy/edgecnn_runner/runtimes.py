@@ -130,7 +130,16 @@ def choose_runtime(model_format: str, wanted: str | None = None) -> str:
             remedy="leave the runtime out, and the best installed one is taken",
         )
     candidates = fitting if wanted is None else [wanted]
-    found = [name for name in candidates if _is_installed(RUNTIMES[name].module)]
+    installed = [name for name in fitting if _is_installed(RUNTIMES[name].module)]
+    found = [name for name in candidates if name in installed]
+    if not found and installed:
+        raise RuntimeMissingError(
+            f"{wanted} is not installed",
+            observed="installed for these files: " + ", ".join(installed),
+            expected=RUNTIMES[candidates[0]].package,
+            remedy="leave the runtime out, and the best installed one is taken; or, in an "
+            f"environment of its own: {RUNTIMES[candidates[0]].install}",
+        )
     if not found:
         raise RuntimeMissingError(
             f"no runtime for {model_format} files is installed",

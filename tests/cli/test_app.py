@@ -204,6 +204,14 @@ def test_a_full_disk_behind_the_output_is_an_output_error(tmp_path: Path, option
     assert "bug" not in done.err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_an_error_keeps_its_code_where_its_words_find_no_room(tmp_path: Path, stream: str) -> None:
+    done = shell(f'$E build "$1" --json {stream}> /dev/full', tmp_path / "none")
+    assert done.code == 20, done.err
+    assert "bug" not in done.out + done.err
+
+
 def test_a_terminal_without_the_characters_still_gets_the_text(tmp_path: Path) -> None:
     environment = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = edgecnn("build", tmp_path / "Ölbaum", env=environment)

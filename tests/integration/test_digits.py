@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgecnn as edgecnn_package
 from command import Finished, edgecnn, modules_after
 from edgecnn.recipe import DEFAULT_VARIANTS
 from edgecnn.reference import read_reference
@@ -239,6 +240,18 @@ def test_a_variant_is_added_to_those_a_build_has(demo: Demo, tmp_path: Path) -> 
     after = {path.name: path.read_bytes() for path in folder.glob("digits-*")}
     assert set(after) == {*before, "digits-int16x8.tflite"}
     assert all(after[name] == data for name, data in before.items())
+
+
+def test_a_variant_is_added_however_the_build_is_named(demo: Demo, tmp_path: Path) -> None:
+    shutil.copy(
+        Path(edgecnn_package.__file__).parent / "templates/demo.toml", tmp_path / "recipe.toml"
+    )
+    folder = copy_of(demo, tmp_path)
+    assert folder == tmp_path / "build"
+    before = {path.name for path in folder.glob("digits-*")}
+    done = edgecnn("convert", tmp_path, "--variant", "onnx-fp16")
+    assert done.code == 0, done.err
+    assert {path.name for path in folder.glob("digits-*")} == {*before, "digits-fp16.onnx"}
 
 
 def test_an_old_runtime_refuses_what_it_cannot_load_before_writing(

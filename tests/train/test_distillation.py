@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,28 @@ def test_a_teacher_that_is_none_is_a_recipe_error(
             recipe(teacher_file), Workspace(tmp_path / "build"), stripes, recipe_source="recipe"
         )
     assert caught.value.remedy
+
+
+def test_a_teacher_with_a_flipped_byte_or_other_layers_is_a_recipe_error(
+    teacher_file: Path, tmp_path: Path
+) -> None:
+    from edgecnn.train.backend import keras
+
+    data = bytearray(teacher_file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    flipped = tmp_path / "flipped.keras"
+    flipped.write_bytes(data)
+    inputs = keras.Input(SHAPE)
+    outputs = keras.layers.Dense(CLASSES, "softmax")(keras.layers.Flatten()(inputs))
+    other = tmp_path / "other.keras"
+    unbuilt = tmp_path / "unbuilt.keras"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's own, when it saves
+        keras.Model(inputs, outputs, name="tiny_cnn").save(other)
+        keras.Sequential([keras.layers.Dense(CLASSES)]).save(unbuilt)
+    for path in (flipped, other, unbuilt):
+        with pytest.raises(RecipeError, match="not readable"):
+            load_teacher(path, shape=SHAPE, classes=CLASSES, precision="float32")
 
 
 def test_a_teacher_for_other_images_is_refused_with_both_shapes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ skipped when the manifest says that it ran with the same key and its files are u
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -103,7 +104,7 @@ def convert(
     source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
     recipe, workspace = recipe_of(source, request)
     with build_lock(workspace.folder):
-        recipe = with_options(recipe, request, already_made(source, workspace, request))
+        recipe = with_options(recipe, request, already_made(source, workspace))
         dataset = _load(recipe, request.data, progress)
         result = stage.run(
             source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
@@ -153,7 +154,7 @@ def verify(
     from edgecnn.data import in_class_order
     from edgecnn.reference import read_reference
 
-    if junit is not None and not junit.parent.is_dir():
+    if junit is not None and not os.path.isdir(junit.parent):  # noqa: PTH112 - names may be too long
         raise UsageError(
             f"--junit {junit} is in a folder that does not exist",
             observed=f"no folder {junit.parent}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -110,10 +111,12 @@ def _count_classes(data: str) -> int:
     if section["name"] != "folder":
         return _CLASSES_OF_BOTH
     root = Path(data)
-    if not root.is_dir():
+    # These two answer no, and raise nothing, where a name is too long.
+    if not os.path.isdir(root):  # noqa: PTH112
+        is_file = os.path.isfile(root)  # noqa: PTH113
         raise DataError(
-            f"{root} is a file" if root.exists() else f"the data folder {root} does not exist",
-            observed="a file" if root.exists() else "nothing there",
+            f"{root} is a file" if is_file else f"the data folder {root} does not exist",
+            observed="a file" if is_file else "nothing there",
             expected="a folder with one sub-folder of images per class",
             remedy="check the path given with --data",
         )
@@ -124,15 +127,26 @@ def _count_classes(data: str) -> int:
 
 
 def _folders(root: Path) -> set[str]:
-    return {path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."}
+    try:
+        return {path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."}
+    except OSError as error:
+        raise DataError(
+            f"the data folder {root} cannot be read",
+            observed=str(error.strerror),
+            expected="a folder that may be read",
+            remedy="check its permissions, or name another with --data",
+        ) from error
 
 
-def already_made(source: Source, workspace: Workspace, request: ConvertRequest) -> list[str]:
-    """Return the variants that a build has already and that --variant adds to."""
-    if source.origin != "build" or workspace.folder.resolve() != request.source.resolve():
+def already_made(source: Source, workspace: Workspace) -> list[str]:
+    """Return the variants of the same model that a build has already and that --variant adds to.
+
+    However the build was named: by itself, by its recipe, or by a model that was made elsewhere.
+    """
+    manifest = workspace.manifest()
+    if manifest.get("source", {}).get("sha256") != source.sha256:
         return []
-    rows = workspace.manifest()["variants"]
-    return [row["variant"] for row in rows if row["status"] == "made"]
+    return [row["variant"] for row in manifest["variants"] if row["status"] == "made"]
 
 
 def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Recipe:

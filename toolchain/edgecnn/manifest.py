@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgecnn_runner.contract import INPUT_RANGES
 
@@ -66,6 +66,12 @@ class _Variant(_Part):
     sha256: str | None = None
     reason: str | None = None
     min_runtime: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _has_a_file_if_made(self) -> Self:
+        if (self.status == "made") != (self.file is not None):
+            raise ValueError("a variant has a file if it was made, and only then")
+        return self
 
 
 class _Source(_Part):

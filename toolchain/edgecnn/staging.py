@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -66,14 +67,17 @@ class Staging:
                     place = self._workspace.path(name)
                     # A folder of this name is nobody's file: the rename refuses it.
                     if place.is_file():
-                        done.append(_renamed(place, self._old / name))
+                        _rename(place, self._old / name, done)
                     if name in names:
-                        done.append(_renamed(self.path(name), place))
+                        _rename(self.path(name), place, done)
             yield
         except BaseException:
-            with wrap_os_errors(self._workspace.folder):
+            # Not to be left half-way by a second Ctrl-C, which counts once this is over.
+            with _interrupts_wait(), wrap_os_errors(self._workspace.folder):
                 for before, after in reversed(done):
-                    after.replace(before)
+                    # Not there: the interrupt came between the note and the rename.
+                    with contextlib.suppress(FileNotFoundError):
+                        after.replace(before)
             raise
 
 
@@ -104,6 +108,20 @@ def staging(workspace: Workspace) -> Iterator[Staging]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _renamed(before: Path, after: Path) -> tuple[Path, Path]:
-    before.replace(after)
-    return before, after
+def _rename(before: Path, after: Path, done: list[tuple[Path, Path]]) -> None:
+    """Rename a file, noted first: a Ctrl-C that comes just after is then undone, too."""
+    done.append((before, after))
+    try:
+        before.replace(after)
+    except OSError:
+        done.pop()  # it did not happen: what is at ``after`` is somebody else's
+        raise
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,7 +12,7 @@ def build(asked: RecipeRun) -> None:
     """Run the whole chain of a recipe: train, convert, verify.
 
     Stages whose inputs and results have not changed are skipped. Exits like
-    `edgecnn verify`.
+    `edgecnn verify`, or with 27 if a variant could not be made.
 
     Example: edgecnn build models/seed_cnn --data ~/data
     """

@@ -26,7 +26,8 @@ OutOption = Annotated[
     typer.Option(
         "--out",
         metavar="FOLDER",
-        help="Build folder. Default: build beside the recipe; build/NAME for a model file.",
+        help="Build folder. Default: build beside the recipe; for convert, build/NAME for a model "
+        "file.",
     ),
 ]
 DataOption = Annotated[
@@ -34,8 +35,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="Where the images are. For CIFAR-10: the folder holding cifar-10-batches-py; "
-        "otherwise a folder of class folders.",
+        help="Where the images are: a folder of class folders; for CIFAR-10, the folder holding "
+        "cifar-10-batches-py. convert also takes the names cifar10 and digits.",
     ),
 ]
 JsonOption = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from edgecnn_runner.errors import EdgeError, OutputError
+from edgecnn_runner.streams import write_message
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,8 +66,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def say(text: str) -> None:
     """Write to standard error, if there is one."""
-    if sys.stderr is not None:
-        sys.stderr.write(text)
+    write_message(text)
 
 
 def command_line(*arguments: str | Path) -> str:
@@ -125,7 +126,10 @@ def report_error(error: EdgeError) -> int:
     With ``--json`` it is the JSON document on stdout; always, in words, on stderr.
     """
     if wants_json():
-        print_json(error.to_dict())
+        try:
+            print_json(error.to_dict())
+        except OSError:  # a full disk: the words and the code are what is left
+            drop_output()
     return explain(error)
 
 
@@ -143,16 +147,20 @@ def exit_for(error: EdgeError | None) -> None:
 
 def explain(error: EdgeError) -> int:
     """Show an error in words on stderr and return its exit code."""
+    from rich.console import Console
     from rich.text import Text
 
     first, *rest = str(error).splitlines()
-    console = err_console()
+    # Put together first: rich would raise on a standard error that is a full disk.
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=is_terminal(sys.stderr), highlight=False)
     console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
     for line in rest:
         label, colon, value = line.partition(":")
         known = label.strip() in ("observed", "expected", "remedy")
         parts = ((f"{label}:", "bold"), value) if colon and known else (line,)
         console.print(Text.assemble(*parts), soft_wrap=True)
+    write_message(shown.getvalue())
     return error.exit_code
 
 

@@ -232,6 +232,8 @@ def write_golden_file(
         ) from error
     for variant in failures:
         made[variant].unlink(missing_ok=True)
+    if len(failures) == len(made):
+        staged.path(Workspace.GOLDEN).unlink()  # of no file
     return len(golden.images), [
         _failed(row, failures[row.variant], made[row.variant]) if row.variant in failures else row
         for row in rows

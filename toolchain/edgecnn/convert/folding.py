@@ -126,7 +126,7 @@ def _fold_in_front(graph: GraphEditor) -> tuple[bool, str]:
     last, scale, offset = affine_chain(graph, image, int(shape[-1].size))
     if last == image or np.any(scale == 0):
         return False, "none" if last == image else "kept"
-    between, linear = _first_linear(graph, last)
+    between, linear = _first_linear(graph, last, channels=len(scale))
     if linear is None:
         return False, "kept" if np.any(offset != 0) else "none"
     kernel = np.asarray(graph.constant(linear.input[1]), np.float64)
@@ -196,18 +196,21 @@ def _step(graph: GraphEditor, node: Any, rows: int) -> tuple[str, Vector, Vector
     )
 
 
-def _first_linear(graph: GraphEditor, last: str) -> tuple[list[str], Any | None]:
+def _first_linear(graph: GraphEditor, last: str, *, channels: int) -> tuple[list[str], Any | None]:
     """Walk from the normalization to the first linear node, over zero padding and reshapes.
 
-    A scale passes both: padded zeros stay zero, and a reshape only needs the scale repeated.
+    A scale passes both: padded zeros stay zero, and a reshape only needs the scale repeated. A
+    grouped convolution is not one of them: its kernel does not see every channel.
     """
     between: list[str] = []
     while (node := graph.only_consumer(last)) is not None:
         if node.op in LINEAR and producer(node.input[0]) == last:
-            if graph.constant(node.input[1]) is None or flag(node, "transpose_a"):
+            kernel = graph.constant(node.input[1])
+            if kernel is None or flag(node, "transpose_a"):
                 return between, None
             nhwc = node.op == "MatMul" or node.attr["data_format"].s == b"NHWC"
-            return between, node if nhwc else None
+            grouped = node.op == "Conv2D" and kernel.shape[2] != channels
+            return between, node if nhwc and not grouped else None
         if node.op in _PADDING and _pads_with_zero(graph, node):
             between.append("Pad")
         elif node.op == "Reshape" and _flattens(graph, node):

@@ -104,7 +104,7 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     Raises:
         ConversionError: If it needs operators a device does not have, its ends have other types
             or shapes, weights became infinite, an integer variant computes with real numbers, or
-            ``onnx-int8`` has one scale for all channels of its weights.
+            has one scale for all channels of its convolutions' weights.
     """
     precision = precision_of(variant)
     faults = []
@@ -118,7 +118,9 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     computes = find_precision(graph)
     if computes.name not in (precision, "none"):
         faults.append(f"it computes in {computes.name}" + _SMALL.get(precision, ""))
-    if variant == "onnx-int8" and computes.per_channel is False:
+    # TFLite's dense layers have one scale; its convolutions, and all of ONNX, one per channel.
+    scaled = graph.format == "onnx" or any("CONV" in operator.name for operator in graph.operators)
+    if precision in CALIBRATED and scaled and computes.per_channel is False:
         faults.append("weights with one scale for all channels")
     ends = "uint8" if variant == "tflite-int8" else "float32"
     faults += _end_faults("input", graph.inputs, ends, (1, *deployable.shape))

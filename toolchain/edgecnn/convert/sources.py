@@ -169,7 +169,7 @@ def _of_build(workspace: Workspace) -> Path:
         return model
     recorded = workspace.manifest().get("source", {})
     foreign = Path(recorded.get("path", ""))
-    if recorded and foreign.exists():
+    if recorded.get("path") and foreign.exists():
         return foreign
     raise SourceModelError(
         f"the build {workspace.folder} has no float model",
@@ -234,7 +234,8 @@ def _file_kind(path: Path) -> str:
     if head.startswith(_ZIP):
         _check_keras_archive(path)
         return "keras"
-    converted = head[4:8] == b"TFL3" or path.suffix in (".tflite", ".onnx")
+    # An ONNX file has no magic number; it begins with its IR version, a small varint in field 1.
+    converted = head[4:8] == b"TFL3" or (path.suffix == ".onnx" and head[0] == 0x08)
     raise SourceModelError(
         f"{path} is converted already" if converted else f"{path} is not a model to convert",
         observed=f"first bytes {head[:8].hex(' ')}",

@@ -33,26 +33,33 @@ def load_teacher(path: Path, *, shape: tuple[int, int, int], classes: int, preci
     """
     expected = f"{shape[0]}x{shape[1]}x{shape[2]} in, {classes} classes out"
     remedy = "name the model.keras of a build with the same data set as train.distillation.teacher"
-    try:
-        # A file with code of its own in it is refused by Keras: safe mode is its default.
-        stored = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RecipeError(
+
+    def unreadable(error: Exception) -> RecipeError:
+        return RecipeError(
             f"the teacher {path} is not readable: {error}",
             observed=type(error).__name__,
             expected="a .keras file written by edgecnn train",
             remedy=remedy,
-        ) from error
-    ends = (tuple(stored.input_shape[1:]), tuple(stored.output_shape[1:]))
+        )
+
+    try:
+        # A file with code of its own in it is refused by Keras: safe mode is its default.
+        stored = keras.models.load_model(path, compile=False)
+        ends = (tuple(stored.input_shape[1:]), tuple(stored.output_shape[1:]))
+    except Exception as error:  # what damaged archives, weights and configurations raise is open
+        raise unreadable(error) from error
     if stored.name not in ARCHITECTURES or ends != (shape, (classes,)):
         raise RecipeError(
             f"the teacher {path} is not for these images",
-            observed=f"{stored.name}: {stored.input_shape[1:]} in, {stored.output_shape[1:]} out",
+            observed=f"{stored.name}: {ends[0]} in, {ends[1]} out",
             expected=expected,
             remedy=remedy,
         )
     teacher = build_network(stored.name, shape=shape, classes=classes, precision=precision, seed=0)
-    teacher.set_weights(stored.get_weights())
+    try:
+        teacher.set_weights(stored.get_weights())
+    except ValueError as error:  # the name of one of ours, and other layers
+        raise unreadable(error) from error
     teacher.trainable = False
     return teacher
 
