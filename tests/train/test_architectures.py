@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -132,3 +134,16 @@ def test_the_seed_alone_decides_the_initial_weights() -> None:
     # Layers of equal shape do not start equal.
     assert not np.array_equal(first[2].ravel()[:100], first[0].ravel()[:100])
     assert random.getstate() == before
+
+
+def test_the_readmes_table_of_architectures_is_true() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\d,]+) \|$", readme, re.MULTILINE)
+    found = {name: int(count.replace(",", "")) for name, count in rows}
+    expected = {
+        name: build_network(
+            name, shape=(32, 32, 3), classes=10, precision="float32", seed=0
+        ).count_params()
+        for name in ARCHITECTURES
+    }
+    assert found == expected
