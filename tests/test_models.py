@@ -1,0 +1,54 @@
+"""What is released under models/ is what its figures and its card are about."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from edgecnn.recipe import load_recipe
+from edgecnn.workspace import file_digest
+
+ROOT = Path(__file__).parents[1]
+RELEASED = sorted(path.parent for path in ROOT.glob("models/*/about.md"))
+
+
+@pytest.fixture(scope="module")
+def release() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("release", str(ROOT / ".ci/release-model"))
+    spec = importlib.util.spec_from_loader("release", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("folder", RELEASED, ids=lambda path: path.name)
+def test_every_number_of_a_card_is_one_of_its_results(folder: Path, release: ModuleType) -> None:
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card == release.model_card(folder), f"run: .ci/release-model {folder} --card"
+
+
+@pytest.mark.parametrize("folder", RELEASED, ids=lambda path: path.name)
+def test_results_are_bound_to_the_released_files(folder: Path, release: ModuleType) -> None:
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    name = load_recipe(folder).model.name
+    assert results["model"] == name == folder.name
+    assert file_digest(folder / f"{name}.keras") == results["float"]["sha256"]
+    rows = {row["variant"]: row for row in results["artifacts"]}
+    for variant in release.RELEASED:
+        assert rows[variant]["verdict"] == "PASS"
+        assert file_digest(folder / rows[variant]["file"]) == rows[variant]["sha256"]
+    assert results["evaluated"]["images"] == results["evaluated"]["available"] == 10_000
+
+
+@pytest.mark.parametrize("folder", RELEASED, ids=lambda path: path.name)
+def test_results_are_of_the_recipe_beside_them(folder: Path) -> None:
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    recipe = load_recipe(folder).to_dict()
+    for section in ("augment", "train", "calibration"):
+        assert results["recipe"][section] == recipe[section], section
