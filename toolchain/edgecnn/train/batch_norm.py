@@ -1,8 +1,7 @@
 """Batch normalization that trains faster on processors; the saved model has Keras's own.
 
 Keras computes a training step's normalization from single operations; TensorFlow's fused one
-gives the same values in one pass over memory. ResNet-8 trained 1.4 to 1.8 times faster with it on
-two cores of an AMD EPYC with avx512_bf16 (TensorFlow 2.21, Keras 3.15). With another Keras
+gives the same values in one pass over memory. With another Keras
 backend, and for convolutions without a batch in training, Keras's own runs.
 
 This module imports Keras; ``architectures`` imports it when a network is built.
