@@ -49,6 +49,21 @@ def plain(
     return randomized(keras.Sequential([layers.Input(shape), *before, *stack]))
 
 
+def grouped(shape: tuple[int, int, int] = (12, 10, 3)) -> Any:
+    """A grouped convolution behind a normalization and in front of another."""
+    stack = [
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(16, 3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.Conv2D(24, 3, groups=4, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(len(CLASSES)),
+    ]
+    return randomized(keras.Sequential([layers.Input(shape), *stack]))
+
+
 def residual(shape: tuple[int, int, int] = (12, 10, 3), *, softmax: bool = False) -> Any:
     """Convolutions with batch normalization, depthwise ones, and an addition across them."""
     image = layers.Input(shape)

@@ -16,6 +16,7 @@ from convert.networks import (
     CLASSES,
     averaging,
     dense,
+    grouped,
     normalized,
     pixels,
     plain,
@@ -62,12 +63,36 @@ def test_folding_a_range_changes_no_score(input_range: str, padding: str) -> Non
 
 @pytest.mark.parametrize(
     "make",
-    [plain, residual, dense, averaging, normalized, lambda: residual((9, 14, 1), softmax=True)],
-    ids=["plain", "residual", "dense", "averaging", "normalized", "residual-1-channel"],
+    [
+        plain,
+        residual,
+        dense,
+        averaging,
+        normalized,
+        grouped,
+        lambda: residual((9, 14, 1), softmax=True),
+    ],
+    ids=["plain", "residual", "dense", "averaging", "normalized", "grouped", "residual-1-channel"],
 )
 def test_deploying_changes_no_score(make: Callable[[], Any]) -> None:
     model = make()
     assert largest_difference(model, deployed(model)) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["grouped.keras", "exported"])
+def test_a_grouped_convolution_is_one_operator(name: str, tmp_path: Path) -> None:
+    # Keras hides it in a function that TensorFlow does not inline.
+    model = grouped()
+    with captured_log():
+        if name == "exported":
+            model.export(tmp_path / name, verbose=False)
+        else:
+            model.save(tmp_path / name)
+    source = load_source(find_source(tmp_path / name))
+    deployable = deployable_of(source.call, shape=(12, 10, 3), input_range="0..255")
+    assert largest_difference(model, deployable) < 1e-5
+    convolutions = ["Conv2D", "BiasAdd", "Conv2D", "BiasAdd"]
+    assert operators(deployable) == [*convolutions, "Relu", "Mean", "MatMul", "BiasAdd"]
 
 
 @pytest.mark.parametrize("make", [plain, averaging])

@@ -25,6 +25,8 @@ __all__ = ["Array", "constant_node", "constant_value", "frozen_graph", "input_na
 Array = npt.NDArray[Any]
 
 _SHAPE_OPS: Final = {"Shape", "ShapeN", "Size", "Rank"}
+# Attributes of calls and functions that keep them from being inlined.
+_NOT_INLINED: Final = ("_XlaMustCompile", "_noinline")
 _PASS_THROUGH: Final = {"Identity", "StopGradient", "PreventGradient", "Snapshot"}
 
 
@@ -76,7 +78,9 @@ def frozen_graph(traced: Any) -> tuple[Any, str]:
 def _inlined(traced: Any) -> Any:
     """Return the graph with variables made constants and functions inlined."""
     try:
-        return convert_variables_to_constants_v2(traced).graph
+        function = convert_variables_to_constants_v2(traced)
+        while (unmarked := _without_marks(function)) is not None:
+            function = convert_variables_to_constants_v2(unmarked)
     except Exception as error:
         raise SourceModelError(
             "the model's variables cannot be made constants",
@@ -84,6 +88,40 @@ def _inlined(traced: Any) -> Any:
             expected="a model that only reads its variables while it classifies",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error
+    return function.graph
+
+
+def _without_marks(function: Any) -> Any:
+    """Return a function whose calls can be inlined; None if they all have been.
+
+    Keras wraps a grouped convolution in a function that is marked for XLA, since TensorFlow alone
+    does not compute it on every device; such a call is never inlined. A converter has no use for
+    the mark.
+    """
+    graph_def = function.graph.as_graph_def()
+    functions = graph_def.library.function
+    calls = (node for nodes in (graph_def.node, *(f.node_def for f in functions)) for node in nodes)
+    marks = [
+        (holder, name)
+        for holder in (*calls, *functions)
+        for name in _NOT_INLINED
+        if name in holder.attr
+    ]
+    if not marks:
+        return None
+    for holder, name in marks:
+        del holder.attr[name]
+    (image,), (scores,) = function.inputs, function.outputs
+    body = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    body.node.extend(node for node in graph_def.node if node.name != image.op.name)
+
+    def imported(tensor: Any) -> Any:
+        return tf.graph_util.import_graph_def(
+            body, {image.op.name: tensor}, return_elements=[scores.name], name=""
+        )[0]
+
+    spec = tf.TensorSpec(image.shape, image.dtype, name=image.op.name)
+    return tf.function(imported, input_signature=[spec]).get_concrete_function()
 
 
 def input_name(graph_def: Any) -> str:
