@@ -91,6 +91,15 @@ def test_a_mistake_in_an_option_is_told_first(
     assert None not in (error.observed, error.expected)
 
 
+def test_mistaken_options_are_named_as_they_were_typed(request_of: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        chain.convert(request_of(opset=25, variants=("onnx-int8", "int8"), ir_version=3))
+    *_, variant, opset, version = str(caught.value.problem).splitlines()
+    assert opset.strip() == "--opset 25: has to be less than or equal to 18"
+    assert variant.strip().startswith("--variant int8: has to be 'tflite-fp32', ")
+    assert version.strip() == "--ir-version 3: has to be greater than or equal to 7"
+
+
 def test_labels_of_another_number_than_the_classes_of_the_data(
     request_of: Any, tmp_path: Path
 ) -> None:

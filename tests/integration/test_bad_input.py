@@ -247,7 +247,8 @@ def test_options_that_cannot_be(demo: Demo, tmp_path: Path) -> None:
     assert "litert" in done.err
     done = expect(2, "convert", folder / "model.keras", keeps=folder)
     assert "--data" in done.err
-    expect(2, "verify", folder, "--max-drop", "-1", keeps=folder)
+    done = expect(2, "verify", folder, "--max-drop", "-1", keeps=folder)
+    assert "--max-drop -1.0: has to be greater than 0" in done.err
     expect(2, "convert", folder, "--runtime", "tflite", keeps=folder)
     expect(2, "build", tmp_path, "--out", "", keeps=tmp_path)
 

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["ConvertRequest", "already_made", "of_command_line", "recipe_of", "with_options"]
 
 _CLASSES_OF_BOTH: Final = 10  # CIFAR-10 and the embedded digits
+_OPTIONS: Final = {
+    "convert.variants": "--variant",
+    "convert.opset": "--opset",
+    "convert.ir_version": "--ir-version",
+    "limits.max_drop": "--max-drop",
+    "limits.min_agreement": "--min-agreement",
+    "limits.max_class_drop": "--max-class-drop",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +178,11 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
 def of_command_line(raw: dict[str, Any]) -> Recipe:
     """Validate a recipe whose values come from options: a mistake is one of usage."""
     try:
-        return parse_recipe(raw, source="the command line")
+        return parse_recipe(raw, source="the command line", options=_OPTIONS)
     except RecipeError as error:
         raise UsageError(
             error.problem,
             observed=error.observed or "values that the options gave",
-            expected=error.expected or "values that a recipe may have",
-            remedy="mend the options named above",
+            expected="values that these options can have",
+            remedy="give the options named above another value, or leave them out",
         ) from error

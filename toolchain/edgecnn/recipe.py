@@ -203,13 +203,20 @@ def load_recipe(path: Path) -> Recipe:
     return parse_recipe(raw, source=str(file), folder=file.resolve().parent)
 
 
-def parse_recipe(raw: Mapping[str, Any], *, source: str, folder: Path | None = None) -> Recipe:
+def parse_recipe(
+    raw: Mapping[str, Any],
+    *,
+    source: str,
+    folder: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Recipe:
     """Validate a recipe given as plain values; see ``load_recipe``.
 
     Args:
         raw: The recipe's tables.
         source: What to call it in errors.
         folder: What a relative ``data.path`` is relative to.
+        options: Key to the option that gave it, which errors name instead.
 
     Returns:
         The validated recipe.
@@ -223,7 +230,8 @@ def parse_recipe(raw: Mapping[str, Any], *, source: str, folder: Path | None = N
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         cause = error
-        lines = [*map(_explain, error.errors(include_url=False)), *lines]
+        found = error.errors(include_url=False)
+        lines = [*(_explain(mistake, options or {}) for mistake in found), *lines]
     if lines:
         count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         listed = "\n".join(f"  {line}" for line in lines)
@@ -249,9 +257,13 @@ def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"data": data, "train": train})
 
 
-def _explain(mistake: ErrorDetails) -> str:
+def _explain(mistake: ErrorDetails, options: Mapping[str, str]) -> str:
     """Say one mistake as ``key = value: what is allowed``."""
     key = ".".join(str(part) for part in mistake["loc"]) or "recipe"
+    option = options.get(".".join(map(str, mistake["loc"][:2])))
+    if option is not None:
+        message = mistake["msg"].removeprefix("Value error, ")
+        return f"{option} {mistake['input']}: {message.replace('Input should be', 'has to be')}"
     if mistake["type"] == "extra_forbidden":
         return f"{key}: no such key; allowed here: {', '.join(_allowed_keys(mistake['loc']))}"
     message = mistake["msg"].removeprefix("Value error, ")
