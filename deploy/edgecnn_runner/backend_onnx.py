@@ -19,6 +19,12 @@ _TYPES: Final[Mapping[str, str]] = {
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
 }
+_TOO_NEW: Final = (
+    r"Unsupported model IR version: \d+(, max supported IR version: \d+)?",
+    r"Opset \d+ is under development",
+    r"ONNX Runtime only \*guarantees\* support for models stamped with official released[\w ]*",
+)
+"""What onnxruntime says of a file from the future; the first that fits tells most."""
 
 
 class OnnxBackend:
@@ -97,13 +103,10 @@ def _describe(node: Any) -> TensorInfo:  # an untyped class
 
 def _load_error(message: str, min_runtime: Mapping[str, str]) -> EdgeError:
     """Tell a runtime that is too old from a file that is wrong by onnxruntime's words."""
-    newer = re.search(
-        r"Unsupported model IR version: \d+|Opset \d+ is under development"
-        r"|only \*guarantees\* support for models stamped with official released",
-        message,
-    )
-    if newer:
-        return too_old("onnxruntime", one_line(message[newer.start() :]), min_runtime)
+    for words in _TOO_NEW:
+        newer = re.search(words, message)
+        if newer:
+            return too_old("onnxruntime", newer.group(), min_runtime)
     return ArtifactError(
         "onnxruntime cannot load the model",
         observed=one_line(message),

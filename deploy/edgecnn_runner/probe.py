@@ -35,9 +35,12 @@ from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, open_backend
 from edgecnn_runner.tflite_structure import check_tflite
 
-__all__ = ["Description", "main", "probe"]
+__all__ = ["ENDS_THE_PROGRAM", "TAKES_TOO_LONG", "Description", "main", "probe"]
 
 TIMEOUT_S: Final = 60.0
+ENDS_THE_PROGRAM: Final = "ends the program that runs it"
+TAKES_TOO_LONG: Final = "takes too long for one image"
+"""What is said of a file on which the child died, or had to be ended: tests look for it."""
 _MEMORY_BYTES: Final = 4 << 30
 
 
@@ -97,7 +100,7 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
         )
     except subprocess.TimeoutExpired as error:
         raise ArtifactError(
-            f"{path} takes too long for one image",
+            f"{path} {TAKES_TOO_LONG}",
             observed=f"more than {timeout_s:.0f} s",
             expected="an answer",
             remedy=COPY_AGAIN,
@@ -113,7 +116,7 @@ def _read_report(path: Path, data: bytes, done: subprocess.CompletedProcess[byte
         report = None
     if report is None:
         raise ArtifactError(
-            f"{path} ends the program that runs it",
+            f"{path} {ENDS_THE_PROGRAM}",
             observed=_cause_of_death(done),
             expected="an answer to an image of zeros",
             remedy=COPY_AGAIN,

@@ -1,7 +1,8 @@
 """Opens and runs model files named on standard input; says what came of each on standard output.
 
 In a process of its own, so that a native crash ends this and not the test: one line in, one line
-out, ``RESULT`` or the name of the error's class.
+out, ``RESULT``, the name of the error's class, or ``CRASH`` or ``HANG`` and more for a file that
+had to be run to be refused, and ended the trial's process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.errors import EdgeError
+from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG
 
 LABELS = ("a", "b", "c", "d")
 
@@ -29,6 +31,9 @@ def outcome(path: str, input_range: str) -> str:
             for _ in range(2):
                 classifier.classify(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
     except EdgeError as error:
+        for end, name in ((ENDS_THE_PROGRAM, "CRASH"), (TAKES_TOO_LONG, "HANG")):
+            if end in error.problem:
+                return f"{name} {error.observed}"
         return type(error).__name__
     return "RESULT"
 

@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +24,6 @@ from edgecnn_runner.container import read_container
 from runner.fixture_files import FIXTURES, FOREIGN, HAS_ONNX, HAS_TFLITE
 
 OURS = ["rgb-int8.tflite", "rgb-fp32.tflite", "rgb-int8.onnx", "rgb-fp32.onnx"]
-SECONDS = 20.0
 # -1, 0, and the ends of 32-bit integers.
 WORDS = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80"]
 ANSWERS = {"RESULT", *errors.__all__} - {"EdgeError"}
@@ -140,15 +138,16 @@ def fuzz_ours(folder: Path, seed: int, count: int) -> Counter[str]:
     return seen
 
 
-def fuzz_foreign(folder: Path, seed: int, count: int, seconds: float) -> Counter[str]:
-    """Damage files without a contract, which only a trial run can tell from sound ones."""
+def fuzz_foreign(folder: Path, seed: int, count: int) -> Counter[str]:
+    """Damage files without a contract, which only a trial run can tell from sound ones.
+
+    A damaged one is to be refused by what looks at it or by the runtime. A crash of the trial's
+    process is a failure here, though a user would see a typed error.
+    """
     rng, seen = random.Random(seed), Counter[str]()
     names = runnable([*FOREIGN])
-    until = time.monotonic() + seconds
     with worker(folder) as runner:
         for case in range(count):
-            if time.monotonic() > until:
-                break
             name, other = names[case % len(names)], rng.choice(names)
             data, splice = ((FIXTURES / each).read_bytes() for each in (name, other))
             damaged = damage(data, rng, 0, len(data), splice)
@@ -167,7 +166,7 @@ def test_damaged_files_with_a_contract_are_refused(tmp_path: Path) -> None:
 
 
 def test_damaged_foreign_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
-    seen = fuzz_foreign(tmp_path, seed=2, count=40, seconds=SECONDS)
+    seen = fuzz_foreign(tmp_path, seed=2, count=40)
     assert seen["RESULT"] > 0
     assert seen["ArtifactError"] > 0
 
@@ -175,7 +174,7 @@ def test_damaged_foreign_files_give_a_result_or_a_typed_error(tmp_path: Path) ->
 @pytest.mark.slow
 def test_many_damaged_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
     fuzz_ours(tmp_path, seed=3, count=6000)
-    seen = fuzz_foreign(tmp_path, seed=4, count=400, seconds=120)
+    seen = fuzz_foreign(tmp_path, seed=4, count=400)
     assert seen["RESULT"] > 0
     assert seen["ArtifactError"] > 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
-from edgecnn_runner.probe import probe
+from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG, probe
 from edgecnn_runner.runtimes import choose_runtime
 from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite
 
@@ -37,6 +37,7 @@ def test_a_native_crash_is_an_artifact_error_with_the_signals_name(
     error = run()
     assert isinstance(error, ArtifactError)
     assert error.observed == signal
+    assert ENDS_THE_PROGRAM in error.problem
     assert error.remedy
 
 
@@ -44,7 +45,7 @@ def test_a_model_that_never_answers_is_ended(fake_runtime: Path) -> None:
     fake_runtime.write_text("while True: pass")
     error = run(timeout_s=1.5)
     assert isinstance(error, ArtifactError)
-    assert "takes too long" in error.problem
+    assert TAKES_TOO_LONG in error.problem
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
