@@ -91,6 +91,7 @@ def test_every_variant_is_made_and_described(whole: Whole) -> None:
     assert statuses(result) == dict.fromkeys(VARIANTS, "made")
     assert result.exit_error() is None
     record = read_calibration(workspace.path(Workspace.CALIBRATION))
+    assert workspace.manifest()["calibration_sha256"] == record["sha256"]
     for row in result.rows:
         assert row.file is not None
         path = workspace.path(row.file)
@@ -260,6 +261,7 @@ def test_variants_no_longer_asked_for_are_removed(tmp_path: Path) -> None:
     assert not {"net-fp32.tflite", "net-int8.tflite", Workspace.CALIBRATION} & names
     assert "mine.tflite" in names
     assert statuses(result) == {"tflite-fp16": "made"}
+    assert workspace.manifest()["calibration_sha256"] is None
 
 
 def unquantizable() -> Any:
