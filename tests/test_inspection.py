@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import external_data_helper, helper
 from rich.console import Console
 
 from edgecnn.errors import ArtifactError, ContractError
@@ -99,6 +99,25 @@ def test_a_file_made_elsewhere_is_said_to_need_labels(tmp_path: Path) -> None:
     assert found.hints == (
         "no contract inside: edgecnn run needs --labels and --input-range for this file",
     )
+
+
+def test_a_file_that_the_runner_refuses_is_said_to_be_one(tmp_path: Path) -> None:
+    batch, open_size = float_cnn(), float_cnn()
+    batch.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 8
+    open_size.graph.input[0].type.tensor_type.shape.dim[1].Clear()
+    for made, words in ((batch, "not one image: (8, 8, 8, 3)"), (open_size, "(1, any, 8, 3)")):
+        said = hints(tmp_path, made.SerializeToString())
+        assert "edgecnn run cannot run it: its input is" in said
+        assert words in said
+        assert "--labels" not in said
+
+
+def test_weights_in_other_files_are_said_to_be_there(tmp_path: Path) -> None:
+    made = float_cnn()
+    kernel = made.graph.initializer[0]
+    external_data_helper.set_external_data(kernel, location="m.bin")
+    kernel.ClearField("raw_data")
+    assert "1 of its weights are in other files" in hints(tmp_path, made.SerializeToString())
 
 
 def hints(folder: Path, data: bytes) -> str:

@@ -237,14 +237,18 @@ def test_channels_of_an_integer_product_follow_its_transposition(transposed: int
     assert (graph.macs, graph.outputs[0].shape) == (12, (1, 4))
 
 
-def test_weights_in_other_files_are_refused_without_reading_them(tmp_path: Path) -> None:
+def test_weights_in_other_files_are_named_and_not_read(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save_model(
         float_cnn(), path, save_as_external_data=True, location="m.bin", size_threshold=0
     )
     (tmp_path / "m.bin").unlink()
-    with pytest.raises(ArtifactError, match="weights in other files"):
-        read_graph(path)
+    graph, inside = read_graph(path), read_graph(float_cnn().SerializeToString())
+    assert graph.external == ("w", "b", "g", "gb")
+    assert inside.external == ()
+    assert (graph.macs, graph.parameters, graph.operators) == (
+        inside.macs, inside.parameters, inside.operators,
+    )  # fmt: skip
 
 
 def _changed(what: str) -> ModelProto:

@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, helper
 from edgecnn.graph import read_graph
 from edgecnn.graph.precision import Precision, find_precision
 from graph.onnx_files import constant, end, float_cnn, model, qdq_cnn
-from graph.tflite_files import File, Part, Step, float_dense, integer_cnn
+from graph.tflite_files import File, Part, Step, float_dense, integer_cnn, options
 
 node = helper.make_node
 
@@ -73,6 +73,26 @@ def no_products() -> File:
 )
 def test_names_tflite_precisions(file: File, name: str, per_channel: bool | None) -> None:
     assert of_tflite(file) == Precision(name=name, per_channel=per_channel)
+
+
+@pytest.mark.parametrize(
+    ("filters", "scales", "per_channel"),
+    [(4, [0.01], False), (4, [0.01, 0.02, 0.03, 0.04], True), (1, [0.01], True)],
+    ids=["one scale", "a scale each", "one channel"],
+)
+def test_every_convolution_has_to_have_a_scale_for_each_channel(
+    filters: int, scales: list[float], per_channel: bool
+) -> None:
+    file = integer_cnn()
+    kernel = np.ones((filters, 1, 1, 4), np.int8)
+    file.parts = [
+        *file.parts,
+        Part("second", kernel.shape, "int8", kernel, scales=scales),
+        Part("again", (1, 4, 4, filters), "int8", scales=[0.02]),
+    ]
+    conv = options("Conv2DOptions", strideW=1, strideH=1, dilationWFactor=1, dilationHFactor=1)
+    file.steps = [*file.steps, Step("CONV_2D", ["pool", "second", ""], ["again"], 3, conv)]
+    assert of_tflite(file) == Precision(name="int8", per_channel=per_channel)
 
 
 def test_integers_with_a_float_layer_are_mixed() -> None:

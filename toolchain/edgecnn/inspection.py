@@ -17,6 +17,9 @@ from edgecnn.graph.precision import Precision, find_precision
 from edgecnn.graph.runtimes import unlisted
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import Contract
+from edgecnn_runner.errors import ArtifactError
+from edgecnn_runner.fitting import check_classifier
+from edgecnn_runner.runtimes import TensorInfo
 
 __all__ = ["Inspection", "OperatorRow", "TensorRow", "inspect_container", "inspect_file"]
 
@@ -152,7 +155,7 @@ def inspect_container(container: Container, *, file: str) -> Inspection:
     Raises:
         ArtifactError: If it is damaged.
     """
-    graph = read_graph(container)
+    graph = read_graph(container, name=file)
     precision = find_precision(graph)
     is_integer = precision.name in ("int8", "int16x8") or precision.name.startswith("mixed")
     real = tuple(check_integer(graph)) if is_integer else ()
@@ -224,8 +227,13 @@ def _runtimes(graph: Graph) -> dict[str, str | None]:
 def _hints(
     graph: Graph, precision: Precision, contract: Contract | None, real: tuple[str, ...]
 ) -> Iterator[str]:
-    if contract is None and len(graph.inputs) == len(graph.outputs) == 1:
-        yield "no contract inside: edgecnn run needs --labels and --input-range for this file"
+    if contract is None:
+        reason = _not_runnable(graph)
+        yield (
+            f"edgecnn run cannot run it: {reason}"
+            if reason
+            else "no contract inside: edgecnn run needs --labels and --input-range for this file"
+        )
     if graph.nonfinite:
         yield f"NaN or infinity in {_listed(graph.nonfinite)}: its answers mean nothing"
     if graph.flex:
@@ -240,6 +248,34 @@ def _hints(
     yield from _end_hints(graph, precision)
     if graph.uncounted:
         yield f"the multiply-accumulates of {_listed(graph.uncounted)} are not in the sum"
+
+
+def _not_runnable(graph: Graph) -> str | None:
+    """Say why the runner would refuse a file that was made elsewhere; None if it would not."""
+    if graph.external:
+        return (
+            f"{len(graph.external)} of its weights are in other files; store it as one: "
+            "onnx.save_model(onnx.load(FILE), NEW)"
+        )
+    if any(tensor.shape is None for tensor in (*graph.inputs, *graph.outputs)):
+        return None  # the file does not tell; its runtime may know
+    ends = [
+        tuple(
+            TensorInfo(
+                name=tensor.name,
+                shape=tuple(-1 if size is None else size for size in tensor.shape or ()),
+                dtype=tensor.dtype,
+            )
+            for tensor in tensors
+        )
+        for tensors in (graph.inputs, graph.outputs)
+    ]
+    try:
+        check_classifier(ends[0], ends[1], name="it")
+    except ArtifactError as error:
+        problem = error.problem.removeprefix("it is not an image classifier: ")
+        return problem if str(error.observed) in problem else f"{problem}: {error.observed}"
+    return None
 
 
 def _end_hints(graph: Graph, precision: Precision) -> Iterator[str]:

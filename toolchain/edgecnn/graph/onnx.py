@@ -35,6 +35,7 @@ from edgecnn.graph.onnx_tensors import (
     constant_bytes,
     constant_numbers,
     dtype_name,
+    is_external,
     plain_text,
     sparse_shape,
 )
@@ -91,6 +92,7 @@ def read_onnx(payload: memoryview) -> Graph:
         weight_bytes=reader.weights.bytes,
         weight_dtypes=reader.weights.dtypes,
         nonfinite=reader.weights.nonfinite,
+        external=tuple(reader.external),
         payload_bytes=len(payload),
         min_runtime=minimum,
         opset=reader.opset,
@@ -122,6 +124,7 @@ class _Reader:
         self.weights = Weights()
         self.operators: list[Operator] = []
         self.custom: dict[str, None] = {}
+        self.external: dict[str, None] = {}
         self.ends: list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = []
 
     def read(self, graph: GraphProto, outer: MutableMapping[str, Tensor]) -> None:
@@ -153,6 +156,8 @@ class _Reader:
         shape = check_constant(tensor)
         dtype = dtype_name(tensor.data_type)
         made = scope.define(name, shape, dtype, True)
+        if is_external(tensor):
+            self.external[name] = None
         elements = math.prod(size or 0 for size in shape)
         if elements <= MAX_VALUES and dtype in ("int32", "int64"):
             numbers = constant_numbers(tensor)

@@ -21,6 +21,7 @@ __all__ = [
     "constant_bytes",
     "constant_numbers",
     "dtype_name",
+    "is_external",
     "plain_text",
     "sparse_shape",
 ]
@@ -96,8 +97,16 @@ def dtype_name(number: int) -> str:
     return _NAMES.get(number, "unknown")
 
 
+def is_external(tensor: TensorProto) -> bool:
+    """Tell whether a constant's values are in another file."""
+    return tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data) > 0
+
+
 def check_constant(tensor: TensorProto) -> Shape:
     """Return a constant's shape after checking that its values are all there.
+
+    Those in another file are not looked for: what a file says of itself is no reason to open
+    another one.
 
     Args:
         tensor: The constant.
@@ -106,15 +115,10 @@ def check_constant(tensor: TensorProto) -> Shape:
         Its shape, without open sizes.
 
     Raises:
-        DamagedGraphError: If its type is unknown, its shape impossible, its values do not fill
-            its shape or are in another file.
+        DamagedGraphError: If its type is unknown, its shape impossible, or its values do not
+            fill its shape.
     """
     name = plain_text(tensor.name)
-    if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
-        raise DamagedGraphError(
-            "it keeps its weights in other files, which are not read; store it as one file "
-            "(onnx.save_model does so by default)"
-        )
     dtype = dtype_name(tensor.data_type)
     shape = tuple(tensor.dims)
     if dtype == "unknown":
@@ -124,6 +128,8 @@ def check_constant(tensor: TensorProto) -> Shape:
     elements = math.prod(shape)
     if elements > MAX_ELEMENTS:
         raise DamagedGraphError(f"constant {name!r} has the shape {shape}")
+    if is_external(tensor):
+        return shape
     if dtype == "string":
         found, expected = len(tensor.string_data), elements
     elif tensor.HasField("raw_data"):
@@ -168,10 +174,11 @@ def constant_numbers(tensor: TensorProto) -> NDArray[np.generic] | None:
         tensor: A constant that ``check_constant`` accepts.
 
     Returns:
-        The values in a dtype of their own kind; None for types numpy does not have.
+        The values in a dtype of their own kind; None for types numpy does not have, and for
+        values in another file.
     """
     dtype = dtype_name(tensor.data_type)
-    if dtype not in _NUMPY:
+    if dtype not in _NUMPY or is_external(tensor):
         return None
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, _NUMPY[dtype])

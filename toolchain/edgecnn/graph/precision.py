@@ -28,8 +28,9 @@ class Precision:
             ``int8-dynamic`` (integer weights, activations quantized at run time), ``int8-weights``
             (integer weights, float arithmetic), ``int16x8``, ``mixed (...)``, or ``none`` for a
             graph without products.
-        per_channel: Whether quantized weights have a scale for each channel; None if there are
-            none.
+        per_channel: Whether quantized weights have a scale for each output channel: those of
+            every convolution, or, in a graph without one, of every product. None if no weights
+            are quantized.
     """
 
     name: str
@@ -48,7 +49,7 @@ def find_precision(graph: Graph) -> Precision:
     """
     makers = {id(tensor): op for op in graph.operators for tensor in op.outputs}
     kinds: dict[str, None] = {}
-    per_channel: bool | None = None
+    scaled: list[tuple[bool, bool]] = []
     for operator in graph.operators:
         if operator.macs == 0:
             continue
@@ -58,8 +59,22 @@ def find_precision(graph: Graph) -> Precision:
         source, stored = _stored(data, makers), _stored(weights, makers)
         kinds[_kind(operator, source, stored, makers)] = None
         if stored.quantization is not None and stored.constant:
-            per_channel = bool(per_channel) or stored.quantization.per_channel
-    return Precision(name=_summary(set(kinds)), per_channel=per_channel)
+            for_each = stored.quantization.per_channel or _channels(operator, graph) == 1
+            scaled.append(("CONV" in operator.name.upper(), for_each))
+    # A product is often left with one scale by a converter that gives every convolution many.
+    decisive = [for_each for convolves, for_each in scaled if convolves] or [
+        for_each for _, for_each in scaled
+    ]
+    return Precision(name=_summary(set(kinds)), per_channel=all(decisive) if decisive else None)
+
+
+def _channels(operator: Operator, graph: Graph) -> int | None:
+    """Return how many output channels a product has, where its shape tells."""
+    result = operator.outputs[0]
+    shape = None if result is None else result.shape
+    if shape is None or len(shape) < 2:
+        return None
+    return shape[1] if graph.format == "onnx" and "Conv" in operator.name else shape[-1]
 
 
 def _factors(operator: Operator) -> tuple[Tensor | None, Tensor | None]:

@@ -11,7 +11,7 @@ from edgecnn_runner.container import Container, read_container, split_container
 __all__ = ["read_graph"]
 
 
-def read_graph(source: str | Path | bytes | Container) -> Graph:
+def read_graph(source: str | Path | bytes | Container, *, name: str | None = None) -> Graph:
     """Read what a ``.tflite`` or ``.onnx`` file holds, without running or trusting it.
 
     No runtime and no TensorFlow is involved, and no other file is read. Time and memory are
@@ -19,23 +19,23 @@ def read_graph(source: str | Path | bytes | Container) -> Graph:
 
     Args:
         source: A path, a file's bytes, or a file already taken apart.
+        name: What to call it in errors; by default its path, where it has one.
 
     Returns:
         The graph.
 
     Raises:
-        ArtifactError: If the file is missing, of another type, damaged, or keeps its weights in
-            other files.
+        ArtifactError: If the file is missing, of another type, damaged, or a TFLite file that
+            keeps its weights in other files. An ONNX file may: see ``Graph.external``.
         ContractError: If it carries a contract that cannot be read.
     """
     if isinstance(source, Container):
-        container, name = source, "the model"
+        name, container = name or "the model", source
     elif isinstance(source, bytes):
-        name = "the model"
+        name = name or "the model"
         container = split_container(source, name=name)
     else:
-        name = str(source)
-        container = read_container(source)
+        name, container = name or str(source), read_container(source)
     payload = memoryview(container.data)[: container.payload_size]
     try:
         if container.format == "tflite":

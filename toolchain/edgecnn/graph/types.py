@@ -119,6 +119,7 @@ class Graph:
         flex: Names of TFLite operators that need the TensorFlow (Flex) delegate.
         custom: Names of other operators outside the format's own set.
         nonfinite: Names of weights that hold NaN or infinity.
+        external: Names of constants whose values are in other files, which are not read.
         subgraphs: How many graphs the file holds, control-flow bodies included.
         description: The file's own description or producer.
         metadata: The file's metadata names, and their values where these are short text.
@@ -140,6 +141,7 @@ class Graph:
     flex: tuple[str, ...] = ()
     custom: tuple[str, ...] = ()
     nonfinite: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
     subgraphs: int = 1
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
