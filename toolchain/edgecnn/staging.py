@@ -62,9 +62,9 @@ class Staging:
         names = sorted(path.name for path in self._new.iterdir())
         done: list[tuple[Path, Path]] = []
         try:
-            with wrap_os_errors(self._workspace.folder):
-                for name in sorted({*names, *removed}):
-                    place = self._workspace.path(name)
+            for name in sorted({*names, *removed}):
+                place = self._workspace.path(name)
+                with wrap_os_errors(place):
                     # A folder of this name is nobody's file: the rename refuses it.
                     if place.is_file():
                         _rename(place, self._old / name, done)

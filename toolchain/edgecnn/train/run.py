@@ -15,6 +15,7 @@ from edgecnn.labels import write_labels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
 from edgecnn.reference import Reference, images_digest
+from edgecnn.staging import Staging, staging
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.checks import check_settings
 from edgecnn.train.curves import draw_curves
@@ -98,7 +99,8 @@ def run(
 
     Killed at any moment, the same call goes on after the last whole epoch. With
     ``train.deterministic`` the weights are then the same as without the interruption. The model
-    is that of the last epoch. Outputs appear when the training is done; the manifest last.
+    is that of the last epoch. Outputs appear when the training is done, together, and then the
+    manifest; until then an earlier training's stay.
 
     Args:
         recipe: What to train and how.
@@ -127,37 +129,39 @@ def run(
 
     network, history = _trained(recipe, dataset, precision, checkpoints, progress)
     parameters = int(network.count_params())
-    scores = _save_model(network, recipe, workspace, dataset, scratch=checkpoints.folder)
-    metrics = test_metrics(scores, dataset.test.labels, dataset.class_names)
-    whole = recipe.train.include_validation
-    _write_record(
-        workspace,
-        dataset,
-        history,
-        {
-            "schema": METRICS_SCHEMA,
-            "model": recipe.model.name,
-            "dataset": dataset.name,
-            "test": metrics,
-            "parameters": parameters,
-            "epochs": len(history),
-            "train_images": len(dataset.train) + (len(dataset.validation) if whole else 0),
-            "validation_images": 0 if whole else len(dataset.validation),
-            "images_per_second": median_speed(history),
-            "seconds": sum(row.seconds for row in history),
-            "precision": {"name": precision.name, "reason": precision.reason},
-            "deterministic": recipe.train.deterministic,
-            "machine": describe_machine(),
-            "tools": tool_versions(),
-        },
-    )
-    tools = {**workspace.manifest().get("tools", {}), **tool_versions()}
-    workspace.record_stage(
-        STAGE,
-        key=digest,
-        files=list(_FILES),
-        entries={"recipe": recipe.to_dict(), "tools": tools},
-    )
+    with staging(workspace) as staged:
+        scores = _save_model(network, recipe, staged, dataset, scratch=checkpoints.folder)
+        metrics = test_metrics(scores, dataset.test.labels, dataset.class_names)
+        whole = recipe.train.include_validation
+        _write_record(
+            staged,
+            dataset,
+            history,
+            {
+                "schema": METRICS_SCHEMA,
+                "model": recipe.model.name,
+                "dataset": dataset.name,
+                "test": metrics,
+                "parameters": parameters,
+                "epochs": len(history),
+                "train_images": len(dataset.train) + (len(dataset.validation) if whole else 0),
+                "validation_images": 0 if whole else len(dataset.validation),
+                "images_per_second": median_speed(history),
+                "seconds": sum(row.seconds for row in history),
+                "precision": {"name": precision.name, "reason": precision.reason},
+                "deterministic": recipe.train.deterministic,
+                "machine": describe_machine(),
+                "tools": tool_versions(),
+            },
+        )
+        tools = {**workspace.manifest().get("tools", {}), **tool_versions()}
+        with staged.placed():
+            workspace.record_stage(
+                STAGE,
+                key=digest,
+                files=list(_FILES),
+                entries={"recipe": recipe.to_dict(), "tools": tools},
+            )
     checkpoints.discard()
     return TrainResult(
         test_accuracy=metrics["accuracy"],
@@ -220,12 +224,12 @@ def _trained(
 
 
 def _save_model(
-    network: Any, recipe: Recipe, workspace: Workspace, dataset: Dataset, *, scratch: Path
+    network: Any, recipe: Recipe, staged: Staging, dataset: Dataset, *, scratch: Path
 ) -> npt.NDArray[np.float32]:
     """Write the model, its labels and its reference scores; return the scores."""
     from edgecnn.train.saved import save_float32, score_saved
 
-    path = workspace.path(Workspace.MODEL)
+    path = staged.path(Workspace.MODEL)
     save_float32(
         network,
         path,
@@ -234,7 +238,7 @@ def _save_model(
         dropout=recipe.train.dropout,
         scratch=scratch,
     )
-    write_labels(workspace.path(Workspace.LABELS), dataset.class_names)
+    write_labels(staged.path(Workspace.LABELS), dataset.class_names)
     scores = score_saved(path, dataset.test.pixels)
     Reference(
         scores=scores,
@@ -243,12 +247,12 @@ def _save_model(
         images_sha256=images_digest(dataset.test.pixels),
         model_sha256=file_digest(path),
         class_names=dataset.class_names,
-    ).write(workspace.path(Workspace.REFERENCE))
+    ).write(staged.path(Workspace.REFERENCE))
     return scores
 
 
 def _write_record(
-    workspace: Workspace,
+    staged: Staging,
     dataset: Dataset,
     history: tuple[Epoch, ...],
     metrics: dict[str, Any],
@@ -262,7 +266,7 @@ def _write_record(
         f"(95 % interval {low:.2f} to {high:.2f}), {metrics['parameters']:,} parameters, "
         f"{len(history)} epochs",
     )
-    write_json(workspace.path(Workspace.SPLITS), dataset.splits())
-    write_whole(workspace.path(Workspace.HISTORY), history_csv(history))
-    write_whole(workspace.path(Workspace.CURVES), picture)
-    write_json(workspace.path(Workspace.METRICS), metrics)
+    write_json(staged.path(Workspace.SPLITS), dataset.splits())
+    write_whole(staged.path(Workspace.HISTORY), history_csv(history))
+    write_whole(staged.path(Workspace.CURVES), picture)
+    write_json(staged.path(Workspace.METRICS), metrics)

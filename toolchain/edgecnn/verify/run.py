@@ -14,6 +14,7 @@ from edgecnn.errors import ArtifactError, EdgeError, UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores, images_digest, read_reference
+from edgecnn.staging import staging
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import Evaluation, choose_evaluation
@@ -186,12 +187,20 @@ def run(
         place.create()
         parity = place.PARTIAL_PARITY if partial else place.PARITY
         page = place.PARTIAL_REPORT if partial else place.REPORT
-        write_reports(place.path(parity), place.path(page), report, evaluation.images.pixels)
-        if workspace.is_build() and not partial and out is None:
-            again = key(
-                workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed
-            )
-            workspace.record_stage(_STAGE, key=again, files=[parity, page], entries={})
+        with staging(place) as staged:
+            pixels = evaluation.images.pixels
+            write_reports(staged.path(parity), staged.path(page), report, pixels)
+            with staged.placed():
+                if workspace.is_build() and not partial and out is None:
+                    again = key(
+                        workspace,
+                        dataset,
+                        limits=limits,
+                        artifacts=artifacts,
+                        images=images,
+                        seed=seed,
+                    )
+                    workspace.record_stage(_STAGE, key=again, files=[parity, page], entries={})
 
     # Verdicts that took minutes are told, whether or not they could be written down; and the CI's
     # file does not depend on a build that can be written.
