@@ -95,6 +95,19 @@ def test_a_grouped_convolution_is_one_operator(name: str, tmp_path: Path) -> Non
     assert operators(deployable) == [*convolutions, "Relu", "Mean", "MatMul", "BiasAdd"]
 
 
+def test_the_casts_of_a_model_of_bytes_disappear() -> None:
+    image = layers.Input((12, 10, 3), dtype="uint8")
+    hidden = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(image))
+    model = randomized(keras.Model(image, layers.Dense(5)(layers.Flatten()(hidden))))
+    deployable = deployable_of(
+        lambda images: model(tf.cast(images, "uint8"), training=False),
+        shape=(12, 10, 3),
+        input_range="0..255",
+    )
+    assert "Cast" not in operators(deployable)
+    assert largest_difference(model, deployable) < 1e-5
+
+
 @pytest.mark.parametrize("make", [plain, averaging])
 def test_a_plain_scale_disappears_into_the_first_kernel(make: Callable[[], Any]) -> None:
     deployable = deployed(make())

@@ -254,9 +254,9 @@ NOT_CLASSIFIERS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: functional(layers.Input((3, 8, 8)), outputs=flat_dense),
         "one NHWC image",
     ),
-    "integer input": (
+    "wide integer input": (
         lambda: functional(
-            layers.Input((4, 4, 3), dtype="uint8"),
+            layers.Input((4, 4, 3), dtype="int32"),
             outputs=lambda a: flat_dense(layers.Rescaling(1 / 255)(a)),
         ),
         "one NHWC image",
@@ -293,6 +293,26 @@ def test_what_is_not_an_image_classifier_is_refused(tmp_path: Path, case: str) -
     make, message = NOT_CLASSIFIERS[case]
     with pytest.raises(SourceModelError, match=message):
         load(saved(make(), tmp_path / "m.keras"), "0..1")
+
+
+def of_bytes() -> Any:
+    image = layers.Input((12, 10, 3), dtype="uint8")
+    hidden = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(image))
+    return randomized(keras.Model(image, layers.Dense(5)(layers.Flatten()(hidden))))
+
+
+@pytest.mark.parametrize("name", ["m.keras", "exported"])
+def test_an_input_of_bytes_is_fed_raw_pixels(tmp_path: Path, name: str) -> None:
+    model = of_bytes()
+    path = saved(model, tmp_path / name)
+    loaded = load(path)
+    assert loaded.input_range == "0..255"
+    images = pixels(4, (12, 10, 3))
+    expected = model(images, training=False).numpy()
+    answers = np.asarray(loaded.call(tf.constant(images, tf.float32)))
+    np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-4)
+    with pytest.raises(UsageError, match="a second range"):
+        load(path, "0..1")
 
 
 def test_heights_and_widths_may_be_open(tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ __all__ = ["Array", "constant_node", "constant_value", "frozen_graph", "input_na
 
 Array = npt.NDArray[Any]
 
+_HOLD_BYTES: Final = {
+    kind.as_datatype_enum
+    for kind in (tf.uint8, tf.int16, tf.int32, tf.int64, tf.float16, tf.float32)
+}
 _SHAPE_OPS: Final = {"Shape", "ShapeN", "Size", "Rank"}
 # Attributes of calls and functions that keep them from being inlined.
 _NOT_INLINED: Final = ("_XlaMustCompile", "_noinline")
@@ -209,6 +213,20 @@ def _check_finite(name: str, value: Array) -> None:
         )
 
 
+def _cast_image(nodes: Any, node: Any) -> str | None:
+    """Return the image, for a cast to float32 of nothing but casts of it; else None.
+
+    A model whose input is bytes gets them from the image of whole numbers 0..255, which every
+    one of these types holds; the casts change nothing and would keep integer files from being
+    integer throughout.
+    """
+    if node.op != "Cast" or node.attr["DstT"].type != tf.float32.as_datatype_enum:
+        return None
+    while node.op == "Cast" and node.attr["DstT"].type in _HOLD_BYTES:
+        node = nodes[producer(node.input[0])]
+    return str(node.name) if node.op == "Placeholder" else None
+
+
 def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
     """Drop identities, and whatever the output does not need."""
     nodes = {node.name: node for node in graph_def.node}
@@ -216,6 +234,8 @@ def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
     def source_of(tensor: str) -> str:
         while True:
             node = nodes[producer(tensor)]
+            if (image := _cast_image(nodes, node)) is not None:
+                return image
             same_type = node.op == "Cast" and node.attr["SrcT"].type == node.attr["DstT"].type
             if not (node.op in _PASS_THROUGH or same_type):
                 return tensor

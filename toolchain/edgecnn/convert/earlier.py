@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.sources import Source
-from edgecnn.errors import ConversionError, WorkspaceError
+from edgecnn.data import Dataset
+from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
+from edgecnn.labels import read_labels
 from edgecnn.workspace import Workspace, file_digest
 
-__all__ = ["check_same_model", "refuse_losses", "stale_files"]
+__all__ = ["check_same_data", "check_same_model", "refuse_losses", "stale_files"]
 
 
 def check_same_model(source: Source, workspace: Workspace) -> None:
@@ -27,6 +30,47 @@ def check_same_model(source: Source, workspace: Workspace) -> None:
             f"{source.path} with {source.sha256[:12]}",
             expected="a build of this model, or an empty folder",
             remedy="name another --out",
+        )
+
+
+def check_same_data(source: Source, dataset: Dataset) -> None:
+    """Refuse other images, or other labels, than those a model was trained on here.
+
+    With other images, some that it was trained on could be among those it is evaluated on. A
+    model that was made elsewhere has no record of its images, and its labels are the user's word.
+
+    Args:
+        source: What is to be converted.
+        dataset: The images and their splits.
+
+    Raises:
+        DataError: If the build was trained on other images, or other splits of them.
+        LabelsError: If the labels given are not those it was trained with.
+    """
+    build = Workspace(source.path.parent)
+    trained = source.origin == "build" and "train" in build.manifest()["stages"]
+    if trained and (record := build.path(Workspace.SPLITS)).is_file():
+        try:
+            known = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            known = None  # a record that nobody can read proves nothing
+        if known != dataset.digest():
+            raise DataError(
+                f"{build.folder} was trained on other images, or on other splits of them",
+                observed=f"{len(dataset.train):,} images for training, {len(dataset.test):,} "
+                f"for the test, SHA-256 {dataset.digest()[:12]}",
+                expected=f"those of {record}, SHA-256 {str(known)[:12]}",
+                remedy="name the images it was trained on with --data, or train it again on these",
+            )
+    names = dataset.class_names
+    if trained and build.path(Workspace.LABELS).is_file():
+        names = read_labels(build.path(Workspace.LABELS))
+    if (trained or source.origin == "recipe") and source.labels not in (None, names):
+        raise LabelsError(
+            "these are not the labels the model was trained with",
+            observed=", ".join(source.labels or ()),
+            expected=", ".join(names),
+            remedy="leave --labels out: edgecnn knows the classes of a model it trained",
         )
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from edgecnn.convert.deployable import in_range
 from edgecnn.convert.source_model import SourceModel
+from edgecnn.errors import SourceModelError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.reference import check_scores
@@ -84,11 +85,25 @@ def kind_of_scores(scores: Scores) -> str:
         scores: Shape (n, classes), finite.
 
     Returns:
-        ``probabilities`` if all are in 0..1 and each row sums to 1, else ``logits``.
+        ``probabilities`` if all are in 0..1 and each row sums to 1, ``logits`` if not all are in
+        0..1.
+
+    Raises:
+        SourceModelError: If all are in 0..1 and do not sum to 1, as a sigmoid's: a softmax over
+            them would be neither the model's answer nor a probability.
     """
-    in_unit = bool(np.all((scores >= 0) & (scores <= 1)))
-    sums_to_one = bool(np.all(np.abs(scores.sum(axis=1) - 1) <= _SUM_TOLERANCE))
-    return "probabilities" if in_unit and sums_to_one else "logits"
+    sums = scores.sum(axis=1)
+    if not np.all((scores >= 0) & (scores <= 1)):
+        return "logits"
+    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
+        return "probabilities"
+    raise SourceModelError(
+        "the model answers each label by itself, as with a sigmoid at its end",
+        observed=f"scores of {len(scores)} images all in 0..1, with sums of {sums.min():.3g} to "
+        f"{sums.max():.3g}",
+        expected="a softmax, or logits, over classes of which one is right",
+        remedy="convert a single-label classifier, or the model without its last activation",
+    )
 
 
 def _batch_of(pixels: Pixels) -> int:

@@ -24,8 +24,8 @@ from edgecnn.quiet import captured_log
 __all__ = ["SourceModel", "load_source"]
 
 _WANTED: Final = (
-    "one float32 image input (batch, height, width, 1 or 3 channels) and one output of scores "
-    "(batch, classes)"
+    "one image input, float32 or uint8 (batch, height, width, 1 or 3 channels), and one output "
+    "of scores (batch, classes)"
 )
 _NOT_A_CLASSIFIER: Final = "convert an image classifier with " + _WANTED
 _RAW: Final = "0..255"
@@ -84,7 +84,7 @@ def load_source(source: Source) -> SourceModel:
 
 def _load_keras(source: Source) -> SourceModel:
     model, config = read_keras_model(source.path, source.kind)
-    height, width, channels, batch = _input_of(model.inputs)
+    height, width, channels, batch, dtype = _input_of(model.inputs)
     activation = last_activation(config)
     classes = _classes_of([_shape_of(output) for output in model.outputs])
     if activation == "sigmoid":
@@ -95,14 +95,16 @@ def _load_keras(source: Source) -> SourceModel:
             remedy="convert a single-label classifier",
         )
     return SourceModel(
-        call=lambda images: _single(model(images, training=False)),
+        call=_fed(lambda images: _single(model(images, training=False)), dtype),
         height=height,
         width=width,
         channels=channels,
         classes=classes,
         batch=batch,
         output_kind="probabilities" if activation == "softmax" else None,
-        input_range=_range_of(source, own="preprocessing layers" if preprocesses(config) else None),
+        input_range=_range_of(
+            source, own="preprocessing layers" if preprocesses(config) else None, dtype=dtype
+        ),
     )
 
 
@@ -131,13 +133,11 @@ def _load_saved_model(source: Source) -> SourceModel:
         )
     inputs = signature.structured_input_signature[1]
     outputs = signature.structured_outputs
-    height, width, channels, batch = _input_of(list(inputs.values()))
+    height, width, channels, batch, dtype = _input_of(list(inputs.values()))
     classes = _classes_of([_shape_of(output) for output in outputs.values()])
     input_name, output_name = next(iter(inputs)), next(iter(outputs))
 
-    def call(images: Any) -> Any:
-        return signature(**{input_name: images})[output_name]
-
+    call = _fed(lambda images: signature(**{input_name: images})[output_name], dtype)
     own = _normalizes(call, (height or _ANY_SIDE, width or _ANY_SIDE, channels))
     return SourceModel(
         call=call,
@@ -147,7 +147,7 @@ def _load_saved_model(source: Source) -> SourceModel:
         classes=classes,
         batch=batch,
         output_kind=None,
-        input_range=_range_of(source, own="arithmetic at its start" if own else None),
+        input_range=_range_of(source, own="arithmetic at its start" if own else None, dtype=dtype),
         owner=loaded,
     )
 
@@ -157,6 +157,11 @@ def _single(answer: Any) -> Any:
     while isinstance(answer, (Mapping, list, tuple)):
         (answer,) = answer.values() if isinstance(answer, Mapping) else answer
     return answer
+
+
+def _fed(call: Callable[[Any], Any], dtype: str) -> Callable[[Any], Any]:
+    """Return a model's call that takes float32 images, whatever the model's own input is."""
+    return call if dtype == "float32" else lambda images: call(tf.cast(images, dtype))
 
 
 def _normalizes(call: Callable[[Any], Any], shape: tuple[int, int, int]) -> bool:
@@ -175,8 +180,8 @@ def _shape_of(end: Any) -> tuple[int | None, ...]:
     return tuple(shape)
 
 
-def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | None]:
-    """Return height, width, channels and batch of a model's one image input."""
+def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | None, str]:
+    """Return height, width, channels, batch and type of a model's one image input."""
     shapes = [_shape_of(entry) for entry in inputs]
     types = [getattr(entry.dtype, "name", entry.dtype) for entry in inputs]
     observed = ", ".join(f"{kind} {shape}" for kind, shape in zip(types, shapes, strict=True))
@@ -184,7 +189,7 @@ def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | Non
         len(inputs) != 1
         or len(shapes[0]) != 4
         or shapes[0][3] not in (1, 3)
-        or types[0] != "float32"
+        or types[0] not in ("float32", "uint8")
     ):
         raise SourceModelError(
             "the model does not take one NHWC image",
@@ -201,7 +206,7 @@ def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | Non
             expected="a batch of any size, or of 1",
             remedy="save it with an input of any batch size",
         )
-    return height, width, channels, batch
+    return height, width, channels, batch, types[0]
 
 
 def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
@@ -216,8 +221,10 @@ def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
     return int(classes)
 
 
-def _range_of(source: Source, *, own: str | None) -> str:
+def _range_of(source: Source, *, own: str | None, dtype: str) -> str:
     """Settle the input range; ``own`` says what normalizes inside the model, if anything."""
+    if dtype == "uint8":
+        own = own or "an input of bytes"
     if own is not None:
         if source.input_range not in (None, _RAW):
             raise UsageError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.convert.calibrating import calibration_for
-from edgecnn.convert.earlier import check_same_model, refuse_losses, stale_files
+from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
 from edgecnn.convert.sources import Source
@@ -61,12 +61,14 @@ def run(
             of another size than the data set's.
         ScoreError: If the float model answers with NaN.
         LabelsError: If labels, outputs and classes differ in number or name.
+        DataError: If the build was trained on other images.
         CalibrationError: If there are too few calibration images.
         ConversionError: If the build has a sound file of a variant that was not made again.
         WorkspaceError: If the build cannot be written, or holds another trained model.
     """
     target = None if runtime is None else parse_runtime(runtime)
     check_same_model(source, workspace)
+    check_same_data(source, dataset)
     wanted = tuple(variants or recipe.convert.variants)
     with captured_log():
         return _run(source, recipe, workspace, dataset, wanted, target, progress)

@@ -1,0 +1,81 @@
+"""What a conversion asks of a build that was trained here, before it loads a model."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from convert.networks import CLASSES, dataset
+from edgecnn.convert import find_source
+from edgecnn.convert.earlier import check_same_data
+from edgecnn.errors import DataError, LabelsError
+from edgecnn.labels import write_labels
+from edgecnn.workspace import Workspace, write_json
+
+DATA = dataset()
+
+
+def weights(path: Path) -> None:
+    """Write a file that looks like a model until it is loaded."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Workspace:
+    """A build as ``train`` leaves it, as far as it matters here."""
+    build = Workspace(tmp_path / "build")
+    build.create()
+    weights(build.path(build.MODEL))
+    write_labels(build.path(build.LABELS), CLASSES)
+    write_json(build.path(build.SPLITS), DATA.splits())
+    build.record_stage(
+        "train", key="k", files=[build.MODEL, build.LABELS, build.SPLITS], entries={}
+    )
+    return build
+
+
+def test_the_images_it_was_trained_on_are_taken(trained: Workspace) -> None:
+    check_same_data(find_source(trained.folder), DATA)
+
+
+@pytest.mark.parametrize("record", [None, "{}", "not json", "[]"])
+def test_other_images_or_splits_are_refused(trained: Workspace, record: str | None) -> None:
+    other = DATA
+    if record is None:
+        other = dataset(train=41)
+    else:
+        trained.path(trained.SPLITS).write_text(record)
+    with pytest.raises(DataError, match="trained on other images") as caught:
+        check_same_data(find_source(trained.folder), other)
+    assert other.digest()[:12] in str(caught.value.observed)
+    assert "--data" in caught.value.remedy
+
+
+@pytest.mark.parametrize("names", [CLASSES[::-1], CLASSES[:-1], (*CLASSES[:-1], "yak")])
+def test_other_labels_are_refused(trained: Workspace, names: Sequence[str]) -> None:
+    with pytest.raises(LabelsError, match="trained with"):
+        check_same_data(find_source(trained.folder, labels=tuple(names)), DATA)
+    check_same_data(find_source(trained.folder, labels=CLASSES), DATA)
+
+
+def test_other_labels_are_refused_for_released_weights(tmp_path: Path) -> None:
+    weights(tmp_path / "net.keras")
+    (tmp_path / "recipe.toml").write_text('[model]\nname = "net"\narchitecture = "tiny_cnn"\n')
+    with pytest.raises(LabelsError):
+        check_same_data(find_source(tmp_path, labels=CLASSES[::-1]), DATA)
+    check_same_data(find_source(tmp_path), DATA)
+
+
+def test_a_model_made_elsewhere_has_no_record(tmp_path: Path) -> None:
+    weights(tmp_path / "net.keras")
+    source = find_source(tmp_path / "net.keras", labels=CLASSES[::-1], input_range="0..1")
+    check_same_data(source, DATA)
+
+
+def test_the_record_is_what_train_writes(trained: Workspace) -> None:
+    assert json.loads(trained.path(trained.SPLITS).read_text())["sha256"] == DATA.digest()
