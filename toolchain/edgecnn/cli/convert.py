@@ -14,6 +14,7 @@ from edgecnn.cli.options import (
     LabelsOption,
     OutOption,
     QuietOption,
+    data_option,
 )
 
 __all__ = ["convert"]
@@ -87,6 +88,6 @@ def convert(
     else:
         console = out_console()
         console.print(variants_table(result.to_rows()))
-        following = command_line("verify", workspace.folder)
+        following = command_line("verify", workspace.folder, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
     exit_for(result.exit_error())

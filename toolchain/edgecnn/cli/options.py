@@ -18,6 +18,7 @@ __all__ = [
     "QuietOption",
     "RecipeRun",
     "ThreadsOption",
+    "data_option",
     "of_recipe",
 ]
 
@@ -86,6 +87,15 @@ class RecipeRun:
     settings: list[str]
     quiet: bool
     json_output: bool
+
+    def data_option(self) -> tuple[str, ...]:
+        """Return what the next command needs to find the same images."""
+        return data_option(self.data)
+
+
+def data_option(data: str | None) -> tuple[str, ...]:
+    """Return ``--data`` as it was given: where images lie is not recorded in a build."""
+    return () if data is None else ("--data", data)
 
 
 def of_recipe(command: Callable[[RecipeRun], None]) -> Callable[..., None]:

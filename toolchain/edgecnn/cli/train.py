@@ -30,7 +30,7 @@ def train(asked: RecipeRun) -> None:
         f"{recipe.model.name}: {result['parameters']:,} parameters, "
         f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images\n"
         f"wrote {workspace.path('model.keras')}\n"
-        f"next: {command_line('convert', workspace.folder)}",
+        f"next: {command_line('convert', workspace.folder, *asked.data_option())}",
         markup=False,
         soft_wrap=True,
     )
