@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif("EDGECNN_DATA" not in os.environ, reason="EDGECNN_DATA is not set"),
 ]
 
-RECIPE = Path(__file__).parents[2] / "models" / "seed_cnn"
+RECIPE = Path(__file__).parents[2] / "models" / "seed_cnn" / "recipe-notebook.toml"
 EXACT = ("tflite-fp32", "tflite-fp16", "onnx-fp32", "onnx-fp16")
 
 
