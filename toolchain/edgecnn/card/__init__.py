@@ -5,6 +5,6 @@ their digests, and every number of a card is one of them.
 """
 
 from edgecnn.card.markdown import card
-from edgecnn.card.results import RESULTS_SCHEMA, collect_results
+from edgecnn.card.results import RESULTS_SCHEMA, collect_results, shown_recipe
 
-__all__ = ["RESULTS_SCHEMA", "card", "collect_results"]
+__all__ = ["RESULTS_SCHEMA", "card", "collect_results", "shown_recipe"]

@@ -43,6 +43,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         float=results["float"],
         training=results["training"],
         recipe=results["recipe"],
+        changes=_changes(results["recipe"]["augment"]),
         artifacts=results["artifacts"],
         shown=shown,
         latency=latency,
@@ -52,6 +53,17 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         tools=_versions(results["training"]["tools"]),
         versions=_versions(results["versions"]),
     )
+
+
+def _changes(augment: Mapping[str, Any]) -> list[str]:
+    """Say what a recipe does to its training images."""
+    said = {
+        "crop": f"crops from a reflected border of {augment['crop']} pixels",
+        "flip": "mirrored left to right",
+        "cutout": f"a square of {augment['cutout']} pixels left out",
+        "mixup": f"blended in pairs (mixup, alpha {augment['mixup']})",
+    }
+    return [text for key, text in said.items() if augment[key]]
 
 
 def _percent(share: float, digits: int = 2) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ from edgecnn.graph import read_graph
 from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.container import read_container
 
-__all__ = ["RESULTS_SCHEMA", "collect_results"]
+__all__ = ["RESULTS_SCHEMA", "collect_results", "shown_recipe"]
 
 RESULTS_SCHEMA: Final = 1
 
@@ -51,7 +53,7 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
         "architecture": recipe["model"]["architecture"],
         "dataset": metrics["dataset"],
         "class_names": names,
-        "recipe": {key: recipe[key] for key in ("augment", "train", "calibration")},
+        "recipe": shown_recipe(recipe),
         "training": {**training, "precision": metrics["precision"]["name"]},
         "evaluated": parity["evaluated"],
         "float": {
@@ -69,6 +71,24 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
         "versions": parity["versions"],
         "date": parity["created"][:10],
     }
+
+
+def shown_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of a resolved recipe that decide its weights.
+
+    Of a teacher's path the file's name is left: where it lay is a matter of one machine.
+
+    Args:
+        recipe: As ``Recipe.to_dict`` gives it.
+
+    Returns:
+        ``augment``, ``train`` and ``calibration``.
+    """
+    shown = copy.deepcopy({key: recipe[key] for key in ("augment", "train", "calibration")})
+    distillation = shown["train"]["distillation"]
+    if distillation["teacher"] is not None:
+        distillation["teacher"] = Path(distillation["teacher"]).name
+    return shown
 
 
 def _artifact(workspace: Workspace, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
