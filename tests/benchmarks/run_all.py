@@ -7,6 +7,7 @@ first line tells how loaded it was. Exits 1 when a goal is missed, and names it.
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 import tempfile
@@ -82,8 +83,10 @@ def main() -> None:
     print(", ".join(f"{name} {version}" for name, version in tools.items()), flush=True)
     with tempfile.TemporaryDirectory(prefix="edgecnn-bench-") as folder:
         artifact = seed_tflite(Path(folder))
-        results = measured("bench_help.py")["results"] + runner_results(artifact)
+        results = measured("bench_commands.py")["results"] + runner_results(artifact)
         results += measured("bench_convert.py")["results"] + measured("bench_train.py")["results"]
+        if platform.machine() == "x86_64":
+            results += measured("bench_train.py", "--instructions", "AVX2")["results"]
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps({"machine": here, "tools": tools, "results": results}, indent=1))
     print(f"\n{table(results)}\n\nall figures: {OUT}")
