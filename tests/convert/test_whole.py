@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from edgecnn.errors import ConversionError, WorkspaceError
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace
+from full_disk import PAGE, leave_free
 
 DATA = dataset()
-PAGE = 4096
 
 
 def recipe(*variants: str) -> Recipe:
@@ -43,34 +41,6 @@ def judged(workspace: Workspace) -> set[str]:
     """The variants that verification came to a verdict on."""
     report = verify.run(workspace, DATA, limits=recipe("tflite-fp32").limits)
     return {row.variant for row in report.rows if row.judgement is not None}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes, in memory."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def leave_free(disk: Path, size: int) -> None:
-    """Fill a disk but for some bytes."""
-    filler = disk / "filler"
-    filler.unlink(missing_ok=True)
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(PAGE))
-        except OSError:
-            file.truncate(file.tell() // PAGE * PAGE - size)
 
 
 def test_a_disk_that_fills_up_at_any_point_leaves_the_build_as_it_was(

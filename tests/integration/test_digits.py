@@ -187,17 +187,22 @@ def test_an_overlap_of_calibration_and_evaluation_is_refused(demo: Demo, tmp_pat
     chosen = choose_calibration(
         dataset.test, nothing, count=50, seed=0, class_names=dataset.class_names
     )
-    _recalibrate(folder, chosen.record)
-    done = edgecnn("verify", folder / "digits-int8.tflite")
-    assert done.code == 24, done.err
-    assert "calibrat" in done.err
+    for name in ("digits-int8.tflite", "digits-int8.onnx"):
+        _recalibrate(folder, name, chosen.record)
+        done = edgecnn("verify", folder / name, "--json")
+        assert done.code == 24, done.err
+        (row,) = done.json()["rows"]
+        assert row["verdict"] is None or row["verdict"] not in ("PASS", "INCONCLUSIVE")
+        error = row["error"]
+        assert "calibrat" in error["problem"]
+        assert all(error[part] for part in ("observed", "expected", "remedy"))
 
 
-def _recalibrate(folder: Path, record: dict[str, object]) -> None:
-    """Give the int8 artifact a contract that names another calibration record."""
+def _recalibrate(folder: Path, name: str, record: dict[str, object]) -> None:
+    """Give an int8 artifact a contract that names another calibration record."""
     from edgecnn.artifact import read_artifact, write_artifact
 
-    path = folder / "digits-int8.tflite"
+    path = folder / name
     container = read_artifact(path)
     assert container.contract is not None
     contract = dataclasses.replace(container.contract, calibration_sha256=str(record["sha256"]))

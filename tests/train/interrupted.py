@@ -1,6 +1,6 @@
 """A training that kills itself with SIGKILL after some steps; run as a script by a test.
 
-    python interrupted.py BUILD_FOLDER STEPS ARCHITECTURE
+    python interrupted.py BUILD_FOLDER STEPS ARCHITECTURE [TEACHER]
 
 STEPS 0 means never. Prints what the training said.
 """
@@ -66,6 +66,8 @@ class Killer:
 
 def main() -> None:
     RECIPE["model"]["architecture"] = sys.argv[3]
+    if sys.argv[4:]:
+        RECIPE["train"]["distillation"] = {"teacher": sys.argv[4]}
     recipe = parse_recipe(RECIPE, source="interrupted.py")
     steps = int(sys.argv[2])
     train.run(

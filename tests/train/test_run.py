@@ -17,6 +17,7 @@ from edgecnn.errors import RecipeError, TrainingError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.train.architectures import build_network
 from edgecnn.workspace import Workspace, file_digest
 
 
@@ -313,11 +314,11 @@ def test_importing_the_stage_imports_no_tensorflow() -> None:
 
 
 def train_in_a_process(
-    folder: Path, steps: int, architecture: str
+    folder: Path, steps: int, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("interrupted.py")
     return subprocess.run(
-        [sys.executable, str(script), str(folder), str(steps), architecture],
+        [sys.executable, str(script), str(folder), str(steps), *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -326,21 +327,28 @@ def train_in_a_process(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["seed_cnn", "wren"])
+@pytest.mark.parametrize("architecture", ["seed_cnn", "wren", "resnet8 distilled"])
 def test_killed_twice_in_mid_epoch_it_ends_with_the_weights_of_an_undisturbed_run(
     tmp_path: Path, architecture: str
 ) -> None:
-    whole = train_in_a_process(tmp_path / "whole", 0, architecture)
+    network = architecture.split()
+    if len(network) > 1:
+        network[1] = str(tmp_path / "teacher.keras")
+        teacher: Any = build_network(
+            "tiny_cnn", shape=(8, 8, 1), classes=10, precision="float32", seed=3
+        )
+        teacher.save(network[1])
+    whole = train_in_a_process(tmp_path / "whole", 0, *network)
     assert whole.returncode == 0, whole.stderr
     assert whole.stderr == ""
     # 22 steps an epoch, reported 8 at a time: killed in the second epoch, then in the third.
     killed = [
-        train_in_a_process(tmp_path / "killed", 30, architecture),
-        train_in_a_process(tmp_path / "killed", 32, architecture),
+        train_in_a_process(tmp_path / "killed", 30, *network),
+        train_in_a_process(tmp_path / "killed", 32, *network),
     ]
     assert [done.returncode for done in killed] == [-signal.SIGKILL] * 2
     assert "resuming after epoch 1," in killed[1].stdout
-    last = train_in_a_process(tmp_path / "killed", 0, architecture)
+    last = train_in_a_process(tmp_path / "killed", 0, *network)
     assert last.returncode == 0, last.stderr
     assert "resuming after epoch 2," in last.stdout
     for name in ("model.keras", "splits.json"):
