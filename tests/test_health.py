@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from edgecnn import health
 from edgecnn.health import Check, check_machine, exit_error
 
 
@@ -36,6 +38,46 @@ def test_a_bad_check_always_has_a_fix(monkeypatch: pytest.MonkeyPatch, tmp_path:
     by_name = {check.name: check for check in checks}
     assert by_name["CIFAR-10"].state == "bad"
     assert by_name["ONNX runtime"].found == "onnxruntime starts"
+
+
+def cifar10(monkeypatch: pytest.MonkeyPatch, place: str) -> Check:
+    monkeypatch.setenv("EDGECNN_DATA", place)
+    return {check.name: check for check in check_machine()}["CIFAR-10"]
+
+
+def test_the_data_set_is_looked_for_as_the_loader_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Starting the runtimes takes seconds and says nothing about the data.
+    monkeypatch.setattr(health, "_starts", lambda name, *_: _note())
+    assert cifar10(monkeypatch, "").state == "note"
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"")
+    assert cifar10(monkeypatch, str(tmp_path)).state == "bad"
+    for number in (1, 2, 3, 5):
+        (folder / f"data_batch_{number}").write_bytes(b"")
+    lacking = cifar10(monkeypatch, str(tmp_path))
+    assert lacking.state == "bad"
+    assert "lacks data_batch_4" in lacking.found
+    assert lacking.fix
+    (folder / "data_batch_4").write_bytes(b"")
+    for place in (tmp_path, folder):
+        assert cifar10(monkeypatch, str(place)) == Check(
+            name="CIFAR-10", state="ok", found=f"in {place}"
+        )
+    assert cifar10(monkeypatch, "/" + "x" * 5000).state == "bad"
+
+
+def test_a_broken_numpy_does_not_take_the_check_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_starts", lambda name, *_: _note())
+    for name in [name for name in sys.modules if name.startswith("edgecnn.data")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    check = cifar10(monkeypatch, "/somewhere")
+    assert check.state == "bad"
+    assert "numpy" in check.found
+    assert "numpy" in check.fix
 
 
 def test_a_deleted_current_folder_is_a_finding_with_a_fix(

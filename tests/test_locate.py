@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.errors import WorkspaceError
+from edgecnn.errors import RecipeError, WorkspaceError
 from edgecnn.locate import build_of, data_section, manifest_recipe, workspace_of_recipe
 from edgecnn.recipe import parse_recipe
 from edgecnn.workspace import Workspace
@@ -36,6 +36,24 @@ def test_a_build_a_recipe_and_a_file_of_a_build_mean_the_same_build(tmp_path: Pa
 def test_a_recipe_that_was_not_built_says_so(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE)
     with pytest.raises(WorkspaceError, match="edgecnn build"):
+        build_of(tmp_path)
+
+
+def test_a_released_recipe_that_was_not_built_is_converted_and_not_trained(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    (tmp_path / "other.keras").write_bytes(b"")
+    with pytest.raises(WorkspaceError) as caught:
+        build_of(tmp_path)
+    assert caught.value.remedy == f"edgecnn build {tmp_path}"
+    (tmp_path / "x.keras").write_bytes(b"")
+    for path in (tmp_path, recipe):
+        with pytest.raises(WorkspaceError) as caught:
+            build_of(path)
+        assert caught.value.remedy.startswith(f"edgecnn convert {path}")
+        assert "x.keras" in caught.value.remedy
+    recipe.write_text("[model]\n")
+    with pytest.raises(RecipeError, match=r"model\.name: missing"):
         build_of(tmp_path)
 
 

@@ -10,9 +10,17 @@ import pytest
 
 from data.small_release import Small, md5
 from edgecnn.data import load_dataset
-from edgecnn.data.cifar10 import ENVIRONMENT, find_cifar10, load_cifar10, read_batches
+from edgecnn.data.cifar10 import (
+    ENVIRONMENT,
+    find_cifar10,
+    load_cifar10,
+    missing_batches,
+    place_of_environment,
+    read_batches,
+)
 from edgecnn.errors import ChecksumError, DataError
 from edgecnn.recipe import Data
+from edgecnn.recipe_rules import SIZES
 
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 
@@ -67,7 +75,7 @@ def test_pixels_are_nhwc_in_the_order_red_green_blue(small: Small, tmp_path: Pat
     folder = small.unpack(tmp_path)
     images = read_batches(folder, ("data_batch_2",), prefix="train", release=small.release)
     rows = pickle.loads(small.files["data_batch_2"])[b"data"]
-    assert images.pixels.shape == (40, 32, 32, 3)
+    assert images.pixels.shape == (40, *SIZES["cifar10"], 3)
     for channel in range(3):
         # One row holds 1024 values of each colour, row by row of the image.
         assert images.pixels[7, 3, 5, channel] == rows[7, channel * 1024 + 3 * 32 + 5]
@@ -150,6 +158,33 @@ def test_all_missing_files_are_named(small: Small, tmp_path: Path) -> None:
     (folder / "data_batch_4").unlink()
     with pytest.raises(DataError, match="lacks data_batch_2, data_batch_4"):
         load_cifar10(root=tmp_path, path=None, validation=0.2, seed=0, release=small.release)
+
+
+def test_an_empty_variable_names_no_place(small: Small, tmp_path: Path) -> None:
+    folder = small.unpack(tmp_path)
+    assert place_of_environment({ENVIRONMENT: ""}) is None
+    assert place_of_environment({}) is None
+    assert place_of_environment({ENVIRONMENT: str(folder)}) == folder
+    found = find_cifar10(
+        root=None,
+        path=None,
+        release=small.release,
+        cache=tmp_path,
+        environment={ENVIRONMENT: ""},
+    )
+    assert found == folder
+
+
+def test_what_a_place_lacks_is_told_without_reading_it(small: Small, tmp_path: Path) -> None:
+    folder = small.unpack(tmp_path)
+    assert missing_batches(tmp_path) == missing_batches(folder) == ()
+    (folder / "test_batch").unlink()
+    (folder / "data_batch_3").unlink()
+    assert missing_batches(tmp_path) == ("data_batch_3", "test_batch")
+    # Without the first one the folder is none for the loader, whatever else it holds.
+    (folder / "data_batch_1").unlink()
+    assert missing_batches(folder) == (*TRAIN, "test_batch")
+    assert missing_batches(tmp_path / "nowhere") == (*TRAIN, "test_batch")
 
 
 @pytest.mark.slow

@@ -110,6 +110,18 @@ def test_all_unreadable_files_are_listed_in_one_error(tmp_path: Path) -> None:
     assert len([line for line in text.splitlines() if "/dog/bad" in line.split(": ")[0]]) == 23
 
 
+def test_unreadable_files_of_all_given_splits_are_listed_in_one_error(tmp_path: Path) -> None:
+    for number, part in enumerate(("train", "validation", "test")):
+        fill(tmp_path / part, {"cat": 3, "dog": 3}, first=10 * number)
+    bad = [tmp_path / name for name in ("train/cat/a.png", "train/dog/b.png", "test/dog/c.png")]
+    for path in bad:
+        path.write_bytes(b"not an image")
+    with pytest.raises(DataError, match="3 of 21 files cannot be read") as caught:
+        load(tmp_path)
+    assert all(str(path) in caught.value.problem for path in bad)
+    assert caught.value.observed == "18 files that can be read"
+
+
 def test_images_with_equal_pixels_stay_in_one_split(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 8, "dog": 8})
     for number in range(8):

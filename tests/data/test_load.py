@@ -9,7 +9,8 @@ from PIL import Image
 
 from edgecnn.data import load_dataset
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data
+from edgecnn.recipe import Data, parse_recipe
+from edgecnn.recipe_rules import SIZES
 
 
 def make_folder(root: Path) -> Path:
@@ -34,6 +35,15 @@ def test_image_size_is_64_by_default(tmp_path: Path) -> None:
     assert load_dataset(Data(name="folder", path=folder)).shape == (64, 64, 3)
 
 
+def test_a_folder_that_only_the_command_line_names_is_enough(tmp_path: Path) -> None:
+    raw = {"model": {"name": "x"}, "data": {"name": "folder", "image_size": 8}}
+    spec = parse_recipe(raw, source="test").data
+    assert load_dataset(spec, root=make_folder(tmp_path / "pictures")).shape == (8, 8, 3)
+    with pytest.raises(DataError, match="has no folder") as caught:
+        load_dataset(spec)
+    assert "--data FOLDER" in caught.value.remedy
+
+
 def test_digits_refuse_a_data_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="takes no folder") as caught:
         load_dataset(Data(name="digits"), root=tmp_path)
@@ -42,6 +52,7 @@ def test_digits_refuse_a_data_folder(tmp_path: Path) -> None:
 
 def test_the_recipe_decides_the_shares() -> None:
     loaded = load_dataset(Data(name="digits", test=0.5, validation=0.5))
+    assert loaded.shape[:2] == SIZES["digits"]
     assert 890 < len(loaded.test) < 905
     assert 440 < len(loaded.validation) < 455
 

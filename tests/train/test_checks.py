@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgecnn.errors import RecipeError
 from edgecnn.recipe import Recipe, parse_recipe
+from edgecnn.recipe_rules import SMALLEST_SIDES
+from edgecnn.train.architectures import ARCHITECTURES
 from edgecnn.train.checks import check_settings
 
 
@@ -29,7 +32,7 @@ def test_sound_settings_pass() -> None:
         ({"train": {"epochs": 2, "optimizer": {"warmup_epochs": 2}}}, "less than train.epochs = 2"),
         (
             {"train": {"optimizer": {"name": "adam", "momentum": 0.9}}},
-            "momentum = 0.9: not for 'adam'",
+            "momentum = 0.9: only for 'sgd' and 'rmsprop', not for 'adam'",
         ),
         (
             {"train": {"optimizer": {"name": "adam", "weight_decay": 0.1}}},
@@ -46,3 +49,20 @@ def test_all_mistakes_come_in_one_error() -> None:
     wrong = recipe(augment={"crop": 20})
     with pytest.raises(RecipeError, match=r"recipe\.toml has 2 mistakes"):
         check_settings(wrong, (7, 7, 1), source="recipe.toml")
+
+
+def test_the_recipe_knows_the_smallest_images_of_each_architecture() -> None:
+    assert {name: one.smallest_side for name, one in ARCHITECTURES.items()} == SMALLEST_SIDES
+
+
+def test_a_teacher_that_is_gone_by_then_is_named(tmp_path: Path) -> None:
+    wrong = recipe(train={"distillation": {"teacher": str(tmp_path / "gone.keras")}})
+    with pytest.raises(RecipeError, match=r"gone\.keras': an existing \.keras file"):
+        check_settings(wrong, (32, 32, 3), source="recipe.toml")
+
+
+def test_a_model_made_elsewhere_cannot_be_trained() -> None:
+    made = recipe()
+    made = made.model_copy(update={"model": made.model.model_copy(update={"architecture": None})})
+    with pytest.raises(RecipeError, match="made elsewhere cannot be trained"):
+        check_settings(made, (32, 32, 3), source="recipe.toml")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecnn.errors import RecipeError, UsageError, WorkspaceError
-from edgecnn.recipe import Recipe, find_recipe, load_recipe, parse_recipe
+from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
+from edgecnn.recipe import Recipe, find_recipe, load_recipe, parse_recipe, read_tables
 from edgecnn.workspace import Workspace, default_build_folder
 
 __all__ = ["build_of", "data_section", "load_recipe_with", "manifest_recipe", "workspace_of_recipe"]
@@ -30,6 +30,7 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
 
     Raises:
         WorkspaceError: If there is no such build yet.
+        RecipeError: If there is a recipe instead, and it has mistakes.
     """
     if path.is_dir() and Workspace(path).is_build():
         return Workspace(path), None
@@ -59,9 +60,18 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
             f"{recipe_file} has not been built yet",
             observed=f"no {Workspace.MANIFEST} in {workspace.folder}",
             expected=f"a build in {workspace.folder}",
-            remedy=f"edgecnn build {path}",
+            remedy=_how_to_build(path, recipe_file),
         )
     return workspace, None
+
+
+def _how_to_build(path: Path, recipe_file: Path) -> str:
+    """Name the quickest way to a build: a training takes hours where weights are there already."""
+    # The place where `edgecnn convert` looks for released weights, too: convert/sources.py.
+    released = recipe_file.parent / f"{load_recipe(recipe_file).model.name}.keras"
+    if released.is_file():
+        return f"edgecnn convert {path}, since its trained weights are in {released}"
+    return f"edgecnn build {path}"
 
 
 def _what_is_at(path: Path) -> str:
@@ -89,28 +99,53 @@ def manifest_recipe(workspace: Workspace) -> Recipe:
 
 
 def load_recipe_with(path: Path, overrides: Sequence[str]) -> Recipe:
-    """Load a recipe and override single keys.
+    """Load a recipe for a training and override single keys.
 
     Args:
         path: See ``edgecnn.recipe.find_recipe``.
         overrides: Texts such as ``train.epochs=5``; values in TOML syntax, a bare word is text.
 
     Returns:
-        The validated recipe.
+        The validated recipe; what it says of a key that is overridden does not matter.
 
     Raises:
-        RecipeError: If the recipe, with the overrides, has mistakes.
-        UsageError: If an override is not ``KEY=VALUE``.
+        RecipeError: If the recipe, with the overrides, has mistakes; those of the overrides
+            themselves are listed with them.
+        UsageError: If an override cannot be used, and nothing else is wrong.
     """
-    if not overrides:
-        return load_recipe(path)
     file = find_recipe(path)
-    load_recipe(file)  # the recipe's own mistakes first, in its own words
-    raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    raw = read_tables(file)
+    used: list[str] = []
+    errors: list[EdgeError] = []
     for override in overrides:
-        _override(raw, override)
-    source = f"{file} with --set {' --set '.join(overrides)}"
-    return parse_recipe(raw, source=source, folder=file.resolve().parent)
+        try:
+            _override(raw, override)
+            used.append(override)
+        except UsageError as error:
+            errors.append(error)
+    source = " --set ".join([f"{file} with", *used]) if used else str(file)
+    folder = file.resolve().parent
+    try:
+        recipe = parse_recipe(raw, source=source, folder=folder, for_training=True)
+    except RecipeError as error:
+        errors.insert(0, error)
+    if errors:
+        raise _together(errors) from errors[0]
+    return recipe
+
+
+def _together(errors: Sequence[EdgeError]) -> EdgeError:
+    """Return one error, of the first one's class, that says what each of them says."""
+
+    def joined(texts: Sequence[object], between: str) -> str:
+        return between.join(dict.fromkeys(map(str, texts)))
+
+    return type(errors[0])(
+        joined([error.problem for error in errors], "\n"),
+        observed=joined([error.observed for error in errors], "; "),
+        expected=joined([error.expected for error in errors], "; "),
+        remedy=joined([error.remedy for error in errors], "; "),
+    )
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, field_validator
 
 from edgecnn.errors import RecipeError
-from edgecnn.recipe_rules import cross_key_mistakes
-from edgecnn.recipe_section import Section
+from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
+from edgecnn.recipe_section import Section, explain
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
 
 __all__ = [
@@ -38,6 +37,7 @@ __all__ = [
     "find_recipe",
     "load_recipe",
     "parse_recipe",
+    "read_tables",
 ]
 
 Variant = Literal[
@@ -67,13 +67,21 @@ ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 class Model(Section):
     """Which network, and what it is called."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$",
+            description="a text of up to 64 lower-case letters, digits, '_', '.' and '-', "
+            "beginning with a letter or digit",
+        ),
+    ]
     """Used in file names: lower-case letters, digits, ``_``, ``.`` and ``-``."""
     architecture: Architecture | None = "seed_cnn"
     """None (not writable in TOML) for a model that was made elsewhere."""
 
 
-_Side = Annotated[int, Field(ge=4, le=4096)]
+# Strict, since `Section` looks at whole values only and not into a list.
+_Side = Annotated[int, Field(ge=4, le=4096, strict=True)]
 
 
 class Data(Section):
@@ -81,9 +89,16 @@ class Data(Section):
 
     name: Literal["cifar10", "digits", "folder"] = "cifar10"
     path: Path | None = None
-    """For ``folder``: the folder of class folders, relative to the recipe's own folder. For
-    ``cifar10``: where the data set is, when not found the usual way."""
-    image_size: tuple[_Side, _Side] | None = None
+    """For ``folder``: the folder of class folders, relative to the recipe's own folder; it may
+    be named on the command line instead. For ``cifar10``: where the data set is, when not found
+    the usual way."""
+    image_size: Annotated[
+        tuple[_Side, _Side] | None,
+        Field(
+            description="a whole number, at least 4 and at most 4096, or two in a list: "
+            "[height, width]"
+        ),
+    ] = None
     """For ``folder``: height and width that images are brought to; one number means square.
     Default 64."""
     channels: Literal[1, 3] = 3
@@ -97,7 +112,8 @@ class Data(Section):
     @field_validator("image_size", mode="before")
     @classmethod
     def _square(cls, value: object) -> object:
-        return (value, value) if isinstance(value, int) else value
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return (value, value) if is_number else value
 
 
 class Convert(Section):
@@ -112,9 +128,10 @@ class Convert(Section):
     @classmethod
     def _some_and_unique(cls, value: tuple[Variant, ...]) -> tuple[Variant, ...]:
         if not value:
-            raise ValueError("at least one variant is needed")
-        if len(set(value)) != len(value):
-            raise ValueError("a variant is named twice")
+            raise ValueError("not an empty list")
+        for one in value:
+            if value.count(one) > 1:
+                raise ValueError(f"not {one!r} twice")
         return value
 
 
@@ -190,9 +207,18 @@ def load_recipe(path: Path) -> Recipe:
             with its key, the value found, and what is allowed.
     """
     file = find_recipe(path)
+    return parse_recipe(read_tables(file), source=str(file), folder=file.resolve().parent)
+
+
+def read_tables(file: Path) -> dict[str, Any]:
+    """Return the tables of a recipe file, not yet validated.
+
+    Raises:
+        RecipeError: If it cannot be read, or is not TOML.
+    """
     try:
         # With -sig, since some editors begin a file with a byte order mark.
-        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(
             f"{file} is not readable as TOML: {error}",
@@ -200,7 +226,6 @@ def load_recipe(path: Path) -> Recipe:
             expected="a TOML file in UTF-8",
             remedy="mend the line named above; edgecnn init FOLDER writes a recipe to compare with",
         ) from error
-    return parse_recipe(raw, source=str(file), folder=file.resolve().parent)
 
 
 def parse_recipe(
@@ -209,14 +234,17 @@ def parse_recipe(
     source: str,
     folder: Path | None = None,
     options: Mapping[str, str] | None = None,
+    for_training: bool = False,
 ) -> Recipe:
     """Validate a recipe given as plain values; see ``load_recipe``.
 
     Args:
         raw: The recipe's tables.
         source: What to call it in errors.
-        folder: What a relative ``data.path`` is relative to.
+        folder: What the relative paths in it are relative to.
         options: Key to the option that gave it, which errors name instead.
+        for_training: Whether it has to fulfil what only a training asks for, too: an
+            architecture that can take the images, and a teacher that exists.
 
     Returns:
         The validated recipe.
@@ -224,25 +252,34 @@ def parse_recipe(
     Raises:
         RecipeError: If it has mistakes; all of them are listed.
     """
-    lines = list(cross_key_mistakes(raw))
+    lines: list[str] = []
     cause: ValidationError | None = None
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         cause = error
-        found = error.errors(include_url=False)
-        lines = [*(_explain(mistake, options or {}) for mistake in found), *lines]
+        lines += (
+            explain(mistake, raw=raw, recipe=Recipe, options=options or {})
+            for mistake in error.errors(include_url=False)
+        )
+    lines += cross_key_mistakes(raw)
+    if for_training:
+        lines += training_mistakes(raw, folder)
     if lines:
-        count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        listed = "\n".join(f"  {line}" for line in lines)
-        raise RecipeError(
-            f"{source} has {count}:\n{listed}",
-            observed=count,
-            expected="keys and values as edgecnn init explains them",
-            remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
-            "key explained",
-        ) from cause
+        raise _refusal(source, list(dict.fromkeys(lines)), list(notes(raw))) from cause
     return recipe if folder is None else _relative_to(folder, recipe)
+
+
+def _refusal(source: str, lines: list[str], remarks: list[str]) -> RecipeError:
+    count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    listed = "\n".join(f"  {line}" for line in [*lines, *remarks])
+    return RecipeError(
+        f"{source} has {count}:\n{listed}",
+        observed=count,
+        expected="keys and values as edgecnn init explains them",
+        remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
+        "key explained",
+    )
 
 
 def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
@@ -255,30 +292,3 @@ def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
         distillation = train.distillation.model_copy(update={"teacher": folder / teacher})
         train = train.model_copy(update={"distillation": distillation})
     return recipe.model_copy(update={"data": data, "train": train})
-
-
-def _explain(mistake: ErrorDetails, options: Mapping[str, str]) -> str:
-    """Say one mistake as ``key = value: what is allowed``."""
-    key = ".".join(str(part) for part in mistake["loc"]) or "recipe"
-    option = options.get(".".join(map(str, mistake["loc"][:2])))
-    if option is not None:
-        message = mistake["msg"].removeprefix("Value error, ")
-        return f"{option} {mistake['input']}: {message.replace('Input should be', 'has to be')}"
-    if mistake["type"] == "extra_forbidden":
-        return f"{key}: no such key; allowed here: {', '.join(_allowed_keys(mistake['loc']))}"
-    message = mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "missing":
-        return f"{key}: missing"
-    if isinstance(mistake["input"], dict):
-        return f"{key}: {message}"
-    return f"{key} = {mistake['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Recipe
-    for part in location[:-1]:
-        kind = section.model_fields[str(part)].annotation
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            break
-        section = kind
-    return list(section.model_fields)

@@ -24,7 +24,15 @@ from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import ChecksumError, DataError
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = ["CIFAR10_CLASSES", "ENVIRONMENT", "find_cifar10", "load_cifar10", "read_batches"]
+__all__ = [
+    "CIFAR10_CLASSES",
+    "ENVIRONMENT",
+    "find_cifar10",
+    "load_cifar10",
+    "missing_batches",
+    "place_of_environment",
+    "read_batches",
+]
 
 ENVIRONMENT: Final = "EDGECNN_DATA"
 """Environment variable that names the folder where the data set is."""
@@ -126,11 +134,10 @@ def find_cifar10(
         DataError: If a named place does not hold the data set.
         DownloadError: If a download was needed and failed.
     """
-    named = environment.get(ENVIRONMENT)
     places = (
         ("the data folder given", root),
         ("data.path of the recipe", path),
-        (f"the environment variable {ENVIRONMENT}", Path(named) if named else None),
+        (f"the environment variable {ENVIRONMENT}", place_of_environment(environment)),
     )
     for origin, place in places:
         if place is not None:
@@ -145,6 +152,31 @@ def find_cifar10(
                 )
             return folder
     return fetch(release, cache=cache, progress=progress)
+
+
+def place_of_environment(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the place that ``EDGECNN_DATA`` names; None where it is not set, or empty."""
+    named = environment.get(ENVIRONMENT)
+    return Path(named) if named else None
+
+
+def missing_batches(place: Path, *, release: Release = CIFAR10) -> tuple[str, ...]:
+    """Return the batch files that a named place lacks, without reading those it has.
+
+    Args:
+        place: The folder of the batch files, or the one that holds it.
+        release: The folder's name.
+
+    Returns:
+        The names of the files; none where ``load_cifar10`` finds all that it reads.
+    """
+    folder = _holding(place, release)
+    names = (*_TRAIN_BATCHES, *_TEST_BATCHES)
+    return names if folder is None else _missing(folder, names)
+
+
+def _missing(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not (folder / name).is_file())
 
 
 def _holding(place: Path, release: Release) -> Path | None:
@@ -172,7 +204,7 @@ def read_batches(
         DataError: If files are missing; all of them are named.
         ChecksumError: If a file differs from the published one.
     """
-    missing = [name for name in names if not (folder / name).is_file()]
+    missing = _missing(folder, names)
     if missing:
         raise DataError(
             f"{folder} lacks {', '.join(missing)}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
 __all__ = ["load_folder"]
+
+_File = tuple[Path, int]  # with its label
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -76,7 +78,8 @@ def load_folder(
 
     Raises:
         DataError: If the folder is missing, has fewer than two classes, an empty class, images
-            that cannot be read (all are counted, the first 20 named), or too few to split.
+            that cannot be read (all of them are listed, those of all given splits together), or
+            too few to split.
     """
     if not root.is_dir():
         raise DataError(
@@ -90,7 +93,7 @@ def load_folder(
     if given:
         return _load_given(root, given, form, validation=validation, seed=seed, progress=progress)
     names, files = _list_classes(root)
-    images = _read_all(root, files, form, progress)
+    images = _read_all(root, {"": files}, form, progress)[""]
     rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
     train, valid = split_off(
         rest, share=validation, seed=seed, purpose="validation", class_names=names
@@ -137,7 +140,8 @@ def _load_given(
                 expected="the same class folders in each",
                 remedy="add or remove class folders, so that all splits have the same",
             )
-    images = {part: _read_all(root, files, form, progress) for part, (_, files) in listed.items()}
+    files = {part: found for part, (_, found) in listed.items()}
+    images = _read_all(root, files, form, progress)
     test = images["test"]
     dropped: list[str] = []
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
@@ -176,7 +180,7 @@ def _folders(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
-def _list_classes(root: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
+def _list_classes(root: Path) -> tuple[tuple[str, ...], list[_File]]:
     """Return the class names and each file with its label, in a fixed order."""
     names = tuple(sorted(path.name for path in _folders(root)))
     if len(names) < 2:
@@ -194,7 +198,7 @@ def _list_classes(root: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
             expected="printable names without blanks at either end, in valid UTF-8",
             remedy="rename these folders; their names become the labels",
         )
-    files: list[tuple[Path, int]] = []
+    files: list[_File] = []
     empty: list[str] = []
     for label, name in enumerate(names):
         found = _image_files(root / name)
@@ -232,46 +236,59 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _read_all(
-    root: Path, files: Sequence[tuple[Path, int]], form: _Form, progress: Progress
-) -> Images:
-    shape = (len(files), form.height, form.width, form.channels)
-    try:
-        pixels = np.empty(shape, dtype=np.uint8)
-    except MemoryError as error:
-        raise DataError(
-            "the images do not fit into memory at this size",
-            observed=f"{size_text(math.prod(shape))} for {len(files)} images",
-            expected="images that fit into memory all at once, a byte a value",
-            remedy="set a smaller data.image_size in the recipe",
-        ) from error
+    root: Path, parts: Mapping[str, Sequence[_File]], form: _Form, progress: Progress
+) -> dict[str, Images]:
+    """Read the files of all parts, so that what cannot be read is told of all at once."""
+    total = sum(map(len, parts.values()))
+    # Before the reading, which takes a while where there are many.
+    pixels = _room_for({part: len(files) for part, files in parts.items()}, form)
     failures: list[str] = []
     pool = ThreadPoolExecutor(max_workers=_WORKERS)
     try:
         # The decoder silences Pillow's warnings image by image; threads that do so at the same
         # time would leave the filters changed.
-        with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
-            outcomes = pool.map(lambda file: _read(file[0], form), files)
-            for index, outcome in enumerate(outcomes):
-                if isinstance(outcome, str):
-                    failures.append(f"{files[index][0]}: {outcome}")
-                else:
-                    pixels[index] = outcome
-                task.advance()
+        with warnings.catch_warnings(), progress.task("reading images", total) as task:
+            for part, files in parts.items():
+                outcomes = pool.map(lambda file: _read(file[0], form), files)
+                for index, outcome in enumerate(outcomes):
+                    if isinstance(outcome, str):
+                        failures.append(f"{files[index][0]}: {outcome}")
+                    else:
+                        pixels[part][index] = outcome
+                    task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
     if failures:
         lines = "\n".join(f"  {failure}" for failure in failures)
         raise DataError(
-            f"{len(failures)} of {len(files)} files cannot be read as images:\n{lines}",
-            observed=f"{len(files) - len(failures)} files that can be read",
+            f"{len(failures)} of {total} files cannot be read as images:\n{lines}",
+            observed=f"{total - len(failures)} files that can be read",
             expected="class folders that hold nothing but images",
             remedy="delete these files, move them out of the class folders, or replace them",
         )
-    return Images(
-        pixels=pixels,
-        labels=np.asarray([label for _, label in files], dtype=np.int64),
-        ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
-    )
+    return {
+        part: Images(
+            pixels=pixels[part],
+            labels=np.asarray([label for _, label in files], dtype=np.int64),
+            ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+        )
+        for part, files in parts.items()
+    }
+
+
+def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[np.uint8]]:
+    """Return empty pixels for each part, of its own: a part that goes then frees its memory."""
+    shape = (form.height, form.width, form.channels)
+    try:
+        return {part: np.empty((count, *shape), np.uint8) for part, count in counts.items()}
+    except MemoryError as error:
+        total = sum(counts.values())
+        raise DataError(
+            "the images do not fit into memory at this size",
+            observed=f"{size_text(total * math.prod(shape))} for {total} images",
+            expected="images that fit into memory all at once, a byte a value",
+            remedy="set a smaller data.image_size in the recipe",
+        ) from error
 
 
 def _id_of(path: Path) -> str:

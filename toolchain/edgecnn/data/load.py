@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from edgecnn.data.cifar10 import load_cifar10
 from edgecnn.data.digits import load_digits
@@ -12,10 +11,9 @@ from edgecnn.data.types import Dataset
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Data
+from edgecnn.recipe_rules import DEFAULT_IMAGE_SIZE
 
 __all__ = ["load_dataset"]
-
-_DEFAULT_SIZE: Final = (64, 64)
 
 
 def load_dataset(
@@ -66,7 +64,7 @@ def load_dataset(
         )
     return load_folder(
         folder,
-        image_size=spec.image_size or _DEFAULT_SIZE,
+        image_size=spec.image_size or DEFAULT_IMAGE_SIZE,
         channels=spec.channels,
         test=spec.test,
         validation=spec.validation,

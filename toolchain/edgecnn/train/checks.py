@@ -1,6 +1,7 @@
 """What training settings must fulfil for the images at hand; the rest is the recipe's own.
 
-Checked before TensorFlow is imported, so that a mistake shows at once.
+The rules are the recipe's, which knows its images' size beforehand; here they are held against
+the images that have come. Checked before TensorFlow is imported, so that a mistake shows at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 from edgecnn.errors import RecipeError
 from edgecnn.recipe import Recipe
-from edgecnn.train.architectures import ARCHITECTURES
+from edgecnn.recipe_rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
 
 __all__ = ["check_settings"]
 
@@ -38,18 +39,8 @@ def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) 
 
 
 def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
-    name, side = recipe.model.architecture, min(shape[:2])
-    size = f"{shape[0]}x{shape[1]}"
-    if name is None:
+    if recipe.model.architecture is None:
         yield "model.architecture: missing; a model made elsewhere cannot be trained here"
-    elif side < ARCHITECTURES[name].smallest_side:
-        smallest = ARCHITECTURES[name].smallest_side
-        yield f"model.architecture = {name!r}: images of {smallest} pixels or more, not {size}"
-    # A reflection repeats no edge pixel, so a border is at most one pixel less than the image.
-    if recipe.augment.crop >= side:
-        yield f"augment.crop = {recipe.augment.crop}: at most {side - 1} for images of {size}"
-    if recipe.augment.cutout >= side:
-        yield f"augment.cutout = {recipe.augment.cutout}: at most {side - 1} for images of {size}"
-    teacher = recipe.train.distillation.teacher
-    if teacher is not None and not teacher.is_file():
-        yield f"train.distillation.teacher = {str(teacher)!r}: an existing .keras file"
+    yield from smallest_side_mistakes(recipe.model.architecture, shape[:2])
+    yield from size_mistakes(recipe.augment.model_dump(), shape[:2])
+    yield from teacher_mistakes(recipe.train.distillation.model_dump())
