@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from edgecnn_runner.errors import ArtifactError, EdgeError
+from edgecnn_runner.onnx_weights import check_weights_inside
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
 
@@ -36,12 +37,13 @@ class OnnxBackend:
         min_runtime: The contract's, for errors.
 
     Raises:
-        ArtifactError: If onnxruntime refuses the file.
+        ArtifactError: If onnxruntime refuses the file, or would look for weights in another one.
         RuntimeTooOldError: If the file's IR version or opset is newer than the runtime.
         RuntimeMissingError: If the runtime does not start.
     """
 
     def __init__(self, data: bytes, *, threads: int, min_runtime: Mapping[str, str]) -> None:
+        check_weights_inside(data)
         onnxruntime = _import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

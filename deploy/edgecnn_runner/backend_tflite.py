@@ -46,12 +46,18 @@ class TfliteBackend:
         try:
             with quiet_while_alone():
                 interpreter = interpreter_class(model_content=data, num_threads=threads)
-                interpreter.allocate_tensors()
-            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+                inputs = interpreter.get_input_details()
+                # The signature has -1 for a size that the file leaves open, the shape has 1.
+                self.inputs = tuple(_describe(details, "shape_signature") for details in inputs)
+                # An image of open size would be a single pixel; not every model can be prepared
+                # for that, and none is run so: fitting.check_classifier refuses it.
+                if not any(-1 in tensor.shape[1:] for tensor in self.inputs):
+                    interpreter.allocate_tensors()
+            outputs = interpreter.get_output_details()
         except (ValueError, RuntimeError, TypeError) as error:
             raise _load_error(runtime, str(error), min_runtime) from error
-        self.inputs = tuple(_describe(details) for details in inputs)
-        self.outputs = tuple(_describe(details) for details in outputs)
+        # An output's shape is what those of the inputs make it.
+        self.outputs = tuple(_describe(details, "shape") for details in outputs)
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(interpreter, inputs[0]["index"], outputs[0]["index"])
@@ -98,11 +104,11 @@ def _runner(
     return run
 
 
-def _describe(details: Mapping[str, Any]) -> TensorInfo:
+def _describe(details: Mapping[str, Any], shape_key: str) -> TensorInfo:
     scale, zero_point = details["quantization"]
     return TensorInfo(
         name=str(details["name"]),
-        shape=tuple(int(size) for size in details["shape"]),
+        shape=tuple(int(size) for size in details[shape_key]),
         dtype=np.dtype(details["dtype"]).name,
         scale=float(scale),
         zero_point=int(zero_point),

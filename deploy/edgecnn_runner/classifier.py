@@ -76,6 +76,8 @@ class Classifier:
         input_range: A key of ``contract.INPUT_RANGES``; likewise.
         threads: At least 1.
         runtime: ``litert``, ``tflite-runtime``, ``onnxruntime``; None for the best installed.
+        output_kind: ``probabilities`` or ``logits``; only for a file that edgecnn did not make,
+            and whose answers do not tell.
 
     Attributes:
         session: The loaded model.
@@ -91,14 +93,20 @@ class Classifier:
         input_range: str | None = None,
         threads: int = 1,
         runtime: str | None = None,
+        output_kind: str | None = None,
     ) -> None:
-        if labels is None and input_range is None:
+        if labels is None and input_range is None and output_kind is None:
             self.session = Session.open(path, threads=threads, runtime=runtime)
         else:
             from edgecnn_runner.foreign import open_foreign
 
             self.session = open_foreign(
-                path, labels=labels, input_range=input_range, threads=threads, runtime=runtime
+                path,
+                labels=labels,
+                input_range=input_range,
+                output_kind=output_kind,
+                threads=threads,
+                runtime=runtime,
             )
 
     @property

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import INPUT_RANGES, OUTPUT_KINDS
 from edgecnn_runner.errors import EdgeError, OutputError, UsageError
 from edgecnn_runner.streams import hold_standard_descriptors, write_message, write_result
 
@@ -255,6 +255,9 @@ def _add_foreign(command: argparse.ArgumentParser) -> None:
     group.add_argument("--labels", metavar="FILE", help="class names, one a line, in output order")
     group.add_argument(
         "--input-range", choices=[*INPUT_RANGES], help="what pixels 0 to 255 become for the model"
+    )
+    group.add_argument(
+        "--output-kind", choices=OUTPUT_KINDS, help="what its scores are, where they do not tell"
     )
 
 

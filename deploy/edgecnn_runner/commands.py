@@ -159,7 +159,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> Classifier:
-    """Open ``file`` with ``labels``, ``input_range``, ``threads`` and ``runtime``."""
+    """Open ``file`` with what its options say."""
     labels = None
     if options.labels is not None:
         from edgecnn_runner.labels import read_labels
@@ -171,6 +171,7 @@ def _open(options: argparse.Namespace) -> Classifier:
         input_range=options.input_range,
         threads=options.threads,
         runtime=options.runtime,
+        output_kind=options.output_kind,
     )
 
 

@@ -12,6 +12,15 @@ from typing import Final
 
 from edgecnn_runner.contract import MAX_CONTRACT_BYTES
 from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.protobuf import (
+    LENGTH,
+    VARINT,
+    BrokenError,
+    encode_field,
+    fields,
+    tag,
+    varint,
+)
 from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
 __all__ = ["ONNX_CONTRACT_KEY", "ONNX_DIGEST_KEY", "append", "looks_like_onnx", "split"]
@@ -21,24 +30,15 @@ ONNX_DIGEST_KEY: Final = "edgecnn_contract_sha256"
 
 _METADATA_PROPS: Final = 14
 _GRAPH: Final = 7
-_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5  # protobuf's wire types
-
-
-class _BrokenError(ValueError):
-    """Bytes that are no protobuf; ``position`` is where that shows."""
-
-    def __init__(self, position: int, why: str) -> None:
-        super().__init__(why)
-        self.position = position
 
 
 def looks_like_onnx(data: bytes) -> bool:
     """Tell a ModelProto by its first field: ir_version, producer, graph or opset."""
     try:
-        number, wire, _ = _tag(data, 0)
-    except _BrokenError:
+        number, wire, _ = tag(data, 0)
+    except BrokenError:
         return False
-    return (number, wire) in ((1, _VARINT), (2, _LENGTH), (_GRAPH, _LENGTH), (8, _LENGTH))
+    return (number, wire) in ((1, VARINT), (2, LENGTH), (_GRAPH, LENGTH), (8, LENGTH))
 
 
 def append(payload: bytes, text: str) -> bytes:
@@ -65,7 +65,7 @@ def split(data: bytes, *, name: str) -> tuple[int, bytes | None]:
     """
     try:
         return _split_before(data, *_last_field(data, name), name)
-    except _BrokenError as error:
+    except BrokenError as error:
         raise ArtifactError(
             f"{name} is a damaged or truncated ONNX file (byte {error.position})",
             observed=f"{error}; the file has {len(data)} bytes",
@@ -76,25 +76,11 @@ def split(data: bytes, *, name: str) -> tuple[int, bytes | None]:
 
 def _last_field(data: bytes, name: str) -> tuple[int, int, int]:
     """Walk the top-level fields; return start, body and end of the last one with a length."""
-    position, last, has_graph = 0, (0, 0, 0), False
-    while position < len(data):
-        start = position
-        number, wire, position = _tag(data, position)
-        if wire == _VARINT:
-            _, position = _varint(data, position)
-        elif wire == _LENGTH:
-            length, position = _varint(data, position)
-            last = (start, position, position + length)
-            has_graph |= number == _GRAPH
-            position += length
-        elif wire in (_EIGHT_BYTES, _FOUR_BYTES):
-            position += 8 if wire == _EIGHT_BYTES else 4
-        else:
-            raise _BrokenError(start, f"a field of type {wire}")
-        if number == 0:
-            raise _BrokenError(start, "a field with number 0")
-        if position > len(data):
-            raise _BrokenError(start, f"a field that ends at byte {position}")
+    last, has_graph = (0, 0, 0), False
+    for field in fields(data, 0, len(data)):
+        if field.wire == LENGTH:
+            last = (field.start, field.body, field.end)
+            has_graph |= field.number == _GRAPH
     if not has_graph:
         raise ArtifactError(
             f"{name} holds no graph",
@@ -110,9 +96,9 @@ def _split_before(
 ) -> tuple[int, bytes | None]:
     """Split before the field at ``start`` and its guard, if that field is the contract."""
     entry = data[body:end]
-    key = _field(1, ONNX_CONTRACT_KEY.encode())
+    key = encode_field(1, ONNX_CONTRACT_KEY.encode())
     is_last = end == len(data)
-    if not (is_last and entry.startswith(key) and _tag(data, start)[0] == _METADATA_PROPS):
+    if not (is_last and entry.startswith(key) and tag(data, start)[0] == _METADATA_PROPS):
         found = data.find(ONNX_CONTRACT_KEY.encode())
         if found >= 0:
             raise ContractError(
@@ -122,12 +108,12 @@ def _split_before(
                 remedy=f"do not edit a converted file; {CONVERT_AGAIN}",
             )
         return len(data), None
-    number, wire, position = _tag(entry, len(key))
-    length, position = _varint(entry, position)
-    if (number, wire) != (2, _LENGTH) or position + length != len(entry):
-        raise _BrokenError(start, "a contract that does not fill its field")
+    number, wire, position = tag(entry, len(key))
+    length, position = varint(entry, position)
+    if (number, wire) != (2, LENGTH) or position + length != len(entry):
+        raise BrokenError(start, "a contract that does not fill its field")
     if length > MAX_CONTRACT_BYTES:
-        raise _BrokenError(start, f"a contract of {length} bytes, not at most {MAX_CONTRACT_BYTES}")
+        raise BrokenError(start, f"a contract of {length} bytes, not at most {MAX_CONTRACT_BYTES}")
     text = entry[position:]
     guard = _digest_entry(text)
     if not data.endswith(guard, 0, start):
@@ -146,36 +132,4 @@ def _digest_entry(text: bytes) -> bytes:
 
 def _metadata_entry(key: str, value: bytes) -> bytes:
     """Encode one StringStringEntryProto as a metadata_props field."""
-    return _field(_METADATA_PROPS, _field(1, key.encode()) + _field(2, value))
-
-
-def _tag(data: bytes, position: int) -> tuple[int, int, int]:
-    value, position = _varint(data, position)
-    return value >> 3, value & 7, position
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise _BrokenError(position, "a number that is cut off")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise _BrokenError(position, "a number of more than 64 bits")
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """Encode one length-delimited protobuf field."""
-    return _encode_varint(number << 3 | _LENGTH) + _encode_varint(len(body)) + body
-
-
-def _encode_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return encode_field(_METADATA_PROPS, encode_field(1, key.encode()) + encode_field(2, value))

@@ -18,7 +18,8 @@ from edgecnn_runner.remedies import remedy_for_reading
 __all__ = ["MAX_PIXELS", "read_image"]
 
 MAX_PIXELS: Final = 50_000_000
-"""More pixels than any camera of a device makes; a file that claims more is refused unread."""
+"""A file that claims more is refused unread. The limit is for memory, see ``_to_rgb``: there are
+phones that make larger photos (108 megapixels), and those have to be scaled down first."""
 
 _BAND_PIXELS: Final = 1 << 18  # converted at a time: a few megabytes
 _COMMON: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # what Pillow knows from the start

@@ -12,8 +12,13 @@ from edgecnn_runner.runtimes import TensorInfo
 
 __all__ = ["check_classifier", "check_fit", "class_count", "input_shape"]
 
+_IMAGE: Final = "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels"
 _TYPES: Final = ("uint8", "int8", "float32")
 _NOT_OURS: Final = "name an image classifier: one image in, one score per class out"
+_FIX_SIZE: Final = (
+    "on the workstation, fix the size to the one it was trained with and convert it again: build "
+    "the Keras model on Input((height, width, 3)); export to ONNX with no dynamic axes"
+)
 
 
 def check_classifier(
@@ -32,12 +37,14 @@ def check_classifier(
             none of uint8, int8 and float32.
     """
 
-    def refuse(problem: str, observed: object, expected: str) -> ArtifactError:
+    def refuse(
+        problem: str, observed: object, expected: str, remedy: str = _NOT_OURS
+    ) -> ArtifactError:
         return ArtifactError(
             f"{name} is not an image classifier: {problem}",
             observed=observed,
             expected=expected,
-            remedy=_NOT_OURS,
+            remedy=remedy,
         )
 
     for side, tensors in (("input", inputs), ("output", outputs)):
@@ -46,17 +53,11 @@ def check_classifier(
         if tensors[0].dtype not in _TYPES:
             raise refuse(f"its {side}'s type", tensors[0].dtype, " or ".join(_TYPES))
     shape = inputs[0].shape
-    if (
-        len(shape) != 4
-        or shape[0] not in (1, -1)
-        or min(shape[1:]) < 1
-        or not {shape[1], shape[3]} & {1, 3}
-    ):
-        raise refuse(
-            "its input is not one image",
-            _spell(shape),
-            "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels",
-        )
+    is_one = len(shape) == 4 and shape[0] in (1, -1)
+    if is_one and min(shape[1:]) == -1:
+        raise refuse("its input is not of a fixed size", _spell(shape), _IMAGE, _FIX_SIZE)
+    if not is_one or min(shape[1:]) < 1 or not {shape[1], shape[3]} & {1, 3}:
+        raise refuse("its input is not one image", _spell(shape), _IMAGE)
     if class_count(outputs[0].shape) < 2:
         raise refuse(
             "its output is not one score per class", _spell(outputs[0].shape), "(1, classes)"

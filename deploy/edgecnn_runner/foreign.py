@@ -17,6 +17,7 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count
+from edgecnn_runner.output_kind import tell_kind
 from edgecnn_runner.probe import Description, probe
 from edgecnn_runner.runtimes import TensorInfo, choose_runtime
 from edgecnn_runner.session import Session, two_contracts
@@ -38,16 +39,16 @@ def foreign_contract(
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
         input_range: A key of ``INPUT_RANGES``: what pixels 0..255 are as the model's real input.
-        output_kind: ``probabilities`` or ``logits``; None tells by whether the answers to two
-            images are each positive and sum to 1.
+        output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
+            each positive with a sum of 1, or not all within 0..1.
         runtime: Which runtime to ask; None for the best installed.
 
     Returns:
         A contract without digests.
 
     Raises:
-        ArtifactError: If the file is damaged, not a classifier, or wants input that no
-            ``input_range`` describes.
+        ArtifactError: If the file is damaged, not a classifier, wants input that no
+            ``input_range`` describes, or gives scores whose kind cannot be told.
         UsageError: If ``input_range`` or ``output_kind`` does not exist.
         ContractError: If it carries a contract, or if the range does not fit.
         LabelsError: If there are more or fewer labels than outputs, or two are equal.
@@ -67,6 +68,7 @@ def open_foreign(
     *,
     labels: Sequence[str] | None,
     input_range: str | None,
+    output_kind: str | None = None,
     threads: int = 1,
     runtime: str | None = None,
 ) -> Session:
@@ -76,6 +78,7 @@ def open_foreign(
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
         input_range: A key of ``INPUT_RANGES``.
+        output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
         threads: At least 1.
         runtime: None for the best installed.
 
@@ -85,7 +88,7 @@ def open_foreign(
     Raises:
         EdgeError: As those two; ``ContractError`` if labels or range are missing.
     """
-    _check_names(input_range, None)
+    _check_names(input_range, output_kind)
     path = Path(path)
     container = read_container(path)
     wanted = _need_both(container, labels, input_range, path)
@@ -94,7 +97,7 @@ def open_foreign(
     return Session(
         path,
         container,
-        _contract(container, description, path, *wanted, None),
+        _contract(container, description, path, *wanted, output_kind),
         threads=threads,
         runtime_name=name,
         started_ns=time.perf_counter_ns(),
@@ -209,17 +212,7 @@ def _output_spec(description: Description, kind: str | None, path: Path) -> Outp
         )
     return OutputSpec(
         dtype=tensor.dtype,
-        kind=kind or _tell_kind(description.samples, step),
+        kind=kind or tell_kind(description.samples, step, name=str(path)),
         scale=step or 1.0,
         zero_point=tensor.zero_point if step else 0,
     )
-
-
-def _tell_kind(samples: Sequence[Sequence[float]], step: float) -> str:
-    """Tell probabilities, which are positive and sum to 1, from logits."""
-    for sample in samples:
-        # Each integer score may be half a step off.
-        slack = 1e-3 + step * len(sample) / 2
-        if min(sample) < 0 or abs(sum(sample) - 1) > slack:
-            return "logits"
-    return "probabilities"

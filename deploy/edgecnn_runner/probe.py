@@ -51,7 +51,8 @@ class Description:
     Attributes:
         input: Its one input.
         output: Its one output.
-        samples: The answers to an image of zeros and to a ramp, dequantized.
+        samples: The answers to an image of zeros and to ramps, dequantized; without those that
+            hold NaN or infinity.
     """
 
     input: TensorInfo
@@ -198,25 +199,27 @@ def _examine(path: Path, runtime: str) -> dict[str, Any]:
     backend = open_backend(runtime, data, threads=1)
     check_classifier(backend.inputs, backend.outputs, name=str(path))
     fed, given = backend.inputs[0], backend.outputs[0]
-    samples = [_as_real(backend.run(image), given) for image in _images(fed)]
+    answers = [_as_real(backend.run(image), given) for image in _images(fed)]
     return {
         "sha256": hashlib.sha256(data).hexdigest(),
         "input": asdict(fed),
         "output": asdict(given),
-        # NaN has no word in JSON; it is found again, and named, when real images are run.
-        "samples": [np.nan_to_num(sample).tolist() for sample in samples],
+        # NaN tells nothing here; it is found again, and named, when real images are run.
+        "samples": [answer.tolist() for answer in answers if np.isfinite(answer).all()],
     }
 
 
 def _images(fed: TensorInfo) -> list[npt.NDArray[Any]]:
     shape = tuple(abs(size) for size in fed.shape)
-    steps = np.arange(math.prod(shape), dtype=np.int64) % 256
-    ramp: npt.NDArray[Any]
+    steps = np.arange(math.prod(shape), dtype=np.int64).reshape(shape) % 256
+    ramps: list[npt.NDArray[Any]]
     if fed.dtype == "float32":
-        ramp = (steps / 255).astype(np.float32)
+        # Which range it wants is not known. The small one alone would hardly move a model of raw
+        # pixels, and its logits might stay within 0..1.
+        ramps = [(steps / 255).astype(np.float32), steps.astype(np.float32)]
     else:
-        ramp = steps.astype(np.uint8).view(fed.dtype)
-    return [np.zeros(shape, fed.dtype), ramp.reshape(shape)]
+        ramps = [steps.astype(np.uint8).view(fed.dtype)]
+    return [np.zeros(shape, fed.dtype), *ramps]
 
 
 def _as_real(raw: npt.NDArray[Any], given: TensorInfo) -> npt.NDArray[np.float64]:

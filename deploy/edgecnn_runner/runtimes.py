@@ -212,7 +212,7 @@ def open_backend(
         The loaded model.
 
     Raises:
-        ArtifactError: If the runtime refuses the file.
+        ArtifactError: If the runtime refuses the file, or would look for a part of it elsewhere.
         RuntimeTooOldError: If it refuses it for being newer than the runtime.
         RuntimeMissingError: If the runtime is installed but does not start.
     """

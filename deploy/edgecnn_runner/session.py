@@ -265,9 +265,10 @@ def two_contracts(name: str) -> ContractError:
     """Return the error for a file that has a contract and was given another."""
     return ContractError(
         f"{name} carries its own contract",
-        observed="labels or an input range given as well",
+        observed="labels, an input range or an output kind given as well",
         expected="only the file",
-        remedy="leave out --labels and --input-range (in Python: labels and input_range)",
+        remedy="leave out --labels, --input-range and --output-kind (in Python: labels, "
+        "input_range and output_kind)",
     )
 
 

@@ -42,7 +42,12 @@ class Net:
         self.dense /= np.sqrt(len(self.dense))
 
     def keras(
-        self, softmax: bool = True, scale: float = 1 / 255, offset: float = 0.0, nan: bool = False
+        self,
+        end: str | None = "softmax",
+        scale: float = 1 / 255,
+        offset: float = 0.0,
+        *,
+        nan: bool = False,
     ) -> Any:
         layers = tf.keras.layers
         image = layers.Input(batch_shape=(1, *self.shape))
@@ -52,8 +57,8 @@ class Net:
         x = layers.Conv2D(6, 3, padding="same", activation="relu", name="c2")(x)
         x = layers.Flatten()(x)
         x = layers.Dense(self.classes, name="d")(x)
-        if softmax:
-            x = layers.Softmax()(x)
+        if end is not None:
+            x = layers.Softmax()(x) if end == "softmax" else layers.Activation(end)(x)
         model = tf.keras.Model(image, x)
         model.get_layer("c1").set_weights([self.conv1, np.zeros(4, "f4")])
         model.get_layer("c2").set_weights([self.conv2, np.zeros(6, "f4")])
@@ -228,7 +233,7 @@ def main() -> None:
     dynamic = tflite(rgb.keras(), dynamic=True)
     needs = {"tflite-runtime": "2.17.0"}
     write("rgb-int8-dynamic", dynamic, rgb, "tflite-int8-dynamic", min_runtime=needs)
-    logits = rgb.keras(softmax=False)
+    logits = rgb.keras(end=None)
     write("rgb-logits", tflite(logits), rgb, "tflite-fp32", kind="logits")
     write("rgb-logits-int8", tflite(logits, train, tf.uint8), rgb, "tflite-int8", kind="logits")
     write("rgb-nan", tflite(rgb.keras(nan=True)), rgb, "tflite-fp32")
@@ -239,15 +244,63 @@ def main() -> None:
     nchw = onnx_model(rgb, "NCHW", scale=1.0).SerializeToString()
     write("foreign-nchw", nchw, rgb, "onnx-fp32", contract=False)
     write("foreign-logits", tflite(logits), rgb, "tflite-fp32", contract=False)
+    sigmoid = rgb.keras(end="sigmoid")
+    write("sigmoid", tflite(sigmoid), rgb, "tflite-fp32", contract=False)
+    write("sigmoid-int8", tflite(sigmoid, train, tf.int8), rgb, "tflite-int8", contract=False)
+    # To be refused.
+    for name, padding in (("open-size", "same"), ("open-size-unpadded", "valid")):
+        write(name, tflite(open_size(padding)), rgb, "tflite-fp32", contract=False)
     write("two-outputs", tflite(two_outputs()), rgb, "tflite-fp32", contract=False)
     newer = onnx_model(rgb)
     newer.opset_import[0].version = 99
     write("too-new", newer.SerializeToString(), rgb, "onnx-fp32", min_runtime={"onnxruntime": "9"})
+    for name, nested in (("external", False), ("external-nested", True)):
+        write(name, external(nested).SerializeToString(), rgb, "onnx-fp32", contract=False)
 
 
 def two_outputs() -> Any:
     image = tf.keras.layers.Input(batch_shape=(1, 4, 4, 3))
     return tf.keras.Model(image, [image * 2.0, image + 1.0])
+
+
+def open_size(padding: str) -> Any:
+    """A classifier of images of any size; without padding, of any but a single pixel."""
+    layers = tf.keras.layers
+    image = layers.Input((None, None, 3))
+    x = layers.Conv2D(2, 3, padding=padding, activation="relu", kernel_initializer="ones")(image)
+    x = layers.GlobalAveragePooling2D()(x)
+    return tf.keras.Model(image, layers.Dense(4, "softmax", kernel_initializer="ones")(x))
+
+
+def external(nested: bool) -> Any:
+    """A 2 x 2 x 3 classifier whose weights are the first 192 bytes of ``weights.bin``.
+
+    They are an initializer, or a Constant in the branches of an If.
+    """
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[12, 4])
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "weights.bin"), ("offset", "0"), ("length", "192")):
+        weights.external_data.add(key=key, value=value)
+    stored, before = [weights], []
+    if nested:
+        shape = helper.make_tensor_value_info("inner", TensorProto.FLOAT, [12, 4])
+        constant = helper.make_node("Constant", [], ["inner"], value=weights)
+        branch = helper.make_graph([constant], "branch", [], [shape])
+        stored = [numpy_helper.from_array(np.array(True), "yes")]
+        before = [helper.make_node("If", ["yes"], ["w"], then_branch=branch, else_branch=branch)]
+    graph = helper.make_graph(
+        [
+            *before,
+            helper.make_node("Flatten", ["image"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "w"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["scores"]),
+        ],
+        "net",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 2, 2, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 4])],
+        stored,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 if __name__ == "__main__":

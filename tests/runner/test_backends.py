@@ -18,12 +18,21 @@ def load(name: str, runtime: str | None = None) -> Backend:
 def test_a_tflite_backend_describes_its_ends(name: str) -> None:
     backend = load(name)
     (fed,), (given,) = backend.inputs, backend.outputs
-    assert fed.shape == (1, 12, 16, 3)
+    assert fed.shape == (-1, 12, 16, 3), "TensorFlow's converter leaves the batch open"
     assert given.shape == (1, 4)
     integer = "int8" in name
     assert fed.dtype == given.dtype == ("uint8" if integer else "float32")
     assert (fed.scale, fed.zero_point) == ((1.0, 0) if integer else (0.0, 0))
     assert given.scale == (1 / 256 if integer else 0.0)
+
+
+@pytest.mark.parametrize("name", ["open-size.tflite", "open-size-unpadded.tflite"])
+def test_a_size_that_a_tflite_file_leaves_open_is_open(name: str) -> None:
+    # The interpreter takes 1 for each, and runs a single pixel, if the model can.
+    backend = load(name)
+    assert [fed.shape for fed in backend.inputs] == [(-1, -1, -1, 3)]
+    with pytest.raises(ArtifactError, match="cannot be run"):
+        backend.run(np.zeros((1, 1, 1, 3), np.float32))
 
 
 def test_an_onnx_backend_describes_its_ends() -> None:

@@ -112,6 +112,25 @@ def test_a_foreign_file_is_classified_with_labels_and_range(
 
 
 @needs_tflite
+def test_the_kind_of_scores_is_said_where_it_cannot_be_told(
+    run: Any, image: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{label}\n" for label in RGB_LABELS))
+    file = FIXTURES / "sigmoid.tflite"
+    arguments = ("classify", file, image, "--labels", labels, "--input-range", "0..255", "--json")
+    refused = run(*arguments)
+    assert (refused.code, refused.json()["error"]) == (10, "ArtifactError")
+    assert "--output-kind probabilities" in refused.json()["remedy"]
+    sums = {}
+    for kind in ("probabilities", "logits"):
+        (row,) = run(*arguments, "--top", "4", "--output-kind", kind).json()
+        sums[kind] = sum(score["score"] for score in row["ranked"])
+    assert sums["logits"] == pytest.approx(1)
+    assert abs(sums["probabilities"] - 1) > 0.01
+
+
+@needs_tflite
 def test_selftest_passes_and_names_the_runtime(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "golden.npz"
     write_golden(path, sure("rgb"))
@@ -260,6 +279,7 @@ def test_a_typed_error_is_text_on_stderr_and_json_on_stdout(run: Any, tmp_path: 
         ["classify", "m", "i", "--threads", "-1"],
         ["classify", "m", "i", "--runtime", "torch"],
         ["classify", "m", "i", "--input-range", "0..2"],
+        ["classify", "m", "i", "--output-kind", "guesses"],
         ["bench", "m", "--runs", "0"],
         ["info", "m", "--unknown"],
         ["info", "m", "--thr", "1"],

@@ -23,11 +23,30 @@ def test_one_image_in_and_scores_out_is_a_classifier(shape: tuple[int, ...]) -> 
 
 @pytest.mark.parametrize(
     "shape",
-    [(), (1, 784), (32, 32, 3), (4, 32, 32, 3), (1, 32, 32, 4), (1, -1, -1, 3), (1, 0, 4, 3)],
+    [(), (1, 784), (32, 32, 3), (4, 32, 32, 3), (1, 32, 32, 4), (4, -1, -1, 3), (1, 0, 4, 3)],
 )
 def test_other_inputs_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ArtifactError, match="not one image"):
         check_classifier((image(*shape),), (SCORES,), name="it")
+
+
+@pytest.mark.parametrize(
+    ("shape", "spelled"),
+    [
+        ((1, -1, -1, 3), "(1, any, any, 3)"),
+        ((-1, -1, -1, 3), "(any, any, any, 3)"),
+        ((1, 32, -1, 3), "(1, 32, any, 3)"),
+        ((-1, 3, -1, -1), "(any, 3, any, any)"),
+        ((1, -1, 32, 32), "(1, any, 32, 32)"),
+    ],
+)
+def test_an_image_of_open_size_is_refused_with_how_to_fix_it(
+    shape: tuple[int, ...], spelled: str
+) -> None:
+    with pytest.raises(ArtifactError, match="of a fixed size") as caught:
+        check_classifier((image(*shape),), (SCORES,), name="it")
+    assert caught.value.observed == spelled
+    assert "Input((height, width, 3))" in caught.value.remedy
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float16", "int16", "tensor(string)"])

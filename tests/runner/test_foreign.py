@@ -5,7 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
+from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.container import read_container
+from edgecnn_runner.errors import (
+    ArtifactError,
+    ContractError,
+    LabelsError,
+    ScoreError,
+    UsageError,
+)
 from edgecnn_runner.foreign import foreign_contract, open_foreign
 from edgecnn_runner.labels import parse_labels, read_labels
 from edgecnn_runner.session import Session
@@ -14,6 +22,7 @@ from runner.fixture_files import (
     FOREIGN,
     RGB_LABELS,
     images,
+    needs_onnx,
     needs_tflite,
     path_of,
     reference,
@@ -56,6 +65,57 @@ def test_the_kind_of_output_can_be_said() -> None:
 
 
 @needs_tflite
+@pytest.mark.parametrize("name", ["sigmoid.tflite", "sigmoid-int8.tflite"])
+def test_a_model_that_answers_each_label_by_itself_is_not_guessed_at(name: str) -> None:
+    path = FIXTURES / name
+    with pytest.raises(ArtifactError, match="--output-kind probabilities") as caught:
+        open_foreign(path, labels=RGB_LABELS, input_range="0..255")
+    assert "each label by itself" in caught.value.problem
+    for kind in ("probabilities", "logits"):
+        with open_foreign(
+            path, labels=RGB_LABELS, input_range="0..255", output_kind=kind
+        ) as session:
+            sums = session.predict(images("rgb")).sum(axis=1)
+        assert session.contract.output.kind == kind
+        assert (np.abs(sums - 1) < 1e-5).all() == (kind == "logits")
+
+
+@needs_onnx
+def test_a_float_output_of_rounded_scores_is_told_to_be_probabilities(tmp_path: Path) -> None:
+    # onnxruntime's quantization ends in QuantizeLinear, DequantizeLinear.
+    path = tmp_path / "foreign.onnx"
+    path.write_bytes(read_container(FIXTURES / "rgb-int8.onnx").payload)
+    with open_foreign(path, labels=RGB_LABELS, input_range="0..255") as session:
+        assert session.contract.output.kind == "probabilities"
+        found = session.predict(images("rgb"))
+    np.testing.assert_allclose(found, reference("rgb"), atol=0.02)
+
+
+@needs_tflite
+def test_a_model_of_nan_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "nan.tflite"
+    path.write_bytes(read_container(FIXTURES / "rgb-nan.tflite").payload)
+    with (
+        open_foreign(path, labels=RGB_LABELS, input_range="0..255") as session,
+        pytest.raises(ScoreError, match="not numbers"),
+    ):
+        session.scores(images("rgb")[0])
+
+
+@needs_tflite
+@pytest.mark.parametrize("name", ["open-size.tflite", "open-size-unpadded.tflite"])
+def test_an_open_size_is_refused_and_not_run_as_one_pixel(name: str) -> None:
+    path = FIXTURES / name
+    contract = foreign_contract(FIXTURES / "foreign-signed.tflite", RGB_LABELS, "0..255")
+    with pytest.raises(ArtifactError, match="of a fixed size"):
+        Session.open(path, contract=contract)
+    with pytest.raises(ArtifactError, match="of a fixed size") as caught:
+        open_foreign(path, labels=RGB_LABELS, input_range="0..255")
+    assert caught.value.observed == "(any, any, any, 3)"
+    assert "Input((height, width, 3))" in caught.value.remedy
+
+
+@needs_tflite
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_fewer_or_more_labels_than_outputs_are_refused(count: int) -> None:
     labels = [f"label {index}" for index in range(count)]
@@ -87,11 +147,21 @@ def test_names_that_do_not_exist_are_usage_errors_whatever_the_file(name: str) -
         foreign_contract(FIXTURES / name, RGB_LABELS, "0..2")
     with pytest.raises(UsageError, match="no such output kind"):
         foreign_contract(FIXTURES / name, RGB_LABELS, "0..1", "guesses")
+    with pytest.raises(UsageError, match="no such output kind"):
+        open_foreign(FIXTURES / name, labels=None, input_range=None, output_kind="guesses")
 
 
 def test_a_file_with_a_contract_takes_no_other() -> None:
-    with pytest.raises(ContractError, match="leave out --labels and --input-range"):
-        foreign_contract(FIXTURES / "rgb-int8.tflite", RGB_LABELS, "0..255")
+    path, remedy = FIXTURES / "rgb-int8.tflite", "leave out --labels, --input-range and --output"
+    with pytest.raises(ContractError, match=remedy):
+        foreign_contract(path, RGB_LABELS, "0..255")
+    with pytest.raises(ContractError, match=remedy):
+        Classifier(path, output_kind="logits")
+
+
+def test_an_output_kind_alone_does_not_say_enough() -> None:
+    with pytest.raises(ContractError, match="name both: --labels FILE --input-range"):
+        Classifier(FIXTURES / "foreign-int8.tflite", output_kind="logits")
 
 
 @needs_tflite

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG, probe
 from edgecnn_runner.runtimes import choose_runtime
@@ -92,11 +93,27 @@ def test_a_child_that_fails_in_python_is_an_artifact_error(fake_runtime: Path) -
 @needs_tflite
 def test_a_sound_file_is_described() -> None:
     found = probe(FILE, FILE.read_bytes(), choose_runtime("tflite"))
-    assert found.input.shape == (1, 12, 16, 3)
+    assert found.input.shape == (-1, 12, 16, 3)
     assert (found.input.dtype, found.output.dtype) == ("int8", "int8")
     assert found.input.zero_point == found.output.zero_point == -128
     assert found.output.scale == 1 / 256
     assert [len(sample) for sample in found.samples] == [4, 4]
+
+
+@needs_tflite
+def test_a_model_of_floats_is_tried_in_the_smallest_and_in_the_largest_range() -> None:
+    path = FIXTURES / "foreign-logits.tflite"
+    found = probe(path, path.read_bytes(), choose_runtime("tflite"))
+    spans = [max(sample) - min(sample) for sample in found.samples]
+    assert spans[0] == 0, "no bias: an image of zeros gives zeros"
+    assert spans[2] > 100 * spans[1] > 0
+
+
+@needs_tflite
+def test_answers_that_are_not_numbers_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "nan.tflite"
+    path.write_bytes(read_container(FIXTURES / "rgb-nan.tflite").payload)
+    assert probe(path, path.read_bytes(), choose_runtime("tflite")).samples == ()
 
 
 @needs_onnx

@@ -15,7 +15,7 @@ __all__ = ["run"]
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite or .onnx file.")],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Image files of any size and format.")
+        list[Path], typer.Argument(metavar="IMAGE...", help="Image files of any size.")
     ],
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to show.")] = 3,
     reject_below: Annotated[
@@ -30,6 +30,15 @@ def run(
     ] = 0.0,
     labels: LabelsOption = None,
     input_range: InputRangeOption = None,
+    output_kind: Annotated[
+        str | None,
+        typer.Option(
+            "--output-kind",
+            metavar="KIND",
+            help="What scores of a file made elsewhere are, where they do not tell: probabilities "
+            "or logits.",
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     runtime: Annotated[
         str | None,
@@ -50,23 +59,20 @@ def run(
     """
     from edgecnn.cli.render import explain, out_console, print_json
     from edgecnn.cli.tables import print_classification
-    from edgecnn.errors import ImageError, UsageError
+    from edgecnn.errors import ImageError
     from edgecnn.labels import read_labels
     from edgecnn_runner.classifier import Classifier
     from edgecnn_runner.quiet import without_native_chatter
-    from edgecnn_runner.runtimes import RUNTIMES
 
-    if runtime is not None and runtime not in RUNTIMES:
-        raise UsageError(
-            "--runtime is not a runtime of the runner",
-            observed=runtime,
-            expected=", ".join(RUNTIMES),
-            remedy="name one of these, or leave the option out for the best that is installed",
-        )
     names = None if labels is None else read_labels(labels)
     with without_native_chatter():
         classifier = Classifier(
-            file, labels=names, input_range=input_range, threads=threads, runtime=runtime
+            file,
+            labels=names,
+            input_range=input_range,
+            output_kind=output_kind,
+            threads=threads,
+            runtime=runtime,
         )
     rows: list[dict[str, Any]] = []
     failed: ImageError | None = None
