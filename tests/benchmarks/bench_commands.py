@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from measure import machine, versions
@@ -37,7 +38,7 @@ def demo_milliseconds() -> float:
 
 def run() -> list[dict[str, Any]]:
     """Measure both."""
-    cases = [
+    cases: list[tuple[str, Callable[[], float], int, int]] = [
         (
             "edgecnn --help",
             lambda: milliseconds("-m", "edgecnn", "--help"),

@@ -23,7 +23,7 @@ def results(**changes: Any) -> dict[str, Any]:
                 "batch_size": 96,
                 "distillation": {"teacher": "large.keras", "weight": 0.7, "temperature": 3.5},
                 "optimizer": {"name": "sgd", "learning_rate": 0.15, "schedule": "cosine"},
-            }
+            },
         },
         "training": {
             "epochs": 77,

@@ -18,6 +18,7 @@ from edgecnn.progress import NO_PROGRESS
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.train.architectures import build_network
+from edgecnn.train.saved import save_float32
 from edgecnn.workspace import Workspace, file_digest
 
 
@@ -333,11 +334,10 @@ def test_killed_twice_in_mid_epoch_it_ends_with_the_weights_of_an_undisturbed_ru
 ) -> None:
     network = architecture.split()
     if len(network) > 1:
-        network[1] = str(tmp_path / "teacher.keras")
-        teacher: Any = build_network(
-            "tiny_cnn", shape=(8, 8, 1), classes=10, precision="float32", seed=3
-        )
-        teacher.save(network[1])
+        path, shape = tmp_path / "teacher.keras", (8, 8, 1)
+        teacher = build_network("tiny_cnn", shape=shape, classes=10, precision="float32", seed=3)
+        save_float32(teacher, path, shape=shape, classes=10)
+        network[1] = str(path)
     whole = train_in_a_process(tmp_path / "whole", 0, *network)
     assert whole.returncode == 0, whole.stderr
     assert whole.stderr == ""
