@@ -410,3 +410,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
 )
 def test_each_recipe_of_a_folder_has_its_own_build(file: str, build: str) -> None:
     assert default_build_folder(Path("models/seed_cnn") / file) == Path("models/seed_cnn") / build
+
+
+def test_a_key_that_is_no_text_is_a_mistake_and_not_a_crash() -> None:
+    # A manifest is JSON, which can spell half of a surrogate pair.
+    for raw in ({"model": {"name": "x"}, "\udcff": {}}, {"model": {"name": "x", "\udcff": 1}}):
+        with pytest.raises(RecipeError, match="one mistake"):
+            parse_recipe(raw, source="manifest.json")

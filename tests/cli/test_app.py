@@ -15,6 +15,8 @@ import edgecnn as edgecnn_package
 from command import edgecnn, shell
 from raises import incomplete_raises
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 COMMANDS = ("demo", "build", "train", "convert", "verify", "run", "inspect", "init", "doctor")
 
 

@@ -29,6 +29,8 @@ from edgecnn.convert.source_model import load_source
 from edgecnn.errors import SourceModelError
 from edgecnn.quiet import captured_log
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 RANGES = ("0..255", "0..1", "-1..1", "imagenet")
 
 

@@ -22,6 +22,8 @@ from edgecnn.graph import Graph, read_graph
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import VARIANTS
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 TFLITE = [variant for variant in VARIANTS if variant.startswith("tflite")]
 
 

@@ -23,6 +23,8 @@ from edgecnn.labels import write_labels
 from edgecnn.quiet import captured_log
 from edgecnn.workspace import Workspace, file_digest
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 
 def saved(model: Any, path: Path) -> Path:
     with captured_log():

@@ -41,6 +41,8 @@ from edgecnn.workspace import Workspace, canonical_digest, file_digest
 from edgecnn_runner.golden import MIN_MARGIN, read_golden
 from edgecnn_runner.session import Session
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 DATA = dataset()
 
 

@@ -17,6 +17,8 @@ from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace
 from full_disk import PAGE, leave_free
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 DATA = dataset()
 
 

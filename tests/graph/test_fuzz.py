@@ -18,6 +18,8 @@ from graph.networks import seed_cnn_tflite
 from graph.onnx_files import end, float_cnn, model, qdq_cnn, weight
 from graph.tflite_files import float_dense, integer_cnn
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 
 def _files(folder: Path) -> list[str]:
     """Write the files to damage."""

@@ -22,6 +22,8 @@ from edgecnn_runner.golden import write_golden
 from runner.fixture_files import FIXTURES, RGB_LABELS, images, needs_tflite, path_of, reference
 from runner.test_golden import sure
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 COMMANDS = ["classify", "selftest", "bench", "info", "predict"]
 INT8 = FIXTURES / "rgb-int8.tflite"
 

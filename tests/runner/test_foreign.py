@@ -28,6 +28,8 @@ from runner.fixture_files import (
     reference,
 )
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_foreign_file_answers_as_the_float_model(name: str) -> None:

@@ -165,6 +165,7 @@ def test_damaged_files_with_a_contract_are_refused(tmp_path: Path) -> None:
     assert seen["ContractError"] > 50
 
 
+@pytest.mark.slow
 def test_damaged_foreign_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
     seen = fuzz_foreign(tmp_path, seed=2, count=40)
     assert seen["RESULT"] > 0

@@ -11,6 +11,8 @@ from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG, probe
 from edgecnn_runner.runtimes import choose_runtime
 from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 FILE = FIXTURES / "foreign-int8.tflite"
 
 

@@ -16,6 +16,8 @@ from edgecnn.train.distillation import load_teacher, with_teacher
 from edgecnn.train.saved import save_float32
 from edgecnn.workspace import Workspace
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 SHAPE, CLASSES = (8, 8, 1), 2
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edgecnn.data import Dataset
 from edgecnn.progress import NO_PROGRESS
 from edgecnn.recipe import parse_recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.fit import fit
+
+pytestmark = pytest.mark.slow  # trains or converts whole networks
 
 
 def test_xla_is_off_where_it_was_measured_to_be_slower(stripes: Dataset, tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edgecnn import train
 from edgecnn.data import Dataset
 from edgecnn.errors import WorkspaceError
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace
 from full_disk import PAGE, leave_free
+
+pytestmark = pytest.mark.slow  # trains or converts whole networks
 
 
 def recipe(seed: int) -> Recipe:

@@ -21,6 +21,8 @@ from edgecnn.train.architectures import build_network
 from edgecnn.train.saved import save_float32
 from edgecnn.workspace import Workspace, file_digest
 
+pytestmark = pytest.mark.slow  # trains or converts whole networks
+
 
 def recipe(**settings: Any) -> Recipe:
     optimizer = settings.pop("optimizer", {"name": "adam", "learning_rate": 0.01})

@@ -24,6 +24,8 @@ from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, file_digest, write_jso
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.session import Session
 
+pytestmark = pytest.mark.slow  # verifies whole builds
+
 FIXTURES = Path(__file__).parents[1] / "runner" / "fixtures"
 SOURCE = "5a" * 32
 EASY = Limits(max_drop=20, min_agreement=60, max_class_drop=60)

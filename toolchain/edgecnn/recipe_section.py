@@ -85,6 +85,9 @@ def explain(
     if mistake["type"] == "extra_forbidden":
         keys = ", ".join(table.model_fields)
         return f"{_key(location)} = {shown(value)}: no such key; allowed here: {keys}"
+    if depth >= len(location) or str(location[depth]) not in table.model_fields:
+        # Of a table as a whole: JSON may hold keys that are no valid text; TOML may not.
+        return f"{_key(location) or 'recipe'}: {message}"
     field, whole = table.model_fields[str(location[depth])], location[: depth + 1]
     allowed = field.description or _allowed(whole, field)
     if location != whole and _is_list(field):
