@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -343,20 +344,42 @@ def test_every_help_has_an_example_that_parses(run: Any, command: list[str]) -> 
     assert arguments[:1] == command or not command
 
 
-def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the program, and ends it with the test, also with one that fails.
+
+    SIGINT is what it is for a program at a terminal; started in the background of a script, this
+    test would hand on that it is ignored.
+    """
     package = Path(edgecnn_runner.__file__).parents[1]
-    return subprocess.Popen(
-        [sys.executable, "-m", "edgecnn_runner", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(package)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgecnn_runner", *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(package)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 @needs_tflite
-def test_native_chatter_is_kept_from_stderr(image: Path) -> None:
+def test_native_chatter_is_kept_from_stderr(start: Start, image: Path) -> None:
     process = start("classify", INT8, image)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -374,7 +397,7 @@ def wait_until_it_runs(process: subprocess.Popen[str]) -> None:
 
 
 @needs_tflite
-def test_an_interrupt_exits_with_130() -> None:
+def test_an_interrupt_exits_with_130(start: Start) -> None:
     process = start("bench", INT8, "--runs", "1000000000")
     wait_until_it_runs(process)
     process.send_signal(signal.SIGINT)
@@ -383,7 +406,7 @@ def test_an_interrupt_exits_with_130() -> None:
 
 
 @needs_tflite
-def test_a_reader_that_goes_away_is_no_traceback(image: Path) -> None:
+def test_a_reader_that_goes_away_is_no_traceback(start: Start, image: Path) -> None:
     process = start("classify", INT8, *[image] * 5)
     assert process.stdout is not None
     process.stdout.close()
@@ -533,7 +556,7 @@ def test_a_bug_says_that_it_is_one(run: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @needs_tflite
-def test_a_path_the_terminal_cannot_show_is_no_failure(tmp_path: Path) -> None:
+def test_a_path_the_terminal_cannot_show_is_no_failure(start: Start, tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"\xff\xe4.png")
     Image.fromarray(images("rgb")[0]).save(odd, "PNG")
     process = start("classify", INT8, odd)
