@@ -3,8 +3,8 @@
 Ours: the stage's ``fit``, as a recipe runs it. Bare: the notebook's network in float32, Keras's
 ``fit`` on float32 arrays, everything else as Keras has it. Both run in one process, an epoch of
 one after an epoch of the other; what is timed is the training steps of each epoch, without the
-first. Where the processor has no bfloat16 instructions the goal is not to be slower: measured in
-float32, and with ``--instructions AVX2`` as on a processor that has nothing newer.
+first. Where the processor has no bfloat16 instructions the goal is not to be slower; with
+``--instructions AVX2`` that is measured as on a processor that has nothing newer.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ BATCH: Final = 128
 def run(
     folder: Path, runs: int = RUNS, images: int = IMAGES, instructions: str | None = None
 ) -> list[dict[str, Any]]:
-    """Compare the notebook's recipe, the same with augmentation, and the same in float32.
+    """Compare the notebook's recipe, and the same with augmentation.
 
     Args:
         folder: For temporary files.
         runs: Epochs of each.
         images: Of an epoch.
         instructions: The newest that oneDNN may use, a value of ONEDNN_MAX_CPU_ISA: only the
-            case in float32 is compared then.
+            notebook's recipe in float32 is compared then.
     """
     if instructions is not None:
         # Read when TensorFlow is imported, which nothing has done yet.
@@ -56,7 +56,6 @@ def run(
     cases = [
         (f"train: {chosen}", {}, "auto", goal),
         (f"train: {chosen}, crop and flip", {"crop": 4, "flip": True}, "auto", goal),
-        ("train: float32", {}, "float32", GOAL_FLOAT32),
     ]
     if instructions is not None:
         cases = [(f"train: float32 with {instructions} alone", {}, "float32", GOAL_FLOAT32)]
