@@ -20,13 +20,16 @@ _INK: Final = "#333333"
 _GRID: Final = "#E3E3E3"
 
 
-def draw_curves(history: Sequence[Epoch], *, title: str, subtitle: str) -> bytes:
+def draw_curves(
+    history: Sequence[Epoch], *, title: str, subtitle: str, loss: str = "Cross-entropy loss"
+) -> bytes:
     """Draw loss and accuracy over the epochs, side by side.
 
     Args:
         history: At least one epoch.
         title: What was trained on what.
         subtitle: The result.
+        loss: What the loss is of.
 
     Returns:
         A PNG file; equal histories give equal bytes.
@@ -43,7 +46,7 @@ def draw_curves(history: Sequence[Epoch], *, title: str, subtitle: str) -> bytes
     epochs = [row.epoch for row in history]
     _panel(
         left,
-        "Cross-entropy loss",
+        loss,
         epochs,
         [row.loss for row in history],
         [row.val_loss for row in history if row.val_loss is not None],

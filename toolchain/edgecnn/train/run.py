@@ -137,6 +137,7 @@ def run(
             staged,
             dataset,
             history,
+            recipe,
             {
                 "schema": METRICS_SCHEMA,
                 "model": recipe.model.name,
@@ -255,6 +256,7 @@ def _write_record(
     staged: Staging,
     dataset: Dataset,
     history: tuple[Epoch, ...],
+    recipe: Recipe,
     metrics: dict[str, Any],
 ) -> None:
     test = metrics["test"]
@@ -265,6 +267,9 @@ def _write_record(
         subtitle=f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images "
         f"(95 % interval {low:.2f} to {high:.2f}), {metrics['parameters']:,} parameters, "
         f"{len(history)} epochs",
+        loss="Loss against labels and teacher"
+        if recipe.train.distillation.teacher
+        else "Cross-entropy loss",
     )
     write_json(staged.path(Workspace.SPLITS), dataset.splits())
     write_whole(staged.path(Workspace.HISTORY), history_csv(history))
