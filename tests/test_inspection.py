@@ -112,6 +112,15 @@ def test_a_file_that_the_runner_refuses_is_said_to_be_one(tmp_path: Path) -> Non
         assert "--labels" not in said
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("sigmoid-int8.tflite", True), ("sigmoid.tflite", True), ("foreign-int8.tflite", False)],
+)
+def test_scores_of_a_sigmoid_are_said_to_need_an_option(name: str, said: bool) -> None:
+    found = inspect_file(Path(__file__).parent / "runner" / "fixtures" / name)
+    assert ("--output-kind" in "\n".join(found.hints)) is said
+
+
 def test_weights_in_other_files_are_said_to_be_there(tmp_path: Path) -> None:
     made = float_cnn()
     kernel = made.graph.initializer[0]

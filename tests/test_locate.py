@@ -50,7 +50,7 @@ def test_a_released_recipe_that_was_not_built_is_converted_and_not_trained(tmp_p
     for path in (tmp_path, recipe):
         with pytest.raises(WorkspaceError) as caught:
             build_of(path)
-        assert caught.value.remedy.startswith(f"edgecnn convert {path}")
+        assert caught.value.remedy.endswith(f": edgecnn convert {path}")
         assert "x.keras" in caught.value.remedy
     recipe.write_text("[model]\n")
     with pytest.raises(RecipeError, match=r"model\.name: missing"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pytest
 from convert.networks import CLASSES, dataset
 from edgecnn.convert import find_source
 from edgecnn.convert.earlier import check_same_data
-from edgecnn.errors import DataError, LabelsError
+from edgecnn.errors import DataError, LabelsError, WorkspaceError
 from edgecnn.labels import write_labels
 from edgecnn.workspace import Workspace, write_json
 
@@ -43,17 +44,38 @@ def test_the_images_it_was_trained_on_are_taken(trained: Workspace) -> None:
     check_same_data(find_source(trained.folder), DATA)
 
 
-@pytest.mark.parametrize("record", [None, "{}", "not json", "[]"])
-def test_other_images_or_splits_are_refused(trained: Workspace, record: str | None) -> None:
-    other = DATA
-    if record is None:
-        other = dataset(train=41)
-    else:
-        trained.path(trained.SPLITS).write_text(record)
+def test_other_images_or_splits_are_refused(trained: Workspace) -> None:
+    other = dataset(train=41)
     with pytest.raises(DataError, match="trained on other images") as caught:
         check_same_data(find_source(trained.folder), other)
     assert other.digest()[:12] in str(caught.value.observed)
     assert "--data" in caught.value.remedy
+
+
+@pytest.mark.parametrize("record", ["{", "{}", "not json", "[]"])
+def test_a_damaged_record_of_the_images_says_so(trained: Workspace, record: str) -> None:
+    trained.path(trained.SPLITS).write_text(record)
+    with pytest.raises(WorkspaceError, match=r"splits\.json.*is damaged"):
+        check_same_data(find_source(trained.folder), DATA)
+
+
+def test_a_recipe_folder_means_the_build_beside_it(trained: Workspace) -> None:
+    folder = trained.folder.parent
+    (folder / "recipe.toml").write_text('[model]\nname = "net"\narchitecture = "tiny_cnn"\n')
+    assert find_source(folder).path == trained.path(trained.MODEL)
+    check_same_data(find_source(folder), DATA)
+    with pytest.raises(DataError):
+        check_same_data(find_source(folder), dataset(train=41))
+    with pytest.raises(LabelsError):
+        check_same_data(find_source(folder, labels=CLASSES[::-1]), DATA)
+
+
+def test_somebody_elses_manifest_beside_a_model_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
+    for name in ("model.keras", "net.keras"):
+        weights(tmp_path / name)
+        source = find_source(tmp_path / name, labels=CLASSES, input_range="0..1")
+        check_same_data(dataclasses.replace(source, origin="build"), DATA)
 
 
 @pytest.mark.parametrize("names", [CLASSES[::-1], CLASSES[:-1], (*CLASSES[:-1], "yak")])

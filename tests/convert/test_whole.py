@@ -14,6 +14,7 @@ from edgecnn.convert.build_files import Maker
 from edgecnn.errors import ConversionError, WorkspaceError
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe, parse_recipe
+from edgecnn.staging import PREFIX
 from edgecnn.workspace import Workspace
 from full_disk import PAGE, leave_free
 
@@ -97,8 +98,8 @@ def test_a_run_killed_between_the_files_and_the_manifest_is_made_up_for(
     done = contents(workspace.folder)
     # As the kill leaves it: one new file in place, one old one aside, the old manifest.
     workspace.path("net-fp32.tflite").write_bytes(b"of a run that was killed")
-    (workspace.folder / ".staging-killed" / "old").mkdir(parents=True)
-    workspace.path("golden.npz").rename(workspace.folder / ".staging-killed" / "old" / "golden.npz")
+    (workspace.folder / f"{PREFIX}killed" / "old").mkdir(parents=True)
+    workspace.path("golden.npz").rename(workspace.folder / f"{PREFIX}killed" / "old" / "golden.npz")
     entry = workspace.manifest()["stages"]["convert"]
     assert not workspace.stage_is_current("convert", entry["key"])
     run(source, target, workspace, DATA)

@@ -95,6 +95,20 @@ def test_every_convolution_has_to_have_a_scale_for_each_channel(
     assert of_tflite(file) == Precision(name="int8", per_channel=per_channel)
 
 
+def test_an_operator_without_outputs_has_no_channels() -> None:
+    made = model(
+        [
+            node("DequantizeLinear", ["w", "s"], ["d"]),
+            node("Einsum", ["x", "d"], [], equation="ij,jk->ik"),
+            node("Identity", ["x"], ["y"]),
+        ],
+        [end("x", [1, 2])],
+        [end("y", [1, 2])],
+        [constant("w", np.ones((2, 3), np.uint8)), constant("s", np.float32(0.1))],
+    )
+    assert of_onnx(made).per_channel is False
+
+
 def test_integers_with_a_float_layer_are_mixed() -> None:
     file = integer_cnn()
     file.parts = [

@@ -366,6 +366,19 @@ def test_reports_can_be_written_elsewhere_and_the_build_stays_as_it_is(
     assert contents(build.folder) == before
 
 
+def test_in_another_folder_nothing_but_the_reports_is_touched(
+    build: Workspace, dataset: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    for name in (".staging-site", ".edgecnn-staging-mine"):
+        (out / name).mkdir(parents=True)
+        (out / name / "precious.txt").write_text("mine")
+    verify.run(build, dataset, limits=EASY, out=out)
+    assert {path.name for path in out.rglob("*")} == {
+        build.PARITY, build.REPORT, ".staging-site", ".edgecnn-staging-mine", "precious.txt",
+    }  # fmt: skip
+
+
 def test_reports_are_not_put_into_a_build(build: Workspace, dataset: Dataset) -> None:
     with pytest.raises(UsageError, match="leave --out out"):
         verify.run(build, dataset, limits=EASY, out=build.folder)

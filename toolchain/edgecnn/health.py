@@ -183,12 +183,12 @@ def _cifar10() -> Check:
         place = place_of_environment()
         missing = () if place is None else missing_batches(place)
     except (ImportError, OSError) as error:
-        broken = isinstance(error, ImportError)
+        broken = (error.name or "numpy").partition(".")[0] if isinstance(error, ImportError) else ""
         return Check(
             name="CIFAR-10",
             state="bad",
             found=f"cannot be looked for: {str(error).strip().partition(chr(10))[0]}",
-            fix="pip install --force-reinstall numpy"
+            fix=f"pip install --force-reinstall {'pillow' if broken == 'PIL' else broken}"
             if broken
             else "point EDGECNN_DATA to a folder that you may read",
         )

@@ -24,6 +24,7 @@ from edgecnn_runner.runtimes import TensorInfo
 __all__ = ["Inspection", "OperatorRow", "TensorRow", "inspect_container", "inspect_file"]
 
 # The last release of the package that old Raspberry Pi systems have; worth a line of its own.
+_RECODING: Final = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 _LAST_TFLITE_RUNTIME: Final = "2.14.0"
 
 
@@ -227,12 +228,18 @@ def _runtimes(graph: Graph) -> dict[str, str | None]:
 def _hints(
     graph: Graph, precision: Precision, contract: Contract | None, real: tuple[str, ...]
 ) -> Iterator[str]:
-    if contract is None:
+    if graph.external:
+        yield (
+            f"edgecnn run cannot run it: {len(graph.external)} of its weights are in other files; "
+            "store it as one: onnx.save_model(onnx.load(FILE), NEW)"
+        )
+    elif contract is None:
         reason = _not_runnable(graph)
         yield (
             f"edgecnn run cannot run it: {reason}"
             if reason
             else "no contract inside: edgecnn run needs --labels and --input-range for this file"
+            + (", and --output-kind for scores of a sigmoid" if _ends_in_sigmoid(graph) else "")
         )
     if graph.nonfinite:
         yield f"NaN or infinity in {_listed(graph.nonfinite)}: its answers mean nothing"
@@ -250,13 +257,19 @@ def _hints(
         yield f"the multiply-accumulates of {_listed(graph.uncounted)} are not in the sum"
 
 
+def _ends_in_sigmoid(graph: Graph) -> bool:
+    """Tell whether the scores are a sigmoid's, as far as the last operators tell."""
+    makers = {id(tensor): op for op in graph.operators for tensor in op.outputs}
+    tensor: Tensor | None = graph.outputs[0]
+    while tensor is not None and (maker := makers.pop(id(tensor), None)) is not None:
+        if maker.name not in _RECODING:
+            return maker.name in ("LOGISTIC", "Sigmoid")
+        tensor = maker.inputs[0] if maker.inputs else None
+    return False
+
+
 def _not_runnable(graph: Graph) -> str | None:
     """Say why the runner would refuse a file that was made elsewhere; None if it would not."""
-    if graph.external:
-        return (
-            f"{len(graph.external)} of its weights are in other files; store it as one: "
-            "onnx.save_model(onnx.load(FILE), NEW)"
-        )
     if any(tensor.shape is None for tensor in (*graph.inputs, *graph.outputs)):
         return None  # the file does not tell; its runtime may know
     ends = [

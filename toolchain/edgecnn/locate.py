@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,8 +71,8 @@ def _how_to_build(path: Path, recipe_file: Path) -> str:
     # The place where `edgecnn convert` looks for released weights, too: convert/sources.py.
     released = recipe_file.parent / f"{load_recipe(recipe_file).model.name}.keras"
     if released.is_file():
-        return f"edgecnn convert {path}, since its trained weights are in {released}"
-    return f"edgecnn build {path}"
+        return f"its trained weights are in {released}: edgecnn convert {shlex.quote(str(path))}"
+    return f"edgecnn build {shlex.quote(str(path))}"
 
 
 def _what_is_at(path: Path) -> str:

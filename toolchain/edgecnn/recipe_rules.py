@@ -53,7 +53,7 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
             f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} given"
         )
     yield from _optimizer_mistakes(train)
-    size = _size_of(data)
+    size = _size_of(data) if isinstance(raw.get("data", {}), Mapping) else None
     if size is not None:
         yield from size_mistakes(_table(raw, "augment"), size)
 

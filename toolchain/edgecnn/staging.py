@@ -24,7 +24,7 @@ from edgecnn.workspace import Workspace, wrap_os_errors
 
 __all__ = ["PREFIX", "Staging", "staging"]
 
-PREFIX: Final = ".staging-"
+PREFIX: Final = ".edgecnn-staging-"
 """How the hidden folder's name begins."""
 
 
@@ -59,7 +59,8 @@ class Staging:
         Raises:
             WorkspaceError: If a file cannot be renamed.
         """
-        names = sorted(path.name for path in self._new.iterdir())
+        with wrap_os_errors(self._new):
+            names = sorted(path.name for path in self._new.iterdir())
         done: list[tuple[Path, Path]] = []
         try:
             for name in sorted({*names, *removed}):

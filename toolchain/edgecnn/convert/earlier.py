@@ -46,31 +46,56 @@ def check_same_data(source: Source, dataset: Dataset) -> None:
     Raises:
         DataError: If the build was trained on other images, or other splits of them.
         LabelsError: If the labels given are not those it was trained with.
+        WorkspaceError: If the record of its images is damaged.
     """
-    build = Workspace(source.path.parent)
-    trained = source.origin == "build" and "train" in build.manifest()["stages"]
-    if trained and (record := build.path(Workspace.SPLITS)).is_file():
-        try:
-            known = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
-            known = None  # a record that nobody can read proves nothing
-        if known != dataset.digest():
-            raise DataError(
-                f"{build.folder} was trained on other images, or on other splits of them",
-                observed=f"{len(dataset.train):,} images for training, {len(dataset.test):,} "
-                f"for the test, SHA-256 {dataset.digest()[:12]}",
-                expected=f"those of {record}, SHA-256 {str(known)[:12]}",
-                remedy="name the images it was trained on with --data, or train it again on these",
-            )
+    build = _trained_build(source)
     names = dataset.class_names
-    if trained and build.path(Workspace.LABELS).is_file():
-        names = read_labels(build.path(Workspace.LABELS))
-    if (trained or source.origin == "recipe") and source.labels not in (None, names):
+    if build is not None:
+        _check_splits(build, dataset)
+        if build.path(Workspace.LABELS).is_file():
+            names = read_labels(build.path(Workspace.LABELS))
+    of_ours = build is not None or source.origin == "recipe"
+    if of_ours and source.labels not in (None, names):
         raise LabelsError(
             "these are not the labels the model was trained with",
             observed=", ".join(source.labels or ()),
             expected=", ".join(names),
             remedy="leave --labels out: edgecnn knows the classes of a model it trained",
+        )
+
+
+def _trained_build(source: Source) -> Workspace | None:
+    """Return the build that a source was trained in; None if it was made elsewhere."""
+    build = Workspace(source.path.parent)
+    if source.origin == "foreign" or source.path.name != Workspace.MODEL:
+        return None
+    try:
+        stages = build.manifest()["stages"]
+    except WorkspaceError:
+        return None  # beside a model made elsewhere, somebody else's file of that name
+    return build if "train" in stages else None
+
+
+def _check_splits(build: Workspace, dataset: Dataset) -> None:
+    record = build.path(Workspace.SPLITS)
+    if not record.is_file():
+        return
+    try:
+        known = str(json.loads(record.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"{record}, which says what the model was trained on, is damaged",
+            observed=f"{type(error).__name__} while reading it",
+            expected="the record that edgecnn train wrote",
+            remedy="train again: edgecnn train RECIPE",
+        ) from error
+    if known != dataset.digest():
+        raise DataError(
+            f"{build.folder} was trained on other images, or on other splits of them",
+            observed=f"{len(dataset.train):,} images for training, {len(dataset.test):,} "
+            f"for the test, SHA-256 {dataset.digest()[:12]}",
+            expected=f"those of {record}, SHA-256 {known[:12]}",
+            remedy="name the images it was trained on with --data, or train it again on these",
         )
 
 

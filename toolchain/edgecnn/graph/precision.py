@@ -70,7 +70,7 @@ def find_precision(graph: Graph) -> Precision:
 
 def _channels(operator: Operator, graph: Graph) -> int | None:
     """Return how many output channels a product has, where its shape tells."""
-    result = operator.outputs[0]
+    result = operator.outputs[0] if operator.outputs else None
     shape = None if result is None else result.shape
     if shape is None or len(shape) < 2:
         return None
