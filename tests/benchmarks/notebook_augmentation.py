@@ -203,11 +203,7 @@ def main() -> None:
     options = parser.parse_args()
     start = options.folder / "model.keras"
     dataset = load_dataset(Data(name="cifar10"))
-    images = Images(
-        pixels=np.concatenate([dataset.train.pixels, dataset.validation.pixels]),
-        labels=np.concatenate([dataset.train.labels, dataset.validation.labels]),
-        ids=(*dataset.train.ids, *dataset.validation.ids),
-    )
+    images = dataset.train.joined(dataset.validation)
     facts: dict[str, Any] = {"arms": {}}
     if options.out.is_file():
         facts = json.loads(options.out.read_text(encoding="utf-8"))

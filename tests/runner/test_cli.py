@@ -47,6 +47,14 @@ def image(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """A file with the labels of the colour fixtures."""
+    path = tmp_path / "labels.txt"
+    path.write_text("".join(f"{label}\n" for label in RGB_LABELS))
+    return path
+
+
+@pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Any:
     def run(*arguments: str | Path) -> Done:
         try:
@@ -103,10 +111,8 @@ def test_one_bad_image_does_not_keep_the_others_from_an_answer(run: Any, image: 
 
 @needs_tflite
 def test_a_foreign_file_is_classified_with_labels_and_range(
-    run: Any, image: Path, tmp_path: Path
+    run: Any, image: Path, labels: Path
 ) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text("".join(f"{label}\n" for label in RGB_LABELS))
     file = FIXTURES / "foreign-int8.tflite"
     arguments = ("--labels", labels, "--input-range", "0..255")
     (row,) = run("classify", file, image, *arguments, "--json").json()
@@ -116,10 +122,8 @@ def test_a_foreign_file_is_classified_with_labels_and_range(
 
 @needs_tflite
 def test_the_kind_of_scores_is_said_where_it_cannot_be_told(
-    run: Any, image: Path, tmp_path: Path
+    run: Any, image: Path, labels: Path
 ) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text("".join(f"{label}\n" for label in RGB_LABELS))
     file = FIXTURES / "sigmoid.tflite"
     arguments = ("classify", file, image, "--labels", labels, "--input-range", "0..255", "--json")
     refused = run(*arguments)
@@ -310,10 +314,8 @@ def test_json_behind_two_hyphens_is_a_file(run: Any) -> None:
 
 @pytest.mark.parametrize("arguments", [["--input-range", "-1..1"], ["--input-range=-1..1"]])
 def test_a_range_may_begin_with_a_hyphen(
-    run: Any, arguments: list[str], image: Path, tmp_path: Path
+    run: Any, arguments: list[str], image: Path, labels: Path
 ) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text("".join(f"{label}\n" for label in RGB_LABELS))
     file = path_of("foreign-signed.tflite")
     (row,) = run("classify", file, image, "--labels", labels, *arguments, "--json").json()
     assert row["index"] == int(reference("rgb")[0].argmax())

@@ -176,22 +176,23 @@ def _tflite_runtime() -> Check:
 
 def _cifar10() -> Check:
     """Look for the data set by the loader's own rules, and read none of it."""
+
+    def unseen(error: Exception, fix: str) -> Check:
+        why = str(error).strip().partition("\n")[0]
+        return Check(name="CIFAR-10", state="bad", found=f"cannot be looked for: {why}", fix=fix)
+
     try:
         # Not above: it imports numpy, and a broken one is a finding, not our end.
         from edgecnn.data.cifar10 import missing_batches, place_of_environment
 
         place = place_of_environment()
         missing = () if place is None else missing_batches(place)
-    except (ImportError, OSError) as error:
-        broken = (error.name or "numpy").partition(".")[0] if isinstance(error, ImportError) else ""
-        return Check(
-            name="CIFAR-10",
-            state="bad",
-            found=f"cannot be looked for: {str(error).strip().partition(chr(10))[0]}",
-            fix=f"pip install --force-reinstall {'pillow' if broken == 'PIL' else broken}"
-            if broken
-            else "point EDGECNN_DATA to a folder that you may read",
-        )
+    except ImportError as error:
+        module = (error.name or "numpy").partition(".")[0]
+        package = "pillow" if module == "PIL" else module
+        return unseen(error, f"pip install --force-reinstall {package}")
+    except OSError as error:
+        return unseen(error, "point EDGECNN_DATA to a folder that you may read")
     if place is None:
         return Check(
             name="CIFAR-10",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
-from edgecnn.recipe import Recipe, find_recipe, load_recipe, parse_recipe, read_tables
+from edgecnn.recipe import Recipe, find_recipe, parse_recipe, read_tables, released_weights
 from edgecnn.workspace import Workspace, default_build_folder
 
 __all__ = ["build_of", "data_section", "load_recipe_with", "manifest_recipe", "workspace_of_recipe"]
@@ -68,8 +68,7 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
 
 def _how_to_build(path: Path, recipe_file: Path) -> str:
     """Name the quickest way to a build: a training takes hours where weights are there already."""
-    # The place where `edgecnn convert` looks for released weights, too: convert/sources.py.
-    released = recipe_file.parent / f"{load_recipe(recipe_file).model.name}.keras"
+    released = released_weights(recipe_file)
     if released.is_file():
         return f"its trained weights are in {released}: edgecnn convert {shlex.quote(str(path))}"
     return f"edgecnn build {shlex.quote(str(path))}"

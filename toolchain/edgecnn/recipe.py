@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
-from edgecnn.recipe_section import Section, explain
+from edgecnn.recipe_section import Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "load_recipe",
     "parse_recipe",
     "read_tables",
+    "released_weights",
 ]
 
 Variant = Literal[
@@ -210,6 +211,15 @@ def load_recipe(path: Path) -> Recipe:
     return parse_recipe(read_tables(file), source=str(file), folder=file.resolve().parent)
 
 
+def released_weights(file: Path) -> Path:
+    """Return where the trained weights of a recipe file are, if they are released beside it.
+
+    Raises:
+        RecipeError: See ``load_recipe``.
+    """
+    return file.parent / f"{load_recipe(file).model.name}.keras"
+
+
 def read_tables(file: Path) -> dict[str, Any]:
     """Return the tables of a recipe file, not yet validated.
 
@@ -266,20 +276,15 @@ def parse_recipe(
     if for_training:
         lines += training_mistakes(raw, folder)
     if lines:
-        raise _refusal(source, list(dict.fromkeys(lines)), list(notes(raw))) from cause
+        raise refusal(
+            source,
+            list(dict.fromkeys(lines)),
+            notes=list(notes(raw)),
+            expected="keys and values as edgecnn init explains them",
+            remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
+            "key explained",
+        ) from cause
     return recipe if folder is None else _relative_to(folder, recipe)
-
-
-def _refusal(source: str, lines: list[str], remarks: list[str]) -> RecipeError:
-    count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-    listed = "\n".join(f"  {line}" for line in [*lines, *remarks])
-    return RecipeError(
-        f"{source} has {count}:\n{listed}",
-        observed=count,
-        expected="keys and values as edgecnn init explains them",
-        remedy="mend the keys named above; edgecnn init FOLDER writes a recipe with every "
-        "key explained",
-    )
 
 
 def _relative_to(folder: Path, recipe: Recipe) -> Recipe:

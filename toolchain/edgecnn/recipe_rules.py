@@ -32,8 +32,8 @@ DEFAULT_IMAGE_SIZE: Final[_Size] = (64, 64)
 SIZES: Final[Mapping[str, _Size]] = {"cifar10": (32, 32), "digits": (8, 8)}
 """Height and width of the images of the data sets that have one size."""
 SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "tiny_cnn": 4}
-"""Least height and width of the images that each architecture can take; a test holds it to
-``edgecnn.train.architectures``, which is a stage and not to be imported here."""
+"""Least height and width of the images that each architecture can take; here and not in
+``edgecnn.train.architectures``, which reads it, since this has to be known before a stage is."""
 
 
 def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -53,7 +53,7 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
             f"{', '.join(alone)} {'is' if len(alone) == 1 else 'are'} given"
         )
     yield from _optimizer_mistakes(train)
-    size = _size_of(data) if isinstance(raw.get("data", {}), Mapping) else None
+    size = _size_of(raw)
     if size is not None:
         yield from size_mistakes(_table(raw, "augment"), size)
 
@@ -95,7 +95,7 @@ def training_mistakes(raw: Mapping[str, Any], folder: Path | None) -> Iterator[s
         raw: The recipe's tables, not yet validated.
         folder: What a relative path in it is relative to.
     """
-    size = _size_of(_table(raw, "data"))
+    size = _size_of(raw)
     if size is not None:
         architecture = _table(raw, "model").get("architecture", "seed_cnn")
         yield from smallest_side_mistakes(architecture, size)
@@ -133,8 +133,11 @@ def teacher_mistakes(distillation: Mapping[str, Any], folder: Path | None = None
         yield f"train.distillation.teacher = {shown(str(teacher))}: an existing .keras file"
 
 
-def _size_of(data: Mapping[str, Any]) -> _Size | None:
-    """Return the size that the images will have; None where the section does not tell."""
+def _size_of(raw: Mapping[str, Any]) -> _Size | None:
+    """Return the size that the images will have; None where the recipe does not tell."""
+    data = raw.get("data", {})
+    if not isinstance(data, Mapping):
+        return None
     name, size = data.get("name", "cifar10"), data.get("image_size")
     if name != "folder":
         return SIZES.get(name) if isinstance(name, str) else None

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-__all__ = ["Section", "explain", "shown"]
+from edgecnn.errors import RecipeError
+
+__all__ = ["Section", "explain", "refusal", "shown"]
 
 _LONGEST: Final = 80
 _DEEPEST: Final = 4
@@ -54,6 +56,17 @@ def _kind(value: bool | str | float) -> str:
     if isinstance(value, bool):
         return "true or false"
     return "a text" if isinstance(value, str) else "a number"
+
+
+def refusal(
+    source: str, mistakes: Sequence[str], *, expected: str, remedy: str, notes: Sequence[str] = ()
+) -> RecipeError:
+    """Return the error that lists a recipe's mistakes, and then the notes, a line each."""
+    count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    listed = "\n".join(f"  {line}" for line in [*mistakes, *notes])
+    return RecipeError(
+        f"{source} has {count}:\n{listed}", observed=count, expected=expected, remedy=remedy
+    )
 
 
 def explain(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["card"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["card", "markdown_environment"]
 
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
@@ -22,17 +25,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
     Returns:
         The text; its numbers are those of ``results``, rounded.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("edgecnn.card"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # Markdown, not HTML; all texts are the project's own
-    )
-    environment.filters.update(percent=_percent, points=_points, size=_size)
+    environment = markdown_environment()
     shown = next(row for row in results["artifacts"] if row["variant"] == "tflite-int8")
     latency = {row["file"]: row for row in results.get("latency", {}).get("rows", [])}
     names = results["class_names"]
@@ -53,6 +46,25 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         tools=_versions(results["training"]["tools"]),
         versions=_versions(results["versions"]),
     )
+
+
+def markdown_environment() -> Environment:
+    """Return how texts are made from figures: a figure that is not there is an error.
+
+    Filters: ``percent`` and ``points`` of a share 0..1, and ``size`` of bytes.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("edgecnn.card"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # Markdown, not HTML; all texts are the project's own
+    )
+    environment.filters.update(percent=_percent, points=_points, size=_size)
+    return environment
 
 
 def _changes(augment: Mapping[str, Any]) -> list[str]:

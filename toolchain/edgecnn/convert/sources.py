@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from edgecnn.errors import SourceModelError, UsageError
 from edgecnn.labels import read_labels
-from edgecnn.recipe import load_recipe
+from edgecnn.recipe import released_weights
 from edgecnn.workspace import Workspace, canonical_digest, default_build_folder, file_digest
 from edgecnn_runner.contract import INPUT_RANGES
 
@@ -184,7 +184,7 @@ def _of_recipe(recipe_file: Path) -> tuple[Path, str, Path]:
 
     Who has trained a recipe wants what came of it, not what was released before.
     """
-    released = recipe_file.parent / f"{load_recipe(recipe_file).model.name}.keras"
+    released = released_weights(recipe_file)
     built = Workspace(default_build_folder(recipe_file)).path(Workspace.MODEL)
     for candidate in (built, released):
         if candidate.is_file():

@@ -72,6 +72,14 @@ class Images:
             ids=tuple(self.ids[index] for index in chosen),
         )
 
+    def joined(self, others: Images) -> Images:
+        """Return these images and then the others, as a copy."""
+        return Images(
+            pixels=np.concatenate([self.pixels, others.pixels]),
+            labels=np.concatenate([self.labels, others.labels]),
+            ids=(*self.ids, *others.ids),
+        )
+
     def class_counts(self, classes: int) -> list[int]:
         """Return how many images each of ``classes`` classes has."""
         counts: list[int] = np.bincount(self.labels, minlength=classes).tolist()

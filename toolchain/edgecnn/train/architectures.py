@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from edgecnn.recipe_rules import SMALLEST_SIDES
+
 if TYPE_CHECKING:
     import keras
 
@@ -248,10 +250,14 @@ def _tiny_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
     return layers.dropout(0.25)(layers.flatten()(x))
 
 
+_BODIES: Final = {
+    "seed_cnn": _seed_cnn,
+    "resnet8": _resnet8,
+    "wren": _wren,
+    "tiny_cnn": _tiny_cnn,
+}
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
-    "seed_cnn": Architecture(smallest_side=8, body=_seed_cnn),
-    "resnet8": Architecture(smallest_side=8, body=_resnet8),
-    "wren": Architecture(smallest_side=8, body=_wren),
-    "tiny_cnn": Architecture(smallest_side=4, body=_tiny_cnn),
+    name: Architecture(smallest_side=SMALLEST_SIDES[name], body=body)
+    for name, body in _BODIES.items()
 }
 """Name to network family; the names are those that recipes may use."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgecnn.errors import RecipeError
 from edgecnn.recipe import Recipe
 from edgecnn.recipe_rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
+from edgecnn.recipe_section import refusal
 
 __all__ = ["check_settings"]
 
@@ -28,11 +28,9 @@ def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) 
     """
     mistakes = list(_mistakes(recipe, shape))
     if mistakes:
-        count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        lines = "\n".join(f"  {mistake}" for mistake in mistakes)
-        raise RecipeError(
-            f"{source} has {count}:\n{lines}",
-            observed=count,
+        raise refusal(
+            source,
+            mistakes,
             expected=f"settings that fit images of {shape[0]}x{shape[1]} pixels",
             remedy="mend the keys named above",
         )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgecnn.data import Dataset, Images
+from edgecnn.data import Dataset
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress, Task
 from edgecnn.recipe import Recipe
@@ -63,7 +63,7 @@ def fit(
     settings = recipe.train
     images = dataset.train
     if settings.include_validation:
-        images = _joined(dataset.train, dataset.validation)
+        images = dataset.train.joined(dataset.validation)
     classes = len(dataset.class_names)
     soft = soft_labels(recipe.augment, settings.label_smoothing)
     steps = steps_per_epoch(len(images), settings.batch_size)
@@ -133,14 +133,6 @@ def fit(
                 remedy="set a smaller train.batch_size in the recipe",
             ) from error
     return tuple(log.history)
-
-
-def _joined(first: Images, second: Images) -> Images:
-    return Images(
-        pixels=np.concatenate([first.pixels, second.pixels]),
-        labels=np.concatenate([first.labels, second.labels]),
-        ids=(*first.ids, *second.ids),
-    )
 
 
 def _state(network: Any) -> list[Any]:
