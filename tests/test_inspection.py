@@ -121,6 +121,13 @@ def test_scores_of_a_sigmoid_are_said_to_need_an_option(name: str, said: bool) -
     assert ("--output-kind" in "\n".join(found.hints)) is said
 
 
+def test_a_file_without_outputs_is_no_classifier_and_no_crash(tmp_path: Path) -> None:
+    made = float_cnn()
+    made.graph.input[0].type.tensor_type.ClearField("shape")
+    made.graph.ClearField("output")
+    assert "0 outputs: an image classifier has one" in hints(tmp_path, made.SerializeToString())
+
+
 def test_weights_in_other_files_are_said_to_be_there(tmp_path: Path) -> None:
     made = float_cnn()
     kernel = made.graph.initializer[0]

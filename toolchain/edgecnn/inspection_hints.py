@@ -61,7 +61,7 @@ def find_hints(
 def _ends_in_sigmoid(graph: Graph) -> bool:
     """Tell whether the scores are a sigmoid's, as far as the last operators tell."""
     makers = {id(tensor): op for op in graph.operators for tensor in op.outputs}
-    tensor: Tensor | None = graph.outputs[0]
+    tensor: Tensor | None = graph.outputs[0] if graph.outputs else None
     while tensor is not None and (maker := makers.pop(id(tensor), None)) is not None:
         if maker.name not in _RECODING:
             return maker.name in ("LOGISTIC", "Sigmoid")
