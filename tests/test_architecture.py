@@ -27,6 +27,12 @@ BACKENDS = {
     "backend_onnx.py": {"onnxruntime"},
 }
 
+IMAGES = {
+    "decode.py": {"PIL"},
+    "camera_v4l2.py": {"cv2"},
+    "camera_picamera2.py": {"picamera2"},
+}
+
 
 def imports(path: Path) -> Iterator[str]:
     """Yield every module a source file imports, wherever in it, but for type checkers only."""
@@ -89,8 +95,7 @@ def test_the_runner_imports_only_stdlib_numpy_pillow_and_its_runtime() -> None:
     for path in sources(RUNNER):
         allowed = set(sys.stdlib_module_names) | {"numpy", "edgecnn_runner"}
         allowed |= BACKENDS.get(path.name, set())
-        if path.name == "decode.py":
-            allowed |= {"PIL"}
+        allowed |= IMAGES.get(path.name, set())
         wrong = {name.split(".")[0] for name in imports(path)} - allowed
         assert not wrong, f"{path} imports {sorted(wrong)}"
 

@@ -19,21 +19,21 @@ from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
 from edgecnn_runner.streams import write_message, write_result
 
-__all__ = ["bench", "classify", "info", "predict", "selftest"]
+__all__ = ["bench", "classify", "info", "open_classifier", "predict", "selftest"]
 
 
 def classify(options: argparse.Namespace) -> int:
     """Classify images; one that cannot be read does not keep the others from it.
 
     Args:
-        options: ``file``, ``images``, ``top``, ``reject_below``, and those of ``_open``.
+        options: ``file``, ``images``, ``top``, ``reject_below``, and those of ``open_classifier``.
 
     Returns:
         0, or the exit code of the last image's error.
     """
     code = 0
     rows: list[dict[str, Any]] = []
-    with _open(options) as classifier:
+    with open_classifier(options) as classifier:
         for image in options.images:
             try:
                 result = classifier.classify(
@@ -79,12 +79,12 @@ def bench(options: argparse.Namespace) -> int:
     """Measure latency; the JSON holds every sample.
 
     Args:
-        options: ``file``, ``image``, ``runs``, ``warmup``, and those of ``_open``.
+        options: ``file``, ``image``, ``runs``, ``warmup``, and those of ``open_classifier``.
     """
     from edgecnn_runner.machine import describe_machine, peak_memory_bytes
     from edgecnn_runner.timing import measure
 
-    with _open(options) as classifier:
+    with open_classifier(options) as classifier:
         session = classifier.session
         image = _bench_image(classifier, options.image)
         timing = measure(session, image, warmup=options.warmup, runs=options.runs)
@@ -140,13 +140,13 @@ def predict(options: argparse.Namespace) -> int:
     """Score many images; the result file appears whole or not at all.
 
     Args:
-        options: ``file``, ``images``, ``scores``, and those of ``_open``.
+        options: ``file``, ``images``, ``scores``, and those of ``open_classifier``.
     """
     from edgecnn_runner.output import atomic_file
 
     images = _read_images(options.images)
     target = Path(options.scores)
-    with _open(options) as classifier:
+    with open_classifier(options) as classifier:
         scores = classifier.session.predict(images)
         with atomic_file(target) as file:
             np.savez_compressed(file, scores=scores)
@@ -158,7 +158,7 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(options: argparse.Namespace) -> Classifier:
+def open_classifier(options: argparse.Namespace) -> Classifier:
     """Open ``file`` with what its options say."""
     labels = None
     if options.labels is not None:

@@ -14,6 +14,8 @@ What both sides can meet is here, so that it has one class and one code wherever
     ├── ScoreError               15  the model answers with NaN or scores of a wrong shape
     ├── SelfTestError            16  golden vectors are not reproduced
     ├── OutputError              17  a result cannot be written: no space, or read-only
+    ├── PrivacyError             18  something tried what the runner never does
+    ├── SourceError              19  a camera, a video or a folder gives no images
     └── LabelsError              25  labels do not fit the model or the data
 """
 
@@ -28,10 +30,12 @@ __all__ = [
     "ImageError",
     "LabelsError",
     "OutputError",
+    "PrivacyError",
     "RuntimeMissingError",
     "RuntimeTooOldError",
     "ScoreError",
     "SelfTestError",
+    "SourceError",
     "UsageError",
 ]
 
@@ -136,6 +140,18 @@ class OutputError(EdgeError):
     """A result cannot be written: no space, no permission, or a read-only file system."""
 
     exit_code = 17
+
+
+class PrivacyError(EdgeError):
+    """Something tried to open a network connection or to write elsewhere, and was refused."""
+
+    exit_code = 18
+
+
+class SourceError(EdgeError):
+    """A camera, a video or a folder of images cannot be opened, or gives nothing any more."""
+
+    exit_code = 19
 
 
 class LabelsError(EdgeError):

@@ -13,7 +13,7 @@ from typing import IO, Final
 from edgecnn_runner.errors import OutputError
 from edgecnn_runner.files import describe
 
-__all__ = ["PART_SUFFIX", "atomic_file", "whole_file"]
+__all__ = ["PART_SUFFIX", "atomic_file", "is_part_of", "whole_file"]
 
 PART_SUFFIX: Final = ".part"
 """What a file that is still being written ends in."""
@@ -49,9 +49,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as special:
             yield special
         return
-    # Cut, so that a long name stays within what a file system takes.
     descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name[:100]}.", suffix=PART_SUFFIX, dir=path.parent
+        prefix=_part_prefix(path), suffix=PART_SUFFIX, dir=path.parent
     )
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -66,6 +65,26 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _part_prefix(path: Path) -> str:
+    # Cut, so that a long name stays within what a file system takes.
+    return f".{path.name[:100]}."
+
+
+def is_part_of(given: str, target: str) -> bool:
+    """Tell whether a path is that of a file which is still being written for another.
+
+    Args:
+        given: An absolute path.
+        target: The absolute path, without links, of the file that it would become.
+    """
+    part, whole = Path(given), Path(target)
+    return (
+        part.name.startswith(_part_prefix(whole))
+        and part.name.endswith(PART_SUFFIX)
+        and os.path.realpath(part.parent) == str(whole.parent)
+    )
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from edgecnn_runner import errors
 from edgecnn_runner.container_tflite import looks_like_tflite
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
+from edgecnn_runner.guard import Allowed, guarded
 from edgecnn_runner.quantize import dequantize
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, open_backend
@@ -174,7 +175,8 @@ def main(arguments: Sequence[str]) -> int:
     report_to = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        report = _examine(path, runtime)
+        with guarded(Allowed()):
+            report = _examine(path, runtime)
     except EdgeError as error:
         report = error.to_dict()
     with report_to:

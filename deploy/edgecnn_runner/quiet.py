@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from typing import IO
+
+from edgecnn_runner.errors import PrivacyError
 
 __all__ = ["quiet_while_alone", "without_native_chatter"]
 
@@ -47,7 +48,7 @@ def without_native_chatter() -> Iterator[None]:
         # A service may run without standard error, or without a temporary folder it may write to;
         # chatter is no reason to fail then.
         if sys.stderr is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, PrivacyError):
                 _redirect(stack)
         yield
 
@@ -62,11 +63,19 @@ def _redirect(stack: contextlib.ExitStack) -> None:
         # First of all, lest the temporary file get the number of a closed standard error.
         saved = os.dup(2)
         opened.callback(os.close, saved)
-        caught = opened.enter_context(tempfile.TemporaryFile())
+        caught = opened.enter_context(_unnamed_file())
         _flush()
         os.dup2(caught.fileno(), 2)
         stack.push(opened.pop_all())
         stack.callback(_restore, saved, caught)
+
+
+def _unnamed_file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):  # Linux: nothing is written to any disk
+        return os.fdopen(os.memfd_create("edgecnn-stderr"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 def _restore(saved: int, caught: IO[bytes]) -> None:

@@ -25,7 +25,7 @@ from runner.test_golden import sure
 
 pytestmark = pytest.mark.slow  # in processes of their own
 
-COMMANDS = ["classify", "selftest", "bench", "info", "predict"]
+COMMANDS = ["classify", "watch", "camera", "selftest", "bench", "info", "predict"]
 INT8 = FIXTURES / "rgb-int8.tflite"
 
 
@@ -454,6 +454,8 @@ def test_a_result_that_nobody_reads_ends_quietly(
     np.savez(source, images=images("rgb"))
     rest: dict[str, list[str | Path]] = {
         "classify": [image],
+        "watch": [image.parent, "--interval", "0.01"],
+        "camera": ["--source", image.parent],
         "selftest": [golden],
         "bench": ["--runs", "3", "--warmup", "1"],
         "predict": [source, target],

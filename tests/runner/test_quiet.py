@@ -41,10 +41,21 @@ def test_without_standard_error_the_block_runs(monkeypatch: pytest.MonkeyPatch) 
     assert ran
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="not Linux: a temporary file is used")
+def test_nothing_is_written_to_a_disk(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)
+    with without_native_chatter():
+        os.write(2, b"INFO: Created a delegate.\n")
+    assert capfd.readouterr().err == ""
+
+
 def test_without_a_temporary_folder_the_block_runs_and_nothing_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patch:  # pytest itself makes temporary files later
+        patch.delattr(os, "memfd_create", raising=False)
         patch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
         with without_native_chatter():
             os.write(2, b"INFO: Created a delegate.\n")

@@ -1,6 +1,6 @@
 """The workstation's part of the error tree; each class has its own exit code.
 
-    EdgeError (edgecnn_runner.errors, which also holds the codes 2, 10 to 17 and 25)
+    EdgeError (edgecnn_runner.errors, which also holds the codes 2, 10 to 19 and 25)
     ├── ParityFailError           3  an artifact does not follow its float model
     ├── ParityInconclusiveError   4  too few images to tell
     ├── RecipeError              20  a recipe has mistakes
@@ -28,10 +28,12 @@ from edgecnn_runner.errors import (
     ImageError,
     LabelsError,
     OutputError,
+    PrivacyError,
     RuntimeMissingError,
     RuntimeTooOldError,
     ScoreError,
     SelfTestError,
+    SourceError,
     UsageError,
 )
 
@@ -51,11 +53,13 @@ __all__ = [
     "OutputError",
     "ParityFailError",
     "ParityInconclusiveError",
+    "PrivacyError",
     "RecipeError",
     "RuntimeMissingError",
     "RuntimeTooOldError",
     "ScoreError",
     "SelfTestError",
+    "SourceError",
     "SourceModelError",
     "TrainingError",
     "UsageError",
