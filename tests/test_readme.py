@@ -38,6 +38,7 @@ def test_the_first_command_stands_by_line_20() -> None:
 def test_help_texts_are_the_programs_and_figures_the_recorded_ones(updater: ModuleType) -> None:
     assert len(updater.BLOCK.findall(README)) >= 5
     assert updater.results_table() in README
+    assert updater.models_table() in README
     assert updater.bench_table() in README
     assert updater.up_to_date(README) == README, "run: .venv/bin/python .ci/update-readme"
 

@@ -3,7 +3,9 @@
 For each build, the files of four variants; all of them take turns on one thread, an image of the
 model's size at a time, through the runner's ``Session.classify``. Prints medians and the ratios
 int8 to fp32, and writes them, with machine and versions, to BUILD/latency.json, from where
-``.ci/release-model`` takes them.
+``.ci/release-model`` takes them. Files that take turns with larger ones find the processor's caches
+full of those: compare models by a run of all of them, and the files of one model by a run of its
+own, which is closer to a device that runs one.
 """
 
 from __future__ import annotations
@@ -36,6 +38,12 @@ def artifacts(build: Path) -> dict[str, Path]:
     return {variant: made[variant] for variant in VARIANTS if variant in made}
 
 
+def model_of(build: Path) -> str:
+    """Return the name of a build's model."""
+    manifest = json.loads((build / "manifest.json").read_text(encoding="utf-8"))
+    return str(manifest["recipe"]["model"]["name"])
+
+
 def measure(paths: Sequence[Path], runs: int) -> dict[Path, list[int]]:
     """Return nanoseconds of each run of each file; each round runs all, in an order of its own."""
     with without_native_chatter():
@@ -62,8 +70,10 @@ def measure(paths: Sequence[Path], runs: int) -> dict[Path, list[int]]:
     return samples
 
 
-def facts(build: Path, samples: dict[Path, list[int]], runs: int) -> dict[str, Any]:
-    """Return what is recorded of one build."""
+def facts(
+    build: Path, samples: dict[Path, list[int]], runs: int, beside: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is recorded of one build; ``beside`` names the models that took turns with it."""
     files = artifacts(build)
     medians = {variant: median(samples[path]) / 1e3 for variant, path in files.items()}
     ratios = [
@@ -80,6 +90,7 @@ def facts(build: Path, samples: dict[Path, list[int]], runs: int) -> dict[str, A
         "versions": ", ".join(sorted({Session.open(path).runtime for path in files.values()})),
         "threads": 1,
         "runs": runs,
+        "beside": list(beside),
         "rows": [
             {"variant": variant, "file": files[variant].name, "median_us": medians[variant]}
             for variant in files
@@ -97,7 +108,8 @@ def main() -> None:
     paths = [path for build in given.builds for path in artifacts(build).values()]
     samples = measure(paths, given.runs)
     for build in given.builds:
-        found = facts(build, samples, given.runs)
+        others = [model_of(other) for other in given.builds if other != build]
+        found = facts(build, samples, given.runs, others)
         (build / "latency.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         for row in found["rows"]:
             print(f"{row['file']:<28} {row['median_us']:>8.1f} us")
