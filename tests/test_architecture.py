@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import edgecnn
+import edgecnn_installer
 import edgecnn_runner
 
 TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
+INSTALLER = Path(edgecnn_installer.__file__).parent
 STAGES = ("train", "convert", "verify", "card")
 CORE = {
     "artifact", "build_lock", "errors", "graph", "interrupts", "labels", "manifest", "os_errors",
@@ -100,6 +102,15 @@ def test_the_runner_imports_only_stdlib_numpy_pillow_and_its_runtime() -> None:
         assert not wrong, f"{path} imports {sorted(wrong)}"
 
 
+def test_the_installer_imports_the_standard_library_alone() -> None:
+    """It decides whether a bundle is sound before anything else of the bundle is imported."""
+    for path in sources(INSTALLER):
+        allowed = set(sys.stdlib_module_names) | {INSTALLER.name}
+        wrong = {name.split(".")[0] for name in imports(path)} - allowed
+        if path.name not in ("start.py", "run.py"):  # what is put into a bundle, and starts it
+            assert not wrong, f"{path} imports {sorted(wrong)}"
+
+
 def test_each_runtime_is_imported_in_one_backend_file_of_the_runner() -> None:
     for path in sources(RUNNER):
         found = {name.split(".")[0] for name in imports(path)} & RUNTIMES
@@ -115,12 +126,12 @@ def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
 
 
 def test_no_source_file_grows_beyond_what_one_job_needs() -> None:
-    for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER), *sources(INSTALLER)]:
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert lines <= 330, f"{path} has {lines} lines: split it by job"
 
 
 def test_no_module_is_called_utils() -> None:
     banned = {"utils", "util", "helpers", "common", "misc"}
-    for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER), *sources(INSTALLER)]:
         assert path.stem not in banned, f"{path}: name it by its job"

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOOLCHAIN, RUNNER = ROOT / "toolchain" / "edgecnn", ROOT / "deploy" / "edgecnn_runner"
+INSTALLER = ROOT / "deploy" / "raspberry_pi" / "edgecnn_installer"
 # Module to distribution, where the names differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -78,7 +79,9 @@ def test_constraints_cover_every_dependency() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("folder", "package"), [(ROOT, TOOLCHAIN), (ROOT / "deploy", RUNNER)], ids=lambda p: p.name
+    ("folder", "package"),
+    [(ROOT, TOOLCHAIN), (ROOT / "deploy", RUNNER), (ROOT / "deploy", INSTALLER)],
+    ids=lambda path: path.name,
 )
 def test_a_built_wheel_holds_the_whole_package(folder: Path, package: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]

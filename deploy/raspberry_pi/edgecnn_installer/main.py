@@ -1,0 +1,269 @@
+"""What ``install.sh`` does, once it has found the Python that the bundle is for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn_installer.bundle import Manifest, check_files, read_manifest
+from edgecnn_installer.device import check_device, check_room
+from edgecnn_installer.problems import DeviceError, InstallError, SelfTestError, UsageError
+from edgecnn_installer.releases import Place
+from edgecnn_installer.service import Service
+from edgecnn_installer.signature import check_signature, read_public_key
+
+__all__ = ["PREFIX", "main"]
+
+PREFIX: Final = "/opt/edgecnn"
+_PINNED: Final = "trusted.pub.pem"
+_SELFTEST_S: Final = 600
+
+
+def main(bundle: Path, arguments: Sequence[str]) -> int:
+    """Install, roll back or uninstall.
+
+    Args:
+        bundle: The folder that ``install.sh`` lies in: an unpacked bundle or a release.
+        arguments: Those of ``install.sh``.
+
+    Returns:
+        0, or the exit code of the error; 1 for a bug.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        said = _run(bundle, options)
+    except InstallError as error:
+        if options.json:
+            print(json.dumps(error.to_dict()))  # noqa: T201 - the command's result
+        sys.stderr.write(f"error: {error}\n")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the release that was active still is\n")
+        return 130
+    except OSError as error:
+        sys.stderr.write(
+            f"error: {error}\n  observed: {error.strerror}\n  expected: a disk that takes it\n"
+            "  remedy:   free some space, or check the disk; the release that was active still is\n"
+        )
+        return DeviceError.exit_code
+    except Exception:  # noqa: BLE001 - the last resort: anything here is a bug of ours
+        sys.stderr.write(traceback.format_exc())
+        sys.stderr.write("\nThis is a bug in the edgecnn installer; please report it.\n")
+        return 1
+    if options.json:
+        print(json.dumps(said))  # noqa: T201
+    else:
+        for line in said["lines"]:
+            print(line)  # noqa: T201
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="install.sh",
+        allow_abbrev=False,
+        description="Install this bundle: check it and this device, copy it beside the release "
+        "that is active, let it test itself, and only then switch to it. It needs no network.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--rollback", action="store_true", help="switch to the release that was active before"
+    )
+    what.add_argument(
+        "--uninstall", action="store_true", help="remove all releases, the service and its user"
+    )
+    what.add_argument(
+        "--check", action="store_true", help="check the bundle and this device, and change nothing"
+    )
+    parser.add_argument("--purge", action="store_true", help="with --uninstall: results, too")
+    parser.add_argument(
+        "--prefix",
+        metavar="DIR",
+        type=Path,
+        help=f"install below DIR, without a service; default: {PREFIX}, with one",
+    )
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        type=Path,
+        help="pin this public key: this bundle and later ones must be signed with it",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
+    if options.purge and not options.uninstall:
+        raise UsageError(
+            "--purge is for --uninstall",
+            observed="--purge alone",
+            expected="--uninstall --purge",
+            remedy="name both, or neither",
+        )
+    manifest = read_manifest(bundle)
+    prefix = _prefix(bundle, options.prefix)
+    place = Place(prefix / manifest.model)
+    service = Service(model=manifest.model) if prefix == Path(PREFIX) else None
+    if options.rollback:
+        return _roll_back(place, service)
+    if options.uninstall:
+        return _uninstall(place, service, purge=options.purge)
+    return _install(bundle, manifest, place, service, options)
+
+
+def _prefix(bundle: Path, given: Path | None) -> Path:
+    """Return where it goes, or is: a release knows that by where it lies."""
+    if given is not None:
+        return Path(os.path.abspath(given))  # noqa: PTH100 - links stay
+    return bundle.parents[2] if bundle.parent.name == "releases" else Path(PREFIX)
+
+
+def _install(
+    bundle: Path,
+    manifest: Manifest,
+    place: Place,
+    service: Service | None,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    check_device(manifest)
+    check_room(place.root, manifest)
+    pinned = place.root.parent / _PINNED
+    key = options.key or (pinned if pinned.exists() else None)
+    checked_by = None if key is None else check_signature(bundle, manifest, key)
+    check_files(bundle, manifest)
+    lines = [
+        f"checked: {len(manifest.files)} files as packaged, "
+        + (f"signed with {key} (by {checked_by})" if key else "not signed, or no key pinned here"),
+    ]
+    facts = {"model": manifest.model, "release": manifest.release, "signature": checked_by}
+    if options.check:
+        return {**facts, "lines": [*lines, "nothing was changed"]}
+    with place.locked():
+        copy = place.unpacked(bundle, manifest)
+        with _removed_on_failure(copy):
+            tests = _self_test(copy, manifest)
+            before = place.active()
+            release = place.add(copy, manifest)
+        with contextlib.ExitStack() as stack:
+            if service is not None:
+                stack.enter_context(service.placed(release, place.current))
+            if options.key is not None:
+                _pin(options.key, pinned)
+            place.switch(release)
+        place.prune()
+    if service is not None:
+        service.reload()
+    lines += [f"self-test: {line}" for line in tests]
+    lines.append(f"active: {release}" + (f", before: {before}" if before else ""))
+    program = place.current / "bin/edgecnn-run" if service is None else service.command.name
+    lines.append(f"try it: {program} classify photo.jpg")
+    if service is not None:
+        lines.append(f"run it as a service: sudo systemctl enable --now {service.name}")
+        lines.append(f"what the service does: {service.configuration}")
+    lines.append(f"what it does with your images: {place.current / 'PRIVACY.md'}")
+    return {**facts, "active": str(release), "self_test": tests, "lines": lines}
+
+
+@contextlib.contextmanager
+def _removed_on_failure(copy: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+
+
+def _self_test(release: Path, manifest: Manifest) -> list[str]:
+    """Let each model of a release classify its golden vectors on this device."""
+    lines = []
+    for name in manifest.artifacts:
+        model = release / name
+        command = [str(release / "bin/edgecnn-run"), "selftest", str(model), "--json"]
+        try:
+            done = subprocess.run(  # noqa: S603 - the release's own program, no shell
+                command, capture_output=True, text=True, timeout=_SELFTEST_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _failed(name, f"no end after {_SELFTEST_S} s") from error
+        if done.returncode != 0:
+            raise _failed(name, f"exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
+        found = json.loads(done.stdout)
+        lines.append(
+            f"{model.name}: {found['images']} golden images as expected, by {found['runtime']}"
+        )
+    return lines
+
+
+def _failed(name: str, observed: str) -> SelfTestError:
+    return SelfTestError(
+        f"{name} does not pass its self-test on this device; the release that was active still is",
+        observed=observed,
+        expected="the classes and scores of the golden vectors",
+        remedy="copy the bundle again; if it stays, package it with another runtime "
+        "(edgecnn package BUILD --runtime), or report it with this text",
+    )
+
+
+def _pin(key: Path, pinned: Path) -> None:
+    read_public_key(key)
+    new = pinned.with_name(f".{pinned.name}.new")
+    new.write_bytes(key.read_bytes())
+    new.chmod(0o644)
+    new.replace(pinned)
+
+
+def _roll_back(place: Place, service: Service | None) -> dict[str, Any]:
+    before = place.before()
+    if before is None or before == place.active():
+        raise UsageError(
+            f"there is no release to roll back to in {place.root}",
+            observed="no other release",
+            expected="one that was active before",
+            remedy="install the bundle that you want",
+        )
+    manifest = read_manifest(before)
+    with place.locked():
+        check_files(before, manifest)
+        tests = _self_test(before, manifest)
+        with contextlib.ExitStack() as stack:
+            if service is not None:
+                stack.enter_context(service.placed(before, place.current))
+            place.switch(before)
+    if service is not None:
+        service.reload()
+    lines = [*(f"self-test: {line}" for line in tests), f"active: {before}"]
+    return {"model": manifest.model, "active": str(before), "self_test": tests, "lines": lines}
+
+
+def _uninstall(place: Place, service: Service | None, *, purge: bool) -> dict[str, Any]:
+    if not place.root.exists():
+        raise UsageError(
+            f"{place.root} is not there",
+            observed="nothing is installed there",
+            expected="an installed model",
+            remedy="name where it was installed: --prefix DIR",
+        )
+    if not os.access(place.root.parent, os.W_OK):
+        raise DeviceError(
+            f"{place.root.parent} cannot be written; nothing was changed",
+            observed=f"user {os.geteuid()}",
+            expected="a user who may write there",
+            remedy="run it with sudo",
+        )
+    left = [] if service is None else service.remove(results=purge)
+    # First the link, so that a kill leaves no release active that is half gone.
+    place.current.unlink(missing_ok=True)
+    shutil.rmtree(place.root)
+    with contextlib.suppress(OSError):  # other models, or a pinned key
+        place.root.parent.rmdir()
+    lines = [f"removed: {place.root}", *(f"left: {what} (--purge removes them)" for what in left)]
+    return {"removed": str(place.root), "left": left, "lines": lines}
