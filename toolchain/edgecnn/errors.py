@@ -13,7 +13,8 @@
     ├── TrainingError            28  training diverged or cannot resume
     ├── WorkspaceError           29  a build folder cannot be written or is damaged
     ├── CheckError               30  doctor found something that has to be fixed
-    └── BuildInUseError          31  another process is at work in a build folder
+    ├── BuildInUseError          31  another process is at work in a build folder
+    └── PackageError             35  a bundle cannot be made of what is there
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -51,6 +52,7 @@ __all__ = [
     "ImageError",
     "LabelsError",
     "OutputError",
+    "PackageError",
     "ParityFailError",
     "ParityInconclusiveError",
     "PrivacyError",
@@ -137,6 +139,12 @@ class CheckError(EdgeError):
     """``edgecnn doctor`` found something that has to be fixed."""
 
     exit_code = 30
+
+
+class PackageError(EdgeError):
+    """A bundle cannot be made: no PASS, a runtime that cannot load it, or libraries missing."""
+
+    exit_code = 35
 
 
 class BuildInUseError(EdgeError):

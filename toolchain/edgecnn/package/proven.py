@@ -1,0 +1,162 @@
+"""What may go into a bundle: files with a PASS, and the record that says so.
+
+The record is a build's own verification (``parity.json``, of every file on every image), or the
+``results.json`` of a released model. Either binds its verdicts to the files by their digests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecnn.errors import PackageError
+from edgecnn.workspace import Workspace, file_digest
+from edgecnn_runner.container import read_container
+from edgecnn_runner.contract import Contract
+
+__all__ = ["Proven", "ProvenFile", "find_proven"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenFile:
+    """One model file with a PASS.
+
+    Attributes:
+        path: Where it is.
+        contract: What it carries.
+        verdict: How it was proven: ``images``, ``accuracy``, ``float_accuracy``, ``agreement``
+            (shares, 0..1), ``worst_class`` with ``name``, ``drop`` and ``recall``, and the
+            ``limits`` that it kept.
+        sha256: Of the file, as it was verified.
+    """
+
+    path: Path
+    contract: Contract
+    verdict: Mapping[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A model's files with a PASS, and what goes with them.
+
+    Attributes:
+        model: Its name.
+        files: In the order of the record.
+        golden: Its golden vectors.
+        folder: The build, or the folder of the released model.
+    """
+
+    model: str
+    files: tuple[ProvenFile, ...]
+    golden: Path
+    folder: Path
+
+
+def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str]) -> Proven:
+    """Return the files of a build, or of a released model, that have a PASS.
+
+    Args:
+        place: What the command line named, for errors.
+        workspace: The build; None for the released model in the folder ``place``.
+        variants: Those asked for.
+
+    Raises:
+        PackageError: If one of them has no PASS, was changed since, or is not there.
+    """
+    folder = place if workspace is None else workspace.folder
+    record = folder / ("results.json" if workspace is None else Workspace.PARITY)
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        rows = found["artifacts"] if workspace is None else found["rows"]
+        by_variant = {row["variant"]: row for row in rows}
+        facts = {name: _facts(found, row) for name, row in by_variant.items()}
+        model = str(found["model"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise PackageError(
+            f"{place} has no record of a verification",
+            observed=f"{record}: {type(error).__name__}: {error}",
+            expected="the verdicts of a whole verification",
+            remedy=f"edgecnn verify {place}",
+        ) from error
+    files = tuple(_file(folder, place, name, by_variant, facts) for name in variants)
+    golden = folder / Workspace.GOLDEN
+    if not golden.is_file():
+        raise PackageError(
+            f"{folder} has no golden vectors, so that a device could not test itself",
+            observed=f"no {golden}",
+            expected="the golden vectors that edgecnn convert makes",
+            remedy=f"edgecnn convert {place}",
+        )
+    return Proven(model=model, files=files, golden=golden, folder=folder)
+
+
+def _facts(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the two forms of record to one; raises ``KeyError`` and others if it is neither."""
+    names: Sequence[str] = found["class_names"]
+    if "judgement" in row:
+        if row["judgement"] is None:
+            return {}
+        criteria = {one["name"]: one for one in row["judgement"]["criteria"]}
+        measured, worst = row["metrics"], criteria["class_drop"]
+        recall = {names[one["index"]]: one["recall"] for one in measured["classes"]}
+        name = names[worst["class_index"]]
+        drop, accuracy = worst["estimate"], measured["artifact"]["accuracy"]
+        floats = measured["reference"]["accuracy"]
+    else:
+        name, drop = row["worst_class"]["name"], row["worst_class"]["drop"]
+        recall, accuracy = row["recall"], row["accuracy"]
+        floats, measured = found["float"]["accuracy"], row
+    lowest = min(recall, key=lambda one: recall[one])
+    return {
+        "images": found["evaluated"]["images"],
+        "dataset": found["evaluated"]["dataset"],
+        "accuracy": accuracy,
+        "float_accuracy": floats,
+        "agreement": measured["agreement"],
+        "worst_drop": {"name": name, "drop": drop},
+        "lowest_recall": {"name": lowest, "recall": recall[lowest]},
+        "limits": found["limits"],
+    }
+
+
+def _file(
+    folder: Path,
+    place: Path,
+    variant: str,
+    rows: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, dict[str, Any]],
+) -> ProvenFile:
+    row = rows.get(variant)
+    if row is None or row["verdict"] != "PASS":
+        passed = [name for name, one in rows.items() if one["verdict"] == "PASS"]
+        raise PackageError(
+            f"{variant} of {place} has no PASS, and only what is proven is packaged",
+            observed="it was not verified" if row is None else f"verdict {row['verdict']}",
+            expected="PASS; that have: " + (", ".join(passed) or "none"),
+            remedy=f"edgecnn verify {place}, or another --variant",
+        )
+    path = folder / Path(str(row["file"])).name
+    try:
+        digest = file_digest(path)
+    except OSError as error:
+        digest = error.strerror or str(error)
+    if digest != row["sha256"]:
+        raise PackageError(
+            f"{path} is not the file that was verified",
+            observed=digest,
+            expected=f"SHA-256 {row['sha256']}",
+            remedy=f"convert and verify it again: edgecnn verify {place}",
+        )
+    contract = read_container(path).contract
+    if contract is None:
+        raise PackageError(
+            f"{path} carries no contract",
+            observed="a file that edgecnn did not make",
+            expected="a file that explains itself",
+            remedy="package what edgecnn convert makes of its float model",
+        )
+    return ProvenFile(path=path, contract=contract, verdict=facts[variant], sha256=digest)
