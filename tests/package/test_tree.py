@@ -1,0 +1,116 @@
+"""A whole bundle of a released model, made, installed and run on this machine's processor."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecnn.errors import PackageError
+from edgecnn.package.archive import write_archive
+from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
+from edgecnn.package.proven import find_proven
+from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
+from edgecnn.package.wheels import collect_wheels
+
+RESNET8 = Path(__file__).parents[2] / "models/resnet8"
+# The same as for arm64, but for the processor: the libraries are then of this one.
+HERE = os.uname().machine
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(HERE not in ARCHITECTURES, reason=f"there are no wheels for {HERE}"),
+    pytest.mark.skipif(
+        shutil.which("python3.11") is None, reason="bookworm's Python, 3.11, is not on PATH"
+    ),
+]
+
+
+def platform_here(runtime: str) -> Platform:
+    return replace(choose_platform("bookworm", runtime), architecture=HERE)
+
+
+@pytest.fixture(scope="module", params=["litert", "onnxruntime", "tflite-runtime"])
+def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unpacked bundle of resnet8, with the real runtime."""
+    folder = tmp_path_factory.mktemp("bundle") / "resnet8-1.0"
+    platform = platform_here(request.param)
+    variant = "onnx-int8" if request.param == "onnxruntime" else "tflite-int8"
+    plan = BundlePlan(
+        proven=find_proven(RESNET8, None, [variant]),
+        platform=platform,
+        version="1.0",
+        wheels=collect_wheels(platform),
+    )
+    folder.mkdir()
+    lay_out(plan, folder)
+    write_manifest(plan, folder)
+    return folder
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_it_is_installed_tests_itself_and_classifies(bundle: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    done = run(bundle / "install.sh", "--prefix", prefix, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "16 golden images as expected" in json.loads(done.stdout)["self_test"][0]
+    image = tmp_path / "image.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(image)
+    program = prefix / "resnet8/current/bin/edgecnn-run"
+    before = sorted(prefix.rglob("*"))
+    done = run(program, "classify", image, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = json.loads(done.stdout)
+    (model,) = (bundle / "models").glob("resnet8-int8.*")
+    if not (bundle / "lib/tflite_runtime").exists():  # which is not installed here
+        own = [sys.executable, "-m", "edgecnn_runner", "classify", model, image, "--json"]
+        assert json.loads(run(*own).stdout)[0]["ranked"] == row["ranked"]
+    assert sorted(prefix.rglob("*")) == before, "running it writes nothing beside it"
+
+
+def test_only_what_was_proven_is_taken(tmp_path: Path) -> None:
+    copy = tmp_path / "resnet8"
+    copy.mkdir()
+    for name in ("results.json", "golden.npz", "resnet8-int8.tflite"):
+        shutil.copy(RESNET8 / name, copy)
+    assert find_proven(copy, None, ["tflite-int8"]).files[0].verdict["images"] == 10_000
+    with pytest.raises(PackageError, match=r"tflite-int4 of .* has no PASS"):
+        find_proven(copy, None, ["tflite-int4"])
+    record = json.loads((copy / "results.json").read_text())
+    for row in record["artifacts"]:
+        row["verdict"] = "FAIL"
+    (copy / "results.json").write_text(json.dumps(record))
+    with pytest.raises(PackageError, match="verdict FAIL"):
+        find_proven(copy, None, ["tflite-int8"])
+    shutil.copy(RESNET8 / "results.json", copy)
+    with (copy / "resnet8-int8.tflite").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(PackageError, match="is not the file that was verified"):
+        find_proven(copy, None, ["tflite-int8"])
+    (copy / "results.json").write_text("{}")
+    with pytest.raises(PackageError, match="no record of a verification"):
+        find_proven(copy, None, ["tflite-int8"])
+
+
+def test_the_archive_unpacks_to_the_same(bundle: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_archive(bundle, tmp_path / f"{name}.tar.gz", name="resnet8-1.0", date=0)
+    one = tmp_path / "one.tar.gz"
+    assert one.read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+    assert run("tar", "xzf", one, "-C", tmp_path).returncode == 0
+    done = run(tmp_path / "resnet8-1.0/install.sh", "--prefix", tmp_path / "prefix", "--check")
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,165 @@
+"""The files of a bundle for a Raspberry Pi, laid out in a folder, and the manifest of them.
+
+install.sh, installer/    checks, copies, tests, switches
+bin/edgecnn-run           starts the runner with the bundle's libraries
+runner/edgecnn_runner/    the runner that verified the models
+lib/                      the runtime and what it needs
+models/                   model files and golden.npz
+service/                  the unit and its configuration
+manifest.json             what all of it is, with a SHA-256 of every file
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.package.platforms import Platform
+from edgecnn.package.proven import Proven
+from edgecnn.package.unpack import unpack_wheel
+from edgecnn.package.wheels import read_lock
+from edgecnn.workspace import file_digest, write_json
+from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
+from edgecnn_installer.main import PREFIX
+from edgecnn_runner.runtimes import RUNTIMES
+
+__all__ = ["BundlePlan", "lay_out", "write_manifest"]
+
+_EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
+_OLDEST_GLIBC: Final = "2.28"
+"""What the newest of the pinned wheels asks for: manylinux_2_28."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundlePlan:
+    """What a bundle is to hold.
+
+    Attributes:
+        proven: The model files.
+        platform: What it is for.
+        version: The bundle's version.
+        wheels: Its libraries.
+    """
+
+    proven: Proven
+    platform: Platform
+    version: str
+    wheels: Sequence[Path]
+
+    @property
+    def first_model(self) -> str:
+        """The path of the model file that is meant where none is named."""
+        return f"models/{self.proven.files[0].path.name}"
+
+
+def lay_out(plan: BundlePlan, folder: Path) -> None:
+    """Write a bundle's files, but for its manifest.
+
+    Args:
+        plan: What it holds.
+        folder: Where to; empty.
+
+    Raises:
+        PackageError: If a wheel cannot be unpacked.
+    """
+    templates = importlib.resources.files("edgecnn_installer") / "templates"
+    values = {
+        "MODEL": plan.proven.model,
+        "MODEL_FILE": plan.first_model,
+        "PREFIX": PREFIX,
+        "PYTHON": plan.platform.system.python,
+        "ARCHITECTURE": plan.platform.architecture,
+    }
+    model = plan.proven.model
+    for source, target in {
+        "install.sh": "install.sh",
+        "start.py": "installer/start.py",
+        "edgecnn-run": "bin/edgecnn-run",
+        "run.py": "bin/run.py",
+        "edgecnn.service": f"service/edgecnn-{model}.service",
+        "edgecnn.conf": f"service/{model}.conf",
+    }.items():
+        text = (templates / source).read_text(encoding="utf-8")
+        _write(folder / target, _filled(text, values))
+        if target in _EXECUTABLE:
+            (folder / target).chmod(0o755)
+    _copy_package("edgecnn_installer", folder / "installer")
+    _copy_package("edgecnn_runner", folder / "runner")
+    for wheel in plan.wheels:
+        unpack_wheel(wheel, folder / "lib")
+    (folder / "models").mkdir()
+    for file in plan.proven.files:
+        shutil.copyfile(file.path, folder / "models" / file.path.name)
+    shutil.copyfile(plan.proven.golden, folder / "models" / plan.proven.golden.name)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _copy_package(name: str, folder: Path) -> None:
+    """Copy the modules of an installed package; not its bytecode, nor what is no module."""
+    package = importlib.resources.files(name)
+    with importlib.resources.as_file(package) as source:
+        for path in sorted(source.glob("*.py")):
+            _write(folder / name / path.name, path.read_text(encoding="utf-8"))
+
+
+def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
+    """Write the manifest of what lies in a bundle's folder.
+
+    Args:
+        plan: What it holds.
+        folder: With all of its files.
+
+    Returns:
+        The manifest.
+    """
+    runtime = RUNTIMES[plan.platform.runtime]
+    pins = {pin.name: pin.version for pin in read_lock(plan.platform)}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": "edgecnn bundle",
+        "model": plan.proven.model,
+        "version": plan.version,
+        "target": "pi",
+        "system": plan.platform.system.name,
+        "architecture": plan.platform.architecture,
+        "python": plan.platform.system.python,
+        "glibc": _OLDEST_GLIBC,
+        "runtime": {"name": plan.platform.runtime, "version": pins[runtime.package]},
+        "libraries": pins,
+        "artifacts": [
+            {
+                "file": f"models/{file.path.name}",
+                "variant": file.contract.variant,
+                "sha256": file.sha256,
+                "proven": dict(file.verdict),
+            }
+            for file in plan.proven.files
+        ],
+        "files": {
+            name: {
+                "sha256": file_digest(path),
+                "bytes": path.stat().st_size,
+                "executable": name in _EXECUTABLE,
+            }
+            for name, path in files.items()
+            if name not in (MANIFEST, SIGNATURE)
+        },
+    }
+    write_json(folder / MANIFEST, manifest)
+    return manifest
