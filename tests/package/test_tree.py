@@ -77,7 +77,15 @@ def test_it_is_installed_tests_itself_and_classifies(bundle: Path, tmp_path: Pat
     (row,) = json.loads(done.stdout)
     (model,) = (bundle / "models").glob("resnet8-int8.*")
     if not (bundle / "lib/tflite_runtime").exists():  # which is not installed here
-        own = [sys.executable, "-m", "edgecnn_runner", "classify", model, image, "--json"]
+        own: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "edgecnn_runner",
+            "classify",
+            model,
+            image,
+            "--json",
+        ]
         assert json.loads(run(*own).stdout)[0]["ranked"] == row["ranked"]
     assert sorted(prefix.rglob("*")) == before, "running it writes nothing beside it"
 
