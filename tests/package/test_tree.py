@@ -17,7 +17,7 @@ from PIL import Image
 from edgecnn.errors import PackageError
 from edgecnn.package.archive import write_archive
 from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
-from edgecnn.package.proven import find_proven
+from edgecnn.package.proven import find_proven, refuse_unloadable
 from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.wheels import collect_wheels
 
@@ -112,6 +112,29 @@ def test_only_what_was_proven_is_taken(tmp_path: Path) -> None:
     (copy / "results.json").write_text("{}")
     with pytest.raises(PackageError, match="no record of a verification"):
         find_proven(copy, None, ["tflite-int8"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "package", "version", "said"),
+    [
+        ("tflite-int8", "onnxruntime", "1.32.0", "does not read tflite files"),
+        ("onnx-int8", "ai-edge-litert", "2.3.0", "does not read onnx files"),
+        ("onnx-int8", "onnxruntime", "1.10.0", "needs onnxruntime 1.12.0 or newer"),
+        ("tflite-int8", "tflite-runtime", "1.13.0", "needs the runtime of TensorFlow 1.14.0"),
+    ],
+)
+def test_what_the_runtime_cannot_load_is_refused(
+    variant: str, package: str, version: str, said: str
+) -> None:
+    proven = find_proven(RESNET8, None, [variant])
+    with pytest.raises(PackageError, match=said):
+        refuse_unloadable(proven, package=package, version=version)
+
+
+def test_what_the_runtime_loads_passes() -> None:
+    proven = find_proven(RESNET8, None, ["tflite-int8"])
+    for package, version in (("ai-edge-litert", "2.3.0"), ("tflite-runtime", "2.14.0")):
+        refuse_unloadable(proven, package=package, version=version)
 
 
 def test_the_archive_unpacks_to_the_same(bundle: Path, tmp_path: Path) -> None:

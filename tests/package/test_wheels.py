@@ -174,3 +174,18 @@ def test_a_damaged_wheel_is_refused(keep: int, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(PackageError, match="cannot be unpacked"):
         unpack_wheel(path, tmp_path / "lib")
+
+
+@pytest.mark.parametrize(
+    ("tags", "glibc"),
+    [
+        ([], (2, 17)),
+        (["any", "manylinux2014_aarch64"], (2, 17)),
+        (["manylinux_2_27_aarch64.manylinux_2_28_aarch64"], (2, 27)),
+        (["manylinux_2_17_aarch64.manylinux2014_aarch64", "manylinux_2_28_aarch64"], (2, 28)),
+        (["manylinux_2_9_aarch64", "manylinux_2_35_aarch64"], (2, 35)),
+    ],
+)
+def test_the_newest_wheel_decides_on_the_c_library(tags: list[str], glibc: tuple[int, int]) -> None:
+    paths = [Path(f"a-1-py3-none-{tag}.whl") for tag in tags]
+    assert wheels.needed_glibc(paths) == glibc

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import PackageError
+from edgecnn.graph import loads, read_graph
 from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import Contract
 
-__all__ = ["Proven", "ProvenFile", "find_proven"]
+__all__ = ["Proven", "ProvenFile", "find_proven", "refuse_unloadable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,28 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
             remedy=f"edgecnn convert {place}",
         )
     return Proven(model=model, files=files, golden=golden, folder=folder)
+
+
+def refuse_unloadable(proven: Proven, *, package: str, version: str) -> None:
+    """Refuse files that a bundle's runtime cannot load, before anything of it is made.
+
+    Args:
+        proven: The files.
+        package: The runtime, a key of ``edgecnn.graph.RUNTIMES``.
+        version: Its version.
+
+    Raises:
+        PackageError: If there is one.
+    """
+    for file in proven.files:
+        reason = loads(read_graph(read_container(file.path)), package, version)
+        if reason is not None:
+            raise PackageError(
+                f"{package} {version} cannot load {file.path.name}",
+                observed=reason,
+                expected="files that the runtime in the bundle loads",
+                remedy="choose another --runtime, or another --variant",
+            )
 
 
 def _facts(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

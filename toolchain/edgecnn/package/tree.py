@@ -21,7 +21,7 @@ from typing import Any, Final
 from edgecnn.package.platforms import Platform
 from edgecnn.package.proven import Proven
 from edgecnn.package.unpack import unpack_wheel
-from edgecnn.package.wheels import read_lock
+from edgecnn.package.wheels import needed_glibc, read_lock
 from edgecnn.workspace import file_digest, write_json
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
@@ -30,8 +30,6 @@ from edgecnn_runner.runtimes import RUNTIMES
 __all__ = ["BundlePlan", "lay_out", "write_manifest"]
 
 _EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
-_OLDEST_GLIBC: Final = "2.28"
-"""What the newest of the pinned wheels asks for: manylinux_2_28."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +137,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
         "system": plan.platform.system.name,
         "architecture": plan.platform.architecture,
         "python": plan.platform.system.python,
-        "glibc": _OLDEST_GLIBC,
+        "glibc": ".".join(map(str, needed_glibc(plan.wheels))),
         "runtime": {"name": plan.platform.runtime, "version": pins[runtime.package]},
         "libraries": pins,
         "artifacts": [

@@ -21,10 +21,12 @@ from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.platforms import Platform
 from edgecnn.workspace import file_digest
 
-__all__ = ["Pinned", "collect_wheels", "read_lock"]
+__all__ = ["Pinned", "collect_wheels", "needed_glibc", "read_lock"]
 
 _PIN: Final = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>[0-9a-z.+]+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_")
+_OLDEST_GLIBC: Final = (2, 17)
 _TIMEOUT_S: Final = 1800
 
 
@@ -87,6 +89,26 @@ def collect_wheels(platform: Platform, *, folder: Path | None = None) -> list[Pa
     if missing:
         raise _missing(missing, cache, platform)
     return [found[pin.name] for pin in pins]
+
+
+def needed_glibc(wheels: Sequence[Path]) -> tuple[int, int]:
+    """Return the oldest C library that all of these wheels load with.
+
+    Args:
+        wheels: Named as PEP 427 says; a name may hold several platform tags, each of which is true.
+
+    Returns:
+        For example (2, 28); (2, 17), the oldest that PEP 600 has an alias for, where no wheel says
+        more.
+    """
+    return max([_OLDEST_GLIBC, *(_glibc_of(path) for path in wheels)])
+
+
+def _glibc_of(wheel: Path) -> tuple[int, int]:
+    tags = wheel.name.removesuffix(".whl").split("-")[-1].split(".")
+    numbers = [_MANYLINUX.match(tag) for tag in tags]
+    said = [(int(found[1]), int(found[2])) for found in numbers if found is not None]
+    return min(said, default=_OLDEST_GLIBC)
 
 
 def _matching(pins: Sequence[Pinned], folder: Path, platform: Platform) -> Mapping[str, Path]:
