@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "ai_edge_litert": "ai-edge-litert",
+    "edgecnn_installer": "edgecnn-runner",
     "edgecnn_runner": "edgecnn-runner",
     "google": "protobuf",
     "pydantic_core": "pydantic",
