@@ -95,13 +95,7 @@ def _add_classify(commands: argparse._SubParsersAction[_Parser]) -> None:
     command.add_argument(
         "--top", metavar="K", type=_count, default=3, help="classes to show (default 3)"
     )
-    command.add_argument(
-        "--reject-below",
-        metavar="P",
-        type=_probability,
-        default=0.0,
-        help='answer "unknown" when the best score is below P (0 to 1)',
-    )
+    _add_reject(command)
     _add_foreign(command)
 
 
@@ -158,13 +152,7 @@ def _add_stream(command: argparse.ArgumentParser, *, interval_s: float, interval
     command.add_argument(
         "--top", metavar="K", type=_count, default=1, help="classes in each line (default 1)"
     )
-    command.add_argument(
-        "--reject-below",
-        metavar="P",
-        type=_probability,
-        default=0.0,
-        help='answer "unknown" when the best score is below P (0 to 1)',
-    )
+    _add_reject(command)
     command.add_argument(
         "--output",
         metavar="FILE",
@@ -174,6 +162,16 @@ def _add_stream(command: argparse.ArgumentParser, *, interval_s: float, interval
         "--count", metavar="N", type=_count, help="end after N lines (default: go on)"
     )
     _add_foreign(command)
+
+
+def _add_reject(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reject-below",
+        metavar="P",
+        type=_probability,
+        default=0.0,
+        help='answer "unknown" when the best score is below P (0 to 1)',
+    )
 
 
 def _add_selftest(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -76,7 +76,7 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
         by_variant = {row["variant"]: row for row in rows}
         facts = {name: _facts(found, row) for name, row in by_variant.items()}
         model = str(found["model"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PackageError(
             f"{place} has no record of a verification",
             observed=f"{record}: {type(error).__name__}: {error}",
