@@ -114,7 +114,7 @@ def _copy_package(name: str, folder: Path) -> None:
             _write(folder / name / path.name, path.read_text(encoding="utf-8"))
 
 
-def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
+def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
     """Write the manifest of what lies in a bundle's folder.
 
     Args:
@@ -122,7 +122,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
         folder: With all of its files.
 
     Returns:
-        The manifest.
+        The bytes of ``manifest.json``, which are what is signed.
     """
     runtime = RUNTIMES[plan.platform.runtime]
     pins = {pin.name: pin.version for pin in read_lock(plan.platform)}
@@ -160,4 +160,4 @@ def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
         },
     }
     write_json(folder / MANIFEST, manifest)
-    return manifest
+    return (folder / MANIFEST).read_bytes()
