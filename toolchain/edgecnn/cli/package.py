@@ -81,9 +81,9 @@ def package(
 
     Example: edgecnn package models/resnet8 --target pi --os bookworm
     """
+    from edgecnn.cli.bundle_tables import print_bundle
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.cli.bundle_tables import print_bundle
     from edgecnn.errors import UsageError
     from edgecnn.locate import proven_place
     from edgecnn.package.run import PackageRequest, run

@@ -177,7 +177,7 @@ def _named(proven: Proven) -> str:
         return plain_name(proven.model)
     except ValueError as error:
         raise UsageError(
-            f"the model's name, {proven.model}, cannot be a part of file names and a service's name",
+            f"the model's name, {proven.model}, cannot be a part of file names",
             observed=str(error),
             expected="up to 64 letters, digits, dots, hyphens, plus signs and underscores",
             remedy="give it another one: [model] name in the recipe, and build it again",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.resources
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from edgecnn.package.wheels import needed_glibc, read_lock
 from edgecnn.workspace import file_digest, write_json
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
+from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["BundlePlan", "lay_out", "write_manifest"]
@@ -63,6 +64,7 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
 
     Raises:
         PackageError: If a wheel cannot be unpacked.
+        SelfTestError: If the golden vectors are damaged.
     """
     templates = importlib.resources.files("edgecnn_installer") / "templates"
     values = {
@@ -92,7 +94,10 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
     (folder / "models").mkdir()
     for file in plan.proven.files:
         shutil.copyfile(file.path, folder / "models" / file.path.name)
-    shutil.copyfile(plan.proven.golden, folder / "models" / plan.proven.golden.name)
+    golden = read_golden(plan.proven.golden)
+    variants = {file.contract.variant for file in plan.proven.files}
+    scores = {name: found for name, found in golden.scores.items() if name in variants}
+    write_golden(folder / "models" / GOLDEN_FILE, replace(golden, scores=scores))
 
 
 def _write(path: Path, text: str) -> None:
