@@ -18,6 +18,7 @@ from edgecnn.cli import (
     build,
     convert,
     demo,
+    deploy,
     doctor,
     init,
     inspect,
@@ -52,6 +53,7 @@ app = typer.Typer(
 
 _CHAIN = "The chain"
 _ONE_FILE = "One file"
+_DEVICE = "Device"
 _SETUP = "Set-up"
 
 app.command(rich_help_panel=_CHAIN)(demo.demo)
@@ -61,6 +63,7 @@ app.command(rich_help_panel=_CHAIN)(convert.convert)
 app.command(rich_help_panel=_CHAIN)(verify.verify)
 app.command(rich_help_panel=_ONE_FILE)(run.run)
 app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
+app.command(rich_help_panel=_DEVICE)(deploy.deploy)
 app.command(rich_help_panel=_SETUP)(init.init)
 app.command(rich_help_panel=_SETUP)(doctor.doctor)
 

@@ -84,17 +84,17 @@ class OfferedKey:
         file = self._files[0]
         scan = shlex.join(["ssh-keyscan", "-p", str(port), host])
         add = f"{scan} >> {shlex.quote(str(file))}"
-        own = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub (and the others), on the device"
+        own = f"on the device: ssh-keygen -lf /etc/ssh/ssh_host_{_kind(key.get_algorithm())}_key.pub"
         known = self._known.match(host, address, port)[0]
         if known:
-            prints = ", ".join(f"{one.get_algorithm()} {one.get_fingerprint()}" for one in known)
+            prints = dict.fromkeys(f"{one.get_algorithm()} {one.get_fingerprint()}" for one in known)
             forget = shlex.join(["ssh-keygen", "-R", name, "-f", str(file)])
             return DeviceConnectionError(
                 f"the host key of {device.text} has changed: it is not the device it was, or "
                 "somebody is in between; nothing was sent to it",
                 observed=print_,
-                expected=prints,
-                remedy=f"only if the device was set up anew, and its own key is this one ({own}): "
+                expected=", ".join(prints),
+                remedy=f"only if the device was set up anew, and this is its own key ({own}): "
                 f"{forget}; then {add}",
             )
         return DeviceConnectionError(
@@ -104,3 +104,8 @@ class OfferedKey:
             remedy=f"compare it with the device's own ({own}); if it is the same: {add}, or "
             "connect once with ssh",
         )
+
+
+def _kind(algorithm: str) -> str:
+    """Return how the file of a host key of this algorithm is named."""
+    return next((kind for kind in ("ecdsa", "rsa") if kind in algorithm), "ed25519")
