@@ -57,15 +57,21 @@ def deploy(
     from edgecnn.cli.device_tables import print_deployed
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.devices import parse_address
+    from edgecnn.devices import choose_device
+    from edgecnn.errors import UsageError
 
+    device = choose_device(address, identity=identity, known_hosts=known_hosts, prefix=prefix)
+    if device is None:
+        raise UsageError(
+            "deploy is for another machine",
+            observed=address,
+            expected="ssh://USER@HOST[:PORT] or cmd:COMMAND",
+            remedy="on this machine, unpack the bundle and run its install.sh",
+        )
     result = stage.run(
         bundle,
-        parse_address(address),
+        device,
         key=key,
-        prefix=prefix,
-        identity=identity,
-        known_hosts=known_hosts,
         progress=terminal_progress(quiet=quiet),
     )
     if json_output:

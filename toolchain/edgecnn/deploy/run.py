@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Final
@@ -10,13 +9,12 @@ from typing import Final
 from edgecnn.deploy.bundle import Bundle, opened
 from edgecnn.deploy.fitness import check_fitness
 from edgecnn.deploy.result import DeployResult, result_of
-from edgecnn.devices.address import Address
+from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.facts import look, plain
+from edgecnn.devices.facts import look
 from edgecnn.devices.frames import Blob, Frame
-from edgecnn.devices.opening import open_device
 from edgecnn.devices.types import Device
-from edgecnn.errors import DeviceConnectionError, UsageError
+from edgecnn.errors import DeviceConnectionError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.main import PREFIX
 
@@ -28,24 +26,18 @@ _INSTALL_SILENCE_S: Final = 2400.0
 
 def run(
     bundle: Path,
-    address: Address,
+    options: DeviceOptions,
     *,
     key: Path | None = None,
-    prefix: str | None = None,
-    identity: Path | None = None,
-    known_hosts: Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> DeployResult:
     """Install a bundle on a device.
 
     Args:
         bundle: A ``.tar.gz``, or the folder it unpacks to.
-        address: The device.
+        options: The device. With its usual prefix the bundle gets a service and is installed as
+            root; with another one without both.
         key: A public key that the bundle must be signed with; it is pinned on the device, too.
-        prefix: An absolute folder of the device to install below, without a service; None for the
-            usual one, with a service and as root.
-        identity: See ``open_device``.
-        known_hosts: See ``open_device``.
         progress: Shows the copy, and says what happens.
 
     Returns:
@@ -59,33 +51,22 @@ def run(
         SelfTestError: If the device does not reproduce the golden vectors; what was active before
             is active again.
     """
-    if prefix is not None and not prefix.startswith("/"):
-        raise UsageError(
-            "--prefix is a folder of the device, from its root on",
-            observed=prefix,
-            expected="an absolute path, for example /home/pi/edgecnn",
-            remedy="write it with a / in front",
-        )
-    default = prefix is None or os.path.normpath(prefix) == PREFIX
-    place = PREFIX if default else os.path.normpath(prefix or "")
-    with (
-        opened(bundle, key=key) as checked,
-        open_device(address, identity=identity, known_hosts=known_hosts) as device,
-    ):
+    prefix = options.prefix
+    with opened(bundle, key=key) as checked, open_device(options) as device:
         progress.message(
             f"{checked.manifest.model} {checked.manifest.release}: "
             f"{len(checked.manifest.files)} files as packaged, "
             + (f"signed with {key}" if key else "signature not asked for (--key)")
         )
-        facts = look(device, prefix=place)
-        as_root = default and facts.uid != 0
-        check_fitness(facts, checked.manifest, device=device.name, prefix=place, as_root=as_root)
-        frame = _installed(device, checked, place, key=key, as_root=as_root, progress=progress)
+        facts = look(device, prefix=prefix)
+        as_root = prefix == PREFIX and facts.uid != 0
+        check_fitness(facts, checked.manifest, device=device.name, prefix=prefix, as_root=as_root)
+        frame = _installed(device, checked, prefix, key=key, as_root=as_root, progress=progress)
         return result_of(
             frame.values,
             device=device.name,
             signature_by=checked.signature_by,
-            machine=plain(facts.machine),
+            machine=facts.machine,
         )
 
 

@@ -44,12 +44,6 @@ class Address:
     port: int | None = None
     command: tuple[str, ...] = ()
 
-    @property
-    def file_name(self) -> str:
-        """The address as a part of a file name: letters, digits and ``.@_-``."""
-        plain = re.sub(r"[^\w.@]+", "-", self.text, flags=re.ASCII).strip("-.")
-        return plain[:80] or self.kind
-
 
 def parse_address(text: str) -> Address:
     """Return the address that a text means.

@@ -11,7 +11,7 @@ from edgecnn.devices.types import Device, printable
 from edgecnn.errors import DeviceError
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["DeviceFacts", "Release", "Room", "look", "plain"]
+__all__ = ["DeviceFacts", "Release", "Room", "look", "machine_facts", "plain"]
 
 _MOST_TEXT: Final = 500
 
@@ -142,6 +142,7 @@ def look(
     task = Task(name="look", parameters=parameters, any_python=True, as_root=as_root)
     values = plain(ask(device, task).values)
     try:
+        values["machine"] = machine_facts(values.get("machine"))
         facts = TypeAdapter(DeviceFacts).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
@@ -160,6 +161,24 @@ def _makes_no_sense(device: Device, observed: str) -> DeviceError:
         expected="what our program there says",
         remedy="check that the address starts a plain Python on the device",
     )
+
+
+def machine_facts(values: Any) -> dict[str, Any]:
+    """Return what ``edgecnn_runner.machine.describe_machine`` does, of a device.
+
+    Args:
+        values: What it sent; not trusted.
+
+    Returns:
+        Each key with a text, or None where the device does not say; ``cores`` is a number.
+    """
+    given = values if isinstance(values, Mapping) else {}
+    keys = ("model", "processor", "architecture", "system", "python", "numpy")
+    texts: dict[str, Any] = {
+        key: plain(given[key]) if isinstance(given.get(key), str) else None for key in keys
+    }
+    cores = given.get("cores")
+    return texts | {"cores": cores if type(cores) is int else None}
 
 
 def plain(value: Any) -> Any:

@@ -198,7 +198,7 @@ def main() -> int:
     if place is None:
         return 0
     os.umask(0o077)
-    folder = tempfile.mkdtemp(prefix="edgecnn-", dir=place)
+    folder = tempfile.mkdtemp(prefix="edgecnn-device-", dir=place)
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:

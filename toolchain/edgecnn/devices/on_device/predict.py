@@ -58,10 +58,9 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
             told = time.monotonic()
 
     with Session.open(path, threads=asked["threads"]) as session:
-        facts = {"runtime": session.runtime, "kernels": session.kernels}
-        call.send("progress", {"done": 0})
+        call.send("phase", {"runtime": session.runtime, "kernels": session.kernels})
         scores = session.predict(images, advance=advance)
-    facts |= {"libraries": libraries, "machine": describe_machine(), "model_sha256": digest}
+    facts = {"libraries": libraries, "machine": describe_machine(), "model_sha256": digest}
     return "done", facts, [np.ascontiguousarray(scores, "<f4").tobytes()]
 
 
