@@ -137,8 +137,8 @@ def _what_is_certain(
     model, release = bundle.manifest.model, bundle.manifest.release
     own = shlex.quote(f"{prefix}/{model}/current")
     return DeviceConnectionError(
-        f"{error.problem}; the copy was complete, and the device goes on by itself: either {release} "
-        "is active there, or what was before, and never a part of one",
+        f"{error.problem}; the copy was complete, and the device goes on by itself: either "
+        f"{release} is active there, or what was before, and never a part of one",
         observed=error.observed,
         expected=error.expected,
         remedy=f"ask it in a minute which one: edgecnn doctor --device {device.name}, or there: "

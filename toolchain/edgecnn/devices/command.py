@@ -90,7 +90,8 @@ class _Exchange:
             heard = time.monotonic()
             while self._stdout in self._selector.get_map():
                 ready = self._selector.select(_LOOK_S)
-                if any([entry.data() for entry, _ in ready]):
+                moved = [entry.data() for entry, _ in ready]
+                if any(moved):
                     heard = time.monotonic()
                 elif not ready and self._process.poll() is not None:
                     break  # a program that it left behind may keep its output open for ever

@@ -128,7 +128,10 @@ def look(
 
     from edgecnn_runner.runtimes import RUNTIMES
 
-    starts = {"litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+    starts = {
+        "litert": "ai_edge_litert.interpreter",
+        "tflite-runtime": "tflite_runtime.interpreter",
+    }
     prefixes = list(dict.fromkeys([prefix or PREFIX, PREFIX]))
     parameters = {
         "prefixes": prefixes,

@@ -131,9 +131,7 @@ class FrameReader:
         for size in self._header["blobs"]:
             blobs.append(bytes(self._data[:size]))
             del self._data[:size]
-        frame = Frame(
-            kind=self._header["kind"], values=self._header["values"], blobs=tuple(blobs)
-        )
+        frame = Frame(kind=self._header["kind"], values=self._header["values"], blobs=tuple(blobs))
         self._header = None
         self.take(frame)
         return True

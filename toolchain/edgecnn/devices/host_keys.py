@@ -84,10 +84,14 @@ class OfferedKey:
         file = self._files[0]
         scan = shlex.join(["ssh-keyscan", "-p", str(port), host])
         add = f"{scan} >> {shlex.quote(str(file))}"
-        own = f"on the device: ssh-keygen -lf /etc/ssh/ssh_host_{_kind(key.get_algorithm())}_key.pub"
+        own = (
+            f"on the device: ssh-keygen -lf /etc/ssh/ssh_host_{_kind(key.get_algorithm())}_key.pub"
+        )
         known = self._known.match(host, address, port)[0]
         if known:
-            prints = dict.fromkeys(f"{one.get_algorithm()} {one.get_fingerprint()}" for one in known)
+            prints = dict.fromkeys(
+                f"{one.get_algorithm()} {one.get_fingerprint()}" for one in known
+            )
             forget = shlex.join(["ssh-keygen", "-R", name, "-f", str(file)])
             return DeviceConnectionError(
                 f"the host key of {device.text} has changed: it is not the device it was, or "

@@ -76,9 +76,7 @@ def choose_device(
             remedy="write it with a / in front",
         )
     place = PREFIX if prefix is None else posixpath.normpath(prefix)
-    return DeviceOptions(
-        address=address, identity=identity, known_hosts=known_hosts, prefix=place
-    )
+    return DeviceOptions(address=address, identity=identity, known_hosts=known_hosts, prefix=place)
 
 
 @contextlib.contextmanager

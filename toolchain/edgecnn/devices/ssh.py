@@ -33,7 +33,9 @@ class SshDevice:
         known_hosts: The file of known host keys; None for the user's and the system's.
     """
 
-    def __init__(self, address: Address, *, identity: Path | None, known_hosts: Path | None) -> None:
+    def __init__(
+        self, address: Address, *, identity: Path | None, known_hosts: Path | None
+    ) -> None:
         self.name = address.text
         self._address, self._identity, self._known_hosts = address, identity, known_hosts
         self._runner: asyncio.Runner | None = None

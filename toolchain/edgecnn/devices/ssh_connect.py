@@ -72,7 +72,7 @@ async def connect(
     if identity is not None:
         options["client_keys"] = [_checked_identity(identity)]
     try:
-        return await asyncssh.connect(address.host, **options)  # type: ignore[arg-type]  # as above
+        return await asyncssh.connect(address.host, **options)
     except asyncssh.HostKeyNotVerifiable as error:
         raise offered.error(address, error.reason) from error
     except asyncssh.PermissionDenied as error:

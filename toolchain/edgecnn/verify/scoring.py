@@ -204,9 +204,7 @@ class DeviceScorer:
         python = found[0].python
         return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
-    def _checked(
-        self, last: Frame, path: Path, shape: tuple[int, int]
-    ) -> npt.NDArray[np.float32]:
+    def _checked(self, last: Frame, path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if last.values.get("model_sha256") != digest:
             raise ArtifactError(
@@ -228,4 +226,4 @@ class DeviceScorer:
 
 
 def _bytes_of(pixels: npt.NDArray[np.uint8]) -> memoryview:
-    return memoryview(np.ascontiguousarray(pixels)).cast("B")
+    return np.ascontiguousarray(pixels).data.cast("B")

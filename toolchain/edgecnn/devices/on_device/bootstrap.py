@@ -3,9 +3,9 @@
 It comes on standard input, is followed there by the request, and needs the standard library only.
 Python 3.7 understands it, so that an old Python can be told from a broken one.
 
-Request: a line of JSON, then the bytes of each blob. Reply, on what was standard output: frames, each
-a line that begins with the request's nonce, then the frame's blobs. Runtimes chat on descriptor 1,
-and login shells before that; the nonce tells their words from ours.
+Request: a line of JSON, then the bytes of each blob. Reply, on what was standard output: frames,
+each a line that begins with the request's nonce, then the frame's blobs. Runtimes chat on
+descriptor 1, and login shells before that; the nonce tells their words from ours.
 
 Standard input stays open while the workstation waits. When it ends, nobody does, so the folder is
 removed and the process ends, unless it is switching releases: that goes on to its end.
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 _LARGEST_HEADER = 8 << 20
@@ -98,11 +99,11 @@ class Call:
                 self.memory[blob["name"]] = data = bytearray(blob["bytes"])
                 self._take(blob["bytes"], _into(data))
                 continue
-            path = os.path.join(self.folder, blob["name"])
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            mode = 0o700 if blob.get("executable") else 0o600
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            path = Path(self.folder) / blob["name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
                 self._take(blob["bytes"], file.write)
+            path.chmod(0o700 if blob["executable"] else 0o600)
 
     def _take(self, size: int, write: Callable[[bytes], object]) -> None:
         left = size
@@ -206,7 +207,7 @@ def main() -> int:
         call.receive(request["blobs"])
         call.watch()
         sys.dont_write_bytecode = True
-        sys.path.insert(0, os.path.join(folder, "code.zip"))
+        sys.path.insert(0, str(Path(folder) / "code.zip"))
         task = importlib.import_module(f"edgecnn.devices.on_device.{request['task']}")
         kind, values, blobs = task.run(call)
     except Exception as error:  # noqa: BLE001 - whatever it is, the workstation tells it
@@ -223,7 +224,7 @@ def main() -> int:
     return 0
 
 
-def _end(number: int, frame: object) -> None:
+def _end(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 

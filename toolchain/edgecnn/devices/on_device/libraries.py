@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = ["has_own", "installed", "use_installed"]
@@ -26,17 +26,17 @@ def installed(prefixes: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for prefix in prefixes:
         try:
-            names = sorted(os.listdir(prefix))
+            places = sorted(Path(prefix).iterdir())
         except OSError:
             continue
-        for name in names:
-            current = os.path.join(prefix, name, "current")
-            if not os.path.isdir(current):
+        for place in places:
+            current = place / "current"
+            if not current.is_dir():
                 continue
-            entry: dict[str, Any] = {"model": name, "prefix": prefix}
-            entry["path"] = os.path.realpath(current)
+            entry: dict[str, Any] = {"model": place.name, "prefix": prefix}
+            entry["path"] = str(current.resolve())
             try:
-                with open(os.path.join(current, "manifest.json"), encoding="utf-8") as file:
+                with (current / "manifest.json").open(encoding="utf-8") as file:
                     entry["manifest"] = json.loads(file.read(_LARGEST_MANIFEST))
             except (OSError, ValueError) as error:
                 entry["problem"] = f"{type(error).__name__}: {error}"
@@ -69,10 +69,10 @@ def use_installed(modules: Sequence[str], prefixes: Sequence[str]) -> str | None
     version = ".".join(map(str, sys.version_info[:2]))
     for entry in installed(prefixes):
         manifest: Mapping[str, Any] = entry.get("manifest", {})
-        libraries = os.path.join(entry["path"], "lib")
+        libraries = Path(entry["path"]) / "lib"
         if str(manifest.get("python")) == version and any(
-            os.path.isdir(os.path.join(libraries, module)) for module in modules
+            (libraries / module).is_dir() for module in modules
         ):
-            sys.path.insert(0, libraries)
-            return libraries
+            sys.path.insert(0, str(libraries))
+            return str(libraries)
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import platform
 import pwd
@@ -11,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from edgecnn.devices.on_device.libraries import has_own, installed
@@ -18,6 +18,7 @@ from edgecnn.devices.on_device.libraries import has_own, installed
 __all__ = ["run"]
 
 _START_S = 120
+_SUDO_S = 30
 # What a Raspberry Pi has as video devices without any camera: codecs and image processors.
 _NO_CAMERAS = ("bcm2835-codec", "bcm2835-isp", "pispbe", "rpi-hevc", "rpivid")
 
@@ -35,29 +36,33 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """
     asked = call.parameters
     releases = installed(asked["prefixes"])
-    return "done", {
-        "machine": _machine(),
-        "python": _python(),
-        "pythons": _pythons(),
-        "system": _system(),
-        "libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "user": _user(),
-        "uid": os.geteuid(),
-        "sudo": os.geteuid() == 0 or _sudo(),
-        "rooms": {place: _room(place) for place in asked["places"]},
-        "runtimes": {
-            name: _runtime(entry, releases, start=asked["start"])
-            for name, entry in asked["runtimes"].items()
+    return (
+        "done",
+        {
+            "machine": _machine(),
+            "python": _python(),
+            "pythons": _pythons(),
+            "system": _system(),
+            "libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown",
+            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "user": _user(),
+            "uid": os.geteuid(),
+            "sudo": os.geteuid() == 0 or _sudo(),
+            "rooms": {place: _room(place) for place in asked["places"]},
+            "runtimes": {
+                name: _runtime(entry, releases, start=asked["start"])
+                for name, entry in asked["runtimes"].items()
+            },
+            "installed": [_release(entry, check=asked["start"]) for entry in releases],
+            "systemd": Path("/run/systemd/system").is_dir(),
+            "cameras": _cameras(),
         },
-        "installed": [_release(entry, check=asked["start"]) for entry in releases],
-        "systemd": os.path.isdir("/run/systemd/system"),
-        "cameras": _cameras(),
-    }, []
+        [],
+    )
 
 
 def _machine() -> dict[str, Any]:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - any Python can be looked at
         return {"architecture": platform.machine(), "cores": os.cpu_count()}
     from edgecnn_runner.machine import describe_machine
 
@@ -80,7 +85,7 @@ def _pythons() -> list[str]:
 
 def _system() -> str:
     try:
-        with open("/etc/os-release", encoding="utf-8") as file:
+        with Path("/etc/os-release").open(encoding="utf-8") as file:
             lines = file.read(100_000).splitlines()
     except OSError:
         return platform.system()
@@ -98,8 +103,13 @@ def _user() -> str:
 def _sudo() -> bool:
     """Tell whether this user may do as root what they like, with no password asked."""
     try:
-        command = ["sudo", "-n", "true"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+        done = subprocess.run(
+            ["sudo", "-n", "true"],  # noqa: S607 - wherever it is
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SUDO_S,
+            check=False,
+        )
     except (OSError, subprocess.SubprocessError):
         return False
     return done.returncode == 0
@@ -107,13 +117,16 @@ def _sudo() -> bool:
 
 def _room(place: str) -> dict[str, Any]:
     """Say what is free where ``place`` is or would be, and whether this user may write there."""
-    while not os.path.isdir(place) and os.path.dirname(place) != place:
-        place = os.path.dirname(place)
+    there = next(one for one in (Path(place), *Path(place).parents) if one.is_dir())
     try:
-        free: int | None = shutil.disk_usage(place).free
+        free: int | None = shutil.disk_usage(str(there)).free
     except OSError:
         free = None
-    return {"folder": place, "free": free, "writable": os.access(place, os.W_OK | os.X_OK)}
+    return {
+        "folder": str(there),
+        "free": free,
+        "writable": os.access(str(there), os.W_OK | os.X_OK),
+    }
 
 
 def _runtime(
@@ -127,10 +140,10 @@ def _runtime(
     if has_own([entry["module"]]):
         found.append({"place": "its own Python", "python": sys.executable, "path": ""})
     for release in releases:
-        libraries = os.path.join(release["path"], "lib")
-        if os.path.isdir(os.path.join(libraries, entry["module"])):
+        libraries = Path(release["path"]) / "lib"
+        if (libraries / entry["module"]).is_dir():
             python = f"python{release.get('manifest', {}).get('python', '3')}"
-            found.append({"place": release["model"], "python": python, "path": libraries})
+            found.append({"place": release["model"], "python": python, "path": str(libraries)})
     for one in found:
         one["problem"] = _start(one["python"], one["path"], entry["starts"]) if start else ""
     return {"found": found}
@@ -140,11 +153,12 @@ def _start(python: str, path: str, module: str) -> str:
     """Import a module in a Python; return what went wrong, empty if nothing did."""
     code = f"import sys; sys.path[0:0] = [p for p in [{path!r}] if p]; import {module}"
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - a Python of the device, no shell
             [python, "-I", "-B", "-c", code],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_START_S,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
@@ -160,13 +174,11 @@ def _release(entry: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
     facts = {
         "model": entry["model"],
         "prefix": entry["prefix"],
-        "release": os.path.basename(entry["path"]),
+        "release": Path(entry["path"]).name,
         "python": str(manifest.get("python", "")),
         "problem": entry.get("problem", ""),
     }
     if check and not facts["problem"] and sys.version_info >= (3, 11):
-        from pathlib import Path
-
         from edgecnn_installer.bundle import check_files, read_manifest
         from edgecnn_installer.problems import InstallError
 
@@ -180,14 +192,13 @@ def _release(entry: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
 
 def _cameras() -> list[dict[str, Any]]:
     found = []
-    for device in sorted(glob.glob("/dev/video*")):
-        name = os.path.basename(device)
+    for device in sorted(Path("/dev").glob("video*")):
         try:
-            with open(f"/sys/class/video4linux/{name}/name", encoding="utf-8") as file:
-                about = file.read(200).strip()
+            named = Path("/sys/class/video4linux") / device.name / "name"
+            about = named.read_text(encoding="utf-8", errors="replace")[:200].strip()
         except OSError:
             about = "unknown"
         if not about.startswith(_NO_CAMERAS):
-            readable = os.access(device, os.R_OK | os.W_OK)
-            found.append({"device": device, "name": about, "readable": readable})
+            readable = os.access(str(device), os.R_OK | os.W_OK)
+            found.append({"device": str(device), "name": about, "readable": readable})
     return found

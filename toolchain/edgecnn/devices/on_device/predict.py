@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.devices.on_device.libraries import has_own, installed, use_installed
@@ -43,9 +43,8 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     from edgecnn_runner.machine import describe_machine
     from edgecnn_runner.session import Session
 
-    path = os.path.join(call.folder, asked["model"])
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+    path = Path(call.folder) / asked["model"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     # They stay in memory: no image is written anywhere on the device.
     images = np.frombuffer(call.memory["images"], np.uint8).reshape(asked["shape"])
     done, told = 0, time.monotonic()
