@@ -76,18 +76,14 @@ def _machine(facts: DeviceFacts) -> Check:
 
 
 def _python(facts: DeviceFacts) -> Check:
-    fine = any(version in facts.pythons for version in _PYTHONS)
-    old = tuple(map(int, re.findall(r"\d+", facts.python.version)[:2])) < (3, 11)
-    state = "bad" if old and not fine else "ok" if fine else "note"
-    return Check(
-        name="Python",
-        state=state,  # type: ignore[arg-type]  # one of the three
-        found=f"{facts.python.implementation} {facts.python.version}, {facts.python.bits} bits",
-        fix=""
-        if fine
-        else "bundles are for Python 3.11 (Raspberry Pi OS bookworm) and 3.13 (trixie): update the "
-        "system",
-    )
+    found = f"{facts.python.implementation} {facts.python.version}, {facts.python.bits} bits"
+    if tuple(map(int, re.findall(r"\d+", facts.python.version)[:2])) < (3, 11):
+        fix = "Python 3.11 or newer is needed: update the system to bookworm or trixie"
+        return Check(name="Python", state="bad", found=found, fix=fix)
+    if not any(version in facts.pythons for version in _PYTHONS):
+        fix = "bundles are for Python 3.11 (bookworm) and 3.13 (trixie)"
+        return Check(name="Python", state="note", found=found, fix=fix)
+    return Check(name="Python", state="ok", found=found)
 
 
 def _libc(facts: DeviceFacts) -> Check:
