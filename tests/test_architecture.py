@@ -117,6 +117,14 @@ def test_each_runtime_is_imported_in_one_backend_file_of_the_runner() -> None:
         assert found <= BACKENDS.get(path.name, set()), f"{path} imports {found}"
 
 
+def test_no_runtime_that_reports_its_use_is_imported_without_opting_out() -> None:
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
+        if any(name.split(".")[0] == "onnxruntime" for name in imports(path)):
+            assert "    no_telemetry()\n" in path.read_text(encoding="utf-8"), (
+                f"{path} imports onnxruntime: call edgecnn_runner.telemetry.no_telemetry() before"
+            )
+
+
 @pytest.mark.parametrize("module", ["data", *STAGES, "chain", "cli.app", "inspection"])
 def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
     heavy = ("tensorflow", "keras", "matplotlib", "sklearn", "scipy", "onnxruntime", "onnx")
