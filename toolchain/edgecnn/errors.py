@@ -14,7 +14,9 @@
     ├── WorkspaceError           29  a build folder cannot be written or is damaged
     ├── CheckError               30  doctor found something that has to be fixed
     ├── BuildInUseError          31  another process is at work in a build folder
-    └── PackageError             35  a bundle cannot be made of what is there
+    ├── BundleError              32  a bundle is not what was packaged
+    ├── PackageError             35  a bundle cannot be made of what is there
+    └── PrivacyClaimError        36  a bundle does not keep to what it claims
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -41,6 +43,7 @@ from edgecnn_runner.errors import (
 __all__ = [
     "ArtifactError",
     "BuildInUseError",
+    "BundleError",
     "CalibrationError",
     "CheckError",
     "ChecksumError",
@@ -55,6 +58,7 @@ __all__ = [
     "PackageError",
     "ParityFailError",
     "ParityInconclusiveError",
+    "PrivacyClaimError",
     "PrivacyError",
     "RecipeError",
     "RuntimeMissingError",
@@ -145,6 +149,18 @@ class PackageError(EdgeError):
     """A bundle cannot be made: no PASS, a runtime that cannot load it, or libraries missing."""
 
     exit_code = 35
+
+
+class BundleError(EdgeError):
+    """A bundle is not what was packaged: a file is altered, missing or too many, or it is none."""
+
+    exit_code = 32
+
+
+class PrivacyClaimError(EdgeError):
+    """A bundle does not keep to its privacy claims, or they are about another one."""
+
+    exit_code = 36
 
 
 class BuildInUseError(EdgeError):

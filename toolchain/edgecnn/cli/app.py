@@ -22,6 +22,7 @@ from edgecnn.cli import (
     init,
     inspect,
     package,
+    privacy,
     run,
     train,
     verify,
@@ -64,6 +65,7 @@ app.command(rich_help_panel=_CHAIN)(verify.verify)
 app.command(rich_help_panel=_ONE_FILE)(run.run)
 app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
 app.command(rich_help_panel=_DEVICE)(package.package)
+app.command(rich_help_panel=_DEVICE)(privacy.privacy)
 app.command(rich_help_panel=_SETUP)(init.init)
 app.command(rich_help_panel=_SETUP)(doctor.doctor)
 
