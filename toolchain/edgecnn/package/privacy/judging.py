@@ -50,8 +50,10 @@ def strange_sockets(calls: Iterable[Call], *, allowed: str | None) -> list[str]:
             found.append("io_uring_setup")
         elif call.name in ("connect", "sendto", "sendmsg", "sendmmsg", "bind", "listen"):
             path = _SUN_PATH.search(call.arguments)
-            if path is not None and _unescaped(path[2]) != allowed:
-                found.append(f"{call.name} to {path[1]}{_unescaped(path[2])}")
+            # "@" before it says that the name is an abstract one and no path.
+            to = None if path is None else path[1] + _unescaped(path[2])
+            if to not in (None, allowed):
+                found.append(f"{call.name} to {to}")
             elif call.name in ("bind", "listen") or "AF_INET" in call.arguments:
                 found.append(call.name)
     return sorted(set(found))
@@ -67,7 +69,10 @@ def written_paths(calls: Iterable[Call], *, root: Path | None = None) -> list[st
     Returns:
         Absolute paths of that system, in order.
     """
-    return sorted({path for call in calls for path in _paths(call) if not _is_device(path, root)})
+    # strace names descriptors as this machine sees them, and the program as its own system does.
+    seen = "" if root is None else str(root)
+    paths = {path.removeprefix(seen) or "/" for call in calls for path in _paths(call)}
+    return sorted(path for path in paths if not _is_device(path, root))
 
 
 def _paths(call: Call) -> Iterator[str]:

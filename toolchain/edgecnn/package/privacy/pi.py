@@ -92,43 +92,49 @@ def _outcome(claim: _Claim, state: State, evidence: str) -> Outcome:
 
 
 def _network(runs: Runs) -> tuple[list[str], str]:
-    wrong = [
-        f"{run.traced.name}: {found}"
+    found = [
+        (socket, run)
         for run in runs.all
-        for found in strange_sockets(run.traced.calls, allowed=run.notify)
+        for socket in strange_sockets(run.traced.calls, allowed=run.notify)
     ]
-    return wrong, (
+    return _grouped(found), (
         f"{_named(runs.all)}: no socket but of AF_UNIX, and that only to the service manager"
     )
 
 
 def _images(runs: Runs) -> tuple[list[str], str]:
-    wrong = []
-    for run in runs.all:
-        tried = run.beyond(run.written)
-        wrong += [f"{run.traced.name} writes {path}" for path in tried]
-        wrong += [
-            f"{run.traced.name} leaves {path} changed"
-            for path in run.beyond(run.changed)
-            if path not in tried
-        ]
-    return wrong, (
+    found = [(f"{path} written", run) for run in runs.all for path in run.beyond(run.written)]
+    found += [
+        (f"{path} left changed", run)
+        for run in runs.all
+        for path in run.beyond(run.changed)
+        if path not in run.written
+    ]
+    return _grouped(found), (
         f"{_named(runs.all)}: nothing made, changed or removed but the results that were asked "
         "for, and what was to be deleted; nothing else was tried"
     )
 
 
 def _telemetry(runs: Runs) -> tuple[list[str], str]:
-    wrong = [*_network(runs)[0], *_images(runs)[0]]
+    found = []
     for run in runs.all:
         allowed: Iterable[str] = (*_PROGRAMS, "edgecnn-run", *_pythons(run))
         if run.traced.name in ("install.sh", "uninstall"):
             allowed = (*allowed, *_INSTALLER)
-        wrong += [
-            f"{run.traced.name} starts {path}"
-            for path in other_programs(run.traced.calls, allowed=allowed)
+        found += [
+            (f"{path} started", run) for path in other_programs(run.traced.calls, allowed=allowed)
         ]
+    wrong = [*_network(runs)[0], *_grouped(found), *_images(runs)[0]]
     return wrong, "no network, no other program started, and no file in which reports could wait"
+
+
+def _grouped(found: Iterable[tuple[str, Run]]) -> list[str]:
+    """Return each finding once, with the runs in which it was made."""
+    by_finding: dict[str, list[Run]] = {}
+    for what, run in found:
+        by_finding.setdefault(what, []).append(run)
+    return [f"{what} ({_named(runs)})" for what, runs in by_finding.items()]
 
 
 def _pythons(run: Run) -> list[str]:
