@@ -12,6 +12,7 @@ from edgecnn_runner.errors import ArtifactError, EdgeError
 from edgecnn_runner.onnx_weights import check_weights_inside
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
+from edgecnn_runner.telemetry import no_telemetry
 
 __all__ = ["OnnxBackend"]
 
@@ -69,6 +70,7 @@ class OnnxBackend:
 
 
 def _import_onnxruntime() -> Any:  # it ships no types
+    no_telemetry()
     try:
         import onnxruntime
     except (ImportError, SystemError, AttributeError, OSError) as error:

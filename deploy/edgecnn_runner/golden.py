@@ -128,7 +128,10 @@ def write_golden(path: str | Path, golden: Golden) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"images": golden.images, "reference": golden.reference}
     arrays.update({f"scores_{name}": scores for name, scores in sorted(golden.scores.items())})
     for index, (source, prepared) in enumerate(zip(golden.sources, golden.prepared, strict=True)):
-        arrays[f"sources_{index}"], arrays[f"prepared_{index}"] = source, prepared
+        # A plane after the other, as .npy can say it of the same array: these patterns compress to
+        # a fifth of what they take with their channels side by side.
+        arrays[f"sources_{index}"] = np.asfortranarray(source)
+        arrays[f"prepared_{index}"] = np.asfortranarray(prepared)
     with atomic_file(Path(path)) as file:
         # Names such as scores_tflite-int8 are fine as keys of an archive.
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy 2's allow_pickle
@@ -169,8 +172,8 @@ def read_golden(path: str | Path) -> Golden:
         parts = {
             "images": arrays["images"],
             "reference": arrays["reference"],
-            "sources": tuple(arrays[f"sources_{index}"] for index in range(count)),
-            "prepared": tuple(arrays[f"prepared_{index}"] for index in range(count)),
+            "sources": _contiguous(arrays, "sources_", count),
+            "prepared": _contiguous(arrays, "prepared_", count),
         }
     except Exception as error:
         raise SelfTestError(
@@ -186,6 +189,13 @@ def read_golden(path: str | Path) -> Golden:
         if name.startswith(prefix)
     }
     return Golden(scores=scores, **parts)
+
+
+def _contiguous(
+    arrays: Mapping[str, npt.NDArray[Any]], prefix: str, count: int
+) -> tuple[npt.NDArray[Any], ...]:
+    """Return the arrays of a series, in the order in which pictures come from a decoder."""
+    return tuple(np.ascontiguousarray(arrays[f"{prefix}{index}"]) for index in range(count))
 
 
 def preprocessing_cases(

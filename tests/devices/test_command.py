@@ -56,7 +56,7 @@ def test_a_python_says_what_it_is_and_leaves_nothing(temporary: Path) -> None:
 
 
 def test_chatter_before_and_meanwhile_is_no_answer() -> None:
-    script = "echo Welcome; echo 'to your Pi' >&2; exec \"$0\" \"$@\""
+    script = 'echo Welcome; echo \'to your Pi\' >&2; exec "$0" "$@"'
     frame = do(LOOK, "sh", "-c", script, sys.executable)
     assert frame.values["python"]["bits"] == 64
 
@@ -75,7 +75,7 @@ def test_a_program_that_is_not_there() -> None:
         ("kill -9 $$", "exit code -9"),
         ("cat >/dev/null & echo hello", "exit code 0"),
         (f"exec {shlex.quote(sys.executable)} -c pass </dev/null", "exit code 0"),
-        (f"exec {shlex.quote(sys.executable)} \"$@\" </dev/null", "ValueError: invalid literal"),
+        (f'exec {shlex.quote(sys.executable)} "$@" </dev/null', "ValueError: invalid literal"),
     ],
 )
 def test_a_command_that_does_not_answer(script: str, said: str) -> None:
@@ -146,9 +146,7 @@ def test_whoever_is_gone_leaves_nothing_there(how: str, temporary: Path) -> None
     blobs = [Blob(name="code.zip", data=code_zip()), Blob(name="edgecnn_test.py", data=hangs)]
     _, parts = encode_request("look", {}, blobs, any_python=True)
     program = bootstrap().replace(b"edgecnn.devices.on_device.{request['task']}", b"edgecnn_test")
-    program = program.replace(
-        b'str(Path(folder) / "code.zip")', b'str(Path(folder))', 1
-    )
+    program = program.replace(b'str(Path(folder) / "code.zip")', b"str(Path(folder))", 1)
     parts[0], parts[1] = f"{len(program)}\n".encode(), program
     command = [sys.executable, "-I", "-B", "-c", LOADER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:

@@ -62,7 +62,9 @@ def test_an_error_of_a_device_keeps_its_class_and_its_code() -> None:
     values = SignatureError("p", observed=1, expected=2, remedy="r").to_dict()
     assert isinstance(error_of(values), SignatureError)
     values = RuntimeMissingError("p", observed=1, expected=2, remedy="r").to_dict()
-    assert str(error_of(values)) == str(RuntimeMissingError("p", observed=1, expected=2, remedy="r"))
+    assert str(error_of(values)) == str(
+        RuntimeMissingError("p", observed=1, expected=2, remedy="r")
+    )
 
 
 @pytest.mark.parametrize("name", ["EdgeError", "__all__", "annotations", "", None, 3, "SystemExit"])

@@ -6,13 +6,24 @@ import shlex
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
 from edgecnn.recipe import Recipe, find_recipe, parse_recipe, read_tables, released_weights
 from edgecnn.workspace import Workspace, default_build_folder
 
-__all__ = ["build_of", "data_section", "load_recipe_with", "manifest_recipe", "workspace_of_recipe"]
+__all__ = [
+    "build_of",
+    "data_section",
+    "load_recipe_with",
+    "manifest_recipe",
+    "proven_place",
+    "workspace_of_recipe",
+]
+
+
+RELEASED_RESULTS: Final = "results.json"
+"""The record of a released model's verification, in its folder."""
 
 
 def workspace_of_recipe(recipe_path: Path, out: Path | None) -> Workspace:
@@ -64,6 +75,36 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
             remedy=_how_to_build(path, recipe_file),
         )
     return workspace, None
+
+
+def proven_place(path: Path) -> tuple[Path, Workspace | None]:
+    """Find what a path means to a command that takes proven files.
+
+    Args:
+        path: A build, a recipe or its folder, or the folder of a released model.
+
+    Returns:
+        A place to name in messages, and the build; None for the build of a released model, whose
+        folder the place is then.
+
+    Raises:
+        WorkspaceError: If there is neither a build nor a released model.
+    """
+    folder = path.parent if path.name == "recipe.toml" else path
+    released = (folder / RELEASED_RESULTS).is_file()
+    if released and not Workspace(folder).is_build():
+        build = Workspace(default_build_folder(folder / "recipe.toml"))
+        if not build.is_build():
+            return folder, None
+    workspace, artifacts = build_of(path)
+    if artifacts is not None:
+        raise WorkspaceError(
+            f"{path} is one file, and a build is wanted",
+            observed="a model file",
+            expected="the folder it lies in",
+            remedy=f"name its build, and the variant: {workspace.folder} --variant NAME",
+        )
+    return path, workspace
 
 
 def _how_to_build(path: Path, recipe_file: Path) -> str:

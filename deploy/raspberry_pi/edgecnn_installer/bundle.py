@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from edgecnn_installer.problems import BundleError
 
-__all__ = ["MANIFEST", "SIGNATURE", "Manifest", "check_files", "read_manifest"]
+__all__ = ["MANIFEST", "SIGNATURE", "Manifest", "check_files", "plain_name", "read_manifest"]
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.json.sig"
@@ -97,7 +97,7 @@ def parse_manifest(data: bytes) -> Manifest:
         if not isinstance(entry["executable"], bool):
             raise TypeError(name)
     major, minor = (int(part) for part in raw["glibc"].split("."))
-    model, version = _plain(raw["model"]), _plain(raw["version"])
+    model, version = plain_name(raw["model"]), plain_name(raw["version"])
     digest = hashlib.sha256(data).hexdigest()
     artifacts = tuple(str(row["file"]) for row in raw["artifacts"])
     if not artifacts or not all(name in files for name in artifacts):
@@ -115,8 +115,12 @@ def parse_manifest(data: bytes) -> Manifest:
     )
 
 
-def _plain(name: str) -> str:
-    """Return a name that is safe as a part of a path, a unit's name and an argument."""
+def plain_name(name: str) -> str:
+    """Return a name that is safe as a part of a path, a unit's name and an argument.
+
+    Raises:
+        ValueError: If it is not.
+    """
     if not (0 < len(name) <= 64 and name[0].isalnum() and name.isascii()):
         raise ValueError(f"{name!a} is no plain name")
     if not all(letter.isalnum() or letter in "._+-" for letter in name):

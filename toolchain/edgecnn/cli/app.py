@@ -22,6 +22,8 @@ from edgecnn.cli import (
     doctor,
     init,
     inspect,
+    package,
+    privacy,
     run,
     train,
     verify,
@@ -53,7 +55,7 @@ app = typer.Typer(
 
 _CHAIN = "The chain"
 _ONE_FILE = "One file"
-_DEVICE = "Device"
+_DEVICE = "To a device"
 _SETUP = "Set-up"
 
 app.command(rich_help_panel=_CHAIN)(demo.demo)
@@ -63,6 +65,8 @@ app.command(rich_help_panel=_CHAIN)(convert.convert)
 app.command(rich_help_panel=_CHAIN)(verify.verify)
 app.command(rich_help_panel=_ONE_FILE)(run.run)
 app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
+app.command(rich_help_panel=_DEVICE)(package.package)
+app.command(rich_help_panel=_DEVICE)(privacy.privacy)
 app.command(rich_help_panel=_DEVICE)(deploy.deploy)
 app.command(rich_help_panel=_SETUP)(init.init)
 app.command(rich_help_panel=_SETUP)(doctor.doctor)

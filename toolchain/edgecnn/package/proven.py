@@ -29,8 +29,8 @@ class ProvenFile:
         path: Where it is.
         contract: What it carries.
         verdict: How it was proven: ``images``, ``accuracy``, ``float_accuracy``, ``agreement``
-            (shares, 0..1), ``worst_class`` with ``name``, ``drop`` and ``recall``, and the
-            ``limits`` that it kept.
+            (shares, 0..1), ``recall`` by class name, ``worst_drop`` and ``lowest_recall`` with
+            the class's ``name``, and the ``limits`` that it kept.
         sha256: Of the file, as it was verified.
     """
 
@@ -140,6 +140,7 @@ def _facts(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy": accuracy,
         "float_accuracy": floats,
         "agreement": measured["agreement"],
+        "recall": recall,
         "worst_drop": {"name": name, "drop": drop},
         "lowest_recall": {"name": lowest, "recall": recall[lowest]},
         "limits": found["limits"],

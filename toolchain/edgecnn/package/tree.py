@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.resources
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from edgecnn.package.wheels import needed_glibc, read_lock
 from edgecnn.workspace import file_digest, write_json
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
+from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["BundlePlan", "lay_out", "write_manifest"]
@@ -63,6 +64,7 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
 
     Raises:
         PackageError: If a wheel cannot be unpacked.
+        SelfTestError: If the golden vectors are damaged.
     """
     templates = importlib.resources.files("edgecnn_installer") / "templates"
     values = {
@@ -92,7 +94,10 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
     (folder / "models").mkdir()
     for file in plan.proven.files:
         shutil.copyfile(file.path, folder / "models" / file.path.name)
-    shutil.copyfile(plan.proven.golden, folder / "models" / plan.proven.golden.name)
+    golden = read_golden(plan.proven.golden)
+    variants = {file.contract.variant for file in plan.proven.files}
+    scores = {name: found for name, found in golden.scores.items() if name in variants}
+    write_golden(folder / "models" / GOLDEN_FILE, replace(golden, scores=scores))
 
 
 def _write(path: Path, text: str) -> None:
@@ -114,7 +119,7 @@ def _copy_package(name: str, folder: Path) -> None:
             _write(folder / name / path.name, path.read_text(encoding="utf-8"))
 
 
-def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
+def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
     """Write the manifest of what lies in a bundle's folder.
 
     Args:
@@ -122,7 +127,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
         folder: With all of its files.
 
     Returns:
-        The manifest.
+        The bytes of ``manifest.json``, which are what is signed.
     """
     runtime = RUNTIMES[plan.platform.runtime]
     pins = {pin.name: pin.version for pin in read_lock(plan.platform)}
@@ -160,4 +165,4 @@ def write_manifest(plan: BundlePlan, folder: Path) -> dict[str, Any]:
         },
     }
     write_json(folder / MANIFEST, manifest)
-    return manifest
+    return (folder / MANIFEST).read_bytes()

@@ -17,6 +17,8 @@ from edgecnn.devices.on_device.libraries import has_own, installed
 
 __all__ = ["run"]
 
+# What ``edgecnn_runner.telemetry`` sets, for Pythons that are too old to read it.
+_NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 _START_S = 120
 _SUDO_S = 30
 # What a Raspberry Pi has as video devices without any camera: codecs and image processors.
@@ -159,6 +161,7 @@ def _start(python: str, path: str, module: str) -> str:
             capture_output=True,
             timeout=_START_S,
             check=False,
+            env={**os.environ, **_NO_REPORTS},
         )
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
