@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def serving(
     *,
     user: str | None = None,
     chroot: Path | None = None,
-    path: str | None = None,
+    environment: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run a server while the block runs; skip the test where there can be none.
@@ -95,7 +95,7 @@ def serving(
         folder: Where its files go; made.
         user: Who comes in; None for who runs the tests.
         chroot: The tree that the user is shut in. It and each folder above belong to root.
-        path: PATH of what is started there; None for one that finds this Python.
+        environment: Of what is started there; PATH finds this Python unless it says otherwise.
         settings: More lines of its configuration.
     """
     if not Path(_SSHD).exists() or shutil.which("ssh-keygen") is None:
@@ -109,6 +109,7 @@ def serving(
     authorized.write_text((folder / "identity.pub").read_text())
     port = _free_port()
     found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = {"PATH": found, "SHLVL": "2", **(environment or {})}
     lines = [
         f"Port {port}",
         "ListenAddress 127.0.0.1",
@@ -122,7 +123,7 @@ def serving(
         "UsePAM no",
         "LogLevel VERBOSE",
         # The level keeps bash from reading its user's .bashrc, which may put other Pythons first.
-        f"SetEnv PATH={path or found} SHLVL=2",
+        "SetEnv " + " ".join(f"{name}={value}" for name, value in variables.items()),
         *settings,
         *([f"Match User {user}", f"  ChrootDirectory {chroot}"] if chroot else []),
     ]

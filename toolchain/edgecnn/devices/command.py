@@ -154,6 +154,8 @@ def _silent(name: str, silence_s: float, stderr: str) -> DeviceConnectionError:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the program and what it has started: kindly first, so that it clears up after itself."""
+    if process.stdin is not None:
+        process.stdin.close()  # a signal that comes just before it reads would not wake it
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["has_own", "installed", "use_installed"]
+__all__ = ["has_own", "installed", "is_folder", "use_installed"]
 
 _LARGEST_MANIFEST = 16 << 20
 
@@ -31,7 +31,7 @@ def installed(prefixes: Sequence[str]) -> list[dict[str, Any]]:
             continue
         for place in places:
             current = place / "current"
-            if not current.is_dir():
+            if not is_folder(current):
                 continue
             entry: dict[str, Any] = {"model": place.name, "prefix": prefix}
             entry["path"] = str(current.resolve())
@@ -42,6 +42,14 @@ def installed(prefixes: Sequence[str]) -> list[dict[str, Any]]:
                 entry["problem"] = f"{type(error).__name__}: {error}"
             found.append(entry)
     return found
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder that this user may know of."""
+    try:
+        return path.is_dir()
+    except OSError:  # in a folder of somebody else
+        return False
 
 
 def has_own(modules: Sequence[str]) -> bool:
@@ -71,7 +79,7 @@ def use_installed(modules: Sequence[str], prefixes: Sequence[str]) -> str | None
         manifest: Mapping[str, Any] = entry.get("manifest", {})
         libraries = Path(entry["path"]) / "lib"
         if str(manifest.get("python")) == version and any(
-            (libraries / module).is_dir() for module in modules
+            is_folder(libraries / module) for module in modules
         ):
             sys.path.insert(0, str(libraries))
             return str(libraries)

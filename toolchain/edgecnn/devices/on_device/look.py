@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.on_device.libraries import has_own, installed
+from edgecnn.devices.on_device.libraries import has_own, installed, is_folder
 
 __all__ = ["run"]
 
@@ -56,7 +56,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
                 for name, entry in asked["runtimes"].items()
             },
             "installed": [_release(entry, check=asked["start"]) for entry in releases],
-            "systemd": Path("/run/systemd/system").is_dir(),
+            "systemd": is_folder(Path("/run/systemd/system")),
             "cameras": _cameras(),
         },
         [],
@@ -119,7 +119,7 @@ def _sudo() -> bool:
 
 def _room(place: str) -> dict[str, Any]:
     """Say what is free where ``place`` is or would be, and whether this user may write there."""
-    there = next(one for one in (Path(place), *Path(place).parents) if one.is_dir())
+    there = next(one for one in (Path(place), *Path(place).parents) if is_folder(one))
     try:
         free: int | None = shutil.disk_usage(str(there)).free
     except OSError:
@@ -143,7 +143,7 @@ def _runtime(
         found.append({"place": "its own Python", "python": sys.executable, "path": ""})
     for release in releases:
         libraries = Path(release["path"]) / "lib"
-        if (libraries / entry["module"]).is_dir():
+        if is_folder(libraries / entry["module"]):
             python = f"python{release.get('manifest', {}).get('python', '3')}"
             found.append({"place": release["model"], "python": python, "path": str(libraries)})
     for one in found:
