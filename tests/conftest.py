@@ -1,4 +1,4 @@
-"""Fixtures for all tests; imports nothing but pytest, since the runner's tests run alone too."""
+"""Fixtures for all tests; imports pytest and the runner only, whose tests run alone, too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from edgecnn_runner.telemetry import no_telemetry
+
+no_telemetry()  # tests import onnxruntime by themselves, too
 
 _NOBODY = 65534
 

@@ -12,6 +12,7 @@ from edgecnn_runner.errors import ArtifactError, EdgeError
 from edgecnn_runner.onnx_weights import check_weights_inside
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
+from edgecnn_runner.telemetry import no_telemetry
 
 __all__ = ["OnnxBackend"]
 
@@ -58,12 +59,18 @@ class OnnxBackend:
             raise _load_error(str(error), min_runtime) from error
         self.inputs = tuple(_describe(node) for node in inputs)
         self.outputs = tuple(_describe(node) for node in outputs)
+        self._providers = session.get_providers
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(session, inputs[0].name, outputs[0].name)
 
+    def kernels(self) -> str:
+        """Name the execution providers that the session was really given."""
+        return ", ".join(self._providers())
+
 
 def _import_onnxruntime() -> Any:  # it ships no types
+    no_telemetry()
     try:
         import onnxruntime
     except (ImportError, SystemError, AttributeError, OSError) as error:

@@ -71,7 +71,7 @@ def selftest(options: argparse.Namespace) -> int:
         if options.json:
             _write_json({**outcome.to_dict(), **_setting(session)})
         else:
-            write_result(text.selftest(outcome, session.runtime))
+            write_result(text.selftest(outcome, session))
     return 0
 
 
@@ -206,6 +206,7 @@ def _setting(session: Session) -> dict[str, Any]:
     return {
         "file": str(session.path),
         "runtime": session.runtime,
+        "kernels": session.kernels,
         "threads": session.threads,
         "model": session.contract.model,
         "variant": session.contract.variant,

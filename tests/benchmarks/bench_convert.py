@@ -26,6 +26,7 @@ from edgecnn.data.calibration import choose_calibration
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import DEFAULT_VARIANTS
 from edgecnn.workspace import Workspace
+from edgecnn_runner.telemetry import no_telemetry
 
 GOAL: Final = 1.10
 RUNS: Final = 7
@@ -92,6 +93,8 @@ def _bare(path: Path, images: npt.NDArray[np.uint8], folder: Path) -> Callable[[
     import onnx
     import tensorflow as tf
     import tf2onnx
+
+    no_telemetry()
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
     model = keras.saving.load_model(path, compile=False)

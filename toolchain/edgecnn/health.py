@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from edgecnn.errors import CheckError, EdgeError
 from edgecnn.quantities import size_text
+from edgecnn_runner.telemetry import OPT_OUT
 
 __all__ = ["Check", "check_machine", "exit_error"]
 
@@ -142,6 +143,7 @@ def _starts(name: str, runtime: str, package: str) -> Check:
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
             command,
+            env={**os.environ, **OPT_OUT},
             capture_output=True,
             text=True,
             errors="replace",

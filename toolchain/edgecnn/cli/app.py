@@ -18,10 +18,12 @@ from edgecnn.cli import (
     build,
     convert,
     demo,
+    deploy,
     doctor,
     init,
     inspect,
     package,
+    privacy,
     run,
     train,
     verify,
@@ -64,6 +66,8 @@ app.command(rich_help_panel=_CHAIN)(verify.verify)
 app.command(rich_help_panel=_ONE_FILE)(run.run)
 app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
 app.command(rich_help_panel=_DEVICE)(package.package)
+app.command(rich_help_panel=_DEVICE)(privacy.privacy)
+app.command(rich_help_panel=_DEVICE)(deploy.deploy)
 app.command(rich_help_panel=_SETUP)(init.init)
 app.command(rich_help_panel=_SETUP)(doctor.doctor)
 

@@ -10,9 +10,10 @@ from edgecnn.quantities import size_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgecnn.package.privacy.claims import Checked
     from edgecnn.package.run import PackageResult
 
-__all__ = ["print_bundle"]
+__all__ = ["print_bundle", "print_claims"]
 
 
 def print_bundle(console: Console, result: PackageResult) -> None:
@@ -27,6 +28,27 @@ def print_bundle(console: Console, result: PackageResult) -> None:
         f"{result.bundle}  {size_text(result.bytes)}: {', '.join(result.files)} with "
         f"{result.runtime}, for {result.system} (Python {result.python}) on arm64"
     )
+    line(f"privacy: {result.privacy_summary}")
     if result.public_key is not None:
         line(f"signed; devices pin this public key: {result.public_key}")
     line(f"\ncopy it to the device, then there:\n  tar xzf {name} && sudo {folder}/install.sh")
+
+
+_STATE_STYLE = {"held": "green", "not checked": "yellow", "broken": "bold red"}
+
+
+def print_claims(console: Console, checked: Checked) -> None:
+    """Print each privacy claim with what came of its check."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgecnn.package.privacy.note import summary
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in ("claim", "state", "what was seen"):
+        table.add_column(column, overflow="fold")
+    for one in checked.outcomes:
+        table.add_row(one.claim, Text(one.state, style=_STATE_STYLE[one.state]), Text(one.evidence))
+    console.print(table)
+    console.print(summary(checked).replace("**", ""), markup=False, soft_wrap=True)

@@ -68,6 +68,15 @@ def package(
             help="Sign it with this Ed25519 private key (PEM); the public key is put beside it.",
         ),
     ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            metavar="FOLDER",
+            help="Check the privacy claims in this folder's system by chroot, e.g. of debootstrap; "
+            "needs root. Default: here, with libraries for this processor.",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where the bundle goes.")
     ] = Path("dist"),
@@ -107,6 +116,7 @@ def package(
             wheels=wheels,
             key=key,
             out=out,
+            root=None if root is None else root.resolve(),
         ),
         progress=terminal_progress(quiet=quiet),
     )

@@ -20,6 +20,7 @@ from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
 from edgecnn.convert.onnx_graph import sort_nodes, tidy
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
+from edgecnn_runner.telemetry import no_telemetry
 
 __all__ = ["DEFAULT_ACTIVATIONS", "CalibrationImages", "onnx_fp16", "onnx_fp32", "onnx_int8"]
 
@@ -74,6 +75,8 @@ def onnx_fp16(fp32: bytes) -> bytes:
     """
     with captured_log() as log:
         import onnx
+
+        no_telemetry()
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
         try:
@@ -102,6 +105,8 @@ def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_AC
     """
     with captured_log() as log, tempfile.TemporaryDirectory(prefix="edgecnn-") as folder:
         import onnx
+
+        no_telemetry()
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
         try:

@@ -14,6 +14,8 @@ from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.archive import source_date, write_archive
 from edgecnn.package.documents import write_documents
 from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
+from edgecnn.package.privacy.check import check_bundle, refuse_broken
+from edgecnn.package.privacy.note import summary, write_note
 from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
 from edgecnn.package.signing import read_signer
 from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
@@ -44,6 +46,8 @@ class PackageRequest:
         wheels: A folder with the libraries; None for cache and network.
         key: Ed25519 private key to sign with; None for no signature.
         out: Folder that the bundle goes to; made if it is not there.
+        root: The folder of a system for the bundle's architecture, to check the privacy claims in;
+            None to check them with what this machine can run.
     """
 
     place: Path
@@ -55,6 +59,7 @@ class PackageRequest:
     wheels: Path | None = None
     key: Path | None = None
     out: Path = Path("dist")
+    root: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,8 @@ class PackageResult:
         runtime: Name and version of the runtime in it.
         files: Names of the model files in it.
         public_key: The public key's file, where it was signed.
+        privacy: The privacy claims, as ``Checked.to_dict`` gives them.
+        privacy_summary: The same in a sentence.
     """
 
     bundle: str
@@ -84,6 +91,8 @@ class PackageResult:
     runtime: str
     files: list[str]
     public_key: str | None
+    privacy: dict[str, Any]
+    privacy_summary: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -104,6 +113,7 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
 
     Raises:
         PackageError: If a file has no PASS, the runtime cannot load it, or a library is missing.
+        PrivacyClaimError: If a privacy claim does not hold; nothing is written then.
         UsageError: If the combination does not exist, or a name or key cannot be used.
         WorkspaceError: If the bundle cannot be written.
     """
@@ -129,6 +139,13 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
             folder.mkdir()
             lay_out(plan, folder)
             write_documents(plan, folder, date=date)
+            write_manifest(plan, folder)
+            progress.message("checking the privacy claims")
+            checked = check_bundle(
+                folder, root=request.root, wheels=request.wheels, fetch=request.wheels is None
+            )
+            refuse_broken(checked, str(request.place))
+            write_note(plan, folder, checked)
             manifest = write_manifest(plan, folder)
             if signer is not None:
                 (folder / SIGNATURE).write_bytes(signer.sign(manifest))
@@ -147,6 +164,8 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
         runtime=f"{platform.runtime} {runtime_version}",
         files=[one.path.name for one in proven.files],
         public_key=None if public_key is None else str(public_key),
+        privacy=checked.to_dict(),
+        privacy_summary=summary(checked).replace("**", ""),
     )
 
 

@@ -57,12 +57,15 @@ def read_lock(platform: Platform) -> list[Pinned]:
     return found
 
 
-def collect_wheels(platform: Platform, *, folder: Path | None = None) -> list[Path]:
+def collect_wheels(
+    platform: Platform, *, folder: Path | None = None, fetch: bool = True
+) -> list[Path]:
     """Return the wheels of a platform's libraries, each with a digest of its lock.
 
     Args:
         platform: What they are for.
         folder: Where they lie; None to take them from the cache, and what is missing there by pip.
+        fetch: Whether pip may be asked.
 
     Returns:
         One file for each distribution, in the lock's order.
@@ -82,7 +85,7 @@ def collect_wheels(platform: Platform, *, folder: Path | None = None) -> list[Pa
         cache.mkdir(parents=True, exist_ok=True)
     found = _matching(pins, cache, platform)
     missing = [pin for pin in pins if pin.name not in found]
-    if missing:
+    if missing and fetch:
         _fetch(missing, cache, platform)
         found = _matching(pins, cache, platform)
         missing = [pin for pin in pins if pin.name not in found]

@@ -1,0 +1,91 @@
+"""Check the claims of a bundle that was made, and that they are about that bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edgecnn.bundle_file import opened_bundle
+from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError
+from edgecnn.package.privacy.check import check_bundle, refuse_broken
+from edgecnn.package.privacy.claims import NOTE, Checked, read_record, subject_digest
+from edgecnn.progress import NO_PROGRESS, Progress
+
+__all__ = ["check_again", "exit_error"]
+
+
+def check_again(
+    bundle: Path,
+    *,
+    root: Path | None = None,
+    wheels: Path | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> Checked:
+    """Check every claim of a bundle again.
+
+    Args:
+        bundle: A ``.tar.gz``, or the folder it was unpacked into.
+        root: See ``check_bundle``.
+        wheels: See ``check_bundle``; if it is given, nothing is fetched.
+        progress: Says what is done.
+
+    Raises:
+        BundleError: If it is not what was packaged.
+        PrivacyClaimError: If its claims are about other files.
+        UsageError: If ``root`` is no system's folder.
+    """
+    if root is not None and not (root / "usr/bin").is_dir():
+        raise UsageError(
+            f"--root {root} is no system's folder",
+            observed=f"no {root / 'usr/bin'}",
+            expected="a folder that debootstrap made, or a device's mounted disk",
+            remedy="name one, or leave --root out",
+        )
+    with opened_bundle(bundle) as (folder, manifest):
+        subject = subject_digest(json.loads(manifest.data))
+        try:
+            claimed = read_record(folder).subject
+            noted = subject in (folder / NOTE).read_text(encoding="utf-8")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _no_claims(bundle, f"{type(error).__name__}: {error}") from error
+        if claimed != subject or not noted:
+            raise PrivacyClaimError(
+                f"the privacy claims in {bundle} are about other files than it holds",
+                observed=f"claims about {claimed}",
+                expected=subject,
+                remedy="make it anew, so that its claims are checked: edgecnn package BUILD",
+            )
+        progress.message(f"{bundle}: {len(manifest.files):,} files as packaged; running it")
+        return check_bundle(
+            folder,
+            root=None if root is None else root.resolve(),
+            wheels=wheels,
+            fetch=wheels is None,
+        )
+
+
+def _no_claims(bundle: Path, observed: str) -> PrivacyClaimError:
+    return PrivacyClaimError(
+        f"{bundle} makes no privacy claims that could be checked",
+        observed=observed,
+        expected=f"{NOTE} and its record, as edgecnn package writes them",
+        remedy="make it anew: edgecnn package BUILD",
+    )
+
+
+def exit_error(checked: Checked, named: str) -> EdgeError | None:
+    """Return the error that a check amounts to; None if every claim was checked and held."""
+    try:
+        refuse_broken(checked, named)
+    except PrivacyClaimError as error:
+        return error
+    missing = checked.of("not checked")
+    if not missing:
+        return None
+    return PrivacyClaimError(
+        f"{len(missing)} of {len(checked.outcomes)} privacy claims of {named} cannot be checked "
+        "here",
+        observed="; ".join(dict.fromkeys(one.evidence for one in missing)),
+        expected="Linux with strace and unshare, and the bundle's Python",
+        remedy="install what is missing, or check it in a system for its processor: --root FOLDER",
+    )

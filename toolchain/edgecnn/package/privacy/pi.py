@@ -1,0 +1,270 @@
+"""The claims of a bundle for a Raspberry Pi, and what its runs say of each."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edgecnn.package.privacy.claims import Outcome, State
+from edgecnn.package.privacy.judging import other_programs, strange_sockets
+from edgecnn.package.privacy.pi_runs import Run, Runs
+
+__all__ = ["FIELDS", "check_service", "judge", "unchecked"]
+
+FIELDS: Final[Mapping[str, str]] = {
+    "time": "when, in UTC (watch and camera)",
+    "source": "the file's name, or the frame's number (watch and camera)",
+    "image": "the file's name (classify)",
+    "label": "the class, or unknown",
+    "score": "its probability, 0 to 1",
+    "index": "its number",
+    "ranked": "the best classes, each with label, score and index",
+    "error": "for an image that cannot be read: the kind of error",
+    "exit_code": "its number",
+    "problem": "what is wrong with the file",
+    "observed": "what was seen of it, in words",
+    "expected": "what would have been right",
+    "remedy": "what to do",
+}
+"""Everything that a result may hold."""
+
+_LONGEST: Final = 2000  # characters of a result; a picture of the model's size has more
+_SERVICE: Final = (
+    "PrivateNetwork=yes", "IPAddressDeny=any", "RestrictAddressFamilies=AF_UNIX",
+    "DynamicUser=yes", "ProtectSystem=strict", "ProtectHome=yes", "NoNewPrivileges=yes",
+    "DevicePolicy=closed", "PrivateTmp=yes", "UMask=0077",
+)  # fmt: skip
+_DEVICES: Final = {"char-video4linux", "char-media", "char-dma_heap"}
+_EXPOSURE_LIMIT: Final = 1.2
+# A bundle's own start: a shell that looks where it lies, and Python.
+_PROGRAMS: Final = ("sh", "dash", "bash", "dirname", "readlink")
+_INSTALLER: Final = ("install.sh", "uname", "openssl", "systemctl")
+
+
+@dataclass(frozen=True)
+class _Claim:
+    id: str
+    claim: str
+    check: str
+    find: Callable[[Runs], tuple[list[str], str]]
+
+
+def judge(runs: Runs, *, folder: str) -> list[Outcome]:
+    """Return what the runs say of each claim.
+
+    Args:
+        runs: Of the bundle.
+        folder: Where all of it lay, as the programs saw it; left out of what was seen.
+    """
+    failed = [
+        f"{run.traced.name} ended with {run.traced.code}: "
+        + " ".join((run.traced.stderr or run.traced.stdout).split())[-300:]
+        for run in runs.all
+        if run.traced.code != 0
+    ]
+    outcomes = []
+    for claim in _CLAIMS:
+        wrong, seen = claim.find(runs)
+        state: State = "broken" if wrong else "not checked" if failed else "held"
+        evidence = "; ".join(wrong[:5]) if wrong else "; ".join(failed) if failed else seen
+        outcomes.append(_outcome(claim, state, evidence.replace(f"{folder}/", "")))
+    return outcomes
+
+
+def unchecked(reason: str) -> list[Outcome]:
+    """Return the claims as they stand where nothing could be run.
+
+    Args:
+        reason: Why.
+    """
+    return [_outcome(claim, "not checked", reason) for claim in _CLAIMS]
+
+
+def _outcome(claim: _Claim, state: State, evidence: str) -> Outcome:
+    return Outcome(
+        id=claim.id, claim=claim.claim, check=claim.check, state=state, evidence=evidence
+    )
+
+
+def _network(runs: Runs) -> tuple[list[str], str]:
+    found = [
+        (socket, run)
+        for run in runs.all
+        for socket in strange_sockets(run.traced.calls, allowed=run.notify)
+    ]
+    return _grouped(found), (
+        f"{_named(runs.all)}: no socket but of AF_UNIX, and that only to the service manager"
+    )
+
+
+def _images(runs: Runs) -> tuple[list[str], str]:
+    found = [(f"{path} written", run) for run in runs.all for path in run.beyond(run.written)]
+    found += [
+        (f"{path} left changed", run)
+        for run in runs.all
+        for path in run.beyond(run.changed)
+        if path not in run.written
+    ]
+    return _grouped(found), (
+        f"{_named(runs.all)}: nothing made, changed or removed but the results that were asked "
+        "for, and what was to be deleted; nothing else was tried"
+    )
+
+
+def _telemetry(runs: Runs) -> tuple[list[str], str]:
+    found = []
+    for run in runs.all:
+        allowed: Iterable[str] = (*_PROGRAMS, "edgecnn-run", *_pythons(run))
+        if run.traced.name in ("install.sh", "uninstall"):
+            allowed = (*allowed, *_INSTALLER)
+        found += [
+            (f"{path} started", run) for path in other_programs(run.traced.calls, allowed=allowed)
+        ]
+    wrong = [*_network(runs)[0], *_grouped(found), *_images(runs)[0]]
+    return wrong, "no network, no other program started, and no file in which reports could wait"
+
+
+def _grouped(found: Iterable[tuple[str, Run]]) -> list[str]:
+    """Return each finding once, with the runs in which it was made."""
+    by_finding: dict[str, list[Run]] = {}
+    for what, run in found:
+        by_finding.setdefault(what, []).append(run)
+    return [f"{what} ({_named(runs)})" for what, runs in by_finding.items()]
+
+
+def _pythons(run: Run) -> list[str]:
+    """Return the names of interpreters that a bundle's programs may start: ``python3.11``."""
+    return [
+        name
+        for call in run.traced.calls
+        if call.name == "execve"
+        for name in re.findall(r'"(?:[^"]*/)?(python3\.\d+)"', call.arguments.partition(",")[0])
+    ]
+
+
+def _results(runs: Runs) -> tuple[list[str], str]:
+    wrong = [f"a result holds {key}" for row in runs.lines for key in row if key not in FIELDS]
+    wrong += [
+        f"a result of {len(str(row)):,} characters"
+        for row in runs.lines
+        if len(str(row)) > _LONGEST
+    ]
+    if not runs.lines:
+        wrong = ["there are no results"]
+    return sorted(set(wrong)), f"{len(runs.lines)} results, with no field but those listed below"
+
+
+def _guard(runs: Runs) -> tuple[list[str], str]:
+    wrong = [f"{name}: {came}" for name, came in runs.attempts.items() if came != "refused"]
+    if not runs.attempts:
+        wrong = ["the attempts could not be made"]
+    return wrong, "refused: " + ", ".join(runs.attempts)
+
+
+def _deletion(runs: Runs) -> tuple[list[str], str]:
+    return [f"left: {path}" for path in runs.left], (
+        "after install.sh --uninstall --purge nothing is there that was not there before the "
+        "installation, but for results written elsewhere"
+    )
+
+
+def _named(runs: Iterable[Run]) -> str:
+    return ", ".join(run.traced.name for run in runs)
+
+
+_CLAIMS: Final = (
+    _Claim(
+        "network",
+        "It uses no network.",
+        "Installation, self-test, classify, watch, camera and removal run in a network namespace "
+        "without interfaces, and every system call of theirs is watched (strace): a socket of any "
+        "family but AF_UNIX breaks the claim, also one that is refused.",
+        _network,
+    ),
+    _Claim(
+        "images",
+        "It keeps no image.",
+        "Every system call that makes, changes or removes a file is watched, and the file system "
+        "is compared before and after each run.",
+        _images,
+    ),
+    _Claim(
+        "telemetry",
+        "It reports nothing to anybody.",
+        "As the two above; and no other program is started that could do it in its place.",
+        _telemetry,
+    ),
+    _Claim(
+        "results",
+        "A result holds a label and scores, and no picture.",
+        "Every field of every result is compared with the list below, and its length is limited.",
+        _results,
+    ),
+    _Claim(
+        "guard",
+        "Python code in it that tries more is refused.",
+        "Under the runner's own guard, a socket, a name look-up, a file, a folder and a program "
+        "are tried.",
+        _guard,
+    ),
+    _Claim(
+        "deletion",
+        "It can be removed whole.",
+        "The file system is compared before the installation and after the removal.",
+        _deletion,
+    ),
+)
+
+
+def check_service(unit: Path) -> Outcome:
+    """Check that a bundle's service is shut in by the kernel.
+
+    Args:
+        unit: The unit's file.
+    """
+    settings = [line.strip() for line in unit.read_text(encoding="utf-8").splitlines()]
+    wrong = [f"{wanted} is missing" for wanted in _SERVICE if wanted not in settings]
+    for line in settings:
+        if line.startswith("DeviceAllow=") and line[12:].split()[0] not in _DEVICES:
+            wrong.append(line)
+        if line.startswith(("IPAddressAllow=", "ReadWritePaths=", "BindPaths=")):
+            wrong.append(line)
+    exposure = _exposure(unit)
+    seen = f"{', '.join(_SERVICE)}; no device but cameras"
+    if exposure is not None:
+        seen += f"; systemd-analyze security: exposure {exposure:.1f} of 10"
+        if exposure > _EXPOSURE_LIMIT:
+            wrong.append(f"exposure {exposure:.1f}, more than {_EXPOSURE_LIMIT}")
+    return Outcome(
+        id="service",
+        claim="As a service it has no network, no files but its results, and no device but "
+        "cameras: the kernel refuses them, whatever the program tries.",
+        check="The unit's settings are read, and rated by systemd-analyze where that is at hand. "
+        "That the kernel keeps to them is systemd's promise and not tested here.",
+        state="broken" if wrong else "held",
+        evidence="; ".join(wrong) if wrong else seen,
+    )
+
+
+def _exposure(unit: Path) -> float | None:
+    """Return systemd's own rating of a unit, 0 to 10; None where it is not to be had."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed program, no shell
+            [program, "security", "--offline=true", "--no-pager", str(unit)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    rated = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+    return float(rated[1]) if rated else None
