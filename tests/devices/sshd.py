@@ -88,6 +88,7 @@ def serving(
     chroot: Path | None = None,
     environment: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
+    started_by: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run a server while the block runs; skip the test where there can be none.
 
@@ -97,6 +98,8 @@ def serving(
         chroot: The tree that the user is shut in. It and each folder above belong to root.
         environment: Of what is started there; PATH finds this Python unless it says otherwise.
         settings: More lines of its configuration.
+        started_by: A command that becomes the server that its arguments are, once it has done
+            what it does.
     """
     if not Path(_SSHD).exists() or shutil.which("ssh-keygen") is None:
         pytest.skip("openssh-server is not installed")
@@ -133,7 +136,7 @@ def serving(
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it shuts its own child in
-    command = [_SSHD, "-D", "-e", "-f", str(folder / "config")]
+    command = [*started_by, _SSHD, "-D", "-e", "-f", str(folder / "config")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     server = Server(

@@ -26,25 +26,39 @@ from typing import Final
 
 from command import Finished
 
-__all__ = ["CORES", "Core", "Pi", "Running", "tree_of", "unpacked", "why_not"]
+__all__ = ["CORES", "SHOWN_AT", "Core", "Pi", "Running", "tree_of", "unpacked", "why_not"]
 
 _HARNESS_FAILED: Final = 125
 
+SHOWN_AT: Final = Path("/mnt")
+"""Where a server sees the tree as ``Pi.shown_by`` has it: each folder above is root's alone."""
+
+# $1 is the tree, $2 its /proc/cpuinfo, $3 the number of the last core.
+_HARDWARE: Final = """
+{
+    mount -t proc proc "$1/proc"
+    mount --bind "$2" "$1/proc/cpuinfo"
+    mount -t tmpfs -o mode=755,size=64k tmpfs "$1/sys"
+    mkdir -p "$1/sys/devices/system/cpu"
+    echo "0-$3" >"$1/sys/devices/system/cpu/possible"
+    echo "0-$3" >"$1/sys/devices/system/cpu/present"
+    mount -o remount,ro "$1/sys"
+} || exit 125
+"""
 # Its own shell is the first process of the namespace: that one is shielded from signals, and
 # with its end all others end.
-_ENTER: Final = """
-root=$1 cpuinfo=$2 last=$3; shift 3
-{
-    mount -t proc proc "$root/proc"
-    mount --bind "$cpuinfo" "$root/proc/cpuinfo"
-    mount -t tmpfs -o mode=755,size=64k tmpfs "$root/sys"
-    mkdir -p "$root/sys/devices/system/cpu"
-    echo "0-$last" >"$root/sys/devices/system/cpu/possible"
-    echo "0-$last" >"$root/sys/devices/system/cpu/present"
-    mount -o remount,ro "$root/sys"
-} || exit 125
+_ENTER: Final = f"""{_HARDWARE}
+root=$1; shift 3
 chroot "$root" "$@"
 exit $?
+"""
+_SHOW: Final = f"""
+mount --bind "$1" {SHOWN_AT} || exit 125
+cpuinfo=$2 last=$3; shift 3
+set -- {SHOWN_AT} "$cpuinfo" "$last" "$@"
+{_HARDWARE}
+shift 3
+exec "$@"
 """
 
 
@@ -153,18 +167,15 @@ class Pi:
             command: Paths in it are those of the tree.
             cpu: A key of ``CORES``.
         """
-        cpuinfo = self.root.parent / f"{self.root.name}.{cpu}"
-        cpuinfo.write_text(CORES[cpu].cpuinfo())
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
             "QEMU_CPU": cpu,
         }
-        enter = ["sh", "-euc", _ENTER, "pi", self.root, cpuinfo, (os.cpu_count() or 1) - 1]
-        inside = ["/usr/bin/env", "--chdir=/root", *command]
+        inside = ["/usr/bin/env", "--chdir=/root", *map(str, command)]
         process = subprocess.Popen(
-            [*_NAMESPACES, *map(str, enter), *map(str, inside)],
+            [*_NAMESPACES, *self._script(_ENTER, cpu), *inside],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -185,6 +196,19 @@ class Pi:
         if done.code == _HARNESS_FAILED:
             raise RuntimeError(f"the tree cannot be entered: {done.err}")
         return done
+
+    def shown_by(self, cpu: str = "cortex-a72") -> list[str]:
+        """Return the command that shows the tree at ``SHOWN_AT`` to what its arguments start.
+
+        Only those see it there. They are given no other namespaces: a server can be reached.
+        """
+        return ["unshare", "--mount", *self._script(_SHOW, cpu)]
+
+    def _script(self, text: str, cpu: str) -> list[str]:
+        cpuinfo = self.root.parent / f"{self.root.name}.{cpu}"
+        cpuinfo.write_text(CORES[cpu].cpuinfo())
+        last = (os.cpu_count() or 1) - 1
+        return ["sh", "-euc", text, "pi", str(self.root), str(cpuinfo), str(last)]
 
     @contextlib.contextmanager
     def copied(self) -> Iterator[Pi]:
