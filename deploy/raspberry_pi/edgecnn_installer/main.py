@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn_installer.bundle import Manifest, check_files, read_manifest
+from edgecnn_installer.bytecode import add_bytecode, remove_bytecode
 from edgecnn_installer.device import check_device, check_room
 from edgecnn_installer.problems import DeviceError, InstallError, SelfTestError, UsageError
 from edgecnn_installer.releases import Place
@@ -151,6 +152,8 @@ def _install(
         copy = place.unpacked(bundle, manifest)
         with _removed_on_failure(copy):
             tests = _self_test(copy, manifest)
+            slower = add_bytecode(copy, manifest.artifacts)
+            os.sync()  # a release that is switched to must outlive a power cut
             before = place.active()
             release = place.add(copy, manifest)
         with contextlib.ExitStack() as stack:
@@ -163,6 +166,8 @@ def _install(
     if service is not None:
         service.reload()
     lines += [f"self-test: {line}" for line in tests]
+    if slower is not None:
+        lines.append(f"not compiled, so that it starts more slowly: {slower}")
     lines.append(f"active: {release}" + (f", before: {before}" if before else ""))
     program = place.current / "bin/edgecnn-run" if service is None else service.command.name
     lines.append(f"try it: {program} classify photo.jpg")
@@ -232,8 +237,11 @@ def _roll_back(place: Place, service: Service | None) -> dict[str, Any]:
         )
     manifest = read_manifest(before)
     with place.locked():
+        remove_bytecode(before)
         check_files(before, manifest)
         tests = _self_test(before, manifest)
+        add_bytecode(before, manifest.artifacts)
+        os.sync()
         with contextlib.ExitStack() as stack:
             if service is not None:
                 stack.enter_context(service.placed(before, place.current))

@@ -78,8 +78,7 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
     for source, target in {
         "install.sh": "install.sh",
         "start.py": "installer/start.py",
-        "edgecnn-run": "bin/edgecnn-run",
-        "run.py": "bin/run.py",
+        "run.py": "bin/edgecnn-run",
         "edgecnn.service": f"service/edgecnn-{model}.service",
         "edgecnn.conf": f"service/{model}.conf",
     }.items():
