@@ -18,7 +18,6 @@ import hashlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edgecnn_runner import container_tflite
 from edgecnn_runner.contract import Contract, parse_contract
 from edgecnn_runner.errors import ArtifactError, ContractError
 from edgecnn_runner.files import describe, regular_size
@@ -27,6 +26,7 @@ from edgecnn_runner.remedies import COPY_AGAIN, remedy_for_reading
 __all__ = [
     "Container",
     "append_contract",
+    "looks_like_tflite",
     "read_container",
     "split_container",
 ]
@@ -126,11 +126,18 @@ def split_container(data: bytes, *, name: str) -> Container:
     return Container(format=model_format, data=data, payload_size=payload_size, contract=contract)
 
 
+def looks_like_tflite(data: bytes) -> bool:
+    """Tell a TFLite file by its identifier."""
+    return data[4:8] == b"TFL3"
+
+
 def _taken_apart(data: bytes, name: str) -> tuple[str, int, bytes | None]:
     """Return the format, the size of the payload, and the contract's text if there is one."""
-    if container_tflite.looks_like_tflite(data):
+    # Each format's own reading only where it is needed: a start has no time for both.
+    if looks_like_tflite(data):
+        from edgecnn_runner import container_tflite
+
         return "tflite", *container_tflite.split(data, name=name)
-    # Only here: a start with a TFLite file has no need of it.
     from edgecnn_runner import container_onnx
 
     if container_onnx.looks_like_onnx(data):
@@ -170,4 +177,6 @@ def append_contract(payload: bytes, contract: Contract, *, model_format: str) ->
         from edgecnn_runner import container_onnx
 
         return container_onnx.append(payload, contract.to_json())
+    from edgecnn_runner import container_tflite
+
     return container_tflite.append(payload, contract)

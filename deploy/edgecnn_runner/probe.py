@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edgecnn_runner import errors
-from edgecnn_runner.container_tflite import looks_like_tflite
+from edgecnn_runner.container import looks_like_tflite
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.guard import Allowed, guarded
