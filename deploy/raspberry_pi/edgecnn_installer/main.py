@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--check", action="store_true", help="check the bundle and this device, and change nothing"
     )
+    what.add_argument(
+        "--in-place",
+        action="store_true",
+        help="what the Debian package does once its files are there: check them and this device, "
+        "self-test",
+    )
     parser.add_argument("--purge", action="store_true", help="with --uninstall: results, too")
     parser.add_argument(
         "--prefix",
@@ -114,6 +120,16 @@ def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
     prefix = _prefix(bundle, options.prefix)
     place = Place(prefix / manifest.model)
     service = Service(model=manifest.model) if prefix == Path(PREFIX) else None
+    if options.in_place:
+        return _in_place(bundle, manifest, prefix / _PINNED)
+    if place.current.is_dir() and not place.current.is_symlink():
+        raise UsageError(
+            f"{manifest.model} was installed by apt; nothing was changed",
+            observed=f"{place.current}, a folder",
+            expected="a release that install.sh installed, or none",
+            remedy=f"sudo apt purge edgecnn-{manifest.model.lower().replace('_', '-')}; or install "
+            "another .deb to replace it",
+        )
     if options.rollback:
         return _roll_back(place, service)
     if options.uninstall:
@@ -125,7 +141,9 @@ def _prefix(bundle: Path, given: Path | None) -> Path:
     """Return where it goes, or is: a release knows that by where it lies."""
     if given is not None:
         return Path(os.path.abspath(given))  # noqa: PTH100 - links stay
-    return bundle.parents[2] if bundle.parent.name == "releases" else Path(PREFIX)
+    if bundle.parent.name == "releases":
+        return bundle.parents[2]
+    return bundle.parents[1] if bundle.name == "current" else Path(PREFIX)
 
 
 def _install(
@@ -176,6 +194,26 @@ def _install(
         lines.append(f"what the service does: {service.configuration}")
     lines.append(f"what it does with your images: {place.current / 'PRIVACY.md'}")
     return {**facts, "active": str(release), "self_test": tests, "lines": lines}
+
+
+def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
+    """Check what a package manager has put there, and let it test itself."""
+    remove_bytecode(bundle)
+    check_device(manifest)
+    checked_by = check_signature(bundle, manifest, pinned) if pinned.exists() else None
+    check_files(bundle, manifest)
+    tests = _self_test(bundle, manifest)
+    slower = add_bytecode(bundle, manifest.artifacts)
+    lines = [f"self-test: {line}" for line in tests]
+    if slower is not None:
+        lines.append(f"not compiled, so that it starts more slowly: {slower}")
+    return {
+        "model": manifest.model,
+        "release": manifest.release,
+        "signature": checked_by,
+        "self_test": tests,
+        "lines": lines,
+    }
 
 
 @contextlib.contextmanager
