@@ -17,6 +17,21 @@ no_telemetry()  # tests import onnxruntime by themselves, too
 _NOBODY = 65534
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures that tests found, which a bare PASSED would hide."""
+    measured = {
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "measured"
+    }
+    if measured:
+        terminalreporter.section("measured")
+        for line in sorted(measured):
+            terminalreporter.line(line)
+
+
 @pytest.fixture
 def read_only_folder() -> Iterator[Path]:
     """An empty folder that may not be written to, whoever runs the tests.

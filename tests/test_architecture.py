@@ -17,10 +17,11 @@ import edgecnn_runner
 TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
 INSTALLER = Path(edgecnn_installer.__file__).parent
-STAGES = ("train", "convert", "verify", "card", "package")
+STAGES = ("train", "convert", "verify", "card", "package", "deploy")
 CORE = {
-    "artifact", "build_lock", "errors", "graph", "interrupts", "labels", "manifest", "os_errors",
-    "progress", "quantities", "quiet", "recipe", "recipe_rules", "recipe_section",
+    "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "labels",
+    "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
+    "recipe_section",
     "recipe_training", "reference", "staging", "tools", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
@@ -78,8 +79,9 @@ def test_stages_import_only_the_core_and_the_runner(package: str) -> None:
 
 
 def test_the_core_imports_no_stage() -> None:
-    core = [TOOLCHAIN / f"{name}.py" for name in CORE - {"graph"}] + sources(TOOLCHAIN / "graph")
-    for path in core:
+    packages = {"graph", "devices"}
+    core = [TOOLCHAIN / f"{name}.py" for name in CORE - packages]
+    for path in [*core, *(path for name in packages for path in sources(TOOLCHAIN / name))]:
         for name in imports(path):
             if name.startswith("edgecnn."):
                 assert name.split(".")[1] in CORE | {"__version__"}, f"{path} imports {name}"
@@ -91,6 +93,32 @@ def test_tensorflow_is_imported_by_train_and_convert_only() -> None:
             continue
         wrong = [n for n in imports(path) if n.split(".")[0] in ("tensorflow", "keras", "tf2onnx")]
         assert not wrong, f"{path} imports {wrong}: move that to train/ or convert/"
+
+
+def test_asyncssh_is_imported_where_a_device_is_reached_by_it_and_nowhere_else() -> None:
+    for path in sources(TOOLCHAIN):
+        if path.relative_to(TOOLCHAIN).parts[0] != "devices":
+            wrong = [name for name in imports(path) if name.split(".")[0] == "asyncssh"]
+            assert not wrong, f"{path} imports {wrong}: go through devices/"
+
+
+def test_what_is_sent_to_a_device_imports_what_is_there() -> None:
+    own = "edgecnn.devices.on_device"
+    allowed = set(sys.stdlib_module_names) | {RUNNER.name, INSTALLER.name, "numpy"}
+    for path in sources(TOOLCHAIN / "devices/on_device"):
+        found = {name for name in imports(path) if not name.startswith(own)}
+        wrong = {name.split(".")[0] for name in found} - allowed
+        assert not wrong, f"{path} imports {sorted(wrong)}"
+
+
+def test_no_program_is_started_by_a_shell() -> None:
+    for path in [*sources(TOOLCHAIN), *sources(RUNNER), *sources(INSTALLER)]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                pytest.fail(f"{path}:{node.value.lineno}: give the program and its arguments")
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("os.system", "os.popen", "subprocess.getoutput"), path
 
 
 def test_the_runner_imports_only_stdlib_numpy_pillow_and_its_runtime() -> None:
@@ -125,9 +153,11 @@ def test_no_runtime_that_reports_its_use_is_imported_without_opting_out() -> Non
             )
 
 
-@pytest.mark.parametrize("module", ["data", *STAGES, "chain", "cli.app", "inspection"])
+@pytest.mark.parametrize("module", ["data", *STAGES, "devices", "chain", "cli.app", "inspection"])
 def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
-    heavy = ("tensorflow", "keras", "matplotlib", "sklearn", "scipy", "onnxruntime", "onnx")
+    heavy = (
+        "tensorflow", "keras", "matplotlib", "sklearn", "scipy", "onnxruntime", "onnx", "asyncssh",
+    )  # fmt: skip
     code = f"import sys, edgecnn.{module}\nprint([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

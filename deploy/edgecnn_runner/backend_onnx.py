@@ -60,9 +60,14 @@ class OnnxBackend:
             raise _load_error(str(error), min_runtime) from error
         self.inputs = tuple(_describe(node) for node in inputs)
         self.outputs = tuple(_describe(node) for node in outputs)
+        self._providers = session.get_providers
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(session, inputs[0].name, outputs[0].name)
+
+    def kernels(self) -> str:
+        """Name the execution providers that the session was really given."""
+        return ", ".join(self._providers())
 
 
 def _import_onnxruntime() -> Any:  # it ships no types

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from edgecnn_runner.runtimes import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["TfliteBackend"]
+__all__ = ["TfliteBackend", "kernels_of"]
+
+_DELEGATE: Final = "DELEGATE"
 
 
 class TfliteBackend:
@@ -63,6 +65,12 @@ class TfliteBackend:
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(interpreter, inputs[0]["index"], outputs[0]["index"])
+        self._interpreter, self._ends = interpreter, [int(one["index"]) for one in outputs]
+
+    def kernels(self) -> str:
+        """Name the kernels that the interpreter has planned: XNNPACK's, TFLite's own, or both."""
+        details = getattr(self._interpreter, "_get_ops_details", None)
+        return "unknown" if details is None else kernels_of(details(), self._ends)
 
 
 def _import_interpreter(runtime: str) -> Any:  # the runtimes ship no types
@@ -74,6 +82,43 @@ def _import_interpreter(runtime: str) -> Any:  # the runtimes ship no types
     except (ImportError, SystemError, AttributeError, OSError) as error:
         raise does_not_start(runtime, error) from error
     return Interpreter
+
+
+def kernels_of(operators: Sequence[Mapping[str, Any]], ends: Sequence[int]) -> str:
+    """Tell from an interpreter's operators which kernels compute its outputs.
+
+    What a delegate took over stays in the list, with one operator DELEGATE more for each part of
+    the graph that it took. So this goes from the outputs back to the inputs, and prefers a
+    delegate wherever it makes a tensor. XNNPACK is the only delegate that these packages apply by
+    themselves, and no other is asked for here. That they say on standard error to have made it
+    proves nothing: tflite-runtime 2.14 says so, too, where it then runs all of a graph itself.
+
+    Args:
+        operators: Each with ``op_name``, and its tensors as ``inputs`` and ``outputs``.
+        ends: The tensors that are the model's outputs.
+
+    Returns:
+        ``XNNPACK``, ``XNNPACK; builtin: QUANTIZE, SOFTMAX`` or ``builtin``.
+    """
+    makers: dict[int, Mapping[str, Any]] = {}
+    for operator in operators:
+        for tensor in operator["outputs"]:
+            if operator["op_name"] == _DELEGATE or int(tensor) not in makers:
+                makers[int(tensor)] = operator
+    used: set[str] = set()
+    seen: set[int] = set()
+    waiting = [*ends]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor in seen or tensor not in makers:
+            continue
+        seen.add(tensor)
+        used.add(str(makers[tensor]["op_name"]))
+        waiting += [int(one) for one in makers[tensor]["inputs"]]
+    builtin = sorted(used - {_DELEGATE})
+    if _DELEGATE not in used:
+        return "builtin"
+    return f"XNNPACK; builtin: {', '.join(builtin)}" if builtin else "XNNPACK"
 
 
 def _runner(

@@ -76,7 +76,7 @@ def selftest(options: argparse.Namespace) -> int:
         else:
             from edgecnn_runner import text
 
-            write_result(text.selftest(outcome, session.runtime))
+            write_result(text.selftest(outcome, session))
     return 0
 
 
@@ -215,6 +215,7 @@ def _setting(session: Session) -> dict[str, Any]:
     return {
         "file": str(session.path),
         "runtime": session.runtime,
+        "kernels": session.kernels,
         "threads": session.threads,
         "model": session.contract.model,
         "variant": session.contract.variant,

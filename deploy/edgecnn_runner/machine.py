@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 __all__ = ["describe_machine", "peak_memory_bytes"]
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return JSON-ready facts: model, processor, cores, system, Python, numpy."""
+    """Return JSON-ready facts: model, processor, cores, system, Python, numpy.
+
+    A device whose Python has no numpy is a machine, too: None stands for it then.
+    """
     return {
         "model": _board(),
         "processor": _processor(),
@@ -22,7 +23,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "numpy": np.__version__,
+        "numpy": _numpy_version(),
     }
 
 
@@ -35,6 +36,14 @@ def peak_memory_bytes() -> int | None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in kibibytes, macOS in bytes (getrusage(2)).
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _numpy_version() -> str | None:
+    try:
+        import numpy as np
+    except ImportError:
+        return None
+    return np.__version__
 
 
 def _board() -> str | None:

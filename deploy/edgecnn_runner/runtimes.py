@@ -98,6 +98,9 @@ class Backend(Protocol):
     run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
     """The first input's array to the first output's; a fresh array each call."""
 
+    def kernels(self) -> str:
+        """Name the kernels that do the work, for example ``XNNPACK``; ``unknown`` if hidden."""
+
 
 def choose_runtime(model_format: str, wanted: str | None = None) -> str:
     """Return the runtime to use: the one asked for, or the best that is installed.

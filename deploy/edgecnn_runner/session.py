@@ -69,6 +69,7 @@ class Session:
         self._shape = (spec.height, spec.width, spec.channels)
         self._feed = make_feed(spec)
         self._run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = backend.run
+        self._kernels: Callable[[], str] = backend.kernels
         self._classes = len(contract.labels)
         self._score_of = _score_table(contract)
         self.load_ns = time.perf_counter_ns() - started_ns
@@ -129,6 +130,15 @@ class Session:
     def runtime(self) -> str:
         """The runtime's package and version, for example ``ai-edge-litert 2.3.0``."""
         return f"{RUNTIMES[self.runtime_name].package} {installed_version(self.runtime_name)}"
+
+    @property
+    def kernels(self) -> str:
+        """Whose kernels compute the answer, as the runtime tells once the model is loaded.
+
+        Scores depend on it: the same integer file differs a little between XNNPACK's and
+        TFLite's own. Looked up on each call.
+        """
+        return self._kernels()
 
     def classify(self, image: npt.NDArray[np.uint8]) -> tuple[int, float]:
         """Return the best class of one image and its probability; the fast path.
@@ -228,7 +238,7 @@ class Session:
 
     def close(self) -> None:
         """Free the model; the session cannot be used any more."""
-        self._run = _closed
+        self._run = self._kernels = _closed
 
     def __enter__(self) -> Session:
         return self
@@ -288,5 +298,5 @@ def _score_table(contract: Contract) -> list[float] | None:
     return table
 
 
-def _closed(_: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _closed(*_: object) -> Any:  # stands for what returns arrays and texts
     raise ValueError("the session is closed")

@@ -26,7 +26,7 @@ def classification(image: str, result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def selftest(outcome: SelfTest, runtime: str) -> str:
+def selftest(outcome: SelfTest, session: Session) -> str:
     """Return the lines of a self-test that went well."""
     difference = "not recorded for this variant"
     if outcome.worst_difference is not None:
@@ -34,7 +34,8 @@ def selftest(outcome: SelfTest, runtime: str) -> str:
     return _table(
         {
             "self-test": "passed",
-            "runtime": runtime,
+            "runtime": session.runtime,
+            "kernels": session.kernels,
             "classes": f"{outcome.images} of {outcome.images} images as expected",
             "preprocessing": f"{outcome.sources} of {outcome.sources} images byte for byte",
             "score difference": difference,
@@ -52,6 +53,7 @@ def bench(timing: Timing, session: Session, machine: Mapping[str, Any]) -> str:
             f"{machine['cores']} cores, Python {machine['python']}, numpy {machine['numpy']}",
             "model": f"{session.contract.model} {session.contract.variant}",
             "runtime": f"{session.runtime}, {_plural(session.threads, 'thread')}",
+            "kernels": session.kernels,
             "load": duration(timing.load_ns),
             "first": duration(timing.first_ns),
             "min": duration(summary["min_ns"]),

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgecnn_runner.backend_tflite import kernels_of
 from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ArtifactError, RuntimeTooOldError
 from edgecnn_runner.runtimes import Backend, choose_runtime, open_backend
+from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite, path_of
 
 
@@ -82,3 +84,33 @@ def test_an_ir_version_from_the_future_is_a_runtime_that_is_too_old() -> None:
     with pytest.raises(RuntimeTooOldError, match="IR version") as caught:
         open_backend("onnxruntime", b"\x08\x63" + data[2:], threads=1)
     assert caught.value.expected == "a newer version"
+
+
+def test_kernels_are_told_from_what_the_interpreter_planned() -> None:
+    taken = [
+        {"op_name": "QUANTIZE", "inputs": [0], "outputs": [1]},
+        {"op_name": "CONV_2D", "inputs": [1, 8], "outputs": [2]},
+        {"op_name": "SOFTMAX", "inputs": [2], "outputs": [3]},
+    ]
+    assert kernels_of(taken, [3]) == "builtin"
+    part = {"op_name": "DELEGATE", "inputs": [1, 8], "outputs": [2]}
+    assert kernels_of([*taken, part], [3]) == "XNNPACK; builtin: QUANTIZE, SOFTMAX"
+    whole = {"op_name": "DELEGATE", "inputs": [0, 8], "outputs": [3]}
+    assert kernels_of([*taken, whole], [3]) == "XNNPACK"
+    unused = {"op_name": "DELEGATE", "inputs": [0], "outputs": [7]}
+    assert kernels_of([*taken, unused], [3]) == "builtin"
+
+
+@needs_tflite
+def test_the_kernels_of_a_tflite_file() -> None:
+    with Session.open(path_of("rgb-int8.tflite")) as session:
+        # tflite-runtime 2.14's XNNPACK takes no such graph, and yet says that it was made.
+        assert session.kernels == "builtin" or session.kernels.startswith("XNNPACK; builtin: ")
+    with pytest.raises(ValueError, match="closed"):
+        _ = session.kernels
+
+
+@needs_onnx
+def test_the_kernels_of_an_onnx_file() -> None:
+    with Session.open(path_of("rgb-int8.onnx")) as session:
+        assert session.kernels == "CPUExecutionProvider"

@@ -138,7 +138,7 @@ def test_an_image_that_was_written_over_meanwhile_is_not_deleted(
     class WrittenOver(Classifier):
         """Somebody puts another image in the place of each while it is classified."""
 
-        def classify(self, image: Any, *, top: int = 1, reject_below: float = 0.0) -> Any:
+        def classify(self, image: Any, top: int = 1, reject_below: float = 0.0) -> Any:
             result = super().classify(image, top=top, reject_below=reject_below)
             other = image.with_suffix(".new")
             other.write_bytes(image.read_bytes())

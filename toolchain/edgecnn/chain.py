@@ -30,6 +30,7 @@ from edgecnn.workspace import Workspace
 if TYPE_CHECKING:
     from edgecnn.convert import ConvertResult
     from edgecnn.data import Dataset
+    from edgecnn.devices import DeviceOptions
     from edgecnn.verify import ParityReport
 
 __all__ = [
@@ -129,11 +130,12 @@ def verify(
     threads: int,
     out: Path | None,
     junit: Path | None,
+    device: DeviceOptions | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[ParityReport, Path]:
     """Verify a build, or one of its files.
 
-    Only a verification of every file, on every image, with the recipe's limits becomes the
+    Only a verification here of every file, on every image, with the recipe's limits becomes the
     build's own; any other is written beside it.
 
     Args:
@@ -144,6 +146,7 @@ def verify(
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
+        device: Where to run the files; None for here.
         progress: Shows images.
 
     Returns:
@@ -184,10 +187,11 @@ def verify(
             partial=partial,
             out=out,
             junit=junit,
+            device=device,
             progress=progress,
         )
     place = workspace if out is None else Workspace(out)
-    return report, place.path(place.PARTIAL_REPORT if partial else place.REPORT)
+    return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
 
 
 def build(

@@ -15,8 +15,11 @@
     ├── CheckError               30  doctor found something that has to be fixed
     ├── BuildInUseError          31  another process is at work in a build folder
     ├── BundleError              32  a bundle is not what was packaged
+    ├── SignatureError           33  a bundle is not signed with the key that is asked for
+    ├── DeviceError              34  a device cannot do what it is asked
     ├── PackageError             35  a bundle cannot be made of what is there
-    └── PrivacyClaimError        36  a bundle does not keep to what it claims
+    ├── PrivacyClaimError        36  a bundle does not keep to what it claims
+    └── DeviceConnectionError    37  a device cannot be reached, or was lost
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -50,6 +53,8 @@ __all__ = [
     "ContractError",
     "ConversionError",
     "DataError",
+    "DeviceConnectionError",
+    "DeviceError",
     "DownloadError",
     "EdgeError",
     "ImageError",
@@ -65,6 +70,7 @@ __all__ = [
     "RuntimeTooOldError",
     "ScoreError",
     "SelfTestError",
+    "SignatureError",
     "SourceError",
     "SourceModelError",
     "TrainingError",
@@ -167,3 +173,21 @@ class BuildInUseError(EdgeError):
     """Another process trains, converts or verifies in a build folder; nothing was changed."""
 
     exit_code = 31
+
+
+class SignatureError(EdgeError):
+    """A bundle is not signed with the key that is asked for."""
+
+    exit_code = 33
+
+
+class DeviceError(EdgeError):
+    """A device cannot do what it is asked: its processor, Python, C library, space or rights."""
+
+    exit_code = 34
+
+
+class DeviceConnectionError(EdgeError):
+    """A device cannot be reached, is not the one it should be, lets nobody in, or was lost."""
+
+    exit_code = 37

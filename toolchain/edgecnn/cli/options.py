@@ -11,10 +11,14 @@ import typer
 
 __all__ = [
     "DataOption",
+    "DeviceOption",
+    "IdentityOption",
     "InputRangeOption",
     "JsonOption",
+    "KnownHostsOption",
     "LabelsOption",
     "OutOption",
+    "PrefixOption",
     "QuietOption",
     "RecipeRun",
     "ThreadsOption",
@@ -64,6 +68,39 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="ADDRESS",
+        help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere. Default: "
+        "this machine.",
+    ),
+]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity",
+        metavar="FILE",
+        help="A private key for ssh://, besides the agent's. Default: those of ~/.ssh.",
+    ),
+]
+KnownHostsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--known-hosts",
+        metavar="FILE",
+        help="The host keys that are known. Default: ~/.ssh/known_hosts and the system's.",
+    ),
+]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="DIR",
+        help="A folder of the device that models are installed below. Default: /opt/edgecnn.",
     ),
 ]
 

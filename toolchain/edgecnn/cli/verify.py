@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from edgecnn.cli.options import DataOption, JsonOption, QuietOption, ThreadsOption
+from edgecnn.cli.options import (
+    DataOption,
+    DeviceOption,
+    IdentityOption,
+    JsonOption,
+    KnownHostsOption,
+    PrefixOption,
+    QuietOption,
+    ThreadsOption,
+)
 
 __all__ = ["verify"]
 
@@ -63,6 +72,10 @@ def verify(
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML."),
     ] = None,
+    device: DeviceOption = None,
+    prefix: PrefixOption = None,
+    identity: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -73,12 +86,16 @@ def verify(
     verdicts, as report-partial.html. Where it cannot be written, the verdicts are shown all the
     same, and a PASS exits 29.
 
+    With --device the files run there, by this machine's own runner, which is sent with them and
+    removed with them; the result is written beside the build's own, with the device's name.
+
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
     from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
+    from edgecnn.devices import choose_device
 
     report, page = chain.verify(
         target,
@@ -92,6 +109,7 @@ def verify(
         threads=threads,
         out=out,
         junit=junit,
+        device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
         progress=terminal_progress(quiet=quiet),
     )
     if json_output:

@@ -4,8 +4,8 @@
 and scipy, jinja2, Pillow and rich are imported only by what uses them.
 """
 
-from edgecnn.verify.report_files import read_report
+from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
 
-__all__ = ["ParityReport", "key", "read_report", "run"]
+__all__ = ["ParityReport", "key", "read_report", "report_names", "run"]

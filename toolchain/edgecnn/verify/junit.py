@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
 from edgecnn_runner.output import whole_file
@@ -56,6 +56,7 @@ def junit_xml(report: ParityReport) -> bytes:
             "name": _xml_text(f"edgecnn.verify.{report.model}"),
             "timestamp": report.created.removesuffix("Z"),
             "time": _seconds(sum(row.seconds or 0.0 for row in report.rows)),
+            **({"hostname": _xml_text(report.device)} if report.device != LOCAL else {}),
             **attributes,
         },
     )
@@ -96,7 +97,14 @@ def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None
 def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
-    return "\n".join([verdict_sentence(row, report), *lines])
+    return "\n".join([verdict_sentence(row, report), *lines, *_ran_with(row, report)])
+
+
+def _ran_with(row: ArtifactRow, report: ParityReport) -> list[str]:
+    if row.kernels is None:
+        return []
+    where = "" if report.device == LOCAL else f" on {report.device}"
+    return [f"Ran with {row.runtime}{where}; kernels: {row.kernels}"]
 
 
 def _seconds(duration: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -11,10 +13,27 @@ import numpy.typing as npt
 
 from edgecnn.errors import WorkspaceError
 from edgecnn.verify.report import render_report
-from edgecnn.verify.results import PARITY_SCHEMA, ParityReport
-from edgecnn.workspace import write_json, write_whole
+from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
+from edgecnn.workspace import Workspace, write_json, write_whole
 
-__all__ = ["read_report", "write_reports"]
+__all__ = ["read_report", "report_names", "write_reports"]
+
+
+def report_names(*, partial: bool, device: str) -> tuple[str, str]:
+    """Return what the JSON and the page of a verification are called.
+
+    Args:
+        partial: Whether it was of some files or images, or with other limits.
+        device: Where the artifacts ran; ``local`` for here.
+    """
+    if device != LOCAL:
+        # A command that was cleaned of what no file name should have is told from others so.
+        tag = hashlib.sha256(device.encode()).hexdigest()[:6]
+        name = re.sub(r"[^A-Za-z0-9.@_]+", "-", device)[:60].strip("-.")
+        return f"parity-on-{name}-{tag}.json", f"report-on-{name}-{tag}.html"
+    if partial:
+        return Workspace.PARTIAL_PARITY, Workspace.PARTIAL_REPORT
+    return Workspace.PARITY, Workspace.REPORT
 
 
 def write_reports(

@@ -18,6 +18,7 @@ from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
 
 __all__ = [
+    "LOCAL",
     "PARITY_SCHEMA",
     "ArtifactRow",
     "Evaluated",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 PARITY_SCHEMA: Final = 1
+
+LOCAL: Final = "local"
+"""How a report calls the machine that verified, where nothing else ran the artifacts."""
 
 RowVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "ERROR", "NOT MADE"]
 
@@ -66,6 +70,8 @@ class ArtifactRow:
         bytes: File size; None where there is no readable file.
         sha256: Digest of the file; None where there is no readable file.
         runtime: What ran it, with version; None if nothing did.
+        kernels: Whose kernels computed the scores; None if nothing did, or an earlier version of
+            edgecnn did not ask.
         metrics: The comparison; None if it did not come to one.
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
@@ -81,6 +87,7 @@ class ArtifactRow:
     bytes: int | None = None
     sha256: str | None = None
     runtime: str | None = None
+    kernels: str | None = None
     metrics: Metrics | None = None
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
@@ -154,9 +161,10 @@ class ParityReport:
         evaluated: Images and reference.
         limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, percent.
         rows: One per artifact asked for, also those that did not run or were not made.
-        machine: See ``edgecnn_runner.machine.describe_machine``.
+        machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
+        device: Its address; ``local`` for the machine that verified.
         write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
     """
@@ -169,6 +177,7 @@ class ParityReport:
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
     created: str
+    device: str = LOCAL
     write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
 

@@ -5,35 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from edgecnn.data import Dataset
-from edgecnn.errors import ArtifactError, EdgeError, UsageError, WorkspaceError
+from edgecnn.devices import DeviceOptions
+from edgecnn.errors import EdgeError, UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
-from edgecnn.reference import Reference, check_scores, images_digest, read_reference
+from edgecnn.reference import images_digest, read_reference
 from edgecnn.staging import staging
-from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.environment import created, versions
-from edgecnn.verify.evaluation import Evaluation, choose_evaluation
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts
+from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.junit import write_junit
-from edgecnn.verify.measure import measure
-from edgecnn.verify.metrics import Metrics
-from edgecnn.verify.needed import images_needed
-from edgecnn.verify.plan import Planned, plan
-from edgecnn.verify.report_files import write_reports
-from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport, RowError
-from edgecnn.verify.statistics import mcnemar_p
+from edgecnn.verify.plan import plan
+from edgecnn.verify.report_files import report_names, write_reports
+from edgecnn.verify.results import Evaluated, ParityReport, RowError
+from edgecnn.verify.rows import digest_of, judged_row
+from edgecnn.verify.scoring import scorer_on
 from edgecnn.workspace import Workspace, canonical_digest, file_digest
-from edgecnn_runner.container import read_container
-from edgecnn_runner.machine import describe_machine
-from edgecnn_runner.quiet import without_native_chatter
 from edgecnn_runner.runtimes import RUNTIMES, installed_version
-from edgecnn_runner.session import Session
 
 __all__ = ["key", "run"]
 
@@ -74,7 +66,7 @@ def key(
             "edgecnn": versions()["edgecnn"],
             "rows": [[one.variant, one.file, one.reason] for one in planned],
             # In order and without their paths, so that a build can be moved.
-            "files": [_digest_of(path) for path in files],
+            "files": [digest_of(path) for path in files],
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
             "dataset": dataset.digest(),
@@ -97,6 +89,7 @@ def run(
     partial: bool = False,
     out: Path | None = None,
     junit: Path | None = None,
+    device: DeviceOptions | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -105,6 +98,7 @@ def run(
     the stage is recorded in the manifest, whatever the verdict. A partial verification (of some
     files, some images, or with other limits than the recipe's) is written beside, as
     ``parity-partial.json`` and ``report-partial.html``: it must not stand in for the whole one.
+    Nor does one on a device, whose files have its name in theirs.
 
     Args:
         workspace: Holds ``reference.npz`` and, unless paths say otherwise, the artifacts.
@@ -119,6 +113,7 @@ def run(
         out: Folder for the reports in place of the workspace, which is then left as it is; made
             if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
+        device: Where artifacts run; None for this process.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -130,6 +125,8 @@ def run(
         DataError: If the data set is not the reference's.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
+        DeviceConnectionError: If the device cannot be reached in the beginning; one that is lost
+            later is the error of a row.
     """
     if out is not None and Workspace(out).is_build():
         raise UsageError(
@@ -141,7 +138,7 @@ def run(
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
-    reference_digest = _digest_of(reference_path)
+    reference_digest = digest_of(reference_path)
     if recorded.get(workspace.REFERENCE, reference_digest) != reference_digest:
         raise WorkspaceError(
             f"{reference_path} is not what this build wrote",
@@ -152,10 +149,20 @@ def run(
     reference = read_reference(reference_path)
     evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
     rows = []
-    for one in planned:
-        begin = time.perf_counter()
-        row = _row(one, recorded, reference, evaluation, limits, threads=threads, progress=progress)
-        rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
+    with scorer_on(device) as scorer:
+        for one in planned:
+            begin = time.perf_counter()
+            row = judged_row(
+                one,
+                recorded,
+                reference,
+                evaluation,
+                limits,
+                threads=threads,
+                scorer=scorer,
+                progress=progress,
+            )
+            rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
     report = ParityReport(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
@@ -170,7 +177,8 @@ def run(
         ),
         limits=limits.model_dump(),
         rows=tuple(rows),
-        machine=describe_machine(),
+        machine=scorer.machine(),
+        device=scorer.device,
         versions=versions(),
         created=created(),
     )
@@ -185,8 +193,7 @@ def run(
     def write_own() -> None:
         place = workspace if out is None else Workspace(out)
         place.create()
-        parity = place.PARTIAL_PARITY if partial else place.PARITY
-        page = place.PARTIAL_REPORT if partial else place.REPORT
+        parity, page = report_names(partial=partial, device=report.device)
         pixels = evaluation.images.pixels
         if out is not None or not workspace.is_build():
             # Somebody's folder, which no lock of ours covers: nothing but the two files is touched.
@@ -195,7 +202,7 @@ def run(
         with staging(place) as staged:
             write_reports(staged.path(parity), staged.path(page), report, pixels)
             with staged.placed():
-                if not partial:
+                if parity == Workspace.PARITY:
                     again = key(
                         workspace,
                         dataset,
@@ -214,83 +221,6 @@ def run(
     if problems:
         return dataclasses.replace(report, write_error=RowError.of(problems[0]))
     return report
-
-
-def _row(
-    planned: Planned,
-    recorded: Mapping[str, str],
-    reference: Reference,
-    evaluation: Evaluation,
-    limits: Limits,
-    *,
-    threads: int,
-    progress: Progress,
-) -> ArtifactRow:
-    path = planned.path
-    if path is None:
-        return ArtifactRow(variant=planned.variant, file=None, reason=planned.reason)
-    variant, runtime = planned.variant, None
-    try:
-        # What a file's contract says of itself decides which checks it gets, so the file has to be
-        # the one that was converted here.
-        wanted = recorded.get(planned.file or "")
-        digest = _digest_of(path)
-        if wanted is not None and digest is not None and digest != wanted:
-            read_container(path)  # a damaged file says so itself
-            raise ArtifactError(
-                f"{path} is not the file that was converted into this build",
-                observed=f"sha256 {digest}",
-                expected=f"sha256 {wanted}",
-                remedy="convert again: edgecnn convert SOURCE",
-            )
-        contract = check_artifact(path, reference, evaluation.test)
-        variant = contract.variant
-        with without_native_chatter():
-            session = Session.open(path, threads=threads)
-        with session:
-            runtime = session.runtime
-            metrics = _compare(session, evaluation, f"verify {variant}", path.name, progress)
-    except EdgeError as error:
-        return ArtifactRow(
-            variant=variant,
-            file=planned.file,
-            bytes=path.stat().st_size if path.is_file() else None,
-            sha256=_digest_of(path),
-            runtime=runtime,
-            error=RowError.of(error),
-        )
-    counts = Counts.of(metrics)
-    judgement = judge(counts, limits)
-    undecided = judgement.verdict == "INCONCLUSIVE"
-    return ArtifactRow(
-        variant=variant,
-        file=planned.file,
-        bytes=path.stat().st_size,
-        sha256=file_digest(path),
-        runtime=runtime,
-        metrics=metrics,
-        mcnemar_p=mcnemar_p(metrics.lost, metrics.gained),
-        judgement=judgement,
-        needed=images_needed(counts, limits, judgement) if undecided else None,
-    )
-
-
-def _digest_of(path: Path) -> str | None:
-    """Return a file's SHA-256; None where there is no file that can be read."""
-    try:
-        return file_digest(path)
-    except OSError:
-        return None
-
-
-def _compare(
-    session: Session, evaluation: Evaluation, task_name: str, name: str, progress: Progress
-) -> Metrics:
-    images = evaluation.images
-    with progress.task(task_name, len(images)) as task:
-        scores = session.predict(images.pixels, advance=task.advance)
-    check_scores(scores, model=name)
-    return measure(evaluation.scores, scores, images.labels, images.ids)
 
 
 def _model_name(workspace: Workspace) -> str:

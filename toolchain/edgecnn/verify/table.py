@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
+from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.wording import needed_sentence, points, size_text
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ def render_table(report: ParityReport) -> Table:
     for row in rows:
         if row.note:
             about.setdefault(row.note, []).append(row.variant)
+    if report.device != LOCAL:
+        for one in report.rows:
+            if one.kernels:
+                ran = f"by {one.runtime}, kernels {one.kernels}"
+                about.setdefault(ran, []).append(one.variant)
     notes = "\n".join(f"{', '.join(variants)}: {note}" for note, variants in about.items())
     judged = [row for row in rows if row.reference_accuracy]
     title = (
@@ -81,12 +86,16 @@ def render_table(report: ParityReport) -> Table:
         if judged
         else None
     )
+    if report.device != LOCAL:
+        facts = (report.machine.get(key) for key in ("model", "processor", "architecture"))
+        about_it = ", ".join(dict.fromkeys(str(fact) for fact in facts if fact))
+        title = "\n".join(part for part in (f"on {report.device} ({about_it})", title) if part)
     table = Table(
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
         header_style="bold",
-        title=title,
+        title=None if title is None else Text(title),
         title_justify="left",
         title_style="",
         caption=Text(notes) if notes else None,

@@ -1,0 +1,80 @@
+"""``edgecnn deploy``: install a bundle on a device; it tests itself there, or is taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecnn.cli.options import (
+    IdentityOption,
+    JsonOption,
+    KnownHostsOption,
+    PrefixOption,
+    QuietOption,
+)
+
+__all__ = ["deploy"]
+
+
+def deploy(
+    bundle: Annotated[
+        Path,
+        typer.Argument(metavar="BUNDLE", help="A .tar.gz of edgecnn package, or its folder."),
+    ],
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere.",
+        ),
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="A public key that the bundle must be signed with; pinned on the device, too.",
+        ),
+    ] = None,
+    prefix: PrefixOption = None,
+    identity: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Copy a bundle to a device, install it, and let it test itself there.
+
+    The bundle is checked before anything is sent, the device before anything is copied. If the
+    self-test fails, what was active before is active again. Without --prefix it needs root on the
+    device, or sudo without a password. The device's host key has to be known: connect once with
+    ssh.
+
+    Example: edgecnn deploy resnet8-1.0-pi-arm64-cp311.tar.gz ssh://pi@raspberrypi.local
+    """
+    from edgecnn import deploy as stage
+    from edgecnn.cli.device_tables import print_deployed
+    from edgecnn.cli.progress import terminal_progress
+    from edgecnn.cli.render import out_console, print_json
+    from edgecnn.devices import choose_device
+    from edgecnn.errors import UsageError
+
+    device = choose_device(address, identity=identity, known_hosts=known_hosts, prefix=prefix)
+    if device is None:
+        raise UsageError(
+            "deploy is for another machine",
+            observed=address,
+            expected="ssh://USER@HOST[:PORT] or cmd:COMMAND",
+            remedy="on this machine, unpack the bundle and run its install.sh",
+        )
+    result = stage.run(
+        bundle,
+        device,
+        key=key,
+        progress=terminal_progress(quiet=quiet),
+    )
+    if json_output:
+        print_json(result.to_dict())
+    else:
+        print_deployed(out_console(), result)

@@ -1,0 +1,74 @@
+"""Scores many images with one model file, as ``edgecnn verify`` does on the workstation."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.devices.on_device.libraries import has_own, installed, use_installed
+from edgecnn_runner.errors import RuntimeMissingError
+
+__all__ = ["run"]
+
+_EVERY_S: Final = 0.2
+
+
+def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
+    """Run every image through the runner's own session.
+
+    Args:
+        call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
+            ``modules`` (what runs that format), ``threads``, ``shape`` of the images and
+            ``prefixes``. In memory: ``images``, uint8.
+
+    Returns:
+        The last frame: ``done``, the facts, and the scores as float32, little-endian.
+
+    Raises:
+        EdgeError: See ``edgecnn_runner.session.Session``.
+    """
+    asked = call.parameters
+    libraries = "the device's own Python"
+    if not has_own(asked["modules"]):
+        found = use_installed(asked["modules"], asked["prefixes"])
+        if found is None:
+            raise _no_runtime(asked)
+        libraries = found
+    import numpy as np
+
+    from edgecnn_runner.machine import describe_machine
+    from edgecnn_runner.session import Session
+
+    path = Path(call.folder) / asked["model"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    # They stay in memory: no image is written anywhere on the device.
+    images = np.frombuffer(call.memory["images"], np.uint8).reshape(asked["shape"])
+    done, told = 0, time.monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal done, told
+        done += count
+        if time.monotonic() - told >= _EVERY_S:
+            call.send("progress", {"done": done})
+            told = time.monotonic()
+
+    with Session.open(path, threads=asked["threads"]) as session:
+        call.send("phase", {"runtime": session.runtime, "kernels": session.kernels})
+        scores = session.predict(images, advance=advance)
+    facts = {"libraries": libraries, "machine": describe_machine(), "model_sha256": digest}
+    return "done", facts, [np.ascontiguousarray(scores, "<f4").tobytes()]
+
+
+def _no_runtime(asked: Mapping[str, Any]) -> RuntimeMissingError:
+    models = [f"{one['model']} in {one['prefix']}" for one in installed(asked["prefixes"])]
+    return RuntimeMissingError(
+        f"the device has no runtime for {asked['format']} files",
+        observed=f"neither in its Python {platform.python_version()} nor in an installed bundle "
+        f"({', '.join(models) or 'there is none'})",
+        expected=f"one of {', '.join(asked['modules'])}, with numpy",
+        remedy="install a bundle with it there: edgecnn deploy BUNDLE ADDRESS",
+    )

@@ -1,0 +1,41 @@
+"""The code that is sent to a device: the very runner and installer that this workstation has."""
+
+from __future__ import annotations
+
+import functools
+import io
+import zipfile
+from importlib import resources
+from typing import Final
+
+__all__ = ["bootstrap", "code_zip"]
+
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+
+
+@functools.cache
+def bootstrap() -> bytes:
+    """Return the first program; see there."""
+    return (resources.files("edgecnn.devices.on_device") / "bootstrap.py").read_bytes()
+
+
+@functools.cache
+def code_zip() -> bytes:
+    """Return the modules that the tasks import, as a ZIP that goes on ``sys.path``."""
+    packages = {
+        "edgecnn_runner": "edgecnn_runner",
+        "edgecnn_installer": "edgecnn_installer",
+        "edgecnn/devices/on_device": "edgecnn.devices.on_device",
+    }
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        # The toolchain's own packages would import what a device does not have.
+        for empty in ("edgecnn/__init__.py", "edgecnn/devices/__init__.py"):
+            archive.writestr(zipfile.ZipInfo(empty, _DATE), b"")
+        for folder, package in packages.items():
+            for file in sorted(resources.files(package).iterdir(), key=lambda one: one.name):
+                if file.name.endswith(".py"):
+                    entry = zipfile.ZipInfo(f"{folder}/{file.name}", _DATE)
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, file.read_bytes())
+    return data.getvalue()

@@ -1,0 +1,229 @@
+"""Where artifacts run: in this process, or on a device; through the runner's session in both."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.devices import DeviceOptions, open_device
+from edgecnn.devices.ask import Task, ask
+from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
+from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.types import Device
+from edgecnn.errors import ArtifactError, DeviceError
+from edgecnn.verify.results import LOCAL
+from edgecnn_runner.contract import Contract
+from edgecnn_runner.machine import describe_machine
+from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.session import Session
+
+__all__ = ["DeviceScorer", "LocalScorer", "Ran", "Scorer", "scorer_on"]
+
+_OWN: Final = "its own Python"
+
+
+@dataclass
+class Ran:
+    """What ran an artifact; known as soon as it is loaded, and None before."""
+
+    runtime: str | None = None
+    kernels: str | None = None
+
+
+class Scorer(Protocol):
+    """Something that runs artifacts on images."""
+
+    device: str
+    """Its address, or ``local``."""
+
+    def machine(self) -> Mapping[str, Any]:
+        """Describe the machine that it runs them on."""
+
+    def score(
+        self,
+        path: Path,
+        contract: Contract,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        threads: int,
+        ran: Ran,
+        advance: Callable[[int], None],
+    ) -> npt.NDArray[np.float32]:
+        """Return the probabilities of images, one inference each.
+
+        Args:
+            path: The artifact.
+            contract: Its contract.
+            pixels: Shape (n, height, width, channels), uint8.
+            threads: Threads of the runtime.
+            ran: Is told what runs it.
+            advance: Is told how many images were done since the last time.
+
+        Returns:
+            float32, shape (n, classes).
+
+        Raises:
+            EdgeError: See ``edgecnn_runner.session.Session`` and ``edgecnn.devices.ask``.
+        """
+
+
+@contextlib.contextmanager
+def scorer_on(options: DeviceOptions | None) -> Iterator[Scorer]:
+    """Give what runs artifacts here, or on a device, which is asked first what it is.
+
+    Args:
+        options: The device; None for this process.
+
+    Yields:
+        The scorer.
+
+    Raises:
+        DeviceConnectionError: If the device cannot be reached.
+    """
+    if options is None:
+        yield LocalScorer()
+        return
+    with open_device(options) as device:
+        facts = look(device, prefix=options.prefix)
+        yield DeviceScorer(device, facts, prefixes=[*facts.rooms])
+
+
+class LocalScorer:
+    """Runs artifacts in this process; see ``Scorer``."""
+
+    device = LOCAL
+
+    def machine(self) -> Mapping[str, Any]:
+        """See ``Scorer``."""
+        return describe_machine()
+
+    def score(
+        self,
+        path: Path,
+        contract: Contract,  # noqa: ARG002 - the session reads it from the file
+        pixels: npt.NDArray[np.uint8],
+        *,
+        threads: int,
+        ran: Ran,
+        advance: Callable[[int], None],
+    ) -> npt.NDArray[np.float32]:
+        """See ``Scorer``."""
+        with without_native_chatter():
+            session = Session.open(path, threads=threads)
+        with session:
+            ran.runtime, ran.kernels = session.runtime, session.kernels
+            return session.predict(pixels, advance=advance)
+
+
+class DeviceScorer:
+    """Runs artifacts on a device; see ``Scorer``.
+
+    The artifact, the images and the runner of this workstation go there with each artifact, and
+    are gone with it; images stay in memory there.
+
+    Args:
+        device: Where.
+        facts: What it is.
+        prefixes: Folders of it that models are installed below: a Python that has no runtime of
+            its own gets the libraries of an installed bundle.
+    """
+
+    def __init__(self, device: Device, facts: DeviceFacts, prefixes: list[str]) -> None:
+        self.device = device.name
+        self._device, self._facts, self._prefixes = device, facts, prefixes
+        self._machine: Mapping[str, Any] = facts.machine
+
+    def machine(self) -> Mapping[str, Any]:
+        """See ``Scorer``; with the numpy that really ran, once something has."""
+        return self._machine
+
+    def score(
+        self,
+        path: Path,
+        contract: Contract,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        threads: int,
+        ran: Ran,
+        advance: Callable[[int], None],
+    ) -> npt.NDArray[np.float32]:
+        """See ``Scorer``."""
+        data, model_format = path.read_bytes(), contract.variant.partition("-")[0]
+        shape = (len(pixels), len(contract.labels))
+        fitting = [name for name, info in RUNTIMES.items() if info.model_format == model_format]
+        task = Task(
+            name="predict",
+            parameters={
+                "model": path.name,
+                "format": model_format,
+                "modules": [RUNTIMES[name].module for name in fitting],
+                "threads": threads,
+                "shape": list(pixels.shape),
+                "prefixes": self._prefixes,
+            },
+            blobs=[
+                Blob(name=path.name, data=data),
+                Blob(name="images", data=_bytes_of(pixels), memory=True),
+            ],
+            largest_reply=4 * shape[0] * shape[1],
+            python=self._python(fitting),
+        )
+        done = 0
+
+        def heard(frame: Frame) -> None:
+            nonlocal done
+            if frame.kind == "phase":
+                ran.runtime, ran.kernels = (
+                    str(plain(frame.values.get(key, "unknown"))) for key in ("runtime", "kernels")
+                )
+                return
+            now = frame.values.get("done")
+            # Never backwards, nor beyond the end, whatever the device says.
+            if type(now) is int and done < now <= len(pixels):
+                advance(now - done)
+                done = now
+
+        last = ask(self._device, task, heard=heard)
+        advance(len(pixels) - done)
+        return self._checked(last, path, shape)
+
+    def _python(self, fitting: list[str]) -> str:
+        """Choose the Python that has a runtime: the usual one, or that of an installed bundle."""
+        found = [one for name in fitting for one in self._facts.runtimes[name].found]
+        if not found or any(one.place == _OWN for one in found):
+            return "python3"
+        python = found[0].python
+        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
+
+    def _checked(self, last: Frame, path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if last.values.get("model_sha256") != digest:
+            raise ArtifactError(
+                f"{self.device} did not run the file that was sent",
+                observed=f"sha256 {plain(last.values.get('model_sha256'))}",
+                expected=f"sha256 {digest}",
+                remedy="try again; if it stays, the device's memory or disk is at fault",
+            )
+        sizes = [len(blob) for blob in last.blobs]
+        if sizes != [4 * shape[0] * shape[1]] or not isinstance(last.values.get("machine"), dict):
+            raise DeviceError(
+                f"{self.device} sends scores that do not fit",
+                observed=f"bytes: {sizes}",
+                expected=f"{shape[0]} times {shape[1]} scores of 4 bytes",
+                remedy="try again; if it stays, please report it in the project's issue tracker",
+            )
+        self._machine = machine_facts(last.values["machine"])
+        return np.frombuffer(last.blobs[0], "<f4").reshape(shape).astype(np.float32)
+
+
+def _bytes_of(pixels: npt.NDArray[np.uint8]) -> memoryview:
+    return np.ascontiguousarray(pixels).data.cast("B")
