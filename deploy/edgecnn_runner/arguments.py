@@ -63,8 +63,13 @@ def with_ranges_joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of a command line.
+
+    Args:
+        arguments: What it is to parse. If a command stands first, it knows that command alone,
+            since making the others' takes longer than to classify an image; else all of them.
+    """
     parser = _Parser(
         prog="edgecnn-run",
         allow_abbrev=False,
@@ -74,13 +79,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgecnn-run {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_classify(commands)
-    _add_watch(commands)
-    _add_camera(commands)
-    _add_selftest(commands)
-    _add_bench(commands)
-    _add_info(commands)
-    _add_predict(commands)
+    adders = {
+        "classify": _add_classify,
+        "watch": _add_watch,
+        "camera": _add_camera,
+        "selftest": _add_selftest,
+        "bench": _add_bench,
+        "info": _add_info,
+        "predict": _add_predict,
+    }
+    named = arguments[0] if arguments and arguments[0] in adders else None
+    for name, add in adders.items():
+        if named in (None, name):
+            add(commands)
     return parser
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn_runner.errors import ArtifactError, EdgeError
 from edgecnn_runner.onnx_weights import check_weights_inside
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
 from edgecnn_runner.telemetry import no_telemetry
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["OnnxBackend"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.errors import ArtifactError, EdgeError
 from edgecnn_runner.quiet import quiet_while_alone
@@ -20,6 +19,9 @@ from edgecnn_runner.runtimes import (
     one_line,
     too_old,
 )
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["TfliteBackend", "kernels_of"]
 

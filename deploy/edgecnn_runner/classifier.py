@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.errors import ImageError
 from edgecnn_runner.postprocess import decide, rank
 from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["UNKNOWN", "Classifier", "Result", "Score"]
 

@@ -11,9 +11,7 @@ import contextlib
 import io
 import itertools
 import os
-import shlex
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -68,6 +66,8 @@ def main(arguments: Sequence[str] | None = None, *, model: str | None = None) ->
     except BrokenPipeError:  # `edgecnn-run ... | head`
         return 141
     except Exception as error:  # noqa: BLE001 - the last resort: anything here is a bug of ours
+        import traceback
+
         write_message("".join(traceback.format_exception(error)))
         write_message(
             f"\nThis is a bug in edgecnn-runner {__version__}, not a mistake of yours.\n"
@@ -101,11 +101,16 @@ def _allowed(options: argparse.Namespace) -> Allowed:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     try:
-        options, unknown = make_parser().parse_known_args(with_ranges_joined(arguments))
+        joined = with_ranges_joined(arguments)
+        options, unknown = make_parser(joined).parse_known_args(joined)
         if unknown:  # parse_args would show the usage of all commands
+            import shlex
+
             options.parser.error(f"unrecognized arguments: {shlex.join(unknown)}")
         return options
     except BadArgumentsError as error:
+        import shlex
+
         usage = " ".join(error.parser.format_usage().split()).removeprefix("usage: ")
         raise UsageError(
             str(error),

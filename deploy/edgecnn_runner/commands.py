@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgecnn_runner import text
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ImageError, RuntimeMissingError
@@ -18,6 +16,9 @@ from edgecnn_runner.files import regular_size
 from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
 from edgecnn_runner.streams import write_message, write_result
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["bench", "classify", "info", "open_classifier", "predict", "selftest"]
 
@@ -46,6 +47,8 @@ def classify(options: argparse.Namespace) -> int:
                 continue
             rows.append({"image": image, **result.to_dict()})
             if not options.json:
+                from edgecnn_runner import text
+
                 write_result(text.classification(image, result))
     if options.json:
         _write_json(rows)
@@ -71,6 +74,8 @@ def selftest(options: argparse.Namespace) -> int:
         if options.json:
             _write_json({**outcome.to_dict(), **_setting(session)})
         else:
+            from edgecnn_runner import text
+
             write_result(text.selftest(outcome, session))
     return 0
 
@@ -99,6 +104,8 @@ def bench(options: argparse.Namespace) -> int:
                 }
             )
         else:
+            from edgecnn_runner import text
+
             write_result(text.bench(timing, session, machine))
     return 0
 
@@ -132,6 +139,8 @@ def info(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(facts)
     else:
+        from edgecnn_runner import text
+
         write_result(text.info(facts, contract))
     return 0
 

@@ -15,25 +15,18 @@ therefore refused here, with an error, and not by a native crash later.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from edgecnn_runner import container_onnx, container_tflite
-from edgecnn_runner.container_onnx import ONNX_CONTRACT_KEY, ONNX_DIGEST_KEY
-from edgecnn_runner.container_tflite import CONTRACT_ENTRY, LABELS_ENTRY
 from edgecnn_runner.contract import Contract, parse_contract
 from edgecnn_runner.errors import ArtifactError, ContractError
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.remedies import COPY_AGAIN, remedy_for_reading
 
 __all__ = [
-    "CONTRACT_ENTRY",
-    "LABELS_ENTRY",
-    "ONNX_CONTRACT_KEY",
-    "ONNX_DIGEST_KEY",
     "Container",
     "append_contract",
+    "looks_like_tflite",
     "read_container",
     "split_container",
 ]
@@ -41,8 +34,7 @@ __all__ = [
 _MAX_FILE_BYTES: Final = 2 << 30  # neither flatbuffers nor protobuf go beyond 2 GiB
 
 
-@dataclass(frozen=True, kw_only=True)
-class Container:
+class Container(NamedTuple):
     """A model file taken apart.
 
     Attributes:
@@ -119,18 +111,7 @@ def split_container(data: bytes, *, name: str) -> Container:
             expected="a TFLite or ONNX model",
             remedy=COPY_AGAIN,
         )
-    if container_tflite.looks_like_tflite(data):
-        model_format, (payload_size, text) = "tflite", container_tflite.split(data, name=name)
-    elif container_onnx.looks_like_onnx(data):
-        model_format, (payload_size, text) = "onnx", container_onnx.split(data, name=name)
-    else:
-        raise ArtifactError(
-            f"{name} is neither a TFLite nor an ONNX file",
-            observed=f"{len(data)} bytes beginning {data[:8].hex(' ')}",
-            expected="TFLite (identifier TFL3) or ONNX (a ModelProto)",
-            remedy="name a .tflite or .onnx file; other models are converted first, on the "
-            "workstation: edgecnn convert SOURCE",
-        )
+    model_format, payload_size, text = _taken_apart(data, name)
     contract = None
     if text is not None:
         contract = parse_contract(text)
@@ -143,6 +124,31 @@ def split_container(data: bytes, *, name: str) -> Container:
                 remedy=COPY_AGAIN,
             )
     return Container(format=model_format, data=data, payload_size=payload_size, contract=contract)
+
+
+def looks_like_tflite(data: bytes) -> bool:
+    """Tell a TFLite file by its identifier."""
+    return data[4:8] == b"TFL3"
+
+
+def _taken_apart(data: bytes, name: str) -> tuple[str, int, bytes | None]:
+    """Return the format, the size of the payload, and the contract's text if there is one."""
+    # Each format's own reading only where it is needed: a start has no time for both.
+    if looks_like_tflite(data):
+        from edgecnn_runner import container_tflite
+
+        return "tflite", *container_tflite.split(data, name=name)
+    from edgecnn_runner import container_onnx
+
+    if container_onnx.looks_like_onnx(data):
+        return "onnx", *container_onnx.split(data, name=name)
+    raise ArtifactError(
+        f"{name} is neither a TFLite nor an ONNX file",
+        observed=f"{len(data)} bytes beginning {data[:8].hex(' ')}",
+        expected="TFLite (identifier TFL3) or ONNX (a ModelProto)",
+        remedy="name a .tflite or .onnx file; other models are converted first, on the "
+        "workstation: edgecnn convert SOURCE",
+    )
 
 
 def append_contract(payload: bytes, contract: Contract, *, model_format: str) -> bytes:
@@ -168,5 +174,9 @@ def append_contract(payload: bytes, contract: Contract, *, model_format: str) ->
             remedy="make the contract from the payload it is appended to",
         )
     if model_format == "onnx":
+        from edgecnn_runner import container_onnx
+
         return container_onnx.append(payload, contract.to_json())
+    from edgecnn_runner import container_tflite
+
     return container_tflite.append(payload, contract)

@@ -10,7 +10,7 @@ from edgecnn_runner.contract import MAX_CONTRACT_BYTES, Contract
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import COPY_AGAIN
 
-__all__ = ["CONTRACT_ENTRY", "LABELS_ENTRY", "append", "looks_like_tflite", "split"]
+__all__ = ["CONTRACT_ENTRY", "LABELS_ENTRY", "append", "split"]
 
 CONTRACT_ENTRY: Final = "edgecnn/contract.json"
 LABELS_ENTRY: Final = "labels.txt"
@@ -18,11 +18,6 @@ LABELS_ENTRY: Final = "labels.txt"
 _ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _DIRECTORY_END: Final = b"PK\x05\x06"
 _MAX_DIRECTORY_END: Final = 65557  # 22 bytes and the longest comment
-
-
-def looks_like_tflite(data: bytes) -> bool:
-    """Tell a TFLite file by its identifier."""
-    return data[4:8] == b"TFL3"
 
 
 def append(payload: bytes, contract: Contract) -> bytes:

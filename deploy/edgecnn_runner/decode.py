@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from edgecnn_runner.errors import ImageError
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.remedies import remedy_for_reading
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["MAX_PIXELS", "read_image"]
 
@@ -22,10 +25,13 @@ MAX_PIXELS: Final = 50_000_000
 phones that make larger photos (108 megapixels), and those have to be scaled down first."""
 
 _BAND_PIXELS: Final = 1 << 18  # converted at a time: a few megabytes
+_JPEG: Final = b"\xff\xd8\xff"
 _COMMON: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # what Pillow knows from the start
 # Pillow reads these by starting another program, or only as placeholders.
 _NEVER: Final = frozenset({"EPS", "WMF", "FPX", "MIC", "BUFR", "GRIB", "HDF5", "MPEG"})
 _ORIENTATION: Final = 0x0112  # Exif 2.32, section 4.6.5
+# Where Pillow finds an orientation: Exif, Exif as PNG files of old have it, and XMP.
+_METADATA: Final = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -107,6 +113,13 @@ def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
 
 
 def _open(data: bytes) -> Image.Image:
+    if data.startswith(_JPEG):
+        from PIL import JpegImagePlugin
+
+        # What Image.open does once it has loaded the plugins of four other formats, which takes
+        # longer than to read most photos.
+        with contextlib.suppress(SyntaxError):  # its word for "no JPEG"
+            return JpegImagePlugin.jpeg_factory(io.BytesIO(data))
     # The common formats first: knowing all of them takes Pillow longer than reading most images.
     try:
         return Image.open(io.BytesIO(data), formats=_COMMON)
@@ -132,8 +145,10 @@ def _too_large(name: str, observed: str) -> ImageError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    if image.format == "TIFF":
-        return image  # Pillow has turned it while loading
+    # TIFF files Pillow has turned while loading. Of others without metadata it would say the same,
+    # after loading all that it needs to read some.
+    if image.format == "TIFF" or not any(key in image.info for key in _METADATA):
+        return image
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - damaged metadata raises anything; the pixels are fine

@@ -7,17 +7,19 @@ arithmetic instruction does too, it is not used, since a gather costs more than 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.contract import InputSpec
 from edgecnn_runner.quantize import input_table
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 __all__ = ["Feed", "make_feed"]
 
-Feed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]
+Feed: TypeAlias = "Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]"
 """An image (height, width, channels) to a batch of one as the model wants it."""
 
 

@@ -22,9 +22,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from edgecnn_runner.errors import PrivacyError
 
@@ -47,8 +46,7 @@ _PROGRAMS: Final = frozenset(
 _TRIAL: Final = ("-P", "-m", "edgecnn_runner.probe")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Allowed:
+class Allowed(NamedTuple):
     """What one command may do beyond reading.
 
     Attributes:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.contract import OutputSpec
 from edgecnn_runner.errors import ScoreError
 from edgecnn_runner.quantize import dequantize
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["check_finite", "decide", "probabilities", "rank", "softmax"]
 

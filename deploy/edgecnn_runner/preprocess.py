@@ -21,10 +21,14 @@ An image that has the model's size comes out as it is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.errors import ImageError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["prepare"]
 

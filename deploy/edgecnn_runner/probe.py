@@ -19,15 +19,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner import errors
-from edgecnn_runner.container_tflite import looks_like_tflite
+from edgecnn_runner.container import looks_like_tflite
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.guard import Allowed, guarded
@@ -35,6 +34,9 @@ from edgecnn_runner.quantize import dequantize
 from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes import TensorInfo, open_backend
 from edgecnn_runner.tflite_structure import check_tflite
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["ENDS_THE_PROGRAM", "TAKES_TOO_LONG", "Description", "main", "probe"]
 
@@ -204,8 +206,8 @@ def _examine(path: Path, runtime: str) -> dict[str, Any]:
     answers = [_as_real(backend.run(image), given) for image in _images(fed)]
     return {
         "sha256": hashlib.sha256(data).hexdigest(),
-        "input": asdict(fed),
-        "output": asdict(given),
+        "input": fed._asdict(),
+        "output": given._asdict(),
         # NaN tells nothing here; it is found again, and named, when real images are run.
         "samples": [answer.tolist() for answer in answers if np.isfinite(answer).all()],
     }

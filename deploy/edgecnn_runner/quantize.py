@@ -7,14 +7,16 @@ as fast as one gather.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.contract import INPUT_RANGES, InputSpec
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import CONVERT_AGAIN
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["dequantize", "input_table", "quantize"]
 

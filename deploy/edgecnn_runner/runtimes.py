@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib.util
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.errors import RuntimeMissingError, RuntimeTooOldError, UsageError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "RUNTIMES",
@@ -32,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuntimeInfo:
+class RuntimeInfo(NamedTuple):
     """One inference runtime.
 
     Attributes:
@@ -72,8 +72,7 @@ RUNTIMES: Final[Mapping[str, RuntimeInfo]] = {
 """Runtime name to what it is, the better ones of a format first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """One input or output of a model, as its runtime describes it.
 
     Attributes:

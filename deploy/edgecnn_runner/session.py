@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import Contract
@@ -24,6 +23,9 @@ from edgecnn_runner.postprocess import probabilities
 from edgecnn_runner.quantize import dequantize
 from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version, open_backend
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Session"]
 

@@ -10,13 +10,15 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.errors import SourceError
 from edgecnn_runner.files import describe
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Frame", "ImageFolder", "Source", "Watched", "folder_error"]
 

@@ -132,9 +132,12 @@ def classify_stream(
                 if frame is None and not source.live:
                     break
                 if frame is not None:
+                    before = _state(frame)
                     lines.write(_result(frame, classifier, plan))
                     written += 1
-                    _delete(frame, plan)
+                    # One that was written over meanwhile is another image, and not yet seen.
+                    if plan.delete_after and _state(frame) == before:
+                        _delete(frame)
             except (ImageError, ScoreError) as error:
                 said = {} if frame is None else {"source": frame.name}
                 lines.write({"time": _now(), **said, **error.to_dict()})
@@ -160,8 +163,19 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
 
 
-def _delete(frame: Frame, plan: Plan) -> None:
-    if not plan.delete_after or not isinstance(frame.image, Path):
+def _state(frame: Frame) -> tuple[int, ...] | None:
+    """Return what tells a file from one that was put in its place; None if it is no file."""
+    if not isinstance(frame.image, Path):
+        return None
+    try:
+        status = frame.image.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _delete(frame: Frame) -> None:
+    if not isinstance(frame.image, Path):
         return
     try:
         frame.image.unlink(missing_ok=True)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn_runner.session import Session
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Timing", "measure", "percentile"]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,43 +14,19 @@ from PIL import Image
 
 from edgecnn.errors import PackageError
 from edgecnn.package.archive import write_archive
-from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.proven import find_proven, refuse_unloadable
-from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
-from edgecnn.package.wheels import collect_wheels
+from package.bundle_here import RESNET8, make_bundle_here, needs_this_platform
 
-RESNET8 = Path(__file__).parents[2] / "models/resnet8"
-# The same as for arm64, but for the processor: the libraries are then of this one.
-HERE = os.uname().machine
+MINIMAL = Path(__file__).parents[1] / "benchmarks/minimal_start.py"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(HERE not in ARCHITECTURES, reason=f"there are no wheels for {HERE}"),
-    pytest.mark.skipif(
-        shutil.which("python3.11") is None, reason="bookworm's Python, 3.11, is not on PATH"
-    ),
-]
-
-
-def platform_here(runtime: str) -> Platform:
-    return replace(choose_platform("bookworm", runtime), architecture=HERE)
+pytestmark = [pytest.mark.slow, *needs_this_platform]
 
 
 @pytest.fixture(scope="module", params=["litert", "onnxruntime", "tflite-runtime"])
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An unpacked bundle of resnet8, with the real runtime."""
     folder = tmp_path_factory.mktemp("bundle") / "resnet8-1.0"
-    platform = platform_here(request.param)
-    variant = "onnx-int8" if request.param == "onnxruntime" else "tflite-int8"
-    plan = BundlePlan(
-        proven=find_proven(RESNET8, None, [variant]),
-        platform=platform,
-        version="1.0",
-        wheels=collect_wheels(platform),
-    )
-    folder.mkdir()
-    lay_out(plan, folder)
-    write_manifest(plan, folder)
+    make_bundle_here(folder, request.param)
     return folder
 
 
@@ -88,6 +62,29 @@ def test_it_is_installed_tests_itself_and_classifies(bundle: Path, tmp_path: Pat
         ]
         assert json.loads(run(*own).stdout)[0]["ranked"] == row["ranked"]
     assert sorted(prefix.rglob("*")) == before, "running it writes nothing beside it"
+
+
+def test_an_installed_bundle_loads_little_more_than_the_least(bundle: Path, tmp_path: Path) -> None:
+    """At most 60 modules more than the shortest script that does the same, Pillow's apart."""
+    image = tmp_path / "image.jpg"
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(image)
+    (model,) = (bundle / "models").glob("resnet8-int8.*")
+    ours = modules(bundle / "bin/edgecnn-run", "classify", image)
+    least = modules(MINIMAL, bundle / "lib", model, image)
+    more = {name for name in ours - least if name.partition(".")[0] != "PIL"}
+    assert "edgecnn_runner.session" in more
+    assert len(more) <= 60, sorted(more)
+
+
+def modules(script: Path, *arguments: str | Path) -> set[str]:
+    """Return the modules that are loaded once a script has ended."""
+    code = "import runpy, sys; sys.argv[:] = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], "
+    code += "run_name='__main__')\nexcept SystemExit: pass\nprint('MODULES', *sys.modules)"
+    done = run("python3.11", "-I", "-B", "-S", "-c", code, script, *arguments)
+    assert done.returncode == 0, done.stderr
+    marker, *names = done.stdout.splitlines()[-1].split()
+    assert marker == "MODULES"
+    return set(names)
 
 
 def test_only_what_was_proven_is_taken(tmp_path: Path) -> None:

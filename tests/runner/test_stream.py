@@ -132,6 +132,24 @@ def test_images_are_deleted_once_their_line_is_written_and_damaged_ones_stay(
     assert [path.name for path in folder.iterdir()] == ["1.png"]
 
 
+def test_an_image_that_was_written_over_meanwhile_is_not_deleted(
+    classifier: Classifier, stop: Stop, folder: Path, tmp_path: Path
+) -> None:
+    class WrittenOver(Classifier):
+        """Somebody puts another image in the place of each while it is classified."""
+
+        def classify(self, image: Any, top: int = 1, reject_below: float = 0.0) -> Any:
+            result = super().classify(image, top=top, reject_below=reject_below)
+            other = image.with_suffix(".new")
+            other.write_bytes(image.read_bytes())
+            other.replace(image)
+            return result
+
+    with WrittenOver(classifier.session.path) as writing:
+        run(ImageFolder(folder), writing, stop, tmp_path / "out", delete_after=True)
+    assert len(list(folder.iterdir())) == 3
+
+
 def test_an_image_is_not_deleted_if_its_line_cannot_be_written(
     classifier: Classifier, stop: Stop, folder: Path
 ) -> None:

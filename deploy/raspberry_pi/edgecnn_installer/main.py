@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn_installer.bundle import Manifest, check_files, read_manifest
+from edgecnn_installer.bytecode import add_bytecode, remove_bytecode
 from edgecnn_installer.device import check_device, check_room
 from edgecnn_installer.problems import DeviceError, InstallError, SelfTestError, UsageError
 from edgecnn_installer.releases import Place
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--check", action="store_true", help="check the bundle and this device, and change nothing"
     )
+    what.add_argument(
+        "--in-place",
+        action="store_true",
+        help="what the Debian package does once its files are there: check them and this device, "
+        "self-test",
+    )
     parser.add_argument("--purge", action="store_true", help="with --uninstall: results, too")
     parser.add_argument(
         "--prefix",
@@ -113,6 +120,16 @@ def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
     prefix = _prefix(bundle, options.prefix)
     place = Place(prefix / manifest.model)
     service = Service(model=manifest.model) if prefix == Path(PREFIX) else None
+    if options.in_place:
+        return _in_place(bundle, manifest, prefix / _PINNED)
+    if place.current.is_dir() and not place.current.is_symlink():
+        raise UsageError(
+            f"{manifest.model} was installed by apt; nothing was changed",
+            observed=f"{place.current}, a folder",
+            expected="a release that install.sh installed, or none",
+            remedy=f"sudo apt purge edgecnn-{manifest.model.lower().replace('_', '-')}; or install "
+            "another .deb to replace it",
+        )
     if options.rollback:
         return _roll_back(place, service)
     if options.uninstall:
@@ -124,7 +141,9 @@ def _prefix(bundle: Path, given: Path | None) -> Path:
     """Return where it goes, or is: a release knows that by where it lies."""
     if given is not None:
         return Path(os.path.abspath(given))  # noqa: PTH100 - links stay
-    return bundle.parents[2] if bundle.parent.name == "releases" else Path(PREFIX)
+    if bundle.parent.name == "releases":
+        return bundle.parents[2]
+    return bundle.parents[1] if bundle.name == "current" else Path(PREFIX)
 
 
 def _install(
@@ -151,6 +170,8 @@ def _install(
         copy = place.unpacked(bundle, manifest)
         with _removed_on_failure(copy):
             tests = _self_test(copy, manifest)
+            slower = add_bytecode(copy, manifest.artifacts)
+            os.sync()  # a release that is switched to must outlive a power cut
             before = place.active()
             release = place.add(copy, manifest)
         with contextlib.ExitStack() as stack:
@@ -163,6 +184,8 @@ def _install(
     if service is not None:
         service.reload()
     lines += [f"self-test: {line}" for line in tests]
+    if slower is not None:
+        lines.append(f"not compiled, so that it starts more slowly: {slower}")
     lines.append(f"active: {release}" + (f", before: {before}" if before else ""))
     program = place.current / "bin/edgecnn-run" if service is None else service.command.name
     lines.append(f"try it: {program} classify photo.jpg")
@@ -171,6 +194,26 @@ def _install(
         lines.append(f"what the service does: {service.configuration}")
     lines.append(f"what it does with your images: {place.current / 'PRIVACY.md'}")
     return {**facts, "active": str(release), "self_test": tests, "lines": lines}
+
+
+def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
+    """Check what a package manager has put there, and let it test itself."""
+    remove_bytecode(bundle)
+    check_device(manifest)
+    checked_by = check_signature(bundle, manifest, pinned) if pinned.exists() else None
+    check_files(bundle, manifest)
+    tests = _self_test(bundle, manifest)
+    slower = add_bytecode(bundle, manifest.artifacts)
+    lines = [f"self-test: {line}" for line in tests]
+    if slower is not None:
+        lines.append(f"not compiled, so that it starts more slowly: {slower}")
+    return {
+        "model": manifest.model,
+        "release": manifest.release,
+        "signature": checked_by,
+        "self_test": tests,
+        "lines": lines,
+    }
 
 
 @contextlib.contextmanager
@@ -232,8 +275,11 @@ def _roll_back(place: Place, service: Service | None) -> dict[str, Any]:
         )
     manifest = read_manifest(before)
     with place.locked():
+        remove_bytecode(before)
         check_files(before, manifest)
         tests = _self_test(before, manifest)
+        add_bytecode(before, manifest.artifacts)
+        os.sync()
         with contextlib.ExitStack() as stack:
             if service is not None:
                 stack.enter_context(service.placed(before, place.current))

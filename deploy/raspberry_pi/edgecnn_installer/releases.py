@@ -98,7 +98,7 @@ class Place:
             manifest: Its manifest.
 
         Returns:
-            The copy, on the disk, not yet a release.
+            The copy, not yet a release.
 
         Raises:
             BundleError: If the copy is not what was packaged.
@@ -118,7 +118,6 @@ class Place:
             for place in (copy, *(folder for folder in copy.rglob("*") if folder.is_dir())):
                 place.chmod(0o755)
             check_files(copy, manifest)
-            os.sync()  # a release that is switched to must outlive a power cut
         except BaseException:
             shutil.rmtree(copy, ignore_errors=True)
             raise

@@ -31,7 +31,10 @@ def print_bundle(console: Console, result: PackageResult) -> None:
     line(f"privacy: {result.privacy_summary}")
     if result.public_key is not None:
         line(f"signed; devices pin this public key: {result.public_key}")
-    line(f"\ncopy it to the device, then there:\n  tar xzf {name} && sudo {folder}/install.sh")
+    there = f"tar xzf {name} && sudo {folder}/install.sh"
+    if name.endswith(".deb"):
+        there = f"sudo apt install ./{name}"
+    line(f"\ncopy it to the device, then there:\n  {there}")
 
 
 _STATE_STYLE = {"held": "green", "not checked": "yellow", "broken": "bold red"}

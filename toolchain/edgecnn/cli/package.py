@@ -52,6 +52,14 @@ def package(
             "--version", metavar="TEXT", help="The bundle's version. Default: the date, 2026.11.25."
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="tar: a .tar.gz with install.sh, which can roll back; deb: for apt.",
+        ),
+    ] = "tar",
     wheels: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +112,13 @@ def package(
             expected="pi",
             remedy="leave it out, or: --target pi",
         )
+    if form not in ("tar", "deb"):
+        raise UsageError(
+            f"there is no format {form}",
+            observed=f"--format {form}",
+            expected="tar or deb",
+            remedy="leave it out, or name one of these",
+        )
     place, workspace = proven_place(source)
     result = run(
         PackageRequest(
@@ -116,6 +131,7 @@ def package(
             wheels=wheels,
             key=key,
             out=out,
+            form=form,
             root=None if root is None else root.resolve(),
         ),
         progress=terminal_progress(quiet=quiet),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from edgecnn.errors import UsageError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.archive import source_date, write_archive
+from edgecnn.package.debian import check_debian, debian_name, write_debian
 from edgecnn.package.documents import write_documents
 from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
@@ -48,6 +49,7 @@ class PackageRequest:
         out: Folder that the bundle goes to; made if it is not there.
         root: The folder of a system for the bundle's architecture, to check the privacy claims in;
             None to check them with what this machine can run.
+        form: ``tar`` for a ``.tar.gz`` with ``install.sh``, or ``deb`` for a Debian package.
     """
 
     place: Path
@@ -60,6 +62,7 @@ class PackageRequest:
     key: Path | None = None
     out: Path = Path("dist")
     root: Path | None = None
+    form: str = "tar"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +127,17 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
     variants = request.variants or [_DEFAULT_VARIANT[platform.runtime]]
     proven = find_proven(request.place, request.workspace, variants)
     runtime_version = _refuse(proven, platform)
-    name = f"{_named(proven)}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
+    model = _named(proven)
+    if request.form == "deb":
+        check_debian(model, version)
+    name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
     name += f"-{platform.python_tag}"
     progress.message(f"{proven.model}: {', '.join(one.path.name for one in proven.files)}, proven")
     wheels = collect_wheels(platform, folder=request.wheels)
     plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
-    bundle = request.out / f"{name}.tar.gz"
+    debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"
+    file_name = f"{name}.tar.gz" if request.form == "tar" else f"{debian}.deb"
+    bundle = request.out / file_name
     with wrap_os_errors(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
     public_key = None
@@ -149,7 +157,12 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
             manifest = write_manifest(plan, folder)
             if signer is not None:
                 (folder / SIGNATURE).write_bytes(signer.sign(manifest))
-        write_archive(folder, bundle, name=name, date=date)
+        if request.form == "deb":
+            work = Path(temporary) / "debian"
+            work.mkdir()
+            write_debian(plan, folder, bundle, work=work, date=date)
+        else:
+            write_archive(folder, bundle, name=name, date=date)
     if signer is not None:
         public_key = request.out / f"{name}.pub.pem"
         write_whole(public_key, signer.public_pem())

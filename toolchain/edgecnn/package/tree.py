@@ -28,7 +28,7 @@ from edgecnn_installer.main import PREFIX
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.runtimes import RUNTIMES
 
-__all__ = ["BundlePlan", "lay_out", "write_manifest"]
+__all__ = ["BundlePlan", "fill_template", "lay_out", "write_manifest"]
 
 _EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
 
@@ -78,13 +78,12 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
     for source, target in {
         "install.sh": "install.sh",
         "start.py": "installer/start.py",
-        "edgecnn-run": "bin/edgecnn-run",
-        "run.py": "bin/run.py",
+        "run.py": "bin/edgecnn-run",
         "edgecnn.service": f"service/edgecnn-{model}.service",
         "edgecnn.conf": f"service/{model}.conf",
     }.items():
         text = (templates / source).read_text(encoding="utf-8")
-        _write(folder / target, _filled(text, values))
+        _write(folder / target, fill_template(text, values))
         if target in _EXECUTABLE:
             (folder / target).chmod(0o755)
     _copy_package("edgecnn_installer", folder / "installer")
@@ -105,7 +104,8 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def fill_template(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with each ``@NAME@`` replaced by its value."""
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text

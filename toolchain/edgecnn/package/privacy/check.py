@@ -40,7 +40,7 @@ def check_bundle(
             outcomes = judge(runs, folder=place.inside(place.folder))
             architecture, setting = place.architecture, place.setting
     except NoPlaceError as error:
-        outcomes, setting = unchecked(str(error)), "nothing was run"
+        outcomes, setting = unchecked(str(error)), f"nothing was run: {error}"
     except subprocess.TimeoutExpired as error:
         outcomes = unchecked(f"it did not end within {error.timeout:.0f} s")
         setting = "nothing was run to its end"

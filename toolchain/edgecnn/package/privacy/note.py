@@ -32,6 +32,7 @@ def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
             checked=checked,
             summary=summary(checked),
             fields=FIELDS,
+            runtime=plan.platform.runtime,
             width=first.contract.input.width,
             height=first.contract.input.height,
             labels=first.contract.labels,

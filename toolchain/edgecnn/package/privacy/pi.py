@@ -41,9 +41,10 @@ _SERVICE: Final = (
 )  # fmt: skip
 _DEVICES: Final = {"char-video4linux", "char-media", "char-dma_heap"}
 _EXPOSURE_LIMIT: Final = 1.2
-# A bundle's own start: a shell that looks where it lies, and Python.
-_PROGRAMS: Final = ("sh", "dash", "bash", "dirname", "readlink")
-_INSTALLER: Final = ("install.sh", "uname", "openssl", "systemctl")
+_PROGRAMS: Final = ("edgecnn-run", "env")  # which look for Python
+_INSTALLER: Final = (
+    "install.sh", "sh", "dash", "bash", "dirname", "readlink", "uname", "openssl", "systemctl",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _images(runs: Runs) -> tuple[list[str], str]:
 def _telemetry(runs: Runs) -> tuple[list[str], str]:
     found = []
     for run in runs.all:
-        allowed: Iterable[str] = (*_PROGRAMS, "edgecnn-run", *_pythons(run))
+        allowed: Iterable[str] = (*_PROGRAMS, *_pythons(run))
         if run.traced.name in ("install.sh", "uninstall"):
             allowed = (*allowed, *_INSTALLER)
         found += [

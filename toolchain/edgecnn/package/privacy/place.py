@@ -148,7 +148,8 @@ def _python(folder: Path, version: str) -> str:
     )
     real = Path(done.stdout.strip())
     if done.returncode != 0 or not real.is_file():
-        raise NoPlaceError(f"python{version} does not start: {done.stderr.strip()[-200:]}")
+        said = " ".join(done.stderr.split())[:120]
+        raise NoPlaceError(f"python{version}, which the bundle is for, does not start: {said}")
     programs = folder / "programs"
     programs.mkdir()
     (programs / f"python{version}").symlink_to(real)
