@@ -134,18 +134,21 @@ def _check_name(name: str) -> None:
         raise ValueError(f"{name!a} is no path inside of a bundle")
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: Manifest, *, compiled: bool = False) -> None:
     """Compare every file of a bundle with its manifest.
 
     Args:
         folder: The unpacked bundle, or an installed release.
         manifest: Its manifest.
+        compiled: Whether bytecode of its modules may lie in it, as the installation adds it.
 
     Raises:
         BundleError: If a file is altered, missing, too many or no regular file; it is named.
     """
     found = dict(_walk(folder))
     for name in sorted(set(found) - set(manifest.files) - {MANIFEST, SIGNATURE}):
+        if compiled and _source(name) in manifest.files:
+            continue
         raise _wrong(folder, name, observed="a file", expected="no such file in the manifest")
     for name, entry in sorted(manifest.files.items()):
         status = found.get(name)
@@ -161,6 +164,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         if digest != entry["sha256"]:
             expected = f"SHA-256 {entry['sha256']}"
             raise _wrong(folder, name, observed=f"SHA-256 {digest}", expected=expected)
+
+
+def _source(name: str) -> str | None:
+    """Return the module that a file is the bytecode of; None if it is none (PEP 3147)."""
+    path = PurePosixPath(name)
+    if path.suffix != ".pyc" or path.parent.name != "__pycache__":
+        return None
+    return str(path.parent.parent / f"{path.name.partition('.')[0]}.py")
 
 
 def _walk(folder: Path, inside: str = "") -> Iterator[tuple[str, os.stat_result]]:

@@ -141,9 +141,13 @@ def _prefix(bundle: Path, given: Path | None) -> Path:
     """Return where it goes, or is: a release knows that by where it lies."""
     if given is not None:
         return Path(os.path.abspath(given))  # noqa: PTH100 - links stay
-    if bundle.parent.name == "releases":
-        return bundle.parents[2]
-    return bundle.parents[1] if bundle.name == "current" else Path(PREFIX)
+    if not _is_installed(bundle):
+        return Path(PREFIX)
+    return bundle.parents[2] if bundle.parent.name == "releases" else bundle.parents[1]
+
+
+def _is_installed(bundle: Path) -> bool:
+    return bundle.parent.name == "releases" or bundle.name == "current"
 
 
 def _install(
@@ -158,7 +162,7 @@ def _install(
     pinned = place.root.parent / _PINNED
     key = options.key or (pinned if pinned.exists() else None)
     checked_by = None if key is None else check_signature(bundle, manifest, key)
-    check_files(bundle, manifest)
+    check_files(bundle, manifest, compiled=_is_installed(bundle))
     lines = [
         f"checked: {len(manifest.files)} files as packaged, "
         + (f"signed with {key} (by {checked_by})" if key else "not signed, or no key pinned here"),
