@@ -24,7 +24,7 @@ def suites() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "suite" in metafunc.fixturenames:
-        metafunc.parametrize("suite", suites(), scope="module")
+        metafunc.parametrize("suite", suites(), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     return Bundles(tmp_path_factory)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fresh(suite: str) -> Iterator[Pi]:
     """A Pi as its system was installed; not to be changed, but for home and /tmp."""
     reason = why_not()
@@ -55,7 +55,7 @@ def pi(fresh: Pi) -> Iterator[Pi]:
         yield copy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def with_1(fresh: Pi, bundles: Bundles) -> Iterator[Pi]:
     """A Pi on which version 1.0 is installed; not to be changed."""
     with fresh.copied() as pi:

@@ -23,10 +23,6 @@ def copied(place: Path) -> bool:
     return bool(list(place.glob("releases/.new-2.0-*/service/resnet8.conf")))
 
 
-def renamed(place: Path) -> bool:
-    return bool(list(place.glob("releases/2.0-*")))
-
-
 def remembered(place: Path) -> bool:
     return (place / "previous").is_symlink()
 
@@ -47,7 +43,6 @@ def upgrading(installed: Pi, bundles: Bundles) -> Pi:
     ("moment", "then"),
     [
         (copied, ["1.0"]),
-        (renamed, ["1.0", "2.0"]),
         (remembered, ["1.0", "2.0"]),
         (switched, ["2.0"]),
     ],
