@@ -134,18 +134,22 @@ def _check_name(name: str) -> None:
         raise ValueError(f"{name!a} is no path inside of a bundle")
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: Manifest, *, compiled: bool = False) -> None:
     """Compare every file of a bundle with its manifest.
 
     Args:
         folder: The unpacked bundle, or an installed release.
         manifest: Its manifest.
+        compiled: Whether bytecode may lie beside its Python files, as in an installed release;
+            what is in it is not looked at.
 
     Raises:
         BundleError: If a file is altered, missing, too many or no regular file; it is named.
     """
     found = dict(_walk(folder))
     for name in sorted(set(found) - set(manifest.files) - {MANIFEST, SIGNATURE}):
+        if compiled and _is_bytecode(name, manifest):
+            continue
         raise _wrong(folder, name, observed="a file", expected="no such file in the manifest")
     for name, entry in sorted(manifest.files.items()):
         status = found.get(name)
@@ -161,6 +165,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         if digest != entry["sha256"]:
             expected = f"SHA-256 {entry['sha256']}"
             raise _wrong(folder, name, observed=f"SHA-256 {digest}", expected=expected)
+
+
+def _is_bytecode(name: str, manifest: Manifest) -> bool:
+    """Tell the bytecode of a bundle's file: ``__pycache__/b.cpython-311.pyc`` of ``b.py``."""
+    path = PurePosixPath(name)
+    if path.parent.name != "__pycache__" or path.suffix != ".pyc":
+        return False
+    return str(path.parents[1] / f"{path.name.split('.')[0]}.py") in manifest.files
 
 
 def _walk(folder: Path, inside: str = "") -> Iterator[tuple[str, os.stat_result]]:

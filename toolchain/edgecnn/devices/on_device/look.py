@@ -187,7 +187,7 @@ def _release(entry: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
 
         folder = Path(entry["path"])
         try:
-            check_files(folder, read_manifest(folder))
+            check_files(folder, read_manifest(folder), compiled=True)
         except InstallError as error:
             facts["problem"] = f"{error.problem} ({error.observed})"
     return facts
