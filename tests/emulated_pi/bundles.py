@@ -45,26 +45,29 @@ class Bundles:
         system: str = "bookworm",
         runtime: str = "litert",
         signed: bool = False,
+        form: str = "tar",
     ) -> Path:
-        """Return a bundle, a ``.tar.gz``.
+        """Return a bundle, a ``.tar.gz`` or a ``.deb``.
 
         Args:
             version: The bundle's.
             system: Name of the device's system.
             runtime: What it runs on.
             signed: Whether it is signed; the public key lies beside it.
+            form: ``tar`` or ``deb``.
         """
-        out = self.folder / f"bundle-{system}-{runtime}-{version}{'-signed' * signed}"
+        out = self.folder / f"bundle-{system}-{runtime}-{version}{'-signed' * signed}-{form}"
         with self._alone(out.name):
             if not out.exists():
                 new = out.with_name(f".{out.name}")
                 done = edgecnn(
                     *("package", RESNET8, "--out", new, "--version", version, "--os", system),
                     *("--runtime", runtime, *(("--sign", self._key()) if signed else ())),
+                    *("--format", form),
                 )
                 assert done.code == 0, done.err
                 new.rename(out)
-        (bundle,) = out.glob("*.tar.gz")
+        (bundle,) = out.glob("*.tar.gz" if form == "tar" else "*.deb")
         return bundle
 
     def _key(self) -> Path:
