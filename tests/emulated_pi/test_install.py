@@ -44,6 +44,9 @@ def test_install_classify_uninstall(pi: Pi, bundles: Bundles, tmp_path: Path) ->
         # Integer kernels of two processors may round otherwise.
         assert scores(row) == pytest.approx(scores(expected), abs=0.1), row["image"]
 
+    done = pi.run("/opt/edgecnn/resnet8/current/install.sh", "--check")
+    assert (done.code, done.err) == (0, "")
+
     for name in names:
         (pi.home / name).unlink()
     done = pi.run(f"{folder}/install.sh", "--uninstall")

@@ -145,6 +145,22 @@ def test_an_altered_bundle_is_refused_with_the_file_named(
     assert tree(prefix) == before
 
 
+def test_bytecode_is_no_damage_to_what_is_installed(bundle: Path, prefix: Path) -> None:
+    install(bundle, "--prefix", prefix)
+    release = (prefix / "small/current").resolve()
+    bytecode = release / "installer/edgecnn_installer/__pycache__"
+    bytecode.mkdir()
+    (bytecode / "main.cpython-311.pyc").write_bytes(b"")
+    check_files(release, read_manifest(release), compiled=True)
+    assert install(release, "--check").returncode == 0
+    with pytest.raises(BundleError, match=r"main\.cpython-311\.pyc is not the file"):
+        check_files(release, read_manifest(release))
+    (bytecode / "main.cpython-311.pyc").rename(bytecode / "other.cpython-311.pyc")
+    with pytest.raises(BundleError, match=r"other\.cpython-311\.pyc is not the file"):
+        check_files(release, read_manifest(release), compiled=True)
+    assert install(release, "--check").returncode == 32
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 2, "kind": "edgecnn bundle"}'])
 def test_a_damaged_manifest_is_refused(text: str, bundle: Path, prefix: Path) -> None:
     (bundle / "manifest.json").write_text(text)
