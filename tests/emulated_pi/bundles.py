@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from command import edgecnn
-from edgecnn_installer.bundle import read_manifest
+from edgecnn_installer.bundle import check_files, read_manifest
 from edgecnn_runner.golden import read_golden, write_golden
 from emulated_pi.pi import Pi
 from raspberry_pi.small_bundle import signing_key
@@ -45,26 +45,29 @@ class Bundles:
         system: str = "bookworm",
         runtime: str = "litert",
         signed: bool = False,
+        form: str = "tar",
     ) -> Path:
-        """Return a bundle, a ``.tar.gz``.
+        """Return a bundle, a ``.tar.gz`` or a ``.deb``.
 
         Args:
             version: The bundle's.
             system: Name of the device's system.
             runtime: What it runs on.
             signed: Whether it is signed; the public key lies beside it.
+            form: ``tar`` or ``deb``.
         """
-        out = self.folder / f"bundle-{system}-{runtime}-{version}{'-signed' * signed}"
+        out = self.folder / f"bundle-{system}-{runtime}-{version}{'-signed' * signed}-{form}"
         with self._alone(out.name):
             if not out.exists():
                 new = out.with_name(f".{out.name}")
                 done = edgecnn(
                     *("package", RESNET8, "--out", new, "--version", version, "--os", system),
                     *("--runtime", runtime, *(("--sign", self._key()) if signed else ())),
+                    *("--format", form),
                 )
                 assert done.code == 0, done.err
                 new.rename(out)
-        (bundle,) = out.glob("*.tar.gz")
+        (bundle,) = out.glob("*.tar.gz" if form == "tar" else "*.deb")
         return bundle
 
     def _key(self) -> Path:
@@ -93,9 +96,7 @@ def active(pi: Pi) -> str:
     link = pi.root / "opt/edgecnn/resnet8/current"
     release = link.parent / link.readlink()
     manifest = read_manifest(release)
-    for name, entry in manifest.files.items():
-        data = (release / name).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == entry["sha256"], name
+    check_files(release, manifest, compiled=True)
     return manifest.version
 
 

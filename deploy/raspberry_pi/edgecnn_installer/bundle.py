@@ -140,14 +140,15 @@ def check_files(folder: Path, manifest: Manifest, *, compiled: bool = False) -> 
     Args:
         folder: The unpacked bundle, or an installed release.
         manifest: Its manifest.
-        compiled: Whether bytecode of its modules may lie in it, as the installation adds it.
+        compiled: Whether bytecode may lie beside its Python files, as in an installed release;
+            what is in it is not looked at.
 
     Raises:
         BundleError: If a file is altered, missing, too many or no regular file; it is named.
     """
     found = dict(_walk(folder))
     for name in sorted(set(found) - set(manifest.files) - {MANIFEST, SIGNATURE}):
-        if compiled and _source(name) in manifest.files:
+        if compiled and _is_bytecode(name, manifest):
             continue
         raise _wrong(folder, name, observed="a file", expected="no such file in the manifest")
     for name, entry in sorted(manifest.files.items()):
@@ -166,12 +167,12 @@ def check_files(folder: Path, manifest: Manifest, *, compiled: bool = False) -> 
             raise _wrong(folder, name, observed=f"SHA-256 {digest}", expected=expected)
 
 
-def _source(name: str) -> str | None:
-    """Return the module that a file is the bytecode of; None if it is none (PEP 3147)."""
+def _is_bytecode(name: str, manifest: Manifest) -> bool:
+    """Tell the bytecode of a bundle's file: ``__pycache__/b.cpython-311.pyc`` of ``b.py``."""
     path = PurePosixPath(name)
-    if path.suffix != ".pyc" or path.parent.name != "__pycache__":
-        return None
-    return str(path.parent.parent / f"{path.name.partition('.')[0]}.py")
+    if path.parent.name != "__pycache__" or path.suffix != ".pyc":
+        return False
+    return str(path.parents[1] / f"{path.name.split('.')[0]}.py") in manifest.files
 
 
 def _walk(folder: Path, inside: str = "") -> Iterator[tuple[str, os.stat_result]]:

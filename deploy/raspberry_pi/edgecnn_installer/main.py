@@ -117,7 +117,7 @@ def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
             remedy="name both, or neither",
         )
     manifest = read_manifest(bundle)
-    prefix = _prefix(bundle, options.prefix)
+    prefix = _prefix(bundle, manifest.model, options.prefix)
     place = Place(prefix / manifest.model)
     service = Service(model=manifest.model) if prefix == Path(PREFIX) else None
     if options.in_place:
@@ -137,17 +137,19 @@ def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
     return _install(bundle, manifest, place, service, options)
 
 
-def _prefix(bundle: Path, given: Path | None) -> Path:
+def _prefix(bundle: Path, model: str, given: Path | None) -> Path:
     """Return where it goes, or is: a release knows that by where it lies."""
     if given is not None:
         return Path(os.path.abspath(given))  # noqa: PTH100 - links stay
-    if not _is_installed(bundle):
-        return Path(PREFIX)
-    return bundle.parents[2] if bundle.parent.name == "releases" else bundle.parents[1]
+    return _own_prefix(bundle, model) or Path(PREFIX)
 
 
-def _is_installed(bundle: Path) -> bool:
-    return bundle.parent.name == "releases" or bundle.name == "current"
+def _own_prefix(bundle: Path, model: str) -> Path | None:
+    """Return the prefix that a bundle is installed below; None for one that is not installed."""
+    # MODEL/releases/RELEASE, or, by apt, MODEL/current; somebody's downloads are neither.
+    place = bundle.parents[1] if bundle.parent.name == "releases" else bundle.parent
+    known = bundle.parent.name == "releases" or bundle.name == "current"
+    return place.parent if known and place.name == model else None
 
 
 def _install(
@@ -162,7 +164,8 @@ def _install(
     pinned = place.root.parent / _PINNED
     key = options.key or (pinned if pinned.exists() else None)
     checked_by = None if key is None else check_signature(bundle, manifest, key)
-    check_files(bundle, manifest, compiled=_is_installed(bundle))
+    installed = _own_prefix(bundle, manifest.model) is not None
+    check_files(bundle, manifest, compiled=installed)
     lines = [
         f"checked: {len(manifest.files)} files as packaged, "
         + (f"signed with {key} (by {checked_by})" if key else "not signed, or no key pinned here"),

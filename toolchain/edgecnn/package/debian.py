@@ -97,7 +97,7 @@ def write_debian(plan: BundlePlan, bundle: Path, path: Path, *, work: Path, date
                 one.chmod(0o755)
     made = work / "made.deb"
     done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-        ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(root), str(made)],  # noqa: S607
+        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", str(root), str(made)],  # noqa: S607
         env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(date)},
         capture_output=True,
         text=True,
