@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn_installer.arguments import make_parser
 from edgecnn_installer.bundle import Manifest, check_files, read_manifest
 from edgecnn_installer.bytecode import add_bytecode, remove_bytecode
 from edgecnn_installer.device import check_device, check_room
@@ -39,7 +40,7 @@ def main(bundle: Path, arguments: Sequence[str]) -> int:
     Returns:
         0, or the exit code of the error; 1 for a bug.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser(PREFIX).parse_args(arguments)
     try:
         said = _run(bundle, options)
     except InstallError as error:
@@ -66,46 +67,6 @@ def main(bundle: Path, arguments: Sequence[str]) -> int:
         for line in said["lines"]:
             print(line)  # noqa: T201
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="install.sh",
-        allow_abbrev=False,
-        description="Install this bundle: check it and this device, copy it beside the release "
-        "that is active, let it test itself, and only then switch to it. It needs no network.",
-    )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--rollback", action="store_true", help="switch to the release that was active before"
-    )
-    what.add_argument(
-        "--uninstall", action="store_true", help="remove all releases, the service and its user"
-    )
-    what.add_argument(
-        "--check", action="store_true", help="check the bundle and this device, and change nothing"
-    )
-    what.add_argument(
-        "--in-place",
-        action="store_true",
-        help="what the Debian package does once its files are there: check them and this device, "
-        "self-test",
-    )
-    parser.add_argument("--purge", action="store_true", help="with --uninstall: results, too")
-    parser.add_argument(
-        "--prefix",
-        metavar="DIR",
-        type=Path,
-        help=f"install below DIR, without a service; default: {PREFIX}, with one",
-    )
-    parser.add_argument(
-        "--key",
-        metavar="FILE",
-        type=Path,
-        help="pin this public key: this bundle and later ones must be signed with it",
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    return parser
 
 
 def _run(bundle: Path, options: argparse.Namespace) -> dict[str, Any]:
