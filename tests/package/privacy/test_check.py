@@ -28,7 +28,7 @@ import ctypes as _ctypes, os as _os
 _libc = _ctypes.CDLL(None)
 _libc.socket(2, 1, 0)
 _libc.close(_libc.open(_os.fsencode(_os.environ["TMPDIR"] + "/kept.jpg"), 0o101, 0o600))
-_libc.system(b"exec /usr/bin/id")
+_libc.system(b"exec /usr/bin/sleep 0")
 """
 # In the results themselves, as numbers.
 TELLS_PIXELS = """"ranked": [asdict(score) for score in self.ranked], "pixels": list(range(999))"""
@@ -75,7 +75,7 @@ def test_a_runner_that_phones_home_keeps_images_or_tells_pixels_is_caught(tmp_pa
     runs = "install.sh, selftest, classify, watch, camera, camera to standard output"
     assert evidence(checked, "network") == f"socket(AF_INET) ({runs})"
     assert evidence(checked, "images") == f"tmp/kept.jpg written ({runs})"
-    assert "/usr/bin/id started" in evidence(checked, "telemetry")
+    assert "/usr/bin/sleep started" in evidence(checked, "telemetry")
     assert "a result holds pixels" in evidence(checked, "results")
     assert "left: tmp/kept.jpg" in evidence(checked, "deletion")
 

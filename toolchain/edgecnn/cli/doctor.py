@@ -28,7 +28,7 @@ def doctor(
     Exits 30 when something has to be fixed before the toolchain, or a model on the device, can
     work.
 
-    Example: edgecnn doctor --device ssh://pi@raspberrypi.local
+    Example: edgecnn doctor
     """
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import checks_table
