@@ -314,3 +314,34 @@ def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
     (example,) = re.findall(r"Example: edgecnn (.+?) (?:\* |Arguments|Options)", text)
     done = edgecnn(*shlex.split(example), cwd=newcomer)
     assert done.code == 0, done.err
+
+
+def test_groups_of_images_are_compared(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    table = tmp_path / "groups.csv"
+    lines = [f"digits/{number},{'even' if number % 2 == 0 else 'odd'}" for number in range(1797)]
+    table.write_text("\n".join(["image,number", *lines]) + "\n")
+    done = edgecnn("verify", folder, "--groups", table, "--json")
+    assert done.code == 0, done.err
+    report = done.json()
+    assert report["limits"]["max_gap_increase"] == 3.0
+    for row in report["rows"]:
+        (column,) = row["groups"]
+        assert [group["name"] for group in column["groups"]] == ["even", "odd"]
+        assert sum(group["paired"]["images"] for group in column["groups"]) == 592
+        for group in column["groups"]:
+            assert group["accuracy"]["low"] < group["accuracy"]["share"] <= 1
+            assert len(group["recall"]) == 10
+        assert row["judgement"]["criteria"][-1]["name"] == "gap_increase"
+    page = (folder / "report-partial.html").read_text(encoding="utf-8")
+    assert "Groups by number" in page
+    # The build's own verdicts stay.
+    assert (folder / "parity.json").read_bytes() == (demo[0] / "parity.json").read_bytes()
+    # No conversion is proven to widen no gap by a thousandth of a point.
+    done = edgecnn("verify", folder, "--groups", table, "--max-gap-increase", "0.001")
+    assert done.code == 4
+    assert "Wider gap between groups (number: " in done.err
+    table.write_text("image,number\nelsewhere.png,even\n")
+    done = edgecnn("verify", folder, "--groups", table)
+    assert done.code == 21
+    assert "fewer than two groups" in done.err

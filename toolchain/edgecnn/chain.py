@@ -100,6 +100,7 @@ def convert(
         The build that holds the files, and a row per variant.
     """
     from edgecnn import convert as stage
+    from edgecnn.reference import doubts_of, read_reference
 
     labels = None if request.labels is None else read_labels(request.labels)
     source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
@@ -110,7 +111,7 @@ def convert(
         result = stage.run(
             source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
         )
-        doubts = _doubts(workspace)
+        doubts = doubts_of(read_reference(workspace.path(Workspace.REFERENCE)))
     assumed = (
         [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
         if source.origin == "foreign" and labels is None
@@ -131,6 +132,7 @@ def verify(
     out: Path | None,
     junit: Path | None,
     device: DeviceOptions | None = None,
+    groups: Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[ParityReport, Path]:
     """Verify a build, or one of its files.
@@ -147,6 +149,7 @@ def verify(
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
         device: Where to run the files; None for here.
+        groups: A table of groups of images to compare; None for none.
         progress: Shows images.
 
     Returns:
@@ -155,7 +158,7 @@ def verify(
     """
     from edgecnn import verify as stage
     from edgecnn.data import in_class_order
-    from edgecnn.reference import read_reference
+    from edgecnn.reference import doubts_of, read_reference
 
     if junit is not None and not os.path.isdir(junit.parent):  # noqa: PTH112 - names may be too long
         raise UsageError(
@@ -171,11 +174,12 @@ def verify(
         if wanted:
             raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
             recipe = of_command_line(raw)
-        partial = bool(artifacts is not None or images is not None or wanted)
+        of_groups = None if groups is None else stage.read_groups(groups)
+        partial = bool(artifacts is not None or images is not None or wanted or groups)
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
         dataset = in_class_order(_load(recipe, data, progress), tuple(reference.class_names))
-        for note in _doubts(workspace):
+        for note in doubts_of(reference):
             progress.message(f"note: {note}")
         report = stage.run(
             workspace,
@@ -188,6 +192,7 @@ def verify(
             out=out,
             junit=junit,
             device=device,
+            groups=of_groups,
             progress=progress,
         )
     place = workspace if out is None else Workspace(out)
@@ -309,20 +314,3 @@ def _verify_if_needed(
         return "up to date", stage.read_report(workspace.path(Workspace.PARITY))
     report = stage.run(workspace, dataset, limits=recipe.limits, progress=progress)
     return "made", report
-
-
-def _doubts(workspace: Workspace) -> list[str]:
-    """Say when a float model is no better than chance: parity with it would prove nothing."""
-    from edgecnn.reference import read_reference
-
-    reference = read_reference(workspace.path(Workspace.REFERENCE))
-    accuracy = float((reference.scores.argmax(axis=1) == reference.labels).mean())
-    chance = 1 / len(reference.class_names)
-    # Twice the standard error of guessing.
-    if accuracy > chance + 2 * (chance * (1 - chance) / len(reference.labels)) ** 0.5:
-        return []
-    return [
-        f"the float model is right on {100 * accuracy:.1f} % of {len(reference.labels):,} images, "
-        f"no better than guessing ({100 * chance:.1f} %): check the order of the labels, the "
-        "input range and the training"
-    ]

@@ -26,6 +26,7 @@ _OPTIONS: Final = {
     "limits.max_drop": "--max-drop",
     "limits.min_agreement": "--min-agreement",
     "limits.max_class_drop": "--max-class-drop",
+    "limits.max_gap_increase": "--max-gap-increase",
 }
 
 

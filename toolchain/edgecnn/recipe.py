@@ -153,6 +153,9 @@ class Limits(Section):
     """Images on which both give the same class, percent."""
     max_class_drop: Annotated[float, Field(gt=0, le=100)] = 5.0
     """Recall of the class that loses most, percentage points."""
+    max_gap_increase: Annotated[float, Field(gt=0, le=100)] = 3.0
+    """How much wider the gap in accuracy between two groups may be, percentage points; for
+    verifications with groups."""
 
 
 class Recipe(Section):

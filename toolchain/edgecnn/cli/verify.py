@@ -58,6 +58,23 @@ def verify(
             help="Largest loss of any class. Default: the recipe's.",
         ),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            "--groups",
+            metavar="FILE",
+            help="Compare groups of images, too. A CSV file: image, then columns such as lighting.",
+        ),
+    ] = None,
+    max_gap_increase: Annotated[
+        float | None,
+        typer.Option(
+            "--max-gap-increase",
+            metavar="POINTS",
+            help="With --groups: how much wider a gap between two groups may be. Default: the "
+            "recipe's.",
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     data: DataOption = None,
     out: Annotated[
@@ -82,9 +99,9 @@ def verify(
     """Prove that converted files still classify like their float model.
 
     Exits 0 when every artifact passes, 3 when one fails, and 4 when there are too few images to
-    tell. With one file, --images or other limits, the result is written beside the build's own
-    verdicts, as report-partial.html. Where it cannot be written, the verdicts are shown all the
-    same, and a PASS exits 29.
+    tell. With one file, --images, --groups or other limits, the result is written beside the
+    build's own verdicts, as report-partial.html. Where it cannot be written, the verdicts are
+    shown all the same, and a PASS exits 29.
 
     With --device the files run there, by this machine's own runner, which is sent with them and
     removed with them; the result is written beside the build's own, with the device's name.
@@ -105,7 +122,9 @@ def verify(
             "max_drop": max_drop,
             "min_agreement": min_agreement,
             "max_class_drop": max_class_drop,
+            "max_gap_increase": max_gap_increase,
         },
+        groups=groups,
         threads=threads,
         out=out,
         junit=junit,

@@ -12,6 +12,8 @@ criterion, a model at or beyond the limit of accuracy drop or disagreement passe
 of samples, whatever the other criteria do (R. L. Berger (1982), Multiparameter hypothesis testing
 and acceptance sampling, Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of
 samples by a model within its limit; one at all three limits at once has up to three such chances.
+The increase of a gap between groups, where there are groups, has no exact test: its intervals are
+good for groups of some hundred images, see ``gaps``.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from typing import Final
 from edgecnn.errors import DataError
 from edgecnn.recipe import Limits
 from edgecnn.verify.exact import binomial_p, exact_drop_p
+from edgecnn.verify.gaps import gap_changes, judge_gaps
+from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import (
     ClassChange,
     Counts,
@@ -54,17 +58,19 @@ def limit_of(limits: Limits, name: CriterionName) -> float:
         "accuracy_drop": limits.max_drop,
         "disagreement": 100 - limits.min_agreement,
         "class_drop": limits.max_class_drop,
+        "gap_increase": limits.max_gap_increase,
     }
     # Ten digits are all a recipe writes, and 100 - 99.9 is not 0.1 in floating point.
     return round(points[name] / 100, 12)
 
 
-def judge(counts: Counts, limits: Limits) -> Judgement:
+def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) -> Judgement:
     """Reach a verdict.
 
     Args:
         counts: What was observed.
         limits: What is allowed.
+        groups: The same in groups of images, if there are any.
 
     Returns:
         The verdict with its criteria.
@@ -80,16 +86,19 @@ def judge(counts: Counts, limits: Limits) -> Judgement:
             remedy="give the data set a test split: [data] test in the recipe",
         )
     classes = _judge_classes(counts.classes, limit_of(limits, "class_drop"))
+    gap_limit = limit_of(limits, "gap_increase")
+    gaps = gap_changes(groups, gap_limit, alpha=ALPHA)
     criteria = (
         _judge_drop(counts.overall, limit_of(limits, "accuracy_drop")),
         _judge_disagreement(counts, limit_of(limits, "disagreement")),
         _worst_class(classes, limit_of(limits, "class_drop")),
+        *([judge_gaps(gaps, gap_limit)] if gaps else []),
     )
     outcomes = {criterion.outcome for criterion in criteria}
     verdict: Verdict = (
         "FAIL" if "missed" in outcomes else "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
     )
-    return Judgement(verdict=verdict, criteria=criteria, classes=classes)
+    return Judgement(verdict=verdict, criteria=criteria, classes=classes, gaps=gaps)
 
 
 def _judge_drop(paired: Paired, limit: float) -> Criterion:

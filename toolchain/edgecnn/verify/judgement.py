@@ -13,6 +13,7 @@ __all__ = [
     "Counts",
     "Criterion",
     "CriterionName",
+    "GapChange",
     "Judgement",
     "Outcome",
     "Paired",
@@ -21,7 +22,7 @@ __all__ = [
 
 Outcome = Literal["met", "missed", "undecided"]
 ClassOutcome = Literal["met", "missed", "undecided", "absent"]
-CriterionName = Literal["accuracy_drop", "disagreement", "class_drop"]
+CriterionName = Literal["accuracy_drop", "disagreement", "class_drop", "gap_increase"]
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 
@@ -88,6 +89,7 @@ class Criterion:
         exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
             None where the interval spans the limit and there was nothing to confirm.
         class_index: For ``class_drop``, the class that these numbers are of.
+        about: For ``gap_increase``, the groups that they are of.
     """
 
     name: CriterionName
@@ -100,6 +102,7 @@ class Criterion:
     method: str
     exact_p: float | None = None
     class_index: int | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +132,49 @@ class ClassChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GapChange:
+    """What a conversion does to the gap between two groups.
+
+    Attributes:
+        column: The table's column.
+        ahead: The group that the float model does better on.
+        behind: The other one.
+        before: Accuracy of the float model on ``ahead`` less that on ``behind``, 0..1.
+        after: The artifact's, -1..1; below 0 where the order has turned.
+        increase: How much wider the gap is, ``|after| - |before|``, -1..1.
+        low: Lower bound of its interval at ``level``.
+        high: Upper bound.
+        level: Confidence of the interval.
+        p: One-sided p that the increase is not beyond the limit.
+        outcome: Against the limit.
+    """
+
+    column: str
+    ahead: str
+    behind: str
+    before: float
+    after: float
+    increase: float
+    low: float
+    high: float
+    level: float
+    p: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict and what it rests on.
 
     Attributes:
         verdict: PASS, FAIL or INCONCLUSIVE.
-        criteria: Accuracy drop, disagreement, class drop, in this order.
+        criteria: Accuracy drop, disagreement, class drop, in this order, and the increase of a gap
+            between groups where there are groups.
         classes: One entry per class, in score order.
+        gaps: One entry per pair of groups; none without groups.
     """
 
     verdict: Verdict
     criteria: tuple[Criterion, ...]
     classes: tuple[ClassChange, ...]
+    gaps: tuple[GapChange, ...] = ()

@@ -105,11 +105,21 @@ def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> float:
         spread = math.sqrt(limit * (1 - limit) / n)
         z = (criterion.estimate - limit) / spread if spread else math.copysign(math.inf, -1)
         return _to_reach(z, ALPHA, n)
+    if criterion.name == "gap_increase":
+        return _to_clear(criterion, n)
     limit = limit_of(limits, "class_drop")
     present = [one for one in counts.classes if one.images]
     return min(
         _to_reach(_z(one, limit), ALPHA / len(present), n) for one in present if one.drop > limit
     )
+
+
+def _to_clear(criterion: Criterion, n: int) -> float:
+    """Return the images at which an interval that shrinks with their root is off the limit."""
+    distance = abs(criterion.estimate - criterion.limit)
+    beyond = criterion.estimate > criterion.limit
+    half = criterion.estimate - criterion.low if beyond else criterion.high - criterion.estimate
+    return n * (half / distance) ** 2 if distance else math.inf
 
 
 def _z(paired: Paired, limit: float) -> float:

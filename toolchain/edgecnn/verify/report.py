@@ -17,10 +17,12 @@ from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_c
 from edgecnn.verify.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.table import gaps_of
 from edgecnn.verify.thumbnails import data_uri, most_telling
 from edgecnn.verify.wording import (
     CRITERION_TITLES,
     criterion_sentence,
+    gap_sentence,
     p_text,
     percent,
     points,
@@ -37,6 +39,8 @@ MOST_FLIPS: Final = 24
 """Images shown per artifact."""
 MOST_CLASSES: Final = 60
 """Rows of the recall table; with more classes, those that lose most."""
+MOST_GAPS: Final = 5
+"""Pairs of groups put in words, in each column; the gravest."""
 MOST_MATRIX_CLASSES: Final = 20
 """Classes up to which confusion matrices are drawn."""
 IMAGE_BUDGET_BYTES: Final = 1_600_000
@@ -131,6 +135,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "criterion_sentence": criterion_sentence,
+        "gap_sentence": gap_sentence,
         "verdict_sentence": verdict_sentence,
     }
     return environment
@@ -185,6 +190,18 @@ def _view(
         else [],
         "moved": [] if draw else _moved(row.metrics),
         "flips": _flip_groups(row.metrics, pixels, budget),
+        "columns": [
+            {
+                "name": column.name,
+                "without": column.without,
+                "rows": [
+                    {"name": one.name, **one.shares(), "n": one.paired.images}
+                    for one in column.groups
+                ],
+                "gaps": [gap for gap in gaps_of(row) if gap.column == column.name][:MOST_GAPS],
+            }
+            for column in row.groups
+        ],
     }
 
 

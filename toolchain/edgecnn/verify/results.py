@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
@@ -75,6 +76,7 @@ class ArtifactRow:
         metrics: The comparison; None if it did not come to one.
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
+        groups: How it does on groups of images; none if it was not asked.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -91,6 +93,7 @@ class ArtifactRow:
     metrics: Metrics | None = None
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
+    groups: tuple[GroupColumn, ...] = ()
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
@@ -125,6 +128,9 @@ class ArtifactRow:
             }
             for entry, one in zip(values["metrics"]["classes"], self.metrics.classes, strict=True):
                 entry |= {"reference_recall": one.reference_recall, "recall": one.recall}
+        for column, counted in zip(values["groups"], self.groups, strict=True):
+            for entry, group in zip(column["groups"], counted.groups, strict=True):
+                entry |= group.shares()
         return values
 
 
@@ -159,7 +165,8 @@ class ParityReport:
         model: Model name.
         class_names: Names in score order.
         evaluated: Images and reference.
-        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, percent.
+        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``,
+            ``max_gap_increase``, percent.
         rows: One per artifact asked for, also those that did not run or were not made.
         machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.

@@ -12,6 +12,7 @@ from edgecnn.reference import Reference, check_scores
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate import judge
+from edgecnn.verify.groups import GroupColumn, Groups, count_groups
 from edgecnn.verify.judgement import Counts
 from edgecnn.verify.measure import measure
 from edgecnn.verify.needed import images_needed
@@ -34,6 +35,7 @@ def judged_row(
     *,
     threads: int,
     scorer: Scorer,
+    groups: Groups | None = None,
     progress: Progress,
 ) -> ArtifactRow:
     """Run one artifact and judge it; what keeps it from a verdict becomes a row, too.
@@ -46,6 +48,7 @@ def judged_row(
         limits: What to judge by.
         threads: Threads of the runtime.
         scorer: Where it runs.
+        groups: Which image belongs to which group; None for no groups.
         progress: Shows images.
     """
     path = planned.path
@@ -85,7 +88,17 @@ def judged_row(
             error=RowError.of(error),
         )
     counts = Counts.of(metrics)
-    judgement = judge(counts, limits)
+    columns: tuple[GroupColumn, ...] = ()
+    if groups is not None:
+        columns = count_groups(
+            groups,
+            images.ids,
+            images.labels,
+            evaluation.scores.argmax(axis=1),
+            scores.argmax(axis=1),
+            classes=scores.shape[1],
+        )
+    judgement = judge(counts, limits, columns)
     undecided = judgement.verdict == "INCONCLUSIVE"
     return ArtifactRow(
         variant=variant,
@@ -97,6 +110,7 @@ def judged_row(
         metrics=metrics,
         mcnemar_p=mcnemar_p(metrics.lost, metrics.gained),
         judgement=judgement,
+        groups=columns,
         needed=images_needed(counts, limits, judgement) if undecided else None,
     )
 

@@ -18,6 +18,7 @@ from edgecnn.reference import images_digest, read_reference
 from edgecnn.staging import staging
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
+from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.junit import write_junit
 from edgecnn.verify.plan import plan
 from edgecnn.verify.report_files import report_names, write_reports
@@ -30,6 +31,8 @@ from edgecnn_runner.runtimes import RUNTIMES, installed_version
 __all__ = ["key", "run"]
 
 _STAGE: Final = "verify"
+_OF_GROUPS: Final = {"max_gap_increase"}
+"""Limits that say nothing where there are no groups."""
 
 
 def key(
@@ -70,7 +73,7 @@ def key(
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
             "dataset": dataset.digest(),
-            "limits": limits.model_dump(),
+            "limits": limits.model_dump(exclude=_OF_GROUPS),
             "images": images,
             "seed": seed,
         }
@@ -90,6 +93,7 @@ def run(
     out: Path | None = None,
     junit: Path | None = None,
     device: DeviceOptions | None = None,
+    groups: Groups | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -114,6 +118,7 @@ def run(
             if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
         device: Where artifacts run; None for this process.
+        groups: Groups of images to compare; None for none.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -148,6 +153,8 @@ def run(
         )
     reference = read_reference(reference_path)
     evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
+    if groups is not None:
+        check_groups(groups, evaluation.images.ids)
     rows = []
     with scorer_on(device) as scorer:
         for one in planned:
@@ -160,6 +167,7 @@ def run(
                 limits,
                 threads=threads,
                 scorer=scorer,
+                groups=groups,
                 progress=progress,
             )
             rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
@@ -175,7 +183,7 @@ def run(
             reference_sha256=file_digest(workspace.path(workspace.REFERENCE)),
             model_sha256=reference.model_sha256,
         ),
-        limits=limits.model_dump(),
+        limits=limits.model_dump(exclude=None if groups else _OF_GROUPS),
         rows=tuple(rows),
         machine=scorer.machine(),
         device=scorer.device,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.verify.judgement import GapChange
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
-from edgecnn.verify.wording import needed_sentence, points, size_text
+from edgecnn.verify.wording import gap_sentence, needed_sentence, points, size_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["TableRow", "render_table", "rows_for_table"]
+__all__ = ["TableRow", "gaps_of", "render_table", "rows_for_table"]
 
 _NAME_WIDTH: Final = 11
 
@@ -78,6 +79,11 @@ def render_table(report: ParityReport) -> Table:
             if one.kernels:
                 ran = f"by {one.runtime}, kernels {one.kernels}"
                 about.setdefault(ran, []).append(one.variant)
+    for one in report.rows:
+        # The gravest pair of each column; all of them are in the report.
+        for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
+            worst = next(gap for gap in gaps_of(one) if gap.column == column)
+            about.setdefault(gap_sentence(worst), []).append(one.variant)
     notes = "\n".join(f"{', '.join(variants)}: {note}" for note, variants in about.items())
     judged = [row for row in rows if row.reference_accuracy]
     title = (
@@ -120,6 +126,14 @@ def render_table(report: ParityReport) -> Table:
             Text(row.verdict, style=_STYLES[row.verdict]),
         )
     return table
+
+
+def gaps_of(row: ArtifactRow) -> list[GapChange]:
+    """Return an artifact's pairs of groups, the gravest first."""
+    if row.judgement is None:
+        return []
+    order = ("missed", "undecided", "met")
+    return sorted(row.judgement.gaps, key=lambda gap: (order.index(gap.outcome), -gap.increase))
 
 
 def _row(row: ArtifactRow, report: ParityReport) -> TableRow:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from edgecnn import quantities
-from edgecnn.verify.judgement import Criterion, CriterionName
+from edgecnn.verify.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
 
 __all__ = [
     "CRITERION_TITLES",
     "criterion_sentence",
+    "gap_sentence",
     "limits_text",
     "needed_sentence",
     "p_text",
@@ -25,6 +26,7 @@ CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",
     "disagreement": "Disagreement",
     "class_drop": "Worst class drop",
+    "gap_increase": "Wider gap between groups",
 }
 
 _MINUS: Final = "\u2212"
@@ -94,6 +96,8 @@ def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
     title = CRITERION_TITLES[criterion.name]
     if criterion.class_index is not None:
         title += f" ({class_names[criterion.class_index]})"
+    if criterion.about is not None:
+        title += f" ({criterion.about})"
     unit = "%" if criterion.name == "disagreement" else "points"
     level = f"{criterion.level * 100:.4g} %"
     return (
@@ -108,6 +112,11 @@ def limits_text(limits: Mapping[str, float]) -> str:
     return (
         f"accuracy drop at most {limits['max_drop']:g} points, agreement at least "
         f"{limits['min_agreement']:g} %, class drop at most {limits['max_class_drop']:g} points"
+        + (
+            f", gap between groups wider by at most {limits['max_gap_increase']:g} points"
+            if "max_gap_increase" in limits
+            else ""
+        )
     )
 
 
@@ -124,6 +133,8 @@ def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
         return f"accuracy falls by {value} points (limit {limit})"
     if criterion.name == "disagreement":
         return f"it answers differently on {value} % of images (limit {limit} %)"
+    if criterion.name == "gap_increase":
+        return f"the gap in accuracy, {criterion.about}, is wider by {value} points (limit {limit})"
     name = names[criterion.class_index or 0]
     return f"recall of \u201c{name}\u201d falls by {value} points (limit {limit})"
 
@@ -133,7 +144,23 @@ def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
         return "the accuracy drop"
     if criterion.name == "disagreement":
         return "the share of different answers"
+    if criterion.name == "gap_increase":
+        return f"the wider gap, {criterion.about},"
     return f"the recall drop of \u201c{names[criterion.class_index or 0]}\u201d"
+
+
+def gap_sentence(gap: GapChange) -> str:
+    """Say what became of the gap between two groups."""
+    after = f"the artifact {points(gap.after, 1)}"
+    if gap.after < 0:
+        after = f"the artifact {points(-gap.after, 1)} points worse there"
+    word = "wider" if gap.increase >= 0 else "narrower"
+    return (
+        f"{gap.column}: the float model is {points(gap.before, 1)} points better on {gap.ahead} "
+        f"than on {gap.behind}, {after}. The gap is {points(abs(gap.increase), 1)} points {word}, "
+        f"{gap.level * 100:.4g} % interval of the increase {points(gap.low, 1)} to "
+        f"{points(gap.high, 1)}: {gap.outcome}."
+    )
 
 
 def _rounded_up(number: int) -> int:

@@ -1,0 +1,258 @@
+"""Groups of evaluation images: who they are, and how both models do on each.
+
+A table says which groups an image belongs to, for example its lighting, the camera, or the skin
+tone of whoever is on it. Nothing is guessed: an image without an entry belongs to no group.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.errors import DataError
+from edgecnn.verify.judgement import Paired
+from edgecnn.verify.statistics import wilson_interval
+
+__all__ = ["Group", "GroupColumn", "Groups", "check_groups", "count_groups", "read_groups"]
+
+_LARGEST: Final = 256 << 20
+_MOST_COLUMNS: Final = 20
+_MOST_GROUPS: Final = 50
+_REMEDY: Final = (
+    "a header, then a line for each image: image,lighting,camera and test/0001.jpg,dark,front"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """What a table says.
+
+    Attributes:
+        columns: Column name to image name to group name, without the empty ones.
+    """
+
+    columns: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The images of one group.
+
+    Attributes:
+        name: As the table has it.
+        paired: Their number, and which only one of the models gets right.
+        reference_right: Images the float model gets right.
+        classes: The same for each class, in score order; a class may have none.
+        classes_reference_right: Of each class, the images the float model gets right.
+    """
+
+    name: str
+    paired: Paired
+    reference_right: int
+    classes: tuple[Paired, ...]
+    classes_reference_right: tuple[int, ...]
+
+    @property
+    def right(self) -> int:
+        """Images the artifact gets right."""
+        return self.reference_right - self.paired.lost + self.paired.gained
+
+    def shares(self) -> dict[str, Any]:
+        """Return what is derived of the counts, JSON-ready: shares 0..1 with 95 % intervals.
+
+        ``recall`` and ``reference_recall`` are of each class, None without images of it.
+        """
+        n = self.paired.images
+        recalls = [
+            (before, before - one.lost + one.gained, one.images)
+            for before, one in zip(self.classes_reference_right, self.classes, strict=True)
+        ]
+        return {
+            "accuracy": _share(self.right, n),
+            "reference_accuracy": _share(self.reference_right, n),
+            "drop": self.paired.drop,
+            "reference_recall": [_share(before, n) for before, _, n in recalls],
+            "recall": [_share(after, n) for _, after, n in recalls],
+        }
+
+
+def _share(count: int, n: int) -> dict[str, float] | None:
+    """Return a share with Wilson's interval."""
+    if not n:
+        return None
+    interval = wilson_interval(count, n)
+    return {"share": count / n, "low": interval.low, "high": interval.high}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupColumn:
+    """One column of the table.
+
+    Attributes:
+        name: Its heading.
+        groups: Those with images among the evaluated ones, in the order of their names.
+        without: Evaluated images that the table gives no group in this column.
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    without: int
+
+
+def read_groups(path: Path) -> Groups:
+    """Read a table of groups.
+
+    Args:
+        path: A CSV file in UTF-8: a header, the first column names the image, every other one is
+            a way to group them; an empty cell is no group.
+
+    Raises:
+        DataError: If it cannot be read, names an image twice, or has no column of groups.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _bad(path, f"{path.stat().st_size:,} bytes", "a table of groups")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file, strict=True))
+    except OSError as error:
+        raise _bad(path, error.strerror or str(error), "a CSV file that can be read") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _bad(path, str(error), "a CSV file in UTF-8") from error
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    header = [name.strip() for name in rows[0]] if rows else []
+    names = header[1:]
+    if not names or not all(names) or len(set(names)) != len(names) or len(names) > _MOST_COLUMNS:
+        raise _bad(
+            path,
+            "the header is " + (",".join(header) or "missing"),
+            f"a column of image names, then 1 to {_MOST_COLUMNS} of groups, each with its own name",
+        )
+    columns: dict[str, dict[str, str]] = {name: {} for name in names}
+    seen: set[str] = set()
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise _bad(path, f"line {number} has {len(row)} cells", f"{len(header)}, as its header")
+        image = row[0].strip()
+        if image in seen:
+            raise _bad(path, f"{image} is there twice, again in line {number}", "each image once")
+        seen.add(image)
+        for name, cell in zip(names, row[1:], strict=True):
+            if cell.strip():
+                columns[name][image] = cell.strip()
+    for name, found in columns.items():
+        if len(set(found.values())) > _MOST_GROUPS:
+            count = len(set(found.values()))
+            raise _bad(path, f"{name} has {count:,} groups", f"at most {_MOST_GROUPS} in a column")
+    return Groups(columns=columns)
+
+
+def count_groups(
+    groups: Groups,
+    ids: Sequence[str],
+    labels: npt.NDArray[np.int64],
+    reference: npt.NDArray[np.intp],
+    artifact: npt.NDArray[np.intp],
+    *,
+    classes: int,
+) -> tuple[GroupColumn, ...]:
+    """Count right and wrong answers in each group.
+
+    Args:
+        groups: Which image belongs to which.
+        ids: Names of the evaluated images, n of them.
+        labels: Their true classes, shape (n,).
+        reference: The float model's decisions, shape (n,).
+        artifact: The artifact's, same shape.
+        classes: How many classes there are.
+
+    """
+    was_right, is_right = reference == labels, artifact == labels
+    columns = []
+    for name, of_image in _assigned(groups, ids).items():
+        present = sorted({group for group in of_image if group})
+        columns.append(
+            GroupColumn(
+                name=name,
+                groups=tuple(
+                    _count(group, of_image == group, labels, was_right, is_right, classes)
+                    for group in present
+                ),
+                without=int(np.count_nonzero(of_image == "")),
+            )
+        )
+    return tuple(columns)
+
+
+def check_groups(groups: Groups, ids: Sequence[str]) -> None:
+    """Refuse a table that does not fit the images, before any of them is classified.
+
+    Args:
+        groups: What it says.
+        ids: Names of the evaluated images, at least one.
+
+    Raises:
+        DataError: If a column tells fewer than two groups of them apart.
+    """
+    for name, of_image in _assigned(groups, ids).items():
+        present = sorted({group for group in of_image if group})
+        if len(present) < 2:
+            named = next(iter(groups.columns[name]), "none")
+            raise DataError(
+                f"the column {name} tells fewer than two groups of the evaluated images apart",
+                observed=f"only {present[0]}"
+                if present
+                else f"none of the {len(ids):,} images, such as {ids[0]}; the table has {named}",
+                expected="at least two groups, of images that are named as in the report",
+                remedy="name images by their path in the data folder (CIFAR-10: test/0, test/1 "
+                "and so on), or use more images",
+            )
+
+
+def _assigned(groups: Groups, ids: Sequence[str]) -> dict[str, npt.NDArray[np.str_]]:
+    """Return each column's group of every image, empty for none."""
+    return {
+        name: np.array([_group_of(named, image) for image in ids])
+        for name, named in groups.columns.items()
+    }
+
+
+def _group_of(named: Mapping[str, str], image: str) -> str:
+    """Return an image's group; it may be named by its path or, where that is enough, its name."""
+    return named.get(image, named.get(image.rpartition("/")[2], ""))
+
+
+def _count(
+    name: str,
+    chosen: npt.NDArray[np.bool_],
+    labels: npt.NDArray[np.int64],
+    was_right: npt.NDArray[np.bool_],
+    is_right: npt.NDArray[np.bool_],
+    classes: int,
+) -> Group:
+    def each(which: npt.NDArray[np.bool_]) -> list[int]:
+        counts = np.bincount(labels[which], minlength=classes)
+        return [int(count) for count in counts]
+
+    lost, gained = chosen & was_right & ~is_right, chosen & ~was_right & is_right
+    return Group(
+        name=name,
+        paired=Paired(images=int(chosen.sum()), lost=int(lost.sum()), gained=int(gained.sum())),
+        reference_right=int((chosen & was_right).sum()),
+        classes=tuple(
+            Paired(images=n, lost=minus, gained=plus)
+            for n, minus, plus in zip(each(chosen), each(lost), each(gained), strict=True)
+        ),
+        classes_reference_right=tuple(each(chosen & was_right)),
+    )
+
+
+def _bad(path: Path, observed: str, expected: str) -> DataError:
+    return DataError(
+        f"{path} is no table of groups", observed=observed, expected=expected, remedy=_REMEDY
+    )
