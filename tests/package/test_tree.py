@@ -76,6 +76,23 @@ def test_an_installed_bundle_loads_little_more_than_the_least(bundle: Path, tmp_
     assert len(more) <= 60, sorted(more)
 
 
+@pytest.mark.parametrize(("command", "found"), [("camera", True), ("classify", False)])
+def test_only_the_camera_finds_the_system_s_packages(
+    bundle: Path, command: str, found: bool
+) -> None:
+    """picamera2 is one of them. Behind the bundle's own, whose numpy is another."""
+    code = "import runpy, sys; sys.argv[:] = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], "
+    code += "run_name='__main__')\nexcept SystemExit: pass\nprint('PATH', *sys.path, sep='|')"
+    start = ("python3.11", "-I", "-B", "-S", "-c", code)
+    done = run(*start, bundle / "bin/edgecnn-run", command, "--help")
+    assert done.returncode == 0, done.stderr
+    path = done.stdout.splitlines()[-1].split("|")
+    assert path[1:3] == [str(bundle / "runner"), str(bundle / "lib")]
+    packages = run("python3.11", "-I", "-S", "-c", "import site; print(*site.getsitepackages())")
+    for folder in packages.stdout.split():
+        assert (folder in path[3:]) is found
+
+
 def modules(script: Path, *arguments: str | Path) -> set[str]:
     """Return the modules that are loaded once a script has ended."""
     code = "import runpy, sys; sys.argv[:] = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], "

@@ -41,8 +41,9 @@ def privacy(
 ) -> None:
     """Check a bundle's privacy claims again: run it, watch every system call, and compare.
 
-    Exits 36 if a claim does not hold or cannot be checked here, and if the claims in the bundle
-    are about other files than it holds.
+    It runs what is in the bundle, with your rights, though without a network: not for a bundle
+    whose maker you do not trust. Exits 36 if a claim does not hold or cannot be checked here, and
+    if the claims in the bundle are about other files than it holds.
 
     Example: edgecnn privacy dist/resnet8-1.0-pi-arm64-cp311.tar.gz
     """
