@@ -21,6 +21,14 @@ if sys.argv[1:2] == ["camera"]:
     # runtime's.
     sys.path += site.getsitepackages()
 
+if "@MODEL_FILE@".endswith(".tflite"):
+    # Its contract is an archive without compression. zipfile does without these two, and to load
+    # their shared libraries, perhaps from an SD card, would be for nothing.
+    sys.modules["bz2"] = sys.modules["lzma"] = None  # type: ignore[assignment] # "not there"
+    import zipfile  # noqa: F401 - what it was imported without, it goes without
+
+    del sys.modules["bz2"], sys.modules["lzma"]
+
 from edgecnn_runner.cli import main  # noqa: E402 - found only now
 
 if __name__ == "__main__":
