@@ -193,24 +193,29 @@ def _refuse(proven: Proven, platform: Platform) -> str:
 def _version(given: str | None, date: int) -> str:
     if given is None:
         return dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y.%m.%d")
-    try:
-        return plain_name(given)
-    except ValueError as error:
-        raise UsageError(
-            f"--version {given} cannot be a part of file names",
-            observed=str(error),
-            expected="up to 64 letters, digits, dots, hyphens, plus signs and underscores",
-            remedy="for example --version 1.2.0",
-        ) from error
+    return _plain(
+        given,
+        f"--version {given} cannot be a part of file names",
+        remedy="for example --version 1.2.0",
+    )
 
 
 def _named(proven: Proven) -> str:
+    return _plain(
+        proven.model,
+        f"the model's name, {proven.model}, cannot be a part of file names",
+        remedy="give it another one: [model] name in the recipe, and build it again",
+    )
+
+
+def _plain(text: str, problem: str, *, remedy: str) -> str:
+    """Return a text that can be a part of file names, as it is; else raise what is wrong."""
     try:
-        return plain_name(proven.model)
+        return plain_name(text)
     except ValueError as error:
         raise UsageError(
-            f"the model's name, {proven.model}, cannot be a part of file names",
+            problem,
             observed=str(error),
             expected="up to 64 letters, digits, dots, hyphens, plus signs and underscores",
-            remedy="give it another one: [model] name in the recipe, and build it again",
+            remedy=remedy,
         ) from error

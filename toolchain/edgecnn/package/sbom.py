@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgecnn.package.licences import Library
 from edgecnn.package.proven import ProvenFile
+from edgecnn.package.wheels import normalized
 from edgecnn.workspace import canonical_digest, file_digest
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def sbom(
         )
     ]
     for one in libraries:
-        normal = _normalized(one.name)
+        normal = normalized(one.name)
         parts.append(
             Component(
                 name=one.name,
@@ -111,10 +112,6 @@ def _licence(text: str) -> License:
     return LicenseFactory().make_from_string(text)
 
 
-def _normalized(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
-
-
 def wheel_digests(wheels: Sequence[Path]) -> dict[str, str]:
     """Return the name of each wheel's distribution, normalized, and its SHA-256."""
-    return {_normalized(wheel.name.split("-")[0]): file_digest(wheel) for wheel in wheels}
+    return {normalized(wheel.name.split("-")[0]): file_digest(wheel) for wheel in wheels}

@@ -28,7 +28,7 @@ from edgecnn_installer.main import PREFIX
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.runtimes import RUNTIMES
 
-__all__ = ["BundlePlan", "fill_template", "lay_out", "write_manifest"]
+__all__ = ["BundlePlan", "file_entries", "fill_template", "lay_out", "write_manifest"]
 
 _EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
 
@@ -119,6 +119,21 @@ def _copy_package(name: str, folder: Path) -> None:
             _write(folder / name / path.name, path.read_text(encoding="utf-8"))
 
 
+def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what a manifest says of each file that lies in a bundle's folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: {
+            "sha256": file_digest(path),
+            "bytes": path.stat().st_size,
+            "executable": bool(path.stat().st_mode & 0o100),
+        }
+        for name, path in named.items()
+        if name not in (MANIFEST, SIGNATURE)
+    }
+
+
 def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
     """Write the manifest of what lies in a bundle's folder.
 
@@ -131,8 +146,6 @@ def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
     """
     runtime = RUNTIMES[plan.platform.runtime]
     pins = {pin.name: pin.version for pin in read_lock(plan.platform)}
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {path.relative_to(folder).as_posix(): path for path in paths}
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": "edgecnn bundle",
@@ -154,15 +167,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
             }
             for file in plan.proven.files
         ],
-        "files": {
-            name: {
-                "sha256": file_digest(path),
-                "bytes": path.stat().st_size,
-                "executable": name in _EXECUTABLE,
-            }
-            for name, path in files.items()
-            if name not in (MANIFEST, SIGNATURE)
-        },
+        "files": file_entries(folder),
     }
     write_json(folder / MANIFEST, manifest)
     return (folder / MANIFEST).read_bytes()

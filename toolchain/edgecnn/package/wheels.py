@@ -21,7 +21,7 @@ from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.platforms import Platform
 from edgecnn.workspace import file_digest
 
-__all__ = ["Pinned", "collect_wheels", "needed_glibc", "read_lock"]
+__all__ = ["Pinned", "collect_wheels", "needed_glibc", "normalized", "read_lock"]
 
 _PIN: Final = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>[0-9a-z.+]+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -43,6 +43,11 @@ class Pinned:
     name: str
     version: str
     sha256: frozenset[str]
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares them, with hyphens."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_lock(platform: Platform) -> list[Pinned]:
@@ -121,7 +126,7 @@ def _matching(pins: Sequence[Pinned], folder: Path, platform: Platform) -> Mappi
         paths = sorted(folder.glob("*.whl"))
     for path in paths:
         parts = path.name.removesuffix(".whl").split("-")
-        name = re.sub(r"[-_.]+", "-", parts[0]).lower()
+        name = normalized(parts[0])
         for pin in pins:
             if pin.name == name and parts[1:2] == [pin.version] and _fits(parts[-1], platform):
                 with wrap_os_errors(path):

@@ -21,9 +21,10 @@ from typing import Any, Final
 from edgecnn.errors import PackageError
 from edgecnn.package.platforms import ARCHITECTURES, choose_platform
 from edgecnn.package.privacy.traced import Traced, traced, why_not
+from edgecnn.package.tree import file_entries
 from edgecnn.package.unpack import unpack_wheel
 from edgecnn.package.wheels import collect_wheels
-from edgecnn.workspace import file_digest, write_json
+from edgecnn.workspace import write_json
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE
 
 __all__ = ["NoPlaceError", "Place", "place_for"]
@@ -178,13 +179,4 @@ def _make_twin(
         script = (copy / name).read_text(encoding="utf-8")
         (copy / name).write_text(script.replace(manifest["architecture"], here), encoding="utf-8")
     (copy / SIGNATURE).unlink(missing_ok=True)
-    files = {}
-    for path in sorted(path for path in copy.rglob("*") if path.is_file()):
-        name = path.relative_to(copy).as_posix()
-        if name != MANIFEST:
-            files[name] = {
-                "sha256": file_digest(path),
-                "bytes": path.stat().st_size,
-                "executable": bool(path.stat().st_mode & 0o100),
-            }
-    write_json(copy / MANIFEST, {**manifest, "architecture": here, "files": files})
+    write_json(copy / MANIFEST, {**manifest, "architecture": here, "files": file_entries(copy)})
