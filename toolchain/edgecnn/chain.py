@@ -6,23 +6,20 @@ skipped when the manifest says that it ran with the same key and its files are u
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import (
     ConvertRequest,
     already_made,
-    of_command_line,
     recipe_of,
     with_options,
 )
 from edgecnn.errors import EdgeError, ParityFailError, UsageError
 from edgecnn.labels import read_labels
-from edgecnn.locate import build_of, manifest_recipe
+from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
 from edgecnn.workspace import Workspace
@@ -30,7 +27,6 @@ from edgecnn.workspace import Workspace
 if TYPE_CHECKING:
     from edgecnn.convert import ConvertResult
     from edgecnn.data import Dataset
-    from edgecnn.devices import DeviceOptions
     from edgecnn.verify import ParityReport
 
 __all__ = [
@@ -40,7 +36,6 @@ __all__ = [
     "convert",
     "recorded_conversion",
     "train",
-    "verify",
 ]
 
 StageState = Literal["made", "up to date"]
@@ -81,7 +76,7 @@ def train(
     import json
 
     with build_lock(workspace.folder):
-        dataset = _load(recipe, data, progress)
+        dataset = load_data(recipe, data, progress)
         _train_if_needed(recipe, workspace, dataset, progress)
         metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return metrics
@@ -107,7 +102,7 @@ def convert(
     recipe, workspace = recipe_of(source, request)
     with build_lock(workspace.folder):
         recipe = with_options(recipe, request, already_made(source, workspace))
-        dataset = _load(recipe, request.data, progress)
+        dataset = load_data(recipe, request.data, progress)
         result = stage.run(
             source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
         )
@@ -120,83 +115,6 @@ def convert(
     for note in (*assumed, *result.notes, *doubts):
         progress.message(f"note: {note}")
     return workspace, result
-
-
-def verify(
-    target: Path,
-    *,
-    data: str | None,
-    images: int | None,
-    limits: Mapping[str, float | None],
-    threads: int,
-    out: Path | None,
-    junit: Path | None,
-    device: DeviceOptions | None = None,
-    groups: Path | None = None,
-    progress: Progress = NO_PROGRESS,
-) -> tuple[ParityReport, Path]:
-    """Verify a build, or one of its files.
-
-    Only a verification here of every file, on every image, with the recipe's limits becomes the
-    build's own; any other is written beside it.
-
-    Args:
-        target: A build, a recipe that was built, or an artifact.
-        data: Folder of the images, where the build's recipe no longer finds them.
-        images: How many evaluation images; None for all.
-        limits: Limits that replace the recipe's; None leaves one as it is.
-        threads: Threads of each runtime.
-        out: Folder for the reports in place of the build, which is then left as it is.
-        junit: Where to write the verdicts as JUnit XML, too.
-        device: Where to run the files; None for here.
-        groups: A table of groups of images to compare; None for none.
-        progress: Shows images.
-
-    Returns:
-        The report, and where it can be read as a page. Where it could not be written, its
-        ``write_error`` says why.
-    """
-    from edgecnn import verify as stage
-    from edgecnn.data import in_class_order
-    from edgecnn.reference import doubts_of, read_reference
-
-    if junit is not None and not os.path.isdir(junit.parent):  # noqa: PTH112 - names may be too long
-        raise UsageError(
-            f"--junit {junit} is in a folder that does not exist",
-            observed=f"no folder {junit.parent}",
-            expected="a file in a folder that exists",
-            remedy="make the folder first, or name a file elsewhere",
-        )
-    workspace, artifacts = build_of(target)
-    with build_lock(workspace.folder, unless_read_only=True):
-        recipe = manifest_recipe(workspace)
-        wanted = {name: value for name, value in limits.items() if value is not None}
-        if wanted:
-            raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
-            recipe = of_command_line(raw)
-        of_groups = None if groups is None else stage.read_groups(groups)
-        partial = bool(artifacts is not None or images is not None or wanted or groups)
-        # A model made elsewhere may number its classes otherwise than the data does.
-        reference = read_reference(workspace.path(Workspace.REFERENCE))
-        dataset = in_class_order(_load(recipe, data, progress), tuple(reference.class_names))
-        for note in doubts_of(reference):
-            progress.message(f"note: {note}")
-        report = stage.run(
-            workspace,
-            dataset,
-            limits=recipe.limits,
-            artifacts=artifacts,
-            images=images,
-            threads=threads,
-            partial=partial,
-            out=out,
-            junit=junit,
-            device=device,
-            groups=of_groups,
-            progress=progress,
-        )
-    place = workspace if out is None else Workspace(out)
-    return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
 
 
 def build(
@@ -214,7 +132,7 @@ def build(
         What it came to. An artifact that failed is part of it, not an exception.
     """
     with build_lock(workspace.folder):
-        return _build(recipe, workspace, _load(recipe, data, progress), progress)
+        return _build(recipe, workspace, load_data(recipe, data, progress), progress)
 
 
 def _build(
@@ -233,15 +151,6 @@ def _build(
     return ChainResult(
         stages=stages, variants=workspace.manifest()["variants"], report=report, error=error
     )
-
-
-def _load(recipe: Recipe, data: str | None, progress: Progress) -> Dataset:
-    from edgecnn.data import load_dataset
-
-    # A folder may be called "folder"; the other two are names.
-    named = data in ("cifar10", "digits") and data == recipe.data.name
-    root = None if data is None or named else Path(data)
-    return load_dataset(recipe.data, root=root, progress=progress)
 
 
 def _skips(workspace: Workspace, stage: str, key: str, progress: Progress) -> bool:

@@ -6,15 +6,20 @@ import shlex
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
+from edgecnn.progress import Progress
 from edgecnn.recipe import Recipe, find_recipe, parse_recipe, read_tables, released_weights
 from edgecnn.workspace import Workspace, default_build_folder
+
+if TYPE_CHECKING:
+    from edgecnn.data import Dataset
 
 __all__ = [
     "build_of",
     "data_section",
+    "load_data",
     "load_recipe_with",
     "manifest_recipe",
     "proven_place",
@@ -215,6 +220,23 @@ def _override(raw: dict[str, Any], override: str) -> None:
             )
         table = inner
     table[parts[-1]] = value
+
+
+def load_data(recipe: Recipe, data: str | None, progress: Progress) -> Dataset:
+    """Load a recipe's images.
+
+    Args:
+        recipe: Says which.
+        data: Folder of the images, or name of the data set, as on the command line; None for what
+            the recipe says.
+        progress: Shows a download.
+    """
+    from edgecnn.data import load_dataset
+
+    # A folder may be called "folder"; the other two are names.
+    named = data in ("cifar10", "digits") and data == recipe.data.name
+    root = None if data is None or named else Path(data)
+    return load_dataset(recipe.data, root=root, progress=progress)
 
 
 def data_section(data: str, shape: tuple[int | None, int | None, int]) -> dict[str, Any]:

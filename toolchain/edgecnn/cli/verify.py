@@ -108,14 +108,14 @@ def verify(
 
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
-    from edgecnn import chain
+    from edgecnn import verification
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.devices import choose_device
 
-    report, page = chain.verify(
-        target,
+    request = verification.VerifyRequest(
+        target=target,
         data=data,
         images=images,
         limits={
@@ -129,8 +129,8 @@ def verify(
         out=out,
         junit=junit,
         device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
-        progress=terminal_progress(quiet=quiet),
     )
+    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(report.to_dict())
     else:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
-from edgecnn.errors import EdgeError, UsageError, WorkspaceError
+from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import images_digest, read_reference
-from edgecnn.staging import staging
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.groups import Groups, check_groups
-from edgecnn.verify.junit import write_junit
 from edgecnn.verify.plan import plan
-from edgecnn.verify.report_files import report_names, write_reports
-from edgecnn.verify.results import Evaluated, ParityReport, RowError
+from edgecnn.verify.recording import record
+from edgecnn.verify.results import Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.workspace import Workspace, canonical_digest, file_digest
@@ -30,7 +27,6 @@ from edgecnn_runner.runtimes import RUNTIMES, installed_version
 
 __all__ = ["key", "run"]
 
-_STAGE: Final = "verify"
 _OF_GROUPS: Final = {"max_gap_increase"}
 """Limits that say nothing where there are no groups."""
 
@@ -190,45 +186,19 @@ def run(
         versions=versions(),
         created=created(),
     )
-    problems: list[EdgeError] = []
 
-    def attempt(write: Callable[[], None]) -> None:
-        try:
-            write()
-        except WorkspaceError as error:
-            problems.append(error)
+    def key_again() -> str:
+        return key(workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed)
 
-    def write_own() -> None:
-        place = workspace if out is None else Workspace(out)
-        place.create()
-        parity, page = report_names(partial=partial, device=report.device)
-        pixels = evaluation.images.pixels
-        if out is not None or not workspace.is_build():
-            # Somebody's folder, which no lock of ours covers: nothing but the two files is touched.
-            write_reports(place.path(parity), place.path(page), report, pixels)
-            return
-        with staging(place) as staged:
-            write_reports(staged.path(parity), staged.path(page), report, pixels)
-            with staged.placed():
-                if parity == Workspace.PARITY:
-                    again = key(
-                        workspace,
-                        dataset,
-                        limits=limits,
-                        artifacts=artifacts,
-                        images=images,
-                        seed=seed,
-                    )
-                    workspace.record_stage(_STAGE, key=again, files=[parity, page], entries={})
-
-    # Verdicts that took minutes are told, whether or not they could be written down; and the CI's
-    # file does not depend on a build that can be written.
-    attempt(write_own)
-    if junit is not None:
-        attempt(functools.partial(write_junit, junit, report))
-    if problems:
-        return dataclasses.replace(report, write_error=RowError.of(problems[0]))
-    return report
+    return record(
+        report,
+        evaluation.images.pixels,
+        workspace,
+        key=key_again,
+        partial=partial,
+        out=out,
+        junit=junit,
+    )
 
 
 def _model_name(workspace: Workspace) -> str:
