@@ -316,6 +316,27 @@ def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
     assert done.code == 0, done.err
 
 
+def test_images_are_added_until_the_verdict_is_sure(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    own = (folder / "parity.json").read_bytes()
+    done = edgecnn("verify", folder, "--until-decided", "--json")
+    assert done.code == 0
+    report = json.loads(done.out)
+    assert report["verdict"] == "PASS"
+    for row in report["rows"]:
+        assert 0 < row["looked"]["images"] <= row["looked"]["available"] == 592
+        assert row["metrics"]["images"] == row["looked"]["images"]
+    assert sum(row["looked"]["saved"] for row in report["rows"]) > 0
+    assert (folder / "parity.json").read_bytes() == own
+    done = edgecnn("verify", folder, "--until-decided")
+    assert "up to 592 images, until the verdict is sure" in done.out
+    assert "saved." in done.out
+    # A limit that so few images cannot show: all of them are used, and that is no PASS.
+    done = edgecnn("verify", folder, "--until-decided", "--max-drop", "0.1")
+    assert done.code == 4
+    assert "without --until-decided" in done.err
+
+
 def test_groups_of_images_are_compared(demo: Demo, tmp_path: Path) -> None:
     folder = copy_of(demo, tmp_path)
     table = tmp_path / "groups.csv"

@@ -32,6 +32,7 @@ class VerifyRequest:
         images: How many evaluation images; None for all.
         limits: Limits that replace the recipe's; None leaves one as it is.
         groups: A table of groups of images to compare; None for none.
+        until_decided: Use only as many images as each verdict needs.
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
@@ -43,6 +44,7 @@ class VerifyRequest:
     images: int | None = None
     limits: Mapping[str, float | None] = field(default_factory=dict)
     groups: Path | None = None
+    until_decided: bool = False
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
@@ -79,7 +81,11 @@ def verify(
             recipe = of_command_line(raw)
         groups = None if request.groups is None else stage.read_groups(request.groups)
         partial = bool(
-            artifacts is not None or request.images is not None or wanted or request.groups
+            artifacts is not None
+            or request.images is not None
+            or wanted
+            or request.groups
+            or request.until_decided
         )
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
@@ -99,6 +105,7 @@ def verify(
             junit=request.junit,
             device=request.device,
             groups=groups,
+            until_decided=request.until_decided,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)

@@ -75,6 +75,13 @@ def verify(
             "recipe's.",
         ),
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Add images in batches and stop when the verdict is sure. For slow devices.",
+        ),
+    ] = False,
     threads: ThreadsOption = 1,
     data: DataOption = None,
     out: Annotated[
@@ -125,6 +132,7 @@ def verify(
             "max_gap_increase": max_gap_increase,
         },
         groups=groups,
+        until_decided=until_decided,
         threads=threads,
         out=out,
         junit=junit,

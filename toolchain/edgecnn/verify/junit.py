@@ -8,7 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
-from edgecnn.verify.wording import criterion_sentence, verdict_sentence
+from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
 from edgecnn_runner.output import whole_file
 
@@ -97,7 +97,8 @@ def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None
 def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
-    return "\n".join([verdict_sentence(row, report), *lines, *_ran_with(row, report)])
+    looked = [looked_sentence(row)] if row.looked is not None else []
+    return "\n".join([verdict_sentence(row, report), *looked, *lines, *_ran_with(row, report)])
 
 
 def _ran_with(row: ArtifactRow, report: ParityReport) -> list[str]:

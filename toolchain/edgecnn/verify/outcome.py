@@ -78,6 +78,11 @@ def _more_images(report: ParityReport) -> str:
             "images to the test split, or change the limits (--max-drop and others, or "
             "[limits] in the recipe)"
         )
+    if any(row.looked is not None for row in report.rows):
+        return (
+            "look once at all images, without --until-decided, which decides with fewer of them, "
+            "and take that answer; or add images to the test split"
+        )
     return "an observed value is at its limit; change [limits] in the recipe"
 
 

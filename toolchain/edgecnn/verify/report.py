@@ -23,6 +23,7 @@ from edgecnn.verify.wording import (
     CRITERION_TITLES,
     criterion_sentence,
     gap_sentence,
+    looked_sentence,
     p_text,
     percent,
     points,
@@ -91,7 +92,8 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
     budget = IMAGE_BUDGET_BYTES // max(1, len(judged))
     views = [_view(row, report, judged, pixels, budget) for row in report.rows]
     matrix: list[list[Cell]] = []
-    if judged and judged[0].metrics is not None and _draws_matrices(report):
+    same_images = not report.until_decided
+    if judged and judged[0].metrics is not None and _draws_matrices(report) and same_images:
         # Every artifact is compared with the same reference, so its matrix is shown once.
         before = judged[0].metrics.reference.confusion
         matrix = confusion_grid(before, len(report.class_names))
@@ -136,6 +138,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "criterion_sentence": criterion_sentence,
         "gap_sentence": gap_sentence,
+        "looked_sentence": looked_sentence,
         "verdict_sentence": verdict_sentence,
     }
     return environment
@@ -185,6 +188,9 @@ def _view(
             for one in row.judgement.criteria
         },
         "class_rows": _class_rows(row.metrics, row.judgement),
+        "float_matrix": confusion_grid(row.metrics.reference.confusion, len(report.class_names))
+        if draw and report.until_decided
+        else [],
         "matrix": confusion_grid(row.metrics.artifact.confusion, len(report.class_names))
         if draw
         else [],

@@ -17,6 +17,7 @@ from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
+from edgecnn.verify.sequential import Looked
 
 __all__ = [
     "LOCAL",
@@ -77,6 +78,8 @@ class ArtifactRow:
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
         groups: How it does on groups of images; none if it was not asked.
+        looked: How many images it took, where they were added until the verdict was sure; None
+            where all were used at once.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -94,6 +97,7 @@ class ArtifactRow:
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
+    looked: Looked | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
@@ -128,6 +132,8 @@ class ArtifactRow:
             }
             for entry, one in zip(values["metrics"]["classes"], self.metrics.classes, strict=True):
                 entry |= {"reference_recall": one.reference_recall, "recall": one.recall}
+        if self.looked is not None:
+            values["looked"]["saved"] = self.looked.saved
         for column, counted in zip(values["groups"], self.groups, strict=True):
             for entry, group in zip(column["groups"], counted.groups, strict=True):
                 entry |= group.shares()
@@ -194,6 +200,11 @@ class ParityReport:
         found = {row.verdict for row in self.rows}
         order: tuple[RowVerdict, ...] = ("FAIL", "ERROR", "INCONCLUSIVE", "PASS")
         return next((verdict for verdict in order if verdict in found), "NOT MADE")
+
+    @property
+    def until_decided(self) -> bool:
+        """Whether each artifact saw only as many images as its verdict needed."""
+        return any(row.looked is not None for row in self.rows)
 
     def exit_error(self) -> EdgeError | None:
         """Return what a command line should end with; None if all is well."""

@@ -90,6 +90,7 @@ def run(
     junit: Path | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
+    until_decided: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -115,6 +116,7 @@ def run(
         junit: Also write the verdicts there as JUnit XML.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
+        until_decided: Use only as many images as each verdict needs; not with groups.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -122,7 +124,8 @@ def run(
         could not be written, ``write_error`` says why: the verdicts hold all the same.
 
     Raises:
-        UsageError: If there is nothing to verify, or ``out`` is a build.
+        UsageError: If there is nothing to verify, ``out`` is a build, or there are groups and
+            ``until_decided``.
         DataError: If the data set is not the reference's.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
@@ -136,6 +139,13 @@ def run(
             expected="a folder of another kind, or a new one",
             remedy="name another folder, or leave --out out to write into the build itself",
         )
+    if until_decided and groups is not None:
+        raise UsageError(
+            "groups cannot be compared on as few images as a verdict needs",
+            observed="groups, and images until the verdict is sure",
+            expected="one of the two",
+            remedy="leave out --groups, or --until-decided",
+        )
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
@@ -148,7 +158,9 @@ def run(
             remedy="make it again: edgecnn build RECIPE, or edgecnn convert SOURCE",
         )
     reference = read_reference(reference_path)
-    evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
+    evaluation = choose_evaluation(
+        dataset, reference, images=images, seed=seed, shuffled=until_decided
+    )
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
     rows = []
@@ -164,6 +176,7 @@ def run(
                 threads=threads,
                 scorer=scorer,
                 groups=groups,
+                until_decided=until_decided,
                 progress=progress,
             )
             rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))

@@ -14,6 +14,7 @@ __all__ = [
     "criterion_sentence",
     "gap_sentence",
     "limits_text",
+    "looked_sentence",
     "needed_sentence",
     "p_text",
     "percent",
@@ -88,6 +89,19 @@ def needed_sentence(row: ArtifactRow) -> str:
     return (
         f"About {_rounded_up(needed.images):,} images would decide, towards {needed.towards}, if "
         "the observed rates hold."
+    )
+
+
+def looked_sentence(row: ArtifactRow) -> str:
+    """Say how many images a sequence of looks saved; empty where there was none."""
+    looked = row.looked
+    if looked is None:
+        return ""
+    if not looked.saved:
+        return f"All {looked.available:,} images were used, in {looked.looks} looks."
+    return (
+        f"Sure after {looked.images:,} of {looked.available:,} images, in {looked.looks} looks: "
+        f"{looked.saved:,} saved."
     )
 
 
