@@ -17,7 +17,7 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.verify import ParityReport
+    from edgecnn.verify import EarlierReport, ParityReport
 
 __all__ = ["VerifyRequest", "verify"]
 
@@ -36,6 +36,8 @@ class VerifyRequest:
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
+        markdown: Where to write a summary as Markdown, too.
+        baseline: ``parity.json`` of an earlier verification to compare with; None for none.
         device: Where to run the files; None for here.
     """
 
@@ -48,6 +50,8 @@ class VerifyRequest:
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
+    markdown: Path | None = None
+    baseline: Path | None = None
     device: DeviceOptions | None = None
 
 
@@ -72,6 +76,7 @@ def verify(
     from edgecnn.reference import doubts_of, read_reference
 
     _check_folder_of("--junit", request.junit)
+    _check_folder_of("--markdown", request.markdown)
     workspace, artifacts = build_of(request.target)
     with build_lock(workspace.folder, unless_read_only=True):
         recipe = manifest_recipe(workspace)
@@ -79,6 +84,8 @@ def verify(
         if wanted:
             raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
             recipe = of_command_line(raw)
+        # Before the verification writes its own, which may be the same file.
+        baseline = None if request.baseline is None else _earlier(request.baseline)
         groups = None if request.groups is None else stage.read_groups(request.groups)
         partial = bool(
             artifacts is not None
@@ -103,6 +110,8 @@ def verify(
             partial=partial,
             out=request.out,
             junit=request.junit,
+            markdown=request.markdown,
+            baseline=baseline,
             device=request.device,
             groups=groups,
             until_decided=request.until_decided,
@@ -110,6 +119,13 @@ def verify(
         )
     place = workspace if request.out is None else Workspace(request.out)
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+
+
+def _earlier(path: Path) -> EarlierReport:
+    from edgecnn import verify as stage
+
+    file = path / Workspace.PARITY if path.is_dir() else path
+    return stage.EarlierReport(report=stage.read_report(file), source=str(file))
 
 
 def _check_folder_of(option: str, file: Path | None) -> None:

@@ -96,6 +96,18 @@ def verify(
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML."),
     ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="Also write a summary for a pull request."),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="An earlier parity.json: show what changed, and fail on what got worse.",
+        ),
+    ] = None,
     device: DeviceOption = None,
     prefix: PrefixOption = None,
     identity: IdentityOption = None,
@@ -136,6 +148,8 @@ def verify(
         threads=threads,
         out=out,
         junit=junit,
+        markdown=markdown,
+        baseline=baseline,
         device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
     )
     report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from edgecnn.errors import EdgeError, ParityFailError, ParityInconclusiveError
+from edgecnn.errors import (
+    EdgeError,
+    ParityFailError,
+    ParityInconclusiveError,
+    ParityRegressionError,
+)
+from edgecnn.verify.change_wording import baseline_headline, worse_than
 from edgecnn.verify.judgement import Outcome
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.wording import criterion_sentence, limits_text
@@ -20,7 +26,8 @@ def exit_error(report: ParityReport) -> EdgeError | None:
 
     Returns:
         ``ParityFailError`` if any artifact failed, else the first error of an artifact that
-        did not run, else ``ParityInconclusiveError`` if any is undecided, else why the reports
+        did not run, else ``ParityRegressionError`` if any got worse since the baseline, else
+        ``ParityInconclusiveError`` if any is undecided, else why the reports
         could not be written, else None.
     """
     if failed := _rows(report, "FAIL"):
@@ -35,6 +42,14 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     for row in report.rows:
         if row.error is not None:
             return row.error.to_error()
+    if report.baseline is not None and report.baseline.regressions:
+        return ParityRegressionError(
+            baseline_headline(report.baseline).removesuffix("."),
+            observed=worse_than(report.baseline),
+            expected="every artifact as good as it was there, or apart by no more than chance",
+            remedy="find out what changed: the report has the flipped images; if the loss is "
+            "accepted, take the new parity.json as the baseline",
+        )
     if undecided := _rows(report, "INCONCLUSIVE"):
         verb = "follows" if len(undecided) == 1 else "follow"
         return ParityInconclusiveError(

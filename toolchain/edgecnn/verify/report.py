@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.verify.change_wording import (
+    baseline_headline,
+    basis_sentence,
+    change_sentence,
+    changed,
+)
 from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_chart
 from edgecnn.verify.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
@@ -34,7 +40,7 @@ from edgecnn.verify.wording import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render_report"]
+__all__ = ["headline", "render_report"]
 
 MOST_FLIPS: Final = 24
 """Images shown per artifact."""
@@ -104,7 +110,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
         .render(
             report=report,
             views=views,
-            headline=_headline(report),
+            headline=headline(report),
             judged=judged,
             titles=CRITERION_TITLES,
             pixelated=small,
@@ -136,6 +142,10 @@ def _environment() -> Environment:
         "size_text": size_text,
     }
     environment.globals |= {
+        "baseline_headline": baseline_headline,
+        "basis_sentence": basis_sentence,
+        "change_sentence": change_sentence,
+        "changed": changed,
         "criterion_sentence": criterion_sentence,
         "gap_sentence": gap_sentence,
         "looked_sentence": looked_sentence,
@@ -144,7 +154,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _headline(report: ParityReport) -> str:
+def headline(report: ParityReport) -> str:
+    """Say the verdicts of all artifacts in one sentence."""
     made = [row for row in report.rows if row.verdict != "NOT MADE"]
     counts = _verdict_counts(report)
     total, passed = len(made), counts["PASS"]

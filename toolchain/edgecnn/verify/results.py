@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.changes import Baseline
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -178,6 +179,7 @@ class ParityReport:
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.
+        baseline: What changed since an earlier verification; None if none was given.
         write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
     """
@@ -191,6 +193,7 @@ class ParityReport:
     versions: Mapping[str, str]
     created: str
     device: str = LOCAL
+    baseline: Baseline | None = None
     write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
 
@@ -217,7 +220,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "write_error")
+            if field.name not in ("evaluated", "rows", "baseline", "write_error")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -227,6 +230,7 @@ class ParityReport:
             "evaluated": dataclasses.asdict(self.evaluated),
             "rows": [row.to_dict() for row in self.rows],
             "verdict": self.verdict,
+            "baseline": None if self.baseline is None else dataclasses.asdict(self.baseline),
             "write_error": None
             if self.write_error is None
             else dataclasses.asdict(self.write_error),

@@ -14,6 +14,7 @@ from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.groups import Groups, check_groups
@@ -88,6 +89,8 @@ def run(
     partial: bool = False,
     out: Path | None = None,
     junit: Path | None = None,
+    markdown: Path | None = None,
+    baseline: EarlierReport | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
     until_decided: bool = False,
@@ -114,6 +117,8 @@ def run(
         out: Folder for the reports in place of the workspace, which is then left as it is; made
             if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
+        markdown: Also write a summary there as Markdown.
+        baseline: An earlier verification to compare with.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
         until_decided: Use only as many images as each verdict needs; not with groups.
@@ -126,7 +131,7 @@ def run(
     Raises:
         UsageError: If there is nothing to verify, ``out`` is a build, or there are groups and
             ``until_decided``.
-        DataError: If the data set is not the reference's.
+        DataError: If the data set is not the reference's, or the baseline is of other classes.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
         DeviceConnectionError: If the device cannot be reached in the beginning; one that is lost
@@ -158,6 +163,8 @@ def run(
             remedy="make it again: edgecnn build RECIPE, or edgecnn convert SOURCE",
         )
     reference = read_reference(reference_path)
+    if baseline is not None:
+        check_comparable(reference.class_names, baseline.report, source=baseline.source)
     evaluation = choose_evaluation(
         dataset, reference, images=images, seed=seed, shuffled=until_decided
     )
@@ -199,6 +206,10 @@ def run(
         versions=versions(),
         created=created(),
     )
+    if baseline is not None:
+        report = dataclasses.replace(
+            report, baseline=compare(report, baseline.report, source=baseline.source)
+        )
 
     def key_again() -> str:
         return key(workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed)
@@ -211,6 +222,7 @@ def run(
         partial=partial,
         out=out,
         junit=junit,
+        markdown=markdown,
     )
 
 
