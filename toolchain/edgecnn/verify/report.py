@@ -33,6 +33,7 @@ from edgecnn.verify.wording import (
     p_text,
     percent,
     points,
+    share_interval,
     size_text,
     verdict_sentence,
 )
@@ -149,6 +150,7 @@ def _environment() -> Environment:
         "criterion_sentence": criterion_sentence,
         "gap_sentence": gap_sentence,
         "looked_sentence": looked_sentence,
+        "share_interval": share_interval,
         "verdict_sentence": verdict_sentence,
     }
     return environment

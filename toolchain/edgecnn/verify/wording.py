@@ -8,6 +8,7 @@ from typing import Final
 from edgecnn import quantities
 from edgecnn.verify.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.statistics import wilson_interval
 
 __all__ = [
     "CRITERION_TITLES",
@@ -19,6 +20,7 @@ __all__ = [
     "p_text",
     "percent",
     "points",
+    "share_interval",
     "size_text",
     "verdict_sentence",
 ]
@@ -41,6 +43,12 @@ def percent(share: float | None, digits: int = 2) -> str:
 def points(share: float | None, digits: int = 2, *, sign: bool = False) -> str:
     """Return a share in percentage points, without unit: ``0.26``, ``+0.26``; a dash for None."""
     return "\u2013" if share is None else _number(share * 100, digits, sign=sign)
+
+
+def share_interval(share: float, images: int) -> str:
+    """Return the 95 % interval of a share of images, alone and without its pair, in percent."""
+    interval = wilson_interval(round(share * images), images)
+    return f"{points(interval.low)} to {points(interval.high)}"
 
 
 def p_text(p: float) -> str:
