@@ -17,9 +17,10 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.verify import ParityReport
+    from edgecnn.recipe import Corruptions, Recipe
+    from edgecnn.verify import Groups, ParityReport
 
-__all__ = ["VerifyRequest", "verify"]
+__all__ = ["VerifyRequest", "own_corruptions", "own_groups", "verify"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,9 @@ class VerifyRequest:
         data: Folder of the images, where the build's recipe no longer finds them.
         images: How many evaluation images; None for all.
         limits: Limits that replace the recipe's; None leaves one as it is.
-        groups: A table of groups of images to compare; None for none.
+        groups: A table of groups of images to compare in place of the recipe's.
+        corruptions: Whether to corrupt images where the recipe does not ask for it, too.
+        corruption_images: How many of them, in place of the recipe's number.
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
@@ -43,6 +46,8 @@ class VerifyRequest:
     images: int | None = None
     limits: Mapping[str, float | None] = field(default_factory=dict)
     groups: Path | None = None
+    corruptions: bool = False
+    corruption_images: int | None = None
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
@@ -77,9 +82,14 @@ def verify(
         if wanted:
             raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
             recipe = of_command_line(raw)
-        groups = None if request.groups is None else stage.read_groups(request.groups)
+        groups = own_groups(recipe, instead=request.groups)
+        corruptions = _corruptions(recipe, request)
         partial = bool(
-            artifacts is not None or request.images is not None or wanted or request.groups
+            artifacts is not None
+            or request.images is not None
+            or wanted
+            or request.groups
+            or corruptions != own_corruptions(recipe)
         )
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
@@ -99,10 +109,41 @@ def verify(
             junit=request.junit,
             device=request.device,
             groups=groups,
+            corruptions=corruptions,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+
+
+def own_groups(recipe: Recipe, *, instead: Path | None = None) -> Groups | None:
+    """Read the table of groups that a recipe names.
+
+    Args:
+        recipe: May name one.
+        instead: A table to read in its place.
+
+    Returns:
+        None if there is no table.
+
+    Raises:
+        DataError: See ``edgecnn.verify.read_groups``.
+    """
+    from edgecnn.verify import read_groups
+
+    path = recipe.data.groups if instead is None else instead
+    return None if path is None else read_groups(path)
+
+
+def own_corruptions(recipe: Recipe) -> Corruptions | None:
+    """Return how a recipe's verdicts are judged under corruptions; None if they are not."""
+    return None if recipe.limits.max_corruption_drop is None else recipe.corruptions
+
+
+def _corruptions(recipe: Recipe, request: VerifyRequest) -> Corruptions | None:
+    if request.corruption_images is not None:
+        return recipe.corruptions.model_copy(update={"images": request.corruption_images})
+    return recipe.corruptions if request.corruptions else own_corruptions(recipe)
 
 
 def _check_folder_of(option: str, file: Path | None) -> None:

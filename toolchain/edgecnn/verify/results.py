@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.conditions import CorruptedImages, Corruptions
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -77,6 +78,7 @@ class ArtifactRow:
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
         groups: How it does on groups of images; none if it was not asked.
+        corruptions: How it does on corrupted images; None if it was not asked.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -94,6 +96,7 @@ class ArtifactRow:
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
+    corruptions: Corruptions | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
@@ -131,6 +134,8 @@ class ArtifactRow:
         for column, counted in zip(values["groups"], self.groups, strict=True):
             for entry, group in zip(column["groups"], counted.groups, strict=True):
                 entry |= group.shares()
+        if self.corruptions is not None:
+            self.corruptions.to_dict(values["corruptions"])
         return values
 
 
@@ -165,13 +170,14 @@ class ParityReport:
         model: Model name.
         class_names: Names in score order.
         evaluated: Images and reference.
-        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``,
-            ``max_gap_increase``, percent.
+        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, they
+            were judged by, ``max_gap_increase`` and ``max_corruption_drop``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
         machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.
+        corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
     """
@@ -185,6 +191,7 @@ class ParityReport:
     versions: Mapping[str, str]
     created: str
     device: str = LOCAL
+    corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
 
@@ -206,7 +213,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "write_error")
+            if field.name not in ("evaluated", "rows", "corrupted", "write_error")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -216,6 +223,7 @@ class ParityReport:
             "evaluated": dataclasses.asdict(self.evaluated),
             "rows": [row.to_dict() for row in self.rows],
             "verdict": self.verdict,
+            "corrupted": None if self.corrupted is None else dataclasses.asdict(self.corrupted),
             "write_error": None
             if self.write_error is None
             else dataclasses.asdict(self.write_error),

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Limits
+from edgecnn.recipe import Corruptions, Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.verify.conditions import CorruptedImages
+from edgecnn.verify.corruption_run import under_corruptions
+from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record
-from edgecnn.verify.results import Evaluated, ParityReport
+from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
+from edgecnn.verify.stand_in import check_candidates
 from edgecnn.workspace import Workspace, canonical_digest, file_digest
 from edgecnn_runner.runtimes import RUNTIMES, installed_version
 
 __all__ = ["key", "run"]
-
-_OF_GROUPS: Final = {"max_gap_increase"}
-"""Limits that say nothing where there are no groups."""
 
 
 def key(
@@ -39,6 +40,8 @@ def key(
     artifacts: Sequence[str] | None = None,
     images: int | None = None,
     seed: int = 0,
+    groups: Groups | None = None,
+    corruptions: Corruptions | None = None,
 ) -> str:
     """Return a digest of everything that a verification depends on, files included.
 
@@ -49,6 +52,8 @@ def key(
         artifacts: See ``run``.
         images: See ``run``.
         seed: See ``run``.
+        groups: See ``run``.
+        corruptions: See ``run``.
 
     Returns:
         Equal for equal inputs; to be given to ``Workspace.stage_is_current``.
@@ -69,11 +74,28 @@ def key(
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
             "dataset": dataset.digest(),
-            "limits": limits.model_dump(exclude=_OF_GROUPS),
+            "limits": _in_force(limits, groups, corruptions),
             "images": images,
             "seed": seed,
+            # Only where there are some: a build without them stays up to date.
+            **({} if groups is None else {"groups": groups.digest()}),
+            **(
+                {}
+                if corruptions is None
+                else {"corruptions": [CORRUPTIONS_VERSION, corruptions.model_dump()]}
+            ),
         }
     )
+
+
+def _in_force(
+    limits: Limits, groups: Groups | None, corruptions: Corruptions | None
+) -> dict[str, Any]:
+    """Return the limits that say something here, percent."""
+    unused = set() if groups is not None else {"max_gap_increase"}
+    if corruptions is None or limits.max_corruption_drop is None:
+        unused.add("max_corruption_drop")
+    return limits.model_dump(exclude=unused)
 
 
 def run(
@@ -90,6 +112,8 @@ def run(
     junit: Path | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
+    corruptions: Corruptions | None = None,
+    recipe: Mapping[str, Any] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -115,6 +139,9 @@ def run(
         junit: Also write the verdicts there as JUnit XML.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
+        corruptions: Which images to corrupt and judge by, too; None for none.
+        recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
+            recorded with the build's own verdicts.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -122,7 +149,8 @@ def run(
         could not be written, ``write_error`` says why: the verdicts hold all the same.
 
     Raises:
-        UsageError: If there is nothing to verify, or ``out`` is a build.
+        UsageError: If there is nothing to verify, ``out`` is a build, or images are to be
+            corrupted and no float32 file can tell what the float model answers on them.
         DataError: If the data set is not the reference's.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
@@ -151,7 +179,11 @@ def run(
     evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
-    rows = []
+    whole = planned if artifacts is None or corruptions is None else plan(workspace, None)
+    if corruptions is not None:
+        check_candidates(whole)
+    rows: tuple[ArtifactRow, ...] = ()
+    corrupted: CorruptedImages | None = None
     with scorer_on(device) as scorer:
         for one in planned:
             begin = time.perf_counter()
@@ -166,7 +198,21 @@ def run(
                 groups=groups,
                 progress=progress,
             )
-            rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
+            rows += (dataclasses.replace(row, seconds=time.perf_counter() - begin),)
+        if corruptions is not None:
+            rows, corrupted = under_corruptions(
+                rows,
+                planned,
+                whole,
+                recorded,
+                reference,
+                evaluation,
+                limits,
+                corruptions,
+                threads=threads,
+                scorer=scorer,
+                progress=progress,
+            )
     report = ParityReport(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
@@ -179,22 +225,33 @@ def run(
             reference_sha256=file_digest(workspace.path(workspace.REFERENCE)),
             model_sha256=reference.model_sha256,
         ),
-        limits=limits.model_dump(exclude=None if groups else _OF_GROUPS),
-        rows=tuple(rows),
+        limits=_in_force(limits, groups, corruptions),
+        rows=rows,
         machine=scorer.machine(),
         device=scorer.device,
+        corrupted=corrupted,
         versions=versions(),
         created=created(),
     )
 
     def key_again() -> str:
-        return key(workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed)
+        return key(
+            workspace,
+            dataset,
+            limits=limits,
+            artifacts=artifacts,
+            images=images,
+            seed=seed,
+            groups=groups,
+            corruptions=corruptions,
+        )
 
     return record(
         report,
         evaluation.images.pixels,
         workspace,
         key=key_again,
+        entries={} if recipe is None else {"recipe": dict(recipe)},
         partial=partial,
         out=out,
         junit=junit,
