@@ -115,7 +115,7 @@ NAME = (
         (
             {"trian": {"epochs": 3}},
             "trian = {epochs = 3}: no such key; allowed here: model, data, augment, train, "
-            "convert, calibration, limits",
+            "convert, calibration, limits, corruptions",
         ),
         (
             {"data": {"validation": "0.2"}},
@@ -308,7 +308,7 @@ def test_a_folders_path_is_relative_to_the_recipe(tmp_path: Path) -> None:
 def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> None:
     shown = load_recipe(make_project(tmp_path / "leaves")[0])
     bare = parse_recipe({"model": {"name": "x"}}, source="test")
-    for section in ("augment", "train", "convert", "calibration", "limits"):
+    for section in ("augment", "train", "convert", "calibration", "limits", "corruptions"):
         assert getattr(shown, section) == getattr(bare, section)
 
 

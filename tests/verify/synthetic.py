@@ -101,7 +101,7 @@ def make_report(*verdicts: str, **changes: Any) -> ParityReport:
             reference_sha256="02" * 32,
             model_sha256="03" * 32,
         ),
-        "limits": limits.model_dump(),
+        "limits": limits.model_dump(exclude_none=True),
         "rows": tuple(makers[verdict]() for verdict in verdicts or makers),
         "machine": {"system": "Linux", "architecture": "x", "processor": "P", "cores": 2},
         "versions": {"edgecnn": "0.1.0", "python": "3.11"},

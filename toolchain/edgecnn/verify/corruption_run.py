@@ -136,7 +136,7 @@ def under_corruptions(
         except EdgeError as error:
             return tuple(_without_stand_in(row, error) for row in rows), images
     entries = {
-        index: _Entry(path=one.path, stand_in=choose(found, one))
+        index: _Entry(path=one.path, stand_in=choose(found, one.path, row.variant))
         for index, (row, one) in enumerate(zip(rows, planned, strict=True))
         if row.judgement is not None and one.path is not None
     }

@@ -33,7 +33,7 @@ def worst_sentence(corruptions: Corruptions) -> str:
     """Say under which corruption an artifact loses most against the float model."""
     worst = corruptions.worst
     if worst.paired.drop <= 0 and worst.outcome in ("met", None):
-        return "no corruption costs it more than the float model"
+        return "no corruption costs it more accuracy than the float model"
     return f"worst under {condition_sentence(worst)}"
 
 

@@ -22,12 +22,12 @@ _FULL_SHADE_POINTS: Final = 5.0
 """Drop that is drawn darkest where there is no limit, percentage points."""
 
 _STRENGTHS: Final = {
-    "noise": "standard deviation {:.2g} of the range",
-    "blur": "standard deviation {:.2g} pixels",
+    "noise": "deviation {:.2g} of the range",
+    "blur": "deviation {:.2g} pixels",
     "brightness": "{:.2g} of the range added",
-    "contrast": "{:.2g} of it left",
+    "contrast": "{:.2g} of it is left",
     "jpeg": "quality {:.0f}",
-    "low_light": "{:.0f} stops too dark",
+    "low_light": "1/{:.0f} of the light",
 }
 
 
@@ -113,7 +113,8 @@ def corruption_examples(
             seen = corrupt(
                 image, name=about.example_id, kind=kind, severity=severity, seed=about.seed
             )
-            words = _STRENGTHS[kind].format(strengths[severity - 1])
+            strength = strengths[severity - 1]
+            words = _STRENGTHS[kind].format(2**strength if kind == "low_light" else strength)
             made.append((data_uri(shrink(seen, _EXAMPLE_SIDE)), words))
         rows.append((KIND_TITLES[kind], made))
     clean = data_uri(shrink(image, _EXAMPLE_SIDE))

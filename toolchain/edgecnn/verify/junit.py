@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from edgecnn.verify.change_wording import change_sentence
 from edgecnn.verify.changes import Change
+from edgecnn.verify.corruption_table import condition_sentence, stand_in_sentence
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
@@ -123,7 +124,22 @@ def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
     looked = [looked_sentence(row)] if row.looked is not None else []
-    return "\n".join([verdict_sentence(row, report), *looked, *lines, *_ran_with(row, report)])
+    return "\n".join(
+        [
+            verdict_sentence(row, report),
+            *looked,
+            *lines,
+            *_under_corruptions(row),
+            *_ran_with(row, report),
+        ]
+    )
+
+
+def _under_corruptions(row: ArtifactRow) -> list[str]:
+    if row.corruptions is None:
+        return []
+    of_each = [f"Under {condition_sentence(one)}" for one in row.corruptions.conditions]
+    return [*of_each, stand_in_sentence(row.corruptions)]
 
 
 def _ran_with(row: ArtifactRow, report: ParityReport) -> list[str]:

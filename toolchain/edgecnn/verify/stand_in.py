@@ -119,18 +119,19 @@ def find_stand_ins(
     return tuple(found)
 
 
-def choose(found: tuple[FoundStandIn, ...], planned: Planned) -> FoundStandIn:
+def choose(found: tuple[FoundStandIn, ...], path: Path, variant: str) -> FoundStandIn:
     """Choose what an artifact is compared with: its own format, but not itself where others are.
 
     Args:
         found: At least one.
-        planned: The artifact.
+        path: The artifact.
+        variant: Its format and precision.
     """
-    model_format = planned.variant.partition("-")[0]
+    model_format = variant.partition("-")[0]
     return min(
         found,
         key=lambda one: (
-            one.path == planned.path,
+            one.path == path,
             one.about.variant.partition("-")[0] != model_format,
         ),
     )
