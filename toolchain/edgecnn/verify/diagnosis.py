@@ -44,8 +44,8 @@ class Finding:
 
     Attributes:
         first: Position of the first layer below the limit; None where there is none.
-        steepest: Position of the layer at which the noise's share of the signal grows most; None
-            without layers.
+        steepest: Position of the layer before the answer at which the noise's share of the signal
+            grows most; None without layers.
         cause: Why the first layer below the limit is there; None where there is none.
         sentence: All of it in one sentence.
     """
@@ -107,8 +107,8 @@ def ratios_that_count(layers: Sequence[LayerError]) -> tuple[float, ...]:
 
 
 def _noise(ratio_db: float) -> float:
-    """Return noise over signal, as energies."""
-    return float(10 ** (-ratio_db / 10))
+    """Return noise over signal, as energies; 1 where nothing of the signal is left to lose."""
+    return min(1.0, float(10 ** (-ratio_db / 10)))
 
 
 def _before(layer: LayerError, ratios: Sequence[float]) -> float:
@@ -117,7 +117,10 @@ def _before(layer: LayerError, ratios: Sequence[float]) -> float:
 
 
 def _steepest(layers: Sequence[LayerError], ratios: Sequence[float]) -> LayerError:
-    return max(layers, key=lambda one: _noise(ratios[one.position]) - _before(one, ratios))
+    """Return where noise grows most before the answer, which only shows what came before it."""
+    read = {position for one in layers for position in one.inputs}
+    inner = [one for one in layers if one.position in read] or layers
+    return max(inner, key=lambda one: _noise(ratios[one.position]) - _before(one, ratios))
 
 
 def _cause(layer: LayerError, ratios: Sequence[float], limit_db: float) -> Cause:

@@ -33,7 +33,7 @@ class LayerMark:
         x: Place along the network, percent of the width.
         y: Of its ratio, percent of the height from above.
         channels_y: Of the ratio of half its channels.
-        low: Whether it is judged to be below the limit.
+        low_y: Of the ratio that it is judged by, where that is below the limit; None elsewhere.
         bar: Height of its saturated share, percent; 0 where that is below the axis.
     """
 
@@ -42,7 +42,7 @@ class LayerMark:
     x: float
     y: float
     channels_y: float
-    low: bool
+    low_y: float | None
     bar: float
 
 
@@ -89,7 +89,7 @@ def layer_chart(layers: Layers) -> LayerChart:
             x=round(100 * (one.position + 0.5) / count, 2),
             y=_height(scale, one.snr_db),
             channels_y=_height(scale, one.channels_db),
-            low=ratio < layers.limit_db,
+            low_y=_height(scale, ratio) if ratio < layers.limit_db else None,
             bar=_bar(one.saturated),
         )
         for one, ratio in zip(layers.layers, layers.ratios_db, strict=True)
