@@ -36,6 +36,7 @@ class VerifyRequest:
         groups: A table of groups of images to compare in place of the recipe's.
         corruptions: Whether to corrupt images where the recipe does not ask for it, too.
         corruption_images: How many of them, in place of the recipe's number.
+        explain: Whether to compare files with their float file layer by layer, too.
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
@@ -52,6 +53,7 @@ class VerifyRequest:
     until_decided: bool = False
     corruptions: bool = False
     corruption_images: int | None = None
+    explain: bool = False
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
@@ -127,6 +129,7 @@ def verify(
             groups=groups,
             until_decided=request.until_decided,
             corruptions=corruptions,
+            explain=request.explain,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)

@@ -108,6 +108,13 @@ def verify(
             help="Add images in batches and stop when the verdict is sure. For slow devices.",
         ),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also compare each file with its float file layer by layer, on this machine.",
+        ),
+    ] = False,
     threads: ThreadsOption = 1,
     data: DataOption = None,
     out: Annotated[
@@ -174,6 +181,7 @@ def verify(
         until_decided=until_decided,
         corruptions=corruptions,
         corruption_images=corruption_images,
+        explain=explain,
         threads=threads,
         out=out,
         junit=junit,

@@ -23,6 +23,7 @@ from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_c
 from edgecnn.verify.corruption_table import stand_in_sentence, worst_sentence
 from edgecnn.verify.corruption_view import corruption_cells, corruption_examples
 from edgecnn.verify.judgement import ClassChange, Judgement
+from edgecnn.verify.layer_chart import layer_chart
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.table import gaps_of
@@ -215,6 +216,7 @@ def _view(
         "moved": [] if draw else _moved(row.metrics),
         "corruptions": corruption_cells(row.corruptions, report.limits),
         "flips": _flip_groups(row.metrics, pixels, budget),
+        "layers": layer_chart(row.layers) if row.layers and row.layers.layers else None,
         "columns": [
             {
                 "name": column.name,

@@ -15,6 +15,7 @@ import edgecnn.errors
 from edgecnn.errors import EdgeError
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, Corruptions
+from edgecnn.verify.explained import Layers
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -83,6 +84,8 @@ class ArtifactRow:
         looked: How many images it took, where they were added until the verdict was sure; None
             where all were used at once.
         corruptions: How it does on corrupted images; None if it was not asked.
+        layers: Where it departs from its float file; None if that was not asked, and for what has
+            no verdict or is a float32 file itself.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -102,6 +105,7 @@ class ArtifactRow:
     groups: tuple[GroupColumn, ...] = ()
     looked: Looked | None = None
     corruptions: Corruptions | None = None
+    layers: Layers | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""

@@ -20,6 +20,7 @@ from edgecnn.verify.corruption_run import under_corruptions
 from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
+from edgecnn.verify.explaining import explained
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record
@@ -118,6 +119,7 @@ def run(
     until_decided: bool = False,
     corruptions: Corruptions | None = None,
     recipe: Mapping[str, Any] | None = None,
+    explain: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -150,6 +152,8 @@ def run(
         corruptions: Which images to corrupt and judge by, too; None for none.
         recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
             recorded with the build's own verdicts.
+        explain: Also compare each artifact with its float file layer by layer, on this machine.
+            It changes no verdict, so it is no part of the key.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -213,7 +217,10 @@ def run(
                 until_decided=until_decided,
                 progress=progress,
             )
-            rows += (dataclasses.replace(row, seconds=time.perf_counter() - begin),)
+            row = dataclasses.replace(row, seconds=time.perf_counter() - begin)
+            if explain:
+                row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
+            rows += (row,)
         if corruptions is not None:
             rows, corrupted = under_corruptions(
                 rows,
