@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from convert import networks
 from convert.networks import pixels
-from edgecnn.artifact import read_artifact
+from edgecnn.artifact import read_artifact, write_artifact
 from edgecnn.errors import ArtifactError, ContractError, UsageError
 from edgecnn.layers import MOST_DB, LayerComparison, compare
 from edgecnn.quiet import captured_log
@@ -234,6 +236,42 @@ def test_depthwise_weights_have_their_channels_told_apart(tmp_path: Path) -> Non
         found = compared(workspace, variant, 5)
         # Each channel has a scale of its own, so that all keep what eight bits can keep.
         assert all(one.weights_db > 35 for one in found.layers if one.weights_db is not None)
+
+
+def test_operators_that_were_left_in_float_are_compared_too(
+    wide_net: Workspace, tmp_path: Path
+) -> None:
+    """As a repair leaves them: the wide channel is not stored in eight bits any more."""
+    import onnx
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    from edgecnn.convert.to_onnx import CalibrationImages
+
+    source = read_artifact(wide_net.folder / "net-fp32.onnx")
+    with captured_log():
+        quantize_static(
+            onnx.load_from_string(source.payload),
+            tmp_path / "mixed.onnx",
+            CalibrationImages(pixels(20, SHAPE, 5)),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=["Conv_2", "Relu_2", "Conv_3"],
+        )
+    payload = (tmp_path / "mixed.onnx").read_bytes()
+    contract = read_artifact(wide_net.folder / "net-int8.onnx").contract
+    assert contract is not None
+    own = dataclasses.replace(contract, payload_sha256=hashlib.sha256(payload).hexdigest())
+    write_artifact(tmp_path / "net-mixed.onnx", payload, own)
+    images = pixels(20, SHAPE, 9)
+    found = compare(wide_net.folder / "net-fp32.onnx", tmp_path / "net-mixed.onnx", images)
+    assert found.unmatched == ()
+    by_name = {one.name: one for one in found.layers}
+    assert by_name["Conv_2"].saturated is by_name["Relu_2"].saturated is None
+    assert by_name["Relu_1"].saturated is not None
+    # 0 dB where all is quantized; see above.
+    assert by_name["Relu_2"].channels_db > 20
+    assert by_name["Relu_3"].snr_db > 20
 
 
 def test_images_are_counted_as_they_are_done(net: Workspace) -> None:

