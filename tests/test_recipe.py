@@ -290,6 +290,21 @@ def test_what_only_a_training_needs_is_asked_of_a_training_only(tmp_path: Path) 
     parse_recipe(raw, source="test", folder=tmp_path, for_training=True)
 
 
+def test_a_limit_under_corruptions_needs_a_float32_file_and_says_so_before_a_training() -> None:
+    raw: dict[str, Any] = {
+        "model": {"name": "x"},
+        "convert": {"variants": ["tflite-int8"]},
+        "limits": {"max_corruption_drop": 3},
+    }
+    parse_recipe(raw, source="test")  # converting one variant more is no mistake
+    (line,) = mistakes(raw, for_training=True)
+    assert line.startswith("limits.max_corruption_drop = 3: only with onnx-fp32 or tflite-fp32 in")
+    for variants in (["onnx-fp32", "onnx-int8"], ["tflite-int8", "tflite-fp32"]):
+        raw["convert"] = {"variants": variants}
+        parse_recipe(raw, source="test", for_training=True)
+    parse_recipe({**raw, "convert": {}}, source="test", for_training=True)
+
+
 def test_a_teacher_with_an_impossible_name_is_a_mistake(tmp_path: Path) -> None:
     for name in ("a" * 5000, "a\0b"):
         raw = {"model": {"name": "x"}, "train": {"distillation": {"teacher": name}}}
