@@ -316,6 +316,55 @@ def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
     assert done.code == 0, done.err
 
 
+def test_images_are_added_until_the_verdict_is_sure(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    own = (folder / "parity.json").read_bytes()
+    done = edgecnn("verify", folder, "--until-decided", "--json")
+    assert done.code == 0
+    report = json.loads(done.out)
+    assert report["verdict"] == "PASS"
+    for row in report["rows"]:
+        assert 0 < row["looked"]["images"] <= row["looked"]["available"] == 592
+        assert row["metrics"]["images"] == row["looked"]["images"]
+    assert sum(row["looked"]["saved"] for row in report["rows"]) > 0
+    assert (folder / "parity.json").read_bytes() == own
+    done = edgecnn("verify", folder, "--until-decided")
+    assert "up to 592 images, until the verdict is sure" in done.out
+    assert "saved." in done.out
+    # A limit that so few images cannot show: all of them are used, and that is no PASS.
+    done = edgecnn("verify", folder, "--until-decided", "--max-drop", "0.1")
+    assert done.code == 4
+    assert "without --until-decided" in done.err
+    done = edgecnn("verify", folder, "--until-decided", "--groups", "g.csv", "--corruptions")
+    assert done.code == 2
+    assert "--until-decided with --groups, --corruptions" in done.err
+
+
+def test_a_verification_is_compared_with_an_earlier_one(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    earlier, summary = tmp_path / "earlier.json", tmp_path / "summary.md"
+    shutil.copy(folder / "parity.json", earlier)
+    done = edgecnn("verify", folder, "--baseline", earlier, "--markdown", summary)
+    assert done.code == 0
+    assert f"Nothing got worse since {earlier}." in " ".join(done.out.split())
+    assert "All artifacts are as they were." in summary.read_text("utf-8")
+    # The same, but for one artifact that the earlier verification had, and that is gone.
+    known = json.loads(earlier.read_text("utf-8"))
+    known["rows"].append({**known["rows"][0], "variant": "onnx-fp16"})
+    earlier.write_text(json.dumps(known))
+    done = edgecnn("verify", folder, "--baseline", earlier, "--markdown", summary)
+    assert done.code == 38
+    assert "onnx-fp16, missing; it was PASS" in " ".join(done.err.split())
+    assert "### \N{CROSS MARK} Worse than in" in summary.read_text("utf-8")
+    # A build is up to date, and well, whatever its last verification was compared with.
+    done = edgecnn("demo", "--out", folder)
+    assert done.code == 0
+    assert "verify: up to date" in done.err
+    done = edgecnn("verify", folder, "--baseline", folder / "manifest.json")
+    assert done.code == 29
+    assert "cannot read the parity report" in done.err
+
+
 def test_groups_of_images_are_compared(demo: Demo, tmp_path: Path) -> None:
     folder = copy_of(demo, tmp_path)
     table = tmp_path / "groups.csv"

@@ -20,6 +20,7 @@ from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, images_digest
 from edgecnn.verify.results import ArtifactRow
+from edgecnn.verify.wording import looked_sentence
 from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, file_digest, write_json
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.session import Session
@@ -448,3 +449,39 @@ print(report.rows[0].verdict, [m for m in ("tensorflow", "keras") if m in sys.mo
         [sys.executable, "-c", code, str(build.folder)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "PASS []"
+
+
+def test_uses_only_the_images_that_a_verdict_needs(build: Workspace, dataset: Dataset) -> None:
+    report = verify.run(build, dataset, limits=EASY, until_decided=True, partial=True)
+    assert report.until_decided
+    assert verdicts(report) == {**dict.fromkeys(FILES, "PASS"), "onnx-fp16": "NOT MADE"}
+    assert report.evaluated.images == 300
+    for row in report.rows[:-1]:
+        assert row.looked is not None
+        assert row.metrics is not None
+        assert row.metrics.images == row.looked.images < 300
+        assert f"{row.looked.images:,} of 300 images" in looked_sentence(row)
+    # Whatever else says so: the file, the page, and the table.
+    path = build.path(build.PARTIAL_PARITY)
+    assert verify.read_report(path) == report
+    assert json.loads(path.read_text("utf-8"))["rows"][0]["looked"]["saved"] > 0
+    page = build.path(build.PARTIAL_REPORT).read_text("utf-8")
+    assert looked_sentence(report.rows[0]) in page
+    assert "confidence sequences" in page
+    # Images are taken in an order that says nothing about them, and flips are of those taken.
+    again = verify.run(build, dataset, limits=EASY, until_decided=True, partial=True)
+    assert again.rows == report.rows
+
+
+def test_flips_of_a_sequence_name_their_own_images(build: Workspace, dataset: Dataset) -> None:
+    report = verify.run(
+        build, dataset, limits=EASY, artifacts=["tflite-int8"], until_decided=True, partial=True
+    )
+    metrics = only(report).metrics
+    assert metrics is not None
+    with Session.open(build.path("rgb-int8.tflite")) as session:
+        scores = session.predict(dataset.test.pixels)
+    place = {name: index for index, name in enumerate(dataset.test.ids)}
+    for flip in metrics.flips:
+        assert scores[place[flip.id]].argmax() == flip.artifact_class
+        assert dataset.test.labels[place[flip.id]] == flip.label

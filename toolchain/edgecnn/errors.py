@@ -19,7 +19,8 @@
     ├── DeviceError              34  a device cannot do what it is asked
     ├── PackageError             35  a bundle cannot be made of what is there
     ├── PrivacyClaimError        36  a bundle does not keep to what it claims
-    └── DeviceConnectionError    37  a device cannot be reached, or was lost
+    ├── DeviceConnectionError    37  a device cannot be reached, or was lost
+    └── ParityRegressionError    38  an artifact is worse than in an earlier verification
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -63,6 +64,7 @@ __all__ = [
     "PackageError",
     "ParityFailError",
     "ParityInconclusiveError",
+    "ParityRegressionError",
     "PrivacyClaimError",
     "PrivacyError",
     "RecipeError",
@@ -137,6 +139,12 @@ class TrainingError(EdgeError):
     """Training diverged, or its checkpoint belongs to another recipe."""
 
     exit_code = 28
+
+
+class ParityRegressionError(EdgeError):
+    """An artifact is worse than in the earlier verification that ``--baseline`` names."""
+
+    exit_code = 38
 
 
 class WorkspaceError(EdgeError):

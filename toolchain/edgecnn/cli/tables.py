@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgecnn.health import Check
     from edgecnn.recipe import Recipe
     from edgecnn.verify import ParityReport
+    from edgecnn.verify.changes import Baseline
     from edgecnn.workspace import Workspace
     from edgecnn_runner.classifier import Result
 
@@ -90,13 +91,36 @@ def checks_table(checks: Sequence[Check]) -> Table:
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
     from edgecnn.verify.corruption_table import render_corruptions
+    from edgecnn.verify.layer_table import render_layers
     from edgecnn.verify.table import render_table
 
     console.print(render_table(report))
+    if report.baseline is not None:
+        _print_changes(console, report.baseline)
     if (corruptions := render_corruptions(report)) is not None:
         console.print(corruptions)
+    for part in render_layers(report):
+        console.print(part)
     if report.write_error is None:
         console.print(f"report: {page}", markup=False, soft_wrap=True)
+
+
+def _print_changes(console: Console, baseline: Baseline) -> None:
+    from rich.text import Text
+
+    from edgecnn.verify.change_wording import (
+        baseline_headline,
+        basis_sentence,
+        change_sentence,
+        changed,
+    )
+
+    worse = bool(baseline.regressions)
+    console.print(Text(baseline_headline(baseline), style="bold red" if worse else "bold green"))
+    console.print(Text(basis_sentence(baseline), style="dim"))
+    for one in changed(baseline):
+        console.print(Text(f"  {one.variant}: {change_sentence(one)}"))
+    console.print()
 
 
 def explain_unwritten(report: ParityReport, ending: EdgeError | None) -> None:

@@ -101,6 +101,20 @@ def verify(
             help="Largest loss of accuracy under each corruption. Default: the recipe's, if any.",
         ),
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Add images in batches and stop when the verdict is sure. For slow devices.",
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also compare each file with its float file layer by layer, on this machine.",
+        ),
+    ] = False,
     threads: ThreadsOption = 1,
     data: DataOption = None,
     out: Annotated[
@@ -114,6 +128,18 @@ def verify(
     junit: Annotated[
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdicts as JUnit XML."),
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="Also write a summary for a pull request."),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="An earlier parity.json: show what changed, and fail on what got worse.",
+        ),
     ] = None,
     device: DeviceOption = None,
     prefix: PrefixOption = None,
@@ -152,11 +178,15 @@ def verify(
             "max_corruption_drop": max_corruption_drop,
         },
         groups=groups,
+        until_decided=until_decided,
         corruptions=corruptions,
         corruption_images=corruption_images,
+        explain=explain,
         threads=threads,
         out=out,
         junit=junit,
+        markdown=markdown,
+        baseline=baseline,
         device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
     )
     report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))

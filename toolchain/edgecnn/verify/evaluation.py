@@ -34,7 +34,12 @@ class Evaluation:
 
 
 def choose_evaluation(
-    dataset: Dataset, reference: Reference, *, images: int | None = None, seed: int = 0
+    dataset: Dataset,
+    reference: Reference,
+    *,
+    images: int | None = None,
+    seed: int = 0,
+    shuffled: bool = False,
 ) -> Evaluation:
     """Match the test split with the reference, and take a subset where one is asked for.
 
@@ -42,7 +47,8 @@ def choose_evaluation(
         dataset: Its test split must be the one the reference was computed on.
         reference: The float model's scores on all test images.
         images: How many images to use, class-balanced; None, or more than there are, for all.
-        seed: Seed of the subset.
+        seed: Seed of the subset, and of the order where that is shuffled.
+        shuffled: Whether to bring the images into an order that says nothing about them.
 
     Returns:
         Images and scores that belong together.
@@ -75,11 +81,21 @@ def choose_evaluation(
             remedy="ask for at least one image: --images N",
         )
     check_scores(reference.scores, model="the float model (its saved reference)")
-    if images is None or images >= len(test):
+    everything = images is None or images >= len(test)
+    if everything and not shuffled:
         return Evaluation(images=test, scores=reference.scores, test=test, seed=None)
-    chosen = balanced_subset(test.labels, test.ids, images, seed)
+    if images is None or everything:
+        chosen = np.arange(len(test), dtype=np.int64)
+    else:
+        chosen = balanced_subset(test.labels, test.ids, images, seed)
+    if shuffled:
+        ids = [test.ids[index] for index in chosen]
+        chosen = chosen[seeded_order(ids, seed=seed, purpose="until decided")]
     return Evaluation(
-        images=test.take(chosen), scores=reference.scores[chosen], test=test, seed=seed
+        images=test.take(chosen),
+        scores=reference.scores[chosen],
+        test=test,
+        seed=None if everything else seed,
     )
 
 

@@ -36,7 +36,8 @@ from edgecnn.verify.judgement import (
     Judgement,
     Outcome,
     Paired,
-    Verdict,
+    verdict_of,
+    worst_class,
 )
 from edgecnn.verify.statistics import (
     Interval,
@@ -46,7 +47,7 @@ from edgecnn.verify.statistics import (
     wilson_interval,
 )
 
-__all__ = ["ALPHA", "LEVEL", "judge", "limit_of", "with_criterion"]
+__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of", "with_criterion"]
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025
@@ -87,34 +88,45 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
     Raises:
         DataError: If there are no images.
     """
-    if counts.overall.images == 0:
-        raise DataError(
-            "there are no evaluation images to judge by",
-            observed="0 images",
-            expected="at least 1",
-            remedy="give the data set a test split: [data] test in the recipe",
-        )
+    check_some(counts.overall.images)
     classes = _judge_classes(counts.classes, limit_of(limits, "class_drop"))
     gap_limit = limit_of(limits, "gap_increase")
     gaps = gap_changes(groups, gap_limit, alpha=ALPHA)
     criteria = (
         _judge_drop(counts.overall, limit_of(limits, "accuracy_drop")),
         _judge_disagreement(counts, limit_of(limits, "disagreement")),
-        _worst_class(classes, limit_of(limits, "class_drop")),
+        worst_class(
+            classes,
+            limit_of(limits, "class_drop"),
+            method="Tango score interval at Holm's level; the exact unconditional test confirms "
+            "a miss",
+        ),
         *([judge_gaps(gaps, gap_limit)] if gaps else []),
     )
-    return Judgement(verdict=_verdict(criteria), criteria=criteria, classes=classes, gaps=gaps)
+    verdict = verdict_of([criterion.outcome for criterion in criteria])
+    return Judgement(verdict=verdict, criteria=criteria, classes=classes, gaps=gaps)
 
 
 def with_criterion(judgement: Judgement, criterion: Criterion) -> Judgement:
     """Return a judgement that rests on one more criterion, as its last."""
     criteria = (*judgement.criteria, criterion)
-    return dataclasses.replace(judgement, criteria=criteria, verdict=_verdict(criteria))
+    verdict = verdict_of([one.outcome for one in criteria])
+    return dataclasses.replace(judgement, criteria=criteria, verdict=verdict)
 
 
-def _verdict(criteria: Sequence[Criterion]) -> Verdict:
-    outcomes = {criterion.outcome for criterion in criteria}
-    return "FAIL" if "missed" in outcomes else "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
+def check_some(images: int) -> None:
+    """Refuse to judge by nothing.
+
+    Raises:
+        DataError: If there are no images.
+    """
+    if images == 0:
+        raise DataError(
+            "there are no evaluation images to judge by",
+            observed="0 images",
+            expected="at least 1",
+            remedy="give the data set a test split: [data] test in the recipe",
+        )
 
 
 def _judge_drop(paired: Paired, limit: float) -> Criterion:
@@ -191,24 +203,3 @@ def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange
             p=p,
         )
     return tuple(changes)
-
-
-def _worst_class(classes: Sequence[ClassChange], limit: float) -> Criterion:
-    order = ("missed", "undecided", "met")
-
-    def gravity(change: ClassChange) -> tuple[int, float]:
-        return order.index(change.outcome), -(change.drop or 0.0)
-
-    worst = min((change for change in classes if change.outcome != "absent"), key=gravity)
-    return Criterion(
-        name="class_drop",
-        outcome=worst.outcome,  # type: ignore[arg-type]  # absent ones were left out
-        estimate=worst.drop or 0.0,
-        low=worst.low or 0.0,
-        high=worst.high or 0.0,
-        level=worst.level or LEVEL,
-        limit=limit,
-        method="Tango score interval at Holm's level; the exact unconditional test confirms a miss",
-        exact_p=worst.p if worst.outcome == "missed" else None,
-        class_index=worst.index,
-    )

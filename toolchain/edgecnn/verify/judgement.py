@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,8 @@ __all__ = [
     "Outcome",
     "Paired",
     "Verdict",
+    "verdict_of",
+    "worst_class",
 ]
 
 Outcome = Literal["met", "missed", "undecided"]
@@ -182,3 +185,38 @@ class Judgement:
     criteria: tuple[Criterion, ...]
     classes: tuple[ClassChange, ...]
     gaps: tuple[GapChange, ...] = ()
+
+
+def verdict_of(outcomes: Sequence[Outcome | ClassOutcome]) -> Verdict:
+    """Return the verdict that criteria come to: one missed is FAIL, all met is PASS."""
+    if "missed" in outcomes:
+        return "FAIL"
+    return "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
+
+
+def worst_class(classes: Sequence[ClassChange], limit: float, *, method: str) -> Criterion:
+    """Return the criterion that all classes come to: the gravest outcome, then the largest drop.
+
+    Args:
+        classes: At least one of them not absent.
+        limit: The largest drop allowed, 0..1.
+        method: How their intervals were made.
+    """
+    order = ("missed", "undecided", "met")
+
+    def gravity(change: ClassChange) -> tuple[int, float]:
+        return order.index(change.outcome), -(change.drop or 0.0)
+
+    worst = min((change for change in classes if change.outcome != "absent"), key=gravity)
+    return Criterion(
+        name="class_drop",
+        outcome=worst.outcome,  # type: ignore[arg-type]  # absent ones were left out
+        estimate=worst.drop or 0.0,
+        low=worst.low or 0.0,
+        high=worst.high or 0.0,
+        level=worst.level or 0.95,
+        limit=limit,
+        method=method,
+        exact_p=worst.p if worst.outcome == "missed" else None,
+        class_index=worst.index,
+    )

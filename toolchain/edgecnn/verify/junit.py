@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from edgecnn.verify.change_wording import change_sentence
+from edgecnn.verify.changes import Change
 from edgecnn.verify.corruption_table import condition_sentence, stand_in_sentence
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
-from edgecnn.verify.wording import criterion_sentence, verdict_sentence
+from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
 from edgecnn_runner.output import whole_file
 
@@ -35,6 +37,8 @@ def write_junit(path: Path, report: ParityReport) -> None:
 def junit_xml(report: ParityReport) -> bytes:
     """Return a report as JUnit XML: one test case per artifact.
 
+    With a baseline there is one more for each, a failure where the artifact got worse.
+
     PASS is a bare test case; FAIL and INCONCLUSIVE are failures of these types; an artifact that
     did not run is an error of its error's class; a variant that was not made is skipped.
 
@@ -42,9 +46,11 @@ def junit_xml(report: ParityReport) -> bytes:
         A UTF-8 document.
     """
     verdicts = [row.verdict for row in report.rows]
+    changes = () if report.baseline is None else report.baseline.changes
     counts = {
-        "tests": len(verdicts),
-        "failures": sum(verdict in ("FAIL", "INCONCLUSIVE") for verdict in verdicts),
+        "tests": len(verdicts) + len(changes),
+        "failures": sum(verdict in ("FAIL", "INCONCLUSIVE") for verdict in verdicts)
+        + sum(bool(change.regressions) for change in changes),
         "errors": verdicts.count("ERROR"),
         "skipped": verdicts.count("NOT MADE"),
     }
@@ -63,6 +69,8 @@ def junit_xml(report: ParityReport) -> bytes:
     )
     for row in report.rows:
         _add_case(suite, row, report)
+    for change in changes:
+        _add_change(suite, change, report)
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -95,11 +103,35 @@ def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None
         output.text = _xml_text(_details(row, report))
 
 
+def _add_change(suite: ET.Element, change: Change, report: ParityReport) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        {
+            "classname": _xml_text(f"edgecnn.verify.{report.model}.baseline"),
+            "name": _xml_text(f"{change.variant} since the baseline"),
+            "time": _seconds(0.0),
+        },
+    )
+    sentence = _xml_text(change_sentence(change))
+    if change.regressions:
+        ET.SubElement(case, "failure", {"type": "regression", "message": sentence})
+    else:
+        ET.SubElement(case, "system-out").text = sentence
+
+
 def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
+    looked = [looked_sentence(row)] if row.looked is not None else []
     return "\n".join(
-        [verdict_sentence(row, report), *lines, *_under_corruptions(row), *_ran_with(row, report)]
+        [
+            verdict_sentence(row, report),
+            *looked,
+            *lines,
+            *_under_corruptions(row),
+            *_ran_with(row, report),
+        ]
     )
 
 

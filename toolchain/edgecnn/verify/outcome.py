@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from edgecnn.errors import EdgeError, ParityFailError, ParityInconclusiveError
+from edgecnn.errors import (
+    EdgeError,
+    ParityFailError,
+    ParityInconclusiveError,
+    ParityRegressionError,
+)
+from edgecnn.verify.change_wording import baseline_headline, worse_than
 from edgecnn.verify.judgement import Outcome
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.wording import criterion_sentence, limits_text
@@ -20,7 +26,8 @@ def exit_error(report: ParityReport) -> EdgeError | None:
 
     Returns:
         ``ParityFailError`` if any artifact failed, else the first error of an artifact that
-        did not run, else ``ParityInconclusiveError`` if any is undecided, else why the reports
+        did not run, else ``ParityRegressionError`` if any got worse since the baseline, else
+        ``ParityInconclusiveError`` if any is undecided, else why the reports
         could not be written, else None.
     """
     if failed := _rows(report, "FAIL"):
@@ -35,6 +42,14 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     for row in report.rows:
         if row.error is not None:
             return row.error.to_error()
+    if report.baseline is not None and report.baseline.regressions:
+        return ParityRegressionError(
+            baseline_headline(report.baseline).removesuffix("."),
+            observed=worse_than(report.baseline),
+            expected="every artifact as good as it was there, or apart by no more than chance",
+            remedy="find out what changed: the report has the flipped images; if the loss is "
+            "accepted, take the new parity.json as the baseline",
+        )
     if undecided := _rows(report, "INCONCLUSIVE"):
         verb = "follows" if len(undecided) == 1 else "follow"
         return ParityInconclusiveError(
@@ -107,6 +122,11 @@ def _more_clean_images(report: ParityReport) -> str:
             f"about {max(wanted):,} test images would decide if the observed rates hold; add "
             "images to the test split, or change the limits (--max-drop and others, or "
             "[limits] in the recipe)"
+        )
+    if any(row.looked is not None for row in report.rows):
+        return (
+            "look once at all images, without --until-decided, which decides with fewer of them, "
+            "and take that answer; or add images to the test split"
         )
     return "an observed value is at its limit; change [limits] in the recipe"
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgecnn.errors import EdgeError, WorkspaceError
 from edgecnn.staging import staging
 from edgecnn.verify.junit import write_junit
+from edgecnn.verify.markdown import write_markdown
 from edgecnn.verify.report_files import report_names, write_reports
 from edgecnn.verify.results import ParityReport, RowError
 from edgecnn.workspace import Workspace
@@ -33,6 +34,7 @@ def record(
     partial: bool,
     out: Path | None,
     junit: Path | None,
+    markdown: Path | None = None,
 ) -> ParityReport:
     """Write a verification down.
 
@@ -45,6 +47,7 @@ def record(
         partial: Whether to leave the build's own verdicts as they are.
         out: Folder for the reports in place of the workspace; made if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
+        markdown: Also write a summary there as Markdown.
 
     Returns:
         The report. Verdicts that took minutes are told, whether or not they could be written
@@ -76,6 +79,8 @@ def record(
     # The CI's file does not depend on a build that can be written.
     if junit is not None:
         attempt(functools.partial(write_junit, junit, report))
+    if markdown is not None:
+        attempt(functools.partial(write_markdown, markdown, report))
     if problems:
         return dataclasses.replace(report, write_error=RowError.of(problems[0]))
     return report

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.verify.change_wording import (
+    baseline_headline,
+    basis_sentence,
+    change_sentence,
+    changed,
+)
 from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_chart
 from edgecnn.verify.corruption_table import stand_in_sentence, worst_sentence
 from edgecnn.verify.corruption_view import corruption_cells, corruption_examples
 from edgecnn.verify.judgement import ClassChange, Judgement
+from edgecnn.verify.layer_chart import layer_chart
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.table import gaps_of
@@ -25,9 +32,11 @@ from edgecnn.verify.wording import (
     CRITERION_TITLES,
     criterion_sentence,
     gap_sentence,
+    looked_sentence,
     p_text,
     percent,
     points,
+    share_interval,
     size_text,
     verdict_sentence,
 )
@@ -35,7 +44,7 @@ from edgecnn.verify.wording import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render_report"]
+__all__ = ["headline", "render_report"]
 
 MOST_FLIPS: Final = 24
 """Images shown per artifact."""
@@ -93,7 +102,8 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
     budget = IMAGE_BUDGET_BYTES // max(1, len(judged))
     views = [_view(row, report, judged, pixels, budget) for row in report.rows]
     matrix: list[list[Cell]] = []
-    if judged and judged[0].metrics is not None and _draws_matrices(report):
+    same_images = not report.until_decided
+    if judged and judged[0].metrics is not None and _draws_matrices(report) and same_images:
         # Every artifact is compared with the same reference, so its matrix is shown once.
         before = judged[0].metrics.reference.confusion
         matrix = confusion_grid(before, len(report.class_names))
@@ -104,7 +114,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
         .render(
             report=report,
             views=views,
-            headline=_headline(report),
+            headline=headline(report),
             judged=judged,
             titles=CRITERION_TITLES,
             pixelated=small,
@@ -137,8 +147,14 @@ def _environment() -> Environment:
         "size_text": size_text,
     }
     environment.globals |= {
+        "baseline_headline": baseline_headline,
+        "basis_sentence": basis_sentence,
+        "change_sentence": change_sentence,
+        "changed": changed,
         "criterion_sentence": criterion_sentence,
         "gap_sentence": gap_sentence,
+        "looked_sentence": looked_sentence,
+        "share_interval": share_interval,
         "stand_in_sentence": stand_in_sentence,
         "worst_sentence": worst_sentence,
         "verdict_sentence": verdict_sentence,
@@ -146,7 +162,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _headline(report: ParityReport) -> str:
+def headline(report: ParityReport) -> str:
+    """Say the verdicts of all artifacts in one sentence."""
     made = [row for row in report.rows if row.verdict != "NOT MADE"]
     counts = _verdict_counts(report)
     total, passed = len(made), counts["PASS"]
@@ -190,12 +207,16 @@ def _view(
             for one in row.judgement.criteria
         },
         "class_rows": _class_rows(row.metrics, row.judgement),
+        "float_matrix": confusion_grid(row.metrics.reference.confusion, len(report.class_names))
+        if draw and report.until_decided
+        else [],
         "matrix": confusion_grid(row.metrics.artifact.confusion, len(report.class_names))
         if draw
         else [],
         "moved": [] if draw else _moved(row.metrics),
         "corruptions": corruption_cells(row.corruptions, report.limits),
         "flips": _flip_groups(row.metrics, pixels, budget),
+        "layers": layer_chart(row.layers) if row.layers and row.layers.layers else None,
         "columns": [
             {
                 "name": column.name,

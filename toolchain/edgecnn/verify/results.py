@@ -13,11 +13,14 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, Corruptions
+from edgecnn.verify.explained import Layers
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
+from edgecnn.verify.sequential import Looked
 
 __all__ = [
     "LOCAL",
@@ -78,7 +81,11 @@ class ArtifactRow:
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
         groups: How it does on groups of images; none if it was not asked.
+        looked: How many images it took, where they were added until the verdict was sure; None
+            where all were used at once.
         corruptions: How it does on corrupted images; None if it was not asked.
+        layers: Where it departs from its float file; None if that was not asked, and for what has
+            no verdict or is a float32 file itself.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -96,7 +103,9 @@ class ArtifactRow:
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
+    looked: Looked | None = None
     corruptions: Corruptions | None = None
+    layers: Layers | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
@@ -131,6 +140,8 @@ class ArtifactRow:
             }
             for entry, one in zip(values["metrics"]["classes"], self.metrics.classes, strict=True):
                 entry |= {"reference_recall": one.reference_recall, "recall": one.recall}
+        if self.looked is not None:
+            values["looked"]["saved"] = self.looked.saved
         for column, counted in zip(values["groups"], self.groups, strict=True):
             for entry, group in zip(column["groups"], counted.groups, strict=True):
                 entry |= group.shares()
@@ -177,6 +188,7 @@ class ParityReport:
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.
+        baseline: What changed since an earlier verification; None if none was given.
         corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
@@ -191,6 +203,7 @@ class ParityReport:
     versions: Mapping[str, str]
     created: str
     device: str = LOCAL
+    baseline: Baseline | None = None
     corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
@@ -201,6 +214,11 @@ class ParityReport:
         found = {row.verdict for row in self.rows}
         order: tuple[RowVerdict, ...] = ("FAIL", "ERROR", "INCONCLUSIVE", "PASS")
         return next((verdict for verdict in order if verdict in found), "NOT MADE")
+
+    @property
+    def until_decided(self) -> bool:
+        """Whether each artifact saw only as many images as its verdict needed."""
+        return any(row.looked is not None for row in self.rows)
 
     def exit_error(self) -> EdgeError | None:
         """Return what a command line should end with; None if all is well."""
@@ -213,7 +231,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "corrupted", "write_error")
+            if field.name not in ("evaluated", "rows", "baseline", "corrupted", "write_error")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -223,6 +241,7 @@ class ParityReport:
             "evaluated": dataclasses.asdict(self.evaluated),
             "rows": [row.to_dict() for row in self.rows],
             "verdict": self.verdict,
+            "baseline": None if self.baseline is None else dataclasses.asdict(self.baseline),
             "corrupted": None if self.corrupted is None else dataclasses.asdict(self.corrupted),
             "write_error": None
             if self.write_error is None

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.progress import Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
-from edgecnn.verify.gate import judge
-from edgecnn.verify.groups import GroupColumn, Groups, count_groups
-from edgecnn.verify.judgement import Counts
-from edgecnn.verify.measure import measure
-from edgecnn.verify.needed import images_needed
+from edgecnn.verify.groups import Groups
+from edgecnn.verify.judging import judge_at_once, judge_until_decided
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow, RowError
 from edgecnn.verify.scoring import Ran, Scorer
@@ -36,6 +36,7 @@ def judged_row(
     threads: int,
     scorer: Scorer,
     groups: Groups | None = None,
+    until_decided: bool = False,
     progress: Progress,
 ) -> ArtifactRow:
     """Run one artifact and judge it; what keeps it from a verdict becomes a row, too.
@@ -49,6 +50,8 @@ def judged_row(
         threads: Threads of the runtime.
         scorer: Where it runs.
         groups: Which image belongs to which group; None for no groups.
+        until_decided: Whether to use only as many images as the verdict needs; their order has to
+            say nothing about them. Not with groups.
         progress: Shows images.
     """
     path = planned.path
@@ -70,13 +73,19 @@ def judged_row(
             )
         contract = check_artifact(path, reference, evaluation.test)
         variant = contract.variant
-        images = evaluation.images
-        with progress.task(f"verify {variant}", len(images)) as task:
-            scores = scorer.score(
-                path, contract, images.pixels, threads=threads, ran=ran, advance=task.advance
-            )
-        check_scores(scores, model=path.name)
-        metrics = measure(evaluation.scores, scores, images.labels, images.ids)
+        with progress.task(f"verify {variant}", len(evaluation.images)) as task:
+
+            def score(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+                scores = scorer.score(
+                    path, contract, pixels, threads=threads, ran=ran, advance=task.advance
+                )
+                check_scores(scores, model=path.name)
+                return scores
+
+            if until_decided:
+                judged = judge_until_decided(score, evaluation, limits)
+            else:
+                judged = judge_at_once(score, evaluation, limits, groups)
     except EdgeError as error:
         return ArtifactRow(
             variant=variant,
@@ -87,19 +96,7 @@ def judged_row(
             kernels=ran.kernels,
             error=RowError.of(error),
         )
-    counts = Counts.of(metrics)
-    columns: tuple[GroupColumn, ...] = ()
-    if groups is not None:
-        columns = count_groups(
-            groups,
-            images.ids,
-            images.labels,
-            evaluation.scores.argmax(axis=1),
-            scores.argmax(axis=1),
-            classes=scores.shape[1],
-        )
-    judgement = judge(counts, limits, columns)
-    undecided = judgement.verdict == "INCONCLUSIVE"
+    metrics = judged.metrics
     return ArtifactRow(
         variant=variant,
         file=planned.file,
@@ -109,9 +106,10 @@ def judged_row(
         kernels=ran.kernels,
         metrics=metrics,
         mcnemar_p=mcnemar_p(metrics.lost, metrics.gained),
-        judgement=judgement,
-        groups=columns,
-        needed=images_needed(counts, limits, judgement) if undecided else None,
+        judgement=judged.judgement,
+        groups=judged.groups,
+        looked=judged.looked,
+        needed=judged.needed,
     )
 
 

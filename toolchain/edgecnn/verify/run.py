@@ -14,11 +14,13 @@ from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Corruptions, Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.conditions import CorruptedImages
 from edgecnn.verify.corruption_run import under_corruptions
 from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
+from edgecnn.verify.explaining import explained
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record
@@ -110,10 +112,14 @@ def run(
     partial: bool = False,
     out: Path | None = None,
     junit: Path | None = None,
+    markdown: Path | None = None,
+    baseline: EarlierReport | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
+    until_decided: bool = False,
     corruptions: Corruptions | None = None,
     recipe: Mapping[str, Any] | None = None,
+    explain: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -137,11 +143,17 @@ def run(
         out: Folder for the reports in place of the workspace, which is then left as it is; made
             if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
+        markdown: Also write a summary there as Markdown.
+        baseline: An earlier verification to compare with.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
+        until_decided: Use only as many images as each verdict needs; not with groups or
+            corruptions.
         corruptions: Which images to corrupt and judge by, too; None for none.
         recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
             recorded with the build's own verdicts.
+        explain: Also compare each artifact with its float file layer by layer, on this machine.
+            It changes no verdict, so it is no part of the key.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -151,7 +163,7 @@ def run(
     Raises:
         UsageError: If there is nothing to verify, ``out`` is a build, or images are to be
             corrupted and no float32 file can tell what the float model answers on them.
-        DataError: If the data set is not the reference's.
+        DataError: If the data set is not the reference's, or the baseline is of other classes.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
         DeviceConnectionError: If the device cannot be reached in the beginning; one that is lost
@@ -164,6 +176,8 @@ def run(
             expected="a folder of another kind, or a new one",
             remedy="name another folder, or leave --out out to write into the build itself",
         )
+    if until_decided and (groups is not None or corruptions is not None):
+        raise ValueError("few images tell nothing of groups or corruptions")
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
@@ -176,7 +190,11 @@ def run(
             remedy="make it again: edgecnn build RECIPE, or edgecnn convert SOURCE",
         )
     reference = read_reference(reference_path)
-    evaluation = choose_evaluation(dataset, reference, images=images, seed=seed)
+    if baseline is not None:
+        check_comparable(reference.class_names, baseline.report, source=baseline.source)
+    evaluation = choose_evaluation(
+        dataset, reference, images=images, seed=seed, shuffled=until_decided
+    )
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
     whole = planned if artifacts is None or corruptions is None else plan(workspace, None)
@@ -196,9 +214,13 @@ def run(
                 threads=threads,
                 scorer=scorer,
                 groups=groups,
+                until_decided=until_decided,
                 progress=progress,
             )
-            rows += (dataclasses.replace(row, seconds=time.perf_counter() - begin),)
+            row = dataclasses.replace(row, seconds=time.perf_counter() - begin)
+            if explain:
+                row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
+            rows += (row,)
         if corruptions is not None:
             rows, corrupted = under_corruptions(
                 rows,
@@ -233,6 +255,10 @@ def run(
         versions=versions(),
         created=created(),
     )
+    if baseline is not None:
+        report = dataclasses.replace(
+            report, baseline=compare(report, baseline.report, source=baseline.source)
+        )
 
     def key_again() -> str:
         return key(
@@ -255,6 +281,7 @@ def run(
         partial=partial,
         out=out,
         junit=junit,
+        markdown=markdown,
     )
 
 

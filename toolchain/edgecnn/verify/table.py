@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from edgecnn.verify.judgement import GapChange
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
-from edgecnn.verify.wording import gap_sentence, needed_sentence, points, size_text
+from edgecnn.verify.wording import (
+    gap_sentence,
+    looked_sentence,
+    needed_sentence,
+    points,
+    size_text,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,18 +86,22 @@ def render_table(report: ParityReport) -> Table:
                 ran = f"by {one.runtime}, kernels {one.kernels}"
                 about.setdefault(ran, []).append(one.variant)
     for one in report.rows:
+        if one.looked is not None:
+            about.setdefault(looked_sentence(one), []).append(one.variant)
         # The gravest pair of each column; all of them are in the report.
         for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
             worst = next(gap for gap in gaps_of(one) if gap.column == column)
             about.setdefault(gap_sentence(worst), []).append(one.variant)
     notes = "\n".join(f"{', '.join(variants)}: {note}" for note, variants in about.items())
     judged = [row for row in rows if row.reference_accuracy]
-    title = (
-        f"{report.evaluated.images:,} images; the float model is right on "
-        f"{judged[0].reference_accuracy} %"
-        if judged
-        else None
-    )
+    title = None
+    if report.until_decided:
+        title = f"up to {report.evaluated.images:,} images, until the verdict is sure"
+    elif judged:
+        title = (
+            f"{report.evaluated.images:,} images; the float model is right on "
+            f"{judged[0].reference_accuracy} %"
+        )
     if report.device != LOCAL:
         facts = (report.machine.get(key) for key in ("model", "processor", "architecture"))
         about_it = ", ".join(dict.fromkeys(str(fact) for fact in facts if fact))

@@ -8,16 +8,19 @@ from typing import Final
 from edgecnn import quantities
 from edgecnn.verify.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.statistics import wilson_interval
 
 __all__ = [
     "CRITERION_TITLES",
     "criterion_sentence",
     "gap_sentence",
     "limits_text",
+    "looked_sentence",
     "needed_sentence",
     "p_text",
     "percent",
     "points",
+    "share_interval",
     "size_text",
     "verdict_sentence",
 ]
@@ -41,6 +44,12 @@ def percent(share: float | None, digits: int = 2) -> str:
 def points(share: float | None, digits: int = 2, *, sign: bool = False) -> str:
     """Return a share in percentage points, without unit: ``0.26``, ``+0.26``; a dash for None."""
     return "\u2013" if share is None else _number(share * 100, digits, sign=sign)
+
+
+def share_interval(share: float, images: int) -> str:
+    """Return the 95 % interval of a share of images, alone and without its pair, in percent."""
+    interval = wilson_interval(round(share * images), images)
+    return f"{points(interval.low)} to {points(interval.high)}"
 
 
 def p_text(p: float) -> str:
@@ -97,6 +106,19 @@ def needed_sentence(row: ArtifactRow) -> str:
     return (
         f"About {' and '.join(numbers)} would decide, towards {needed.towards}, if the observed "
         "rates hold."
+    )
+
+
+def looked_sentence(row: ArtifactRow) -> str:
+    """Say how many images a sequence of looks saved; empty where there was none."""
+    looked = row.looked
+    if looked is None:
+        return ""
+    if not looked.saved:
+        return f"All {looked.available:,} images were used, in {looked.looks} looks."
+    return (
+        f"Sure after {looked.images:,} of {looked.available:,} images, in {looked.looks} looks: "
+        f"{looked.saved:,} saved."
     )
 
 

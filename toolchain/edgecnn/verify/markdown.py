@@ -1,0 +1,144 @@
+"""The verdicts as Markdown, for the description of a pull request or a job's summary."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from edgecnn.verify.change_wording import (
+    baseline_headline,
+    basis_sentence,
+    change_sentence,
+    changed,
+)
+from edgecnn.verify.changes import Baseline
+from edgecnn.verify.report import headline
+from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
+from edgecnn.verify.wording import (
+    criterion_sentence,
+    limits_text,
+    percent,
+    points,
+    size_text,
+    verdict_sentence,
+)
+from edgecnn.workspace import wrap_os_errors
+from edgecnn_runner.output import whole_file
+
+__all__ = ["markdown_summary", "write_markdown"]
+
+_SIGNS: Final = {
+    "PASS": "✅",
+    "FAIL": "❌",
+    "ERROR": "❌",
+    "INCONCLUSIVE": "❔",
+    "NOT MADE": "\u2013",
+}  # fmt: skip
+# What Markdown would read as markup in a name that is user data, bare addresses among it.
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&@]|(?<=www)\.|:(?=//))")
+
+
+def write_markdown(path: Path, report: ParityReport) -> None:
+    """Write ``markdown_summary``.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
+    with (
+        wrap_os_errors(path, elsewhere="name a file elsewhere: --markdown FILE"),
+        whole_file(path) as file,
+    ):
+        file.write(markdown_summary(report).encode())
+
+
+def markdown_summary(report: ParityReport) -> str:
+    """Return a verification as GitHub-flavoured Markdown.
+
+    Names are escaped; nothing in it links to anything or mentions anybody.
+    """
+    lines = [
+        f"## {_SIGNS[report.verdict]} Parity of {_text(report.model)}: {report.verdict}",
+        "",
+        f"{_text(headline(report))} {_about(report)}",
+        "",
+        "| artifact | verdict | size | accuracy | drop, points (95 %) | agreement | worst class |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+        *(_row(row, report) for row in report.rows),
+        "",
+    ]
+    if report.baseline is not None:
+        lines += _baseline(report.baseline)
+    for row in report.rows:
+        if row.verdict not in ("PASS", "NOT MADE"):
+            lines += [f"**{_text(row.variant)}**: {_text(verdict_sentence(row, report))}", ""]
+    lines += ["<details><summary>Criteria and limits</summary>", ""]
+    lines += [f"Limits: {_text(limits_text(report.limits))}.", ""]
+    for row in report.rows:
+        if row.judgement is not None:
+            lines += [f"- {_text(row.variant)}"]
+            lines += [
+                f"  - {_text(criterion_sentence(one, report.class_names))}"
+                for one in row.judgement.criteria
+            ]
+    lines += ["", "</details>", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    lines += [f"<sub>{_text(report.created)}; {_text(_machine(report))}; {_text(versions)}</sub>"]
+    return "\n".join(lines) + "\n"
+
+
+def _about(report: ParityReport) -> str:
+    images = f"{report.evaluated.images:,} test images of {_text(report.evaluated.dataset)}"
+    if report.until_decided:
+        return f"Up to {images}, for each artifact until its verdict is sure."
+    judged = [row.metrics for row in report.rows if row.metrics is not None]
+    accuracy = (
+        f"; the float model is right on {percent(judged[0].reference.accuracy)}" if judged else ""
+    )
+    return f"{images}{accuracy}."
+
+
+def _machine(report: ParityReport) -> str:
+    processor = str(report.machine.get("processor", ""))
+    return processor if report.device == LOCAL else f"{report.device}, {processor}"
+
+
+def _row(row: ArtifactRow, report: ParityReport) -> str:
+    start = [f"`{row.variant}`", f"{_SIGNS[row.verdict]} {row.verdict}"]
+    if row.metrics is None:
+        why = row.error.problem if row.error is not None else row.reason
+        return _cells([*start, size_text(row.bytes), "", "", "", _text(why)])
+    drop, worst = row.criterion("accuracy_drop"), row.criterion("class_drop")
+    name = report.class_names[worst.class_index or 0]
+    return _cells(
+        [
+            *start,
+            size_text(row.bytes),
+            percent(row.metrics.artifact.accuracy),
+            f"{points(drop.estimate)} ({points(drop.low)} to {points(drop.high)})",
+            percent(row.metrics.agreement),
+            f"{_text(name)} {points(-worst.estimate, 1, sign=True)}",
+        ]
+    )
+
+
+def _baseline(baseline: Baseline) -> list[str]:
+    sign = _SIGNS["FAIL" if baseline.regressions else "PASS"]
+    lines = [f"### {sign} {_text(baseline_headline(baseline))}", "", basis_sentence(baseline), ""]
+    some = changed(baseline)
+    if not some:
+        return [*lines, "All artifacts are as they were.", ""]
+    lines += ["| artifact | what changed |", "| --- | --- |"]
+    for one in some:
+        mark = "❌ " if one.regressions else ""
+        lines.append(_cells([f"`{one.variant}`", mark + _text(change_sentence(one))]))
+    return [*lines, ""]
+
+
+def _cells(texts: list[str]) -> str:
+    return "| " + " | ".join(texts) + " |"
+
+
+def _text(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
