@@ -126,6 +126,14 @@ NAME = (
             "data.validation = 2.0: a number, more than 0 and less than 1",
         ),
         (
+            {"limits": {"max_corruption_drop": 0}},
+            "limits.max_corruption_drop = 0: a number, more than 0 and at most 100",
+        ),
+        (
+            {"corruptions": {"images": 0}},
+            "corruptions.images = 0: a whole number, at least 1 and at most 1000000",
+        ),
+        (
             {"limits": {"max_drop": float("inf")}},
             "limits.max_drop = inf: a number, more than 0 and at most 100",
         ),
@@ -282,6 +290,21 @@ def test_what_only_a_training_needs_is_asked_of_a_training_only(tmp_path: Path) 
     parse_recipe(raw, source="test", folder=tmp_path, for_training=True)
 
 
+def test_a_limit_under_corruptions_needs_a_float32_file_and_says_so_before_a_training() -> None:
+    raw: dict[str, Any] = {
+        "model": {"name": "x"},
+        "convert": {"variants": ["tflite-int8"]},
+        "limits": {"max_corruption_drop": 3},
+    }
+    parse_recipe(raw, source="test")  # converting one variant more is no mistake
+    (line,) = mistakes(raw, for_training=True)
+    assert line.startswith("limits.max_corruption_drop = 3: only with onnx-fp32 or tflite-fp32 in")
+    for variants in (["onnx-fp32", "onnx-int8"], ["tflite-int8", "tflite-fp32"]):
+        raw["convert"] = {"variants": variants}
+        parse_recipe(raw, source="test", for_training=True)
+    parse_recipe({**raw, "convert": {}}, source="test", for_training=True)
+
+
 def test_a_teacher_with_an_impossible_name_is_a_mistake(tmp_path: Path) -> None:
     for name in ("a" * 5000, "a\0b"):
         raw = {"model": {"name": "x"}, "train": {"distillation": {"teacher": name}}}
@@ -303,6 +326,29 @@ def test_a_missing_recipe_says_how_to_make_one(tmp_path: Path) -> None:
 def test_a_folders_path_is_relative_to_the_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(make_project(tmp_path / "leaves")[0])
     assert recipe.data.path == (tmp_path / "leaves" / "images").resolve()
+
+
+def test_a_table_of_groups_is_relative_to_the_recipe(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, '[model]\nname = "x"\n[data]\nname = "digits"\ngroups = "tables/groups.csv"\n'
+    )
+    recipe = load_recipe(path)
+    assert recipe.data.groups == tmp_path / "tables" / "groups.csv"
+    assert recipe.data.path is None
+    assert parse_recipe(recipe.to_dict(), source="test") == recipe
+
+
+def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
+    """Each with a value that is taken once its line is no longer a comment."""
+    path = make_project(tmp_path / "leaves")[0]
+    text = path.read_text()
+    for line in ('# groups = "groups.csv"', "# max_corruption_drop = 3.0"):
+        assert line in text
+        text = text.replace(line, line[2:])
+    path.write_text(text)
+    recipe = load_recipe(path)
+    assert recipe.data.groups == path.parent.resolve() / "groups.csv"
+    assert recipe.limits.max_corruption_drop == 3.0
 
 
 def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> None:

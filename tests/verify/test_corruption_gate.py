@@ -132,6 +132,22 @@ def test_without_a_limit_nothing_is_judged() -> None:
         corruption_criterion(Corruptions(stand_in=STAND_IN, conditions=all_but(0, 1)), LIMIT)
 
 
+def test_a_condition_is_met_exactly_when_a_drop_on_clean_images_is() -> None:
+    """Its error rate is that of the accuracy drop, which test_error_rates enumerates."""
+    images, confirmed = 150, []
+    for lost in range(8):
+        for gained in range(8):
+            one = condition(0, lost, gained, images=images)
+            (judged,) = judge_conditions([one], LIMIT)
+            clean = judge(counts(images, lost, gained), Limits(max_drop=3)).criteria[0]
+            assert (judged.outcome == "met") == (clean.outcome == "met")
+            assert (judged.outcome == "missed") == (clean.outcome == "missed")
+            if one.high <= LIMIT:
+                confirmed.append(clean.outcome == "met")
+    # Not all that the interval alone would pass are passed.
+    assert set(confirmed) == {True, False}
+
+
 def decided_with(conditions: tuple[Condition, ...], needed: Needed) -> str:
     """Return the outcome of as many images as are said to be needed, at the same rates."""
     images = needed.corruption_images

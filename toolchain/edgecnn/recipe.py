@@ -263,8 +263,9 @@ def parse_recipe(
         source: What to call it in errors.
         folder: What the relative paths in it are relative to.
         options: Key to the option that gave it, which errors name instead.
-        for_training: Whether it has to fulfil what only a training asks for, too: an
-            architecture that can take the images, and a teacher that exists.
+        for_training: Whether it has to fulfil what is asked for before a training, too: an
+            architecture that can take the images, a teacher that exists, and a float32 file where
+            there is a limit under corruptions.
 
     Returns:
         The validated recipe.

@@ -34,6 +34,7 @@ SIZES: Final[Mapping[str, _Size]] = {"cifar10": (32, 32), "digits": (8, 8)}
 SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "tiny_cnn": 4}
 """Least height and width of the images that each architecture can take; here and not in
 ``edgecnn.train.architectures``, which reads it, since this has to be known before a stage is."""
+_FLOAT32: Final = frozenset({"onnx-fp32", "tflite-fp32"})
 
 
 def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -89,7 +90,7 @@ def notes(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def training_mistakes(raw: Mapping[str, Any], folder: Path | None) -> Iterator[str]:
-    """Yield the mistakes of settings that a training alone reads.
+    """Yield the mistakes that are told before a training: it would be hours until they showed.
 
     Args:
         raw: The recipe's tables, not yet validated.
@@ -100,6 +101,14 @@ def training_mistakes(raw: Mapping[str, Any], folder: Path | None) -> Iterator[s
         architecture = _table(raw, "model").get("architecture", "seed_cnn")
         yield from smallest_side_mistakes(architecture, size)
     yield from teacher_mistakes(_table(_table(raw, "train"), "distillation"), folder)
+    variants = _table(raw, "convert").get("variants")
+    limit = _table(raw, "limits").get("max_corruption_drop")
+    if isinstance(variants, list | tuple) and limit is not None and not _FLOAT32 & {*variants}:
+        yield (
+            f"limits.max_corruption_drop = {shown(limit)}: only with "
+            f"{' or '.join(sorted(_FLOAT32))} in convert.variants, which answers for the float "
+            "model on corrupted images"
+        )
 
 
 def size_mistakes(augment: Mapping[str, Any], size: _Size) -> Iterator[str]:

@@ -40,7 +40,7 @@ from edgecnn.verify.gate import limit_of, with_criterion
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow, RowError
 from edgecnn.verify.scoring import LocalScorer, Ran, Scorer
-from edgecnn.verify.stand_in import FoundStandIn, choose, find_stand_ins
+from edgecnn.verify.stand_in import FoundStandIn, candidates, choose, find_stand_ins
 from edgecnn_runner.contract import Contract
 
 __all__ = ["under_corruptions"]
@@ -128,7 +128,9 @@ def under_corruptions(
     """
     clean = _chosen(evaluation, settings)
     images = _described(clean, evaluation, settings)
-    with progress.task("float32 on clean images", len(clean.images)) as task:
+    if not any(row.judgement is not None for row in rows):
+        return tuple(rows), images
+    with progress.task("float32 files", len(candidates(whole)) * len(clean.images)) as task:
         try:
             found = find_stand_ins(
                 whole, recorded, reference, clean, threads=threads, advance=task.advance

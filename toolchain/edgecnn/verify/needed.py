@@ -31,7 +31,8 @@ class Needed:
     """What would decide.
 
     Attributes:
-        images: About how many evaluation images; None where no reasonable number would.
+        images: About how many evaluation images; None where no reasonable number would, or where
+            those that there are decide what clean images can.
         towards: The verdict they would give; None where there is no number.
         reason: Why there is no number; empty where there is one.
         corruption_images: About how many images under each corruption; None where those that

@@ -25,7 +25,14 @@ from edgecnn.verify.rows import digest_of
 from edgecnn.verify.scoring import LocalScorer, Ran
 from edgecnn_runner.contract import Contract
 
-__all__ = ["LARGEST_SCORE_CHANGE", "FoundStandIn", "check_candidates", "choose", "find_stand_ins"]
+__all__ = [
+    "LARGEST_SCORE_CHANGE",
+    "FoundStandIn",
+    "candidates",
+    "check_candidates",
+    "choose",
+    "find_stand_ins",
+]
 
 LARGEST_SCORE_CHANGE: Final = 0.001
 """Of any probability on any clean image. Float32 rounding gives some millionths; two models whose
@@ -58,7 +65,7 @@ def check_candidates(whole: tuple[Planned, ...]) -> None:
     Raises:
         UsageError: If there is none.
     """
-    if _candidates(whole):
+    if candidates(whole):
         return
     made = ", ".join(one.variant for one in whole if one.path is not None)
     raise UsageError(
@@ -95,7 +102,7 @@ def find_stand_ins(
         ArtifactError: If none does; it says why not, file by file.
     """
     found, reasons = [], []
-    for planned in _candidates(whole):
+    for planned in candidates(whole):
         try:
             one = _compared(planned, recorded, reference, clean, threads, advance)
         except EdgeError as error:
@@ -137,7 +144,8 @@ def choose(found: tuple[FoundStandIn, ...], path: Path, variant: str) -> FoundSt
     )
 
 
-def _candidates(whole: tuple[Planned, ...]) -> list[Planned]:
+def candidates(whole: tuple[Planned, ...]) -> list[Planned]:
+    """Return the float32 files of a build, whether they follow the float model or not."""
     return [one for one in whole if one.variant in _VARIANTS and one.path is not None]
 
 
