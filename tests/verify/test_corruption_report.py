@@ -21,6 +21,7 @@ from edgecnn.verify.corruption_gate import (
 from edgecnn.verify.corruption_table import render_corruptions, worst_sentence
 from edgecnn.verify.gate import with_criterion
 from edgecnn.verify.junit import junit_xml
+from edgecnn.verify.markdown import markdown_summary
 from edgecnn.verify.report import render_report
 from edgecnn.verify.report_files import read_report
 from edgecnn.verify.results import ArtifactRow, ParityReport
@@ -162,6 +163,14 @@ def test_a_miss_fails_and_says_under_which_corruption() -> None:
     assert 'failures="1"' in xml
     assert "Under low light, severity 3: accuracy 70.00 %" in xml
     assert "limit 3.00: missed" in xml
+
+
+@pytest.mark.parametrize("limit", [None, LIMIT])
+def test_the_summary_for_a_pull_request_names_the_worst(limit: float | None) -> None:
+    text = markdown_summary(report_of(80, limit=limit))
+    assert "- Under corruptions: worst under low light, severity 3: accuracy 70.00 %" in text
+    assert ("Worst drop under corruption" in text) == (limit is not None)
+    assert "corruption" not in markdown_summary(make_report("PASS"))
 
 
 def test_too_few_say_how_many_would_do_and_how_to_have_them() -> None:

@@ -13,6 +13,7 @@ from edgecnn.verify.change_wording import (
     changed,
 )
 from edgecnn.verify.changes import Baseline
+from edgecnn.verify.corruption_table import worst_sentence
 from edgecnn.verify.report import headline
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import (
@@ -81,6 +82,8 @@ def markdown_summary(report: ParityReport) -> str:
                 f"  - {_text(criterion_sentence(one, report.class_names))}"
                 for one in row.judgement.criteria
             ]
+            if row.corruptions is not None:
+                lines += [f"  - Under corruptions: {_text(worst_sentence(row.corruptions))}"]
     lines += ["", "</details>", ""]
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     lines += [f"<sub>{_text(report.created)}; {_text(_machine(report))}; {_text(versions)}</sub>"]
