@@ -17,7 +17,9 @@ __all__ = [
     "JsonOption",
     "KnownHostsOption",
     "LabelsOption",
+    "LayoutOption",
     "OutOption",
+    "OutputKindOption",
     "PrefixOption",
     "QuietOption",
     "RecipeRun",
@@ -68,6 +70,24 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+OutputKindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output-kind",
+        metavar="KIND",
+        help="What scores of a file made elsewhere are, where they do not tell: probabilities "
+        "or logits.",
+    ),
+]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="LAYOUT",
+        help="The order of the axes of a file made elsewhere, where its shape does not tell: NHWC "
+        "or NCHW.",
     ),
 ]
 DeviceOption = Annotated[
