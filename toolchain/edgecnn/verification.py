@@ -17,9 +17,10 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
+    from edgecnn.recipe import Limits
     from edgecnn.verify import ParityReport
 
-__all__ = ["VerifyRequest", "verify"]
+__all__ = ["VerifyRequest", "check_folder_of", "verify", "with_limits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def verify(
     from edgecnn.data import in_class_order
     from edgecnn.reference import doubts_of, read_reference
 
-    _check_folder_of("--junit", request.junit)
+    check_folder_of("--junit", request.junit)
     workspace, artifacts = build_of(request.target)
     with build_lock(workspace.folder, unless_read_only=True):
         recipe = manifest_recipe(workspace)
@@ -105,8 +106,23 @@ def verify(
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
 
 
-def _check_folder_of(option: str, file: Path | None) -> None:
-    """Refuse a file that could not be written for want of its folder, before minutes of work."""
+def with_limits(limits: Limits, wanted: Mapping[str, float | None]) -> Limits:
+    """Return limits of which some are replaced; None leaves one as it is.
+
+    Raises:
+        UsageError: If one cannot be.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(), **given}}
+    return of_command_line(raw).limits
+
+
+def check_folder_of(option: str, file: Path | None) -> None:
+    """Refuse a file that could not be written for want of its folder, before minutes of work.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
     if file is not None and not os.path.isdir(file.parent):  # noqa: PTH112 - names may be too long
         raise UsageError(
             f"{option} {file} is in a folder that does not exist",

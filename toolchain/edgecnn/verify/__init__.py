@@ -1,12 +1,23 @@
 """Does each converted file still classify as the float model does? The stage that says so.
 
-``run`` is the entry point; ``read_report`` reads what it wrote. Nothing here imports TensorFlow,
-and scipy, jinja2, Pillow and rich are imported only by what uses them.
+``run`` is the entry point, ``run_foreign`` that for files made elsewhere; ``read_report`` reads
+what they wrote. Nothing here imports TensorFlow, and scipy,
+jinja2, Pillow and rich are imported only by what uses them.
 """
 
+from edgecnn.verify.foreign import ForeignReference, run_foreign
 from edgecnn.verify.groups import read_groups
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
 
-__all__ = ["ParityReport", "key", "read_groups", "read_report", "report_names", "run"]
+__all__ = [
+    "ForeignReference",
+    "ParityReport",
+    "key",
+    "read_groups",
+    "read_report",
+    "report_names",
+    "run",
+    "run_foreign",
+]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from edgecnn.verify.foreign_facts import Hint
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
@@ -97,7 +98,12 @@ def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None
 def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
-    return "\n".join([verdict_sentence(row, report), *lines, *_ran_with(row, report)])
+    hints = [f"Hint: {hint.text}" for hint in (*_general(report), *row.hints)]
+    return "\n".join([verdict_sentence(row, report), *lines, *hints, *_ran_with(row, report)])
+
+
+def _general(report: ParityReport) -> tuple[Hint, ...]:
+    return () if report.foreign is None else report.foreign.hints
 
 
 def _ran_with(row: ArtifactRow, report: ParityReport) -> list[str]:

@@ -29,8 +29,7 @@ def exit_error(report: ParityReport) -> EdgeError | None:
             f"{_list(failed)} {verb} not follow the float model within the limits",
             observed=_criteria(failed, "missed", report),
             expected=limits_text(report.limits),
-            remedy="see the report for what changed; deploy another variant, or change "
-            "[limits] in the recipe if the loss is acceptable",
+            remedy=_after_failure(report, failed),
         )
     for row in report.rows:
         if row.error is not None:
@@ -45,6 +44,21 @@ def exit_error(report: ParityReport) -> EdgeError | None:
             remedy=_more_images(report),
         )
     return None if report.write_error is None else report.write_error.to_error()
+
+
+def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
+    if report.foreign is None:
+        return (
+            "see the report for what changed; deploy another variant, or change [limits] in the "
+            "recipe if the loss is acceptable"
+        )
+    hints = [*report.foreign.hints, *(hint for row in failed for hint in row.hints)]
+    if hints:
+        return f"perhaps it is how the files are fed or read: {hints[0].text}"
+    return (
+        "see the report for what changed; convert the model otherwise, or change the limits "
+        "(--max-drop and others) if the loss is acceptable"
+    )
 
 
 def _rows(report: ParityReport, verdict: RowVerdict) -> list[ArtifactRow]:
@@ -73,11 +87,14 @@ def _more_images(report: ParityReport) -> str:
             f"the observed rates hold (--images {max(wanted)}, or all of them without --images)"
         )
     if wanted:
+        own = ", or [limits] in the recipe" if report.foreign is None else ""
         return (
             f"about {max(wanted):,} test images would decide if the observed rates hold; add "
-            "images to the test split, or change the limits (--max-drop and others, or "
-            "[limits] in the recipe)"
+            f"images to {'the test split' if own else 'the data'}, or change the limits "
+            f"(--max-drop and others{own})"
         )
+    if report.foreign is not None:
+        return "an observed value is at its limit; change the limits: --max-drop and others"
     return "an observed value is at its limit; change [limits] in the recipe"
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -80,6 +81,7 @@ class ArtifactRow:
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
+        hints: What may be wrong in how a file made elsewhere is fed or read.
         seconds: How long it took to check and run; None if that was not measured. Not part of
             ``to_dict``: equal verifications write equal files.
     """
@@ -97,6 +99,7 @@ class ArtifactRow:
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
     seconds: float | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -173,6 +176,7 @@ class ParityReport:
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.
         write_error: Why the reports could not be written; None where they were.
+        foreign: How files that edgecnn did not make were compared; None for its own.
         schema: Version of this layout in JSON.
     """
 
@@ -186,6 +190,7 @@ class ParityReport:
     created: str
     device: str = LOCAL
     write_error: RowError | None = None
+    foreign: Foreign | None = None
     schema: int = PARITY_SCHEMA
 
     @property
@@ -206,7 +211,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "write_error")
+            if field.name not in ("evaluated", "rows", "write_error", "foreign")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -219,4 +224,5 @@ class ParityReport:
             "write_error": None
             if self.write_error is None
             else dataclasses.asdict(self.write_error),
+            "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
         }
