@@ -14,6 +14,7 @@ from edgecnn.locate import data_section
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verification import check_folder_of, with_limits
 from edgecnn.workspace import Workspace, file_digest
+from edgecnn_runner.contract import INPUT_RANGES
 
 if TYPE_CHECKING:
     from edgecnn.data import JudgedImages
@@ -93,6 +94,8 @@ def verify_foreign(
     from edgecnn.recipe import Limits
     from edgecnn.verify.recording import refuse_build
 
+    _check_range("--input-range", request.input_range)
+    _check_range("--reference-range", request.reference_range)
     check_folder_of("--junit", request.junit)
     out = request.out or Path(_REPORTS) / request.artifacts[0].name
     refuse_build(out)
@@ -102,10 +105,7 @@ def verify_foreign(
     artifacts, size = _artifacts(request, labels)
     reference = _reference(request, labels, size, progress)
     data = _data(request, size, progress).in_order_of(labels)
-    progress.message(
-        f"note: {len(data.images):,} images of {data.name}, {data.rule}; if a file was trained or "
-        "calibrated on them, which it does not say, the verdict flatters it"
-    )
+    progress.message(f"verify: {len(data.images):,} images of {data.name}, {data.rule}")
     report = stage.run_foreign(
         artifacts,
         reference,
@@ -120,6 +120,16 @@ def verify_foreign(
         progress=progress,
     )
     return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+
+
+def _check_range(option: str, name: str | None) -> None:
+    if name is not None and name not in INPUT_RANGES:
+        raise UsageError(
+            f"{option} is not a range that edgecnn knows",
+            observed=name,
+            expected=", ".join(INPUT_RANGES),
+            remedy="name the range of the values that the model was trained on",
+        )
 
 
 def _artifacts(
@@ -214,7 +224,15 @@ def _reference(
 
     source = convert.find_source(path, labels=own, input_range=request.reference_range)
     progress.message(f"verify: loading {source.path}")
-    model = convert.ReferenceModel(source, otherwise=request.input_range)
+    try:
+        model = convert.ReferenceModel(source, otherwise=request.input_range)
+    except UsageError as error:
+        raise UsageError(
+            f"the reference {path} normalizes its input itself; a second range would do it twice",
+            observed=f"--reference-range {request.reference_range}",
+            expected="no range for it",
+            remedy="leave --reference-range out",
+        ) from error
     _check_size(path, model.size, size)
     names = source.labels or labels
     if len(names) != model.classes:

@@ -151,7 +151,11 @@ def run_foreign(
             data.class_names,
             input_range=reference.model.input_range,
             normalizes=reference.model.normalizes,
-            answers=[one.scores.argmax(axis=1) for one in judged if one.scores is not None],
+            answers={
+                Path(str(one.row.file)).name: one.scores.argmax(axis=1)
+                for one in judged
+                if one.scores is not None and one.row.metrics is not None
+            },
             range_given=reference.range_given,
             seconds=seconds,
         )

@@ -37,6 +37,7 @@ __all__ = [
 
 Pixels = npt.NDArray[np.uint8]
 Decisions = npt.NDArray[np.int64]
+Hits = npt.NDArray[np.bool_]
 Ask = Callable[[Pixels, str], npt.NDArray[np.float32]]
 """Scores of images that are brought to a range."""
 
@@ -111,17 +112,15 @@ def input_hint(subject: Subject, ask: Ask) -> Hint | None:
     pixels, labels = subject.evaluation.images.pixels[chosen], subject.evaluation.images.labels
     before = (subject.decisions == subject.expected)[chosen]
     right = int(np.count_nonzero(subject.decisions[chosen] == labels[chosen]))
-    best: tuple[tuple[str, bool], npt.NDArray[np.bool_]] | None = None
+    best: tuple[tuple[str, bool], Hits] | None = None
     for way, decisions in _answers(subject, ask, pixels):
         hits = decisions == subject.expected[chosen]
         if not fits_far_better(before, hits):
             continue
         if int(np.count_nonzero(decisions == labels[chosen])) < right:
             continue
-        # Two changes have to fit clearly better than one; ranges come before combinations.
         twice = way[1] and way[0] != subject.input_range
-        least = _BETTER * len(chosen) if twice else 0
-        if best is None or np.count_nonzero(hits) - np.count_nonzero(best[1]) > least:
+        if best is None or _is_better(hits, best[1], by_two_changes=twice):
             best = way, hits
     if best is None:
         return None
@@ -147,6 +146,14 @@ def input_hint(subject: Subject, ask: Ask) -> Hint | None:
         after=float(hits.mean()),
         option=option,
     )
+
+
+def _is_better(hits: Hits, best: Hits, *, by_two_changes: bool) -> bool:
+    """Compare with the best so far; single changes come first, and two need a reason."""
+    misses, least = (int(np.count_nonzero(~one)) for one in (hits, best))
+    if by_two_changes:
+        return 2 * misses <= least and least - misses > _BETTER * len(hits)
+    return misses < least
 
 
 def _some_images(subject: Subject) -> npt.NDArray[np.int64]:
@@ -194,14 +201,16 @@ def labels_hint(subject: Subject, class_names: Sequence[str], remedy: str) -> Hi
     if not fits_far_better(before, order.hits):
         return None
     moved = order.moved()
-    shown = [f"output {out} ({class_names[out]}) for {class_names[one]}" for out, one in moved]
-    more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
+    shown = [
+        f"output {out}, named {class_names[out]}, for {class_names[one]}" for out, one in moved
+    ]
+    more = f"; and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
     return Hint(
         kind="labels",
-        text=f"the outputs of {subject.name} may be in another order than its labels: reordered, "
+        text=f"The outputs of {subject.name} may be in another order than its labels: reordered, "
         f"it would {subject.means} on {percent(float(order.hits.mean()), 1)} of "
         f"{len(before):,} images, now on {percent(float(before.mean()), 1)}. It seems to answer "
-        f"with {', '.join(shown[:_SHOWN])}{more}. {remedy}",
+        f"with {'; '.join(shown[:_SHOWN])}{more}. {remedy}",
         images=len(before),
         before=float(before.mean()),
         after=float(order.hits.mean()),
