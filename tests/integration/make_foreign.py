@@ -159,6 +159,7 @@ def main(folder: Path) -> None:
     put("signed-int8.tflite", tflite(lambda x: model(x * 0.5 + 0.5), signed, tf.int8))
     put("imagenet.tflite", tflite(lambda x: model(x * STD + MEAN)))
     put("imagenet-uint8.tflite", tflite(lambda x: scores(x * STD + MEAN), normal, tf.uint8))
+    put("raw.tflite", tflite(lambda x: scores(x / 255)))
     put("raw-uint8.tflite", tflite(lambda x: scores(x / 255), unit * 255, tf.uint8))
     put("bgr.tflite", tflite(lambda x: scores(x[..., ::-1])))
     put("reordered.tflite", tflite(lambda x: tf.gather(scores(x), ORDER, axis=1)))

@@ -6,7 +6,7 @@ It is loaded and asked as a model to convert is, and nothing is written.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReferenceModel"]
 
-_RAW = "0..255"
+_RAW: Final = "0..255"
 
 
 class ReferenceModel:
@@ -50,17 +50,7 @@ class ReferenceModel:
 
     def __init__(self, source: Source, *, otherwise: str) -> None:
         with captured_log():
-            from edgecnn.convert.source_model import load_source
-
-            self.normalizes = False
-            if source.input_range is not None:
-                model = load_source(source)
-            else:
-                try:
-                    model = load_source(dataclasses.replace(source, input_range=otherwise))
-                except UsageError:
-                    # Its own layers normalize, which another range would do twice.
-                    model, self.normalizes = load_source(source), True
+            model, self.normalizes = _loaded(source, otherwise)
         self._model: SourceModel = model
         self.input_range = model.input_range
         self.size = (model.height, model.width, model.channels)
@@ -98,3 +88,19 @@ class ReferenceModel:
             if self.output_kind is None:
                 self.output_kind = kind_of_scores(raw)
         return softmax(raw) if self.output_kind == "logits" else raw
+
+
+def _loaded(source: Source, otherwise: str) -> tuple[SourceModel, bool]:
+    """Return the model, and whether it was seen to normalize its input itself."""
+    from edgecnn.convert.source_model import load_source
+
+    if source.input_range is not None:
+        return load_source(source), False
+    assumed = dataclasses.replace(source, input_range=otherwise)
+    # A model that normalizes refuses any range but raw pixels, and one that does not, none: so
+    # what the first try says tells them apart.
+    first, second = (source, assumed) if otherwise == _RAW else (assumed, source)
+    try:
+        return load_source(first), first is source
+    except UsageError:
+        return load_source(second), second is source
