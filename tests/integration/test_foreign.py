@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from command import edgecnn, modules_after
+from edgecnn.errors import EdgeError, LabelsError, UsageError
+from edgecnn.foreign_verification import ForeignRequest, verify_foreign
 from edgecnn.verify import read_report
 
 pytestmark = pytest.mark.slow
@@ -31,27 +33,40 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verify(made: Path, artifact: str, *options: str | Path, reference: str = "own.h5") -> Any:
-    """Verify a file; return the report, after its exit code was compared with its verdict."""
-    labels = () if "--labels" in options else ("--labels", made / "labels.txt")
-    done = edgecnn(
-        "verify", "--artifact", made / artifact, "--reference", made / reference, *labels,
-        "--data", made / "images", "--out", made / "out", "--json", *options,
-    )  # fmt: skip
-    report = done.json()
-    code = {"PASS": 0, "FAIL": 3, "INCONCLUSIVE": 4}[report["verdict"]]
-    assert done.code == code, done.err
-    return report
+    """Verify a file in this process; return the report as JSON has it."""
+    request = requested(made, artifact, options, reference, out=made / "out")
+    report, page = verify_foreign(request)
+    assert page == made / "out/report.html"
+    values = json.loads((made / "out/parity.json").read_text())
+    assert values["verdict"] == report.verdict
+    return values
 
 
-def refused(made: Path, artifact: str, *options: str | Path, reference: str = "own.h5") -> Any:
+def refused(
+    made: Path, artifact: str, *options: str | Path, reference: str = "own.h5"
+) -> EdgeError:
     """Return the error that a verification ends with."""
-    done = edgecnn(
-        "verify", "--artifact", made / artifact, "--reference", made / reference,
-        "--data", made / "images", "--out", made / "refused", "--json", *options,
-    )  # fmt: skip
-    assert done.code not in (0, 1, 3, 4)
+    with pytest.raises(EdgeError) as caught:
+        verify_foreign(requested(made, artifact, options, reference, out=made / "refused"))
     assert not (made / "refused").exists()
-    return done.json()
+    return caught.value
+
+
+def requested(
+    made: Path, artifact: str, options: tuple[str | Path, ...], reference: str, out: Path
+) -> ForeignRequest:
+    """Return what the command line makes of the same flags."""
+    said: dict[str, Any] = {"data": str(made / "images"), "labels": made / "labels.txt"}
+    for flag, value in zip(options[::2], options[1::2], strict=True):
+        said[str(flag).removeprefix("--").replace("-", "_")] = value
+    limits = {name: said.pop(name) for name in ("max_drop", "max_class_drop") if name in said}
+    return ForeignRequest(
+        artifacts=(made / artifact,),
+        reference=made / reference,
+        limits={name: float(value) for name, value in limits.items()},
+        out=out,
+        **{**said, "data": str(said["data"])},
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,24 +182,37 @@ def test_labels_that_are_wrong_for_both_are_told_though_they_agree(made: Path) -
 
 
 def test_what_a_file_does_not_say_is_asked_for(made: Path) -> None:
-    labels = ("--labels", made / "labels.txt")
-    error = refused(made, "sigmoid.tflite", *labels, *UNIT)
-    assert "--output-kind" in error["remedy"]
+    error = refused(made, "sigmoid.tflite", *UNIT)
+    assert "--output-kind" in error.remedy
     for kind in ("probabilities", "logits"):
         assert verify(made, "sigmoid.tflite", *UNIT, "--output-kind", kind)["verdict"] == "PASS"
-    error = refused(made, "logits.tflite", *labels, *UNIT, reference="sigmoid.tflite")
-    assert "--output-kind" in error["remedy"]
+    error = refused(made, "logits.tflite", *UNIT, reference="sigmoid.tflite")
+    assert "--output-kind" in error.remedy
     report = verify(
         made, "logits.tflite", *UNIT, "--output-kind", "logits", reference="sigmoid.tflite"
     )
     assert report["verdict"] == "PASS"
-    error = refused(made, "bytes.onnx", *labels, *UNIT)
-    assert "--input-range 0..255" in error["remedy"]
+    error = refused(made, "bytes.onnx", *UNIT)
+    assert "--input-range 0..255" in error.remedy
     either = Path(__file__).parents[1] / "runner/fixtures/either-layout.onnx"
     shutil.copy(either, made)
     (made / "three.txt").write_text("eins\nzwei\ndrei\n")
     error = refused(made, "either-layout.onnx", "--labels", made / "three.txt", *UNIT)
-    assert "--layout NHWC or --layout NCHW" in error["remedy"]
+    assert "--layout NHWC or --layout NCHW" in error.remedy
+
+
+def test_the_command_of_the_readme(made: Path, tmp_path: Path) -> None:
+    told = ("--data", made / "images", "--labels", made / "labels.txt", "--reference")
+    file = ("verify", "--artifact", made / "int8.tflite", *told, made / "own.h5")
+    done = edgecnn(*file, *UNIT, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "PASS" in done.out
+    assert (tmp_path / "parity/int8.tflite/report.html").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["parity"]
+    done = edgecnn(*file, "--input-range", "0..255", *OWN, "--out", tmp_path / "again")
+    assert done.code == 3
+    assert "with --input-range 0..1 it would agree" in " ".join(done.out.split())
+    assert "perhaps it is how the files are fed" in done.err
 
 
 def test_what_is_needed_is_asked_for_all_at_once(made: Path) -> None:
@@ -197,15 +225,15 @@ def test_what_is_needed_is_asked_for_all_at_once(made: Path) -> None:
 
 
 def test_references_that_cannot_be_are_refused(made: Path) -> None:
-    said = ("--labels", made / "labels.txt", *UNIT)
-    error = refused(made, "logits.tflite", *said, reference="int8.tflite")
-    assert (error["error"], error["observed"]) == ("UsageError", "precision int8")
-    error = refused(made, "logits.tflite", *said, *OWN, reference="inside.keras")
-    assert error["remedy"] == "leave --reference-range out"
+    error = refused(made, "logits.tflite", *UNIT, reference="int8.tflite")
+    assert isinstance(error, UsageError)
+    assert error.observed == "precision int8"
+    error = refused(made, "logits.tflite", *UNIT, *OWN, reference="inside.keras")
+    assert error.remedy == "leave --reference-range out"
     two = made / "two.txt"
     two.write_text("eins\nzwei\n")
-    error = refused(made, "logits.tflite", *said, "--reference-labels", two)
-    assert error["error"] == "LabelsError"
+    error = refused(made, "logits.tflite", *UNIT, "--reference-labels", two)
+    assert isinstance(error, LabelsError)
 
 
 def test_data_need_not_have_images_of_every_label(made: Path, tmp_path: Path) -> None:
@@ -219,11 +247,9 @@ def test_data_need_not_have_images_of_every_label(made: Path, tmp_path: Path) ->
     assert report["foreign"]["images"] == "its folder test"
     assert report["evaluated"]["images"] < 300
     shutil.copytree(made / "images/eins", tmp_path / "some/test/elf")
-    error = refused(
-        made, "logits.tflite", "--labels", made / "labels.txt", *UNIT, "--data", tmp_path / "some"
-    )
-    assert error["error"] == "LabelsError"
-    assert "no label elf" in error["observed"]
+    error = refused(made, "logits.tflite", *UNIT, "--data", tmp_path / "some")
+    assert isinstance(error, LabelsError)
+    assert "no label elf" in str(error.observed)
 
 
 def test_several_files_on_a_device_leave_their_report_where_it_was_said(
