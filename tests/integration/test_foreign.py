@@ -257,7 +257,8 @@ def test_several_files_on_a_device_leave_their_report_where_it_was_said(
 ) -> None:
     done = edgecnn(
         "verify", "--artifact", made / "int8.tflite", "--artifact", made / "nchw.onnx",
-        "--artifact", made / "sigmoid.tflite", "--reference", made / "own.keras",
+        "--artifact", made / "sigmoid.tflite", "--artifact", made / "uint8-logits.tflite",
+        "--reference", made / "own.keras",
         "--data", made / "images", "--labels", made / "labels.txt", *UNIT, "--images", "400",
         "--max-drop", "3", "--max-class-drop", "20", "--device", f"cmd:{sys.executable}",
         "--junit", tmp_path / "parity.xml",
@@ -267,7 +268,9 @@ def test_several_files_on_a_device_leave_their_report_where_it_was_said(
     (page,) = (tmp_path / "parity" / "int8.tflite").glob("report-on-*.html")
     (file,) = (tmp_path / "parity" / "int8.tflite").glob("parity-on-*.json")
     report = read_report(file)
-    assert [row.verdict for row in report.rows] == ["PASS", "PASS", "ERROR"]
+    assert [row.verdict for row in report.rows] == ["PASS", "PASS", "ERROR", "PASS"]
+    names = ["tflite-int8", "onnx-fp32", "sigmoid", "tflite-int8 uint8-logits.tflite"]
+    assert [row.variant for row in report.rows] == names
     assert report.evaluated.images == 400
     again = json.loads(json.dumps(report.to_dict()))  # tuples become lists
     assert again == json.loads(file.read_text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -175,6 +175,9 @@ def _artifacts(
             continue
         spec = contract.input
         sizes.setdefault((spec.height, spec.width, spec.channels), path)
+        if any(one.variant == contract.variant for one in found):
+            # So that two rows are told apart where only this is shown.
+            contract = replace(contract, variant=f"{contract.variant} {path.name}")
         found.append(
             Planned(variant=contract.variant, file=str(path), path=path, contract=contract)
         )

@@ -25,7 +25,7 @@ ArtifactOption = Annotated[
         "--artifact",
         metavar="FILE",
         help="In place of BUILD_OR_FILE: a .tflite or .onnx file that edgecnn did not make. "
-        "Repeatable. Needs the next two, --labels and --data.",
+        "Repeatable. Needs --reference, --data, --labels and --input-range.",
     ),
 ]
 ReferenceOption = Annotated[

@@ -43,7 +43,8 @@ DataOption = Annotated[
         "--data",
         metavar="PATH",
         help="Where the images are: a folder of class folders; for CIFAR-10, the folder holding "
-        "cifar-10-batches-py. convert also takes the names cifar10 and digits.",
+        "cifar-10-batches-py. convert and verify --artifact also take the names cifar10 and "
+        "digits.",
     ),
 ]
 JsonOption = Annotated[
