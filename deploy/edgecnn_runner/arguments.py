@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
-from edgecnn_runner.contract import INPUT_RANGES, OUTPUT_KINDS
+from edgecnn_runner.contract import INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
 from edgecnn_runner.streams import write_result
 
 __all__ = ["BadArgumentsError", "make_parser", "with_model", "with_ranges_joined"]
@@ -267,6 +267,9 @@ def _add_foreign(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--output-kind", choices=OUTPUT_KINDS, help="what its scores are, where they do not tell"
+    )
+    group.add_argument(
+        "--layout", choices=LAYOUTS, help="the order of its input's axes, where it does not tell"
     )
 
 

@@ -80,6 +80,8 @@ class Classifier:
         runtime: ``litert``, ``tflite-runtime``, ``onnxruntime``; None for the best installed.
         output_kind: ``probabilities`` or ``logits``; only for a file that edgecnn did not make,
             and whose answers do not tell.
+        layout: ``NHWC`` or ``NCHW``; only for a file that edgecnn did not make, and whose input's
+            shape does not tell.
 
     Attributes:
         session: The loaded model.
@@ -96,8 +98,9 @@ class Classifier:
         threads: int = 1,
         runtime: str | None = None,
         output_kind: str | None = None,
+        layout: str | None = None,
     ) -> None:
-        if labels is None and input_range is None and output_kind is None:
+        if (labels, input_range, output_kind, layout) == (None,) * 4:
             self.session = Session.open(path, threads=threads, runtime=runtime)
         else:
             from edgecnn_runner.foreign import open_foreign
@@ -107,6 +110,7 @@ class Classifier:
                 labels=labels,
                 input_range=input_range,
                 output_kind=output_kind,
+                layout=layout,
                 threads=threads,
                 runtime=runtime,
             )

@@ -181,6 +181,7 @@ def open_classifier(options: argparse.Namespace) -> Classifier:
         threads=options.threads,
         runtime=options.runtime,
         output_kind=options.output_kind,
+        layout=options.layout,
     )
 
 

@@ -19,6 +19,7 @@ from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 __all__ = [
     "CONTRACT_VERSION",
     "INPUT_RANGES",
+    "LAYOUTS",
     "MAX_CONTRACT_BYTES",
     "OUTPUT_KINDS",
     "RESIZE_RULE",
@@ -54,7 +55,8 @@ _DTYPES = ("uint8", "int8", "float32")
 OUTPUT_KINDS: Final = ("probabilities", "logits")
 """What a model's scores can be."""
 
-_LAYOUTS = ("NHWC", "NCHW")
+LAYOUTS: Final = ("NHWC", "NCHW")
+"""The order of the axes of a batch of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +168,7 @@ def _problems(contract: Contract) -> list[str]:
     channels_fit = _is_int(spec.channels) and spec.channels in (1, 3)
     need(channels_fit, f"input.channels is {spec.channels!r}, not 1 or 3")
     need(spec.dtype in _DTYPES, f"input.dtype is {spec.dtype!r}, not one of {_DTYPES}")
-    need(spec.layout in _LAYOUTS, f"input.layout is {spec.layout!r}, not one of {_LAYOUTS}")
+    need(spec.layout in LAYOUTS, f"input.layout is {spec.layout!r}, not one of {LAYOUTS}")
     need(spec.range in INPUT_RANGES, f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]}")
     need(out.dtype in _DTYPES, f"output.dtype is {out.dtype!r}, not one of {_DTYPES}")
     need(out.kind in OUTPUT_KINDS, f"output.kind is {out.kind!r}, not one of {OUTPUT_KINDS}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import (
     INPUT_RANGES,
+    LAYOUTS,
     OUTPUT_KINDS,
     Contract,
     InputSpec,
@@ -31,6 +32,7 @@ def foreign_contract(
     input_range: str,
     output_kind: str | None = None,
     *,
+    layout: str | None = None,
     runtime: str | None = None,
 ) -> Contract:
     """Make the contract of a foreign file, by running it once in another process.
@@ -41,6 +43,7 @@ def foreign_contract(
         input_range: A key of ``INPUT_RANGES``: what pixels 0..255 are as the model's real input.
         output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
             each positive with a sum of 1, or not all within 0..1.
+        layout: ``NHWC`` or ``NCHW``; None tells by the shape, where only one of them is possible.
         runtime: Which runtime to ask; None for the best installed.
 
     Returns:
@@ -49,18 +52,19 @@ def foreign_contract(
     Raises:
         ArtifactError: If the file is damaged, not a classifier, wants input that no
             ``input_range`` describes, or gives scores whose kind cannot be told.
-        UsageError: If ``input_range`` or ``output_kind`` does not exist.
-        ContractError: If it carries a contract, or if the range does not fit.
+        UsageError: If ``input_range``, ``output_kind`` or ``layout`` does not exist.
+        ContractError: If it carries a contract, if the range or the layout does not fit, or if a
+            shape of two possible layouts comes without one.
         LabelsError: If there are more or fewer labels than outputs, or two are equal.
         RuntimeMissingError: If no runtime for it is installed.
         RuntimeTooOldError: If the runtime is older than the file.
     """
-    _check_names(input_range, output_kind)
+    _check_names(input_range, output_kind, layout)
     path = Path(path)
     container = read_container(path)
     _need_both(container, labels, input_range, path)
     description = probe(path, container.data, choose_runtime(container.format, runtime))
-    return _contract(container, description, path, labels, input_range, output_kind)
+    return _contract(container, description, path, labels, input_range, output_kind, layout)
 
 
 def open_foreign(
@@ -69,6 +73,7 @@ def open_foreign(
     labels: Sequence[str] | None,
     input_range: str | None,
     output_kind: str | None = None,
+    layout: str | None = None,
     threads: int = 1,
     runtime: str | None = None,
 ) -> Session:
@@ -79,6 +84,7 @@ def open_foreign(
         labels: Class names in output order.
         input_range: A key of ``INPUT_RANGES``.
         output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
+        layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
         threads: At least 1.
         runtime: None for the best installed.
 
@@ -88,7 +94,7 @@ def open_foreign(
     Raises:
         EdgeError: As those two; ``ContractError`` if labels or range are missing.
     """
-    _check_names(input_range, output_kind)
+    _check_names(input_range, output_kind, layout)
     path = Path(path)
     container = read_container(path)
     wanted = _need_both(container, labels, input_range, path)
@@ -97,18 +103,19 @@ def open_foreign(
     return Session(
         path,
         container,
-        _contract(container, description, path, *wanted, output_kind),
+        _contract(container, description, path, *wanted, output_kind, layout),
         threads=threads,
         runtime_name=name,
         started_ns=time.perf_counter_ns(),
     )
 
 
-def _check_names(input_range: str | None, output_kind: str | None) -> None:
+def _check_names(input_range: str | None, output_kind: str | None, layout: str | None) -> None:
     """Refuse names that do not exist, whatever the file says."""
     for what, name, known in (
         ("input range", input_range, INPUT_RANGES),
         ("output kind", output_kind, OUTPUT_KINDS),
+        ("layout", layout, LAYOUTS),
     ):
         if name is not None and name not in known:
             raise UsageError(
@@ -142,6 +149,7 @@ def _contract(
     labels: Sequence[str],
     input_range: str,
     output_kind: str | None,
+    layout: str | None,
 ) -> Contract:
     classes = class_count(description.output.shape)
     if classes != len(labels):
@@ -163,13 +171,36 @@ def _contract(
         model=path.stem,
         variant=f"{container.format}-foreign",
         labels=tuple(labels),
-        input=_input_spec(description.input, input_range, path),
+        input=_input_spec(description.input, input_range, layout, path),
         output=_output_spec(description, output_kind, path),
     )
 
 
-def _input_spec(tensor: TensorInfo, input_range: str, path: Path) -> InputSpec:
-    layout = "NHWC" if tensor.shape[3] in (1, 3) else "NCHW"
+def _layout_of(shape: tuple[int, ...], given: str | None, path: Path) -> str:
+    """Return the layout that a shape has, or that was given where it may have either."""
+    possible = [name for name, axis in (("NHWC", 3), ("NCHW", 1)) if shape[axis] in (1, 3)]
+    if given is None and len(possible) == 1:
+        return possible[0]
+    seen = ", ".join(map(str, shape))
+    if given is not None:
+        if given in possible:
+            return given
+        raise ContractError(
+            f"{path} does not take images as {given}",
+            observed=f"input shape ({seen})",
+            expected="1 or 3 channels at the end (NHWC) or before the height (NCHW)",
+            remedy=f"name --layout {possible[0]}, or leave it out",
+        )
+    raise ContractError(
+        f"{path} does not say where the channels of its input are",
+        observed=f"input shape ({seen}), which may be either",
+        expected="NHWC (height, width, channels) or NCHW (channels, height, width)",
+        remedy="say which: --layout NHWC or --layout NCHW (in Python: layout=...)",
+    )
+
+
+def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: Path) -> InputSpec:
+    layout = _layout_of(tensor.shape, layout, path)
     height, width, channels = (
         tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
     )

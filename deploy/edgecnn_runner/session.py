@@ -279,8 +279,8 @@ def two_contracts(name: str) -> ContractError:
         f"{name} carries its own contract",
         observed="labels, an input range or an output kind given as well",
         expected="only the file",
-        remedy="leave out --labels, --input-range and --output-kind (in Python: labels, "
-        "input_range and output_kind)",
+        remedy="leave out --labels, --input-range, --output-kind and --layout (in Python: labels, "
+        "input_range, output_kind and layout)",
     )
 
 

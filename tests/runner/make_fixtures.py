@@ -247,6 +247,7 @@ def main() -> None:
     sigmoid = rgb.keras(end="sigmoid")
     write("sigmoid", tflite(sigmoid), rgb, "tflite-fp32", contract=False)
     write("sigmoid-int8", tflite(sigmoid, train, tf.int8), rgb, "tflite-int8", contract=False)
+    write("either-layout", either_layout().SerializeToString(), rgb, "onnx-fp32", contract=False)
     # To be refused.
     for name, padding in (("open-size", "same"), ("open-size-unpadded", "valid")):
         write(name, tflite(open_size(padding)), rgb, "tflite-fp32", contract=False)
@@ -256,6 +257,25 @@ def main() -> None:
     write("too-new", newer.SerializeToString(), rgb, "onnx-fp32", min_runtime={"onnxruntime": "9"})
     for name, nested in (("external", False), ("external-nested", True)):
         write(name, external(nested).SerializeToString(), rgb, "onnx-fp32", contract=False)
+
+
+def either_layout() -> Any:
+    """A classifier of an input (1, 3, 5, 3): its shape does not say where the channels are.
+
+    Score k is the sum of what lies at k on the second axis, so both readings are told apart.
+    """
+    nodes = [
+        helper.make_node("ReduceSum", ["image", "axes"], ["logits"], keepdims=0),
+        helper.make_node("Softmax", ["logits"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 5, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3])],
+        [numpy_helper.from_array(np.array([2, 3], np.int64), "axes")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def two_outputs() -> Any:

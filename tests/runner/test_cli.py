@@ -287,6 +287,7 @@ def test_a_typed_error_is_text_on_stderr_and_json_on_stdout(run: Any, tmp_path: 
         ["classify", "m", "i", "--runtime", "torch"],
         ["classify", "m", "i", "--input-range", "0..2"],
         ["classify", "m", "i", "--output-kind", "guesses"],
+        ["classify", "m", "i", "--layout", "HWCN"],
         ["bench", "m", "--runs", "0"],
         ["info", "m", "--unknown"],
         ["info", "m", "--thr", "1"],

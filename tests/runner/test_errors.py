@@ -63,7 +63,7 @@ def test_commands_and_options_in_remedies_exist(text: str) -> None:
         assert command in ("convert", "run")
     options = set(re.findall(r"(?<!\w)--[a-z-]+", text))
     assert options <= {
-        *("--labels", "--input-range", "--output-kind", "--runtime", "--help"),
+        *("--labels", "--input-range", "--output-kind", "--layout", "--runtime", "--help"),
         *("--source", "--delete-after", "--output"),
         *("--upgrade", "--force-reinstall"),  # pip's
     }

@@ -51,6 +51,34 @@ def test_channels_first_is_told_by_the_shape() -> None:
     assert (contract.input.layout, contract.input.height, contract.input.width) == ("NCHW", 12, 16)
 
 
+@needs_onnx
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_shape_of_two_layouts_is_asked_about_and_not_guessed_at(layout: str) -> None:
+    path, labels = FIXTURES / "either-layout.onnx", ("red or top", "green", "blue or bottom")
+    with pytest.raises(ContractError, match="--layout NHWC or --layout NCHW") as caught:
+        open_foreign(path, labels=labels, input_range="0..1")
+    assert caught.value.observed == "input shape (1, 3, 5, 3), which may be either"
+    size = (3, 5, 3) if layout == "NHWC" else (5, 3, 3)
+    picture = np.zeros(size, np.uint8)
+    picture[..., 2] = 255  # blue everywhere; the same in each row
+    with open_foreign(path, labels=labels, input_range="0..1", layout=layout) as session:
+        spec = session.contract.input
+        assert (spec.layout, (spec.height, spec.width, spec.channels)) == (layout, size)
+        scores = session.scores(picture)
+    if layout == "NCHW":
+        assert scores.argmax() == 2
+    else:
+        np.testing.assert_allclose(scores, 1 / 3, atol=1e-6)
+
+
+def test_a_layout_that_the_shape_rules_out_is_refused() -> None:
+    path = path_of("foreign-nchw.onnx")
+    with pytest.raises(ContractError, match="does not take images as NHWC"):
+        foreign_contract(path, RGB_LABELS, "0..1", layout="NHWC")
+    told = foreign_contract(path, RGB_LABELS, "0..1")
+    assert foreign_contract(path, RGB_LABELS, "0..1", layout="NCHW") == told
+
+
 @needs_tflite
 def test_another_range_gives_other_answers() -> None:
     path = FIXTURES / "foreign-signed.tflite"
@@ -151,10 +179,12 @@ def test_names_that_do_not_exist_are_usage_errors_whatever_the_file(name: str) -
         foreign_contract(FIXTURES / name, RGB_LABELS, "0..1", "guesses")
     with pytest.raises(UsageError, match="no such output kind"):
         open_foreign(FIXTURES / name, labels=None, input_range=None, output_kind="guesses")
+    with pytest.raises(UsageError, match="no such layout"):
+        open_foreign(FIXTURES / name, labels=None, input_range=None, layout="HWCN")
 
 
 def test_a_file_with_a_contract_takes_no_other() -> None:
-    path, remedy = FIXTURES / "rgb-int8.tflite", "leave out --labels, --input-range and --output"
+    path, remedy = FIXTURES / "rgb-int8.tflite", "leave out --labels, --input-range, --output"
     with pytest.raises(ContractError, match=remedy):
         foreign_contract(path, RGB_LABELS, "0..255")
     with pytest.raises(ContractError, match=remedy):

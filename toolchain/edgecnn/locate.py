@@ -58,8 +58,9 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
                 f"{path} is not in a build, so the float model's scores for it are not known",
                 observed=f"no {Workspace.MANIFEST} beside it",
                 expected=f"{workspace.path(Workspace.MANIFEST)}",
-                remedy="verify it where it was made, or make a build of its float model: "
-                "edgecnn convert MODEL --data PATH",
+                remedy="verify it where it was made; a file that edgecnn did not make: "
+                f"edgecnn verify --artifact {shlex.quote(str(path))} --reference MODEL --data PATH "
+                "--labels FILE --input-range RANGE",
             )
         return workspace, [path.name]
     try:

@@ -17,10 +17,18 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.recipe import Corruptions, Recipe
+    from edgecnn.recipe import Corruptions, Limits, Recipe
     from edgecnn.verify import EarlierReport, Groups, ParityReport
 
-__all__ = ["VerifyRequest", "own_corruptions", "own_groups", "verify"]
+__all__ = [
+    "VerifyRequest",
+    "check_folder_of",
+    "earlier",
+    "own_corruptions",
+    "own_groups",
+    "verify",
+    "with_limits",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +90,8 @@ def verify(
     from edgecnn.data import in_class_order
     from edgecnn.reference import doubts_of, read_reference
 
-    _check_folder_of("--junit", request.junit)
-    _check_folder_of("--markdown", request.markdown)
+    check_folder_of("--junit", request.junit)
+    check_folder_of("--markdown", request.markdown)
     _check_alone(request)
     workspace, artifacts = build_of(request.target)
     with build_lock(workspace.folder, unless_read_only=True):
@@ -93,7 +101,7 @@ def verify(
             raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
             recipe = of_command_line(raw)
         # Before the verification writes its own, which may be the same file.
-        baseline = None if request.baseline is None else _earlier(request.baseline)
+        baseline = None if request.baseline is None else earlier(request.baseline)
         groups = own_groups(recipe, instead=request.groups)
         corruptions = _corruptions(recipe, request)
         if request.until_decided and (groups or corruptions):
@@ -136,7 +144,15 @@ def verify(
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
 
 
-def _earlier(path: Path) -> EarlierReport:
+def earlier(path: Path) -> EarlierReport:
+    """Read an earlier verification to compare with.
+
+    Args:
+        path: Its ``parity.json``, or the folder that holds it.
+
+    Raises:
+        WorkspaceError: If it cannot be read.
+    """
     from edgecnn import verify as stage
 
     file = path / Workspace.PARITY if path.is_dir() else path
@@ -193,8 +209,23 @@ def _check_alone(request: VerifyRequest) -> None:
         )
 
 
-def _check_folder_of(option: str, file: Path | None) -> None:
-    """Refuse a file that could not be written for want of its folder, before minutes of work."""
+def with_limits(limits: Limits, wanted: Mapping[str, float | None]) -> Limits:
+    """Return limits of which some are replaced; None leaves one as it is.
+
+    Raises:
+        UsageError: If one cannot be.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(), **given}}
+    return of_command_line(raw).limits
+
+
+def check_folder_of(option: str, file: Path | None) -> None:
+    """Refuse a file that could not be written for want of its folder, before minutes of work.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
     if file is not None and not os.path.isdir(file.parent):  # noqa: PTH112 - names may be too long
         raise UsageError(
             f"{option} {file} is in a folder that does not exist",

@@ -17,7 +17,9 @@ __all__ = [
     "JsonOption",
     "KnownHostsOption",
     "LabelsOption",
+    "LayoutOption",
     "OutOption",
+    "OutputKindOption",
     "PrefixOption",
     "QuietOption",
     "RecipeRun",
@@ -41,7 +43,8 @@ DataOption = Annotated[
         "--data",
         metavar="PATH",
         help="Where the images are: a folder of class folders; for CIFAR-10, the folder holding "
-        "cifar-10-batches-py. convert also takes the names cifar10 and digits.",
+        "cifar-10-batches-py. convert and verify --artifact also take the names cifar10 and "
+        "digits.",
     ),
 ]
 JsonOption = Annotated[
@@ -68,6 +71,24 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+OutputKindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output-kind",
+        metavar="KIND",
+        help="What scores of a file made elsewhere are, where they do not tell: probabilities "
+        "or logits.",
+    ),
+]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="LAYOUT",
+        help="The order of the axes of a file made elsewhere, where its shape does not tell: NHWC "
+        "or NCHW.",
     ),
 ]
 DeviceOption = Annotated[

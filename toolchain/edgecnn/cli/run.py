@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from edgecnn.cli.options import InputRangeOption, JsonOption, LabelsOption, ThreadsOption
+from edgecnn.cli.options import (
+    InputRangeOption,
+    JsonOption,
+    LabelsOption,
+    LayoutOption,
+    OutputKindOption,
+    ThreadsOption,
+)
 
 __all__ = ["run"]
 
@@ -30,15 +37,8 @@ def run(
     ] = 0.0,
     labels: LabelsOption = None,
     input_range: InputRangeOption = None,
-    output_kind: Annotated[
-        str | None,
-        typer.Option(
-            "--output-kind",
-            metavar="KIND",
-            help="What scores of a file made elsewhere are, where they do not tell: probabilities "
-            "or logits.",
-        ),
-    ] = None,
+    output_kind: OutputKindOption = None,
+    layout: LayoutOption = None,
     threads: ThreadsOption = 1,
     runtime: Annotated[
         str | None,
@@ -71,6 +71,7 @@ def run(
             labels=names,
             input_range=input_range,
             output_kind=output_kind,
+            layout=layout,
             threads=threads,
             runtime=runtime,
         )

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from edgecnn.cli.foreign_options import (
+    ArtifactOption,
+    ReferenceLabelsOption,
+    ReferenceOption,
+    ReferenceRangeOption,
+)
 from edgecnn.cli.options import (
     DataOption,
     DeviceOption,
     IdentityOption,
+    InputRangeOption,
     JsonOption,
     KnownHostsOption,
+    LabelsOption,
+    LayoutOption,
+    OutputKindOption,
     PrefixOption,
     QuietOption,
     ThreadsOption,
@@ -23,11 +33,11 @@ __all__ = ["verify"]
 
 def verify(
     target: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="BUILD_OR_FILE", help="A build, a recipe that was built, or one artifact."
         ),
-    ],
+    ] = None,
     images: Annotated[
         int | None,
         typer.Option(
@@ -122,7 +132,8 @@ def verify(
         typer.Option(
             "--out",
             metavar="FOLDER",
-            help="Write the reports there, and leave the build as it is.",
+            help="Write the reports there, and leave the build as it is. Default with --artifact: "
+            "parity/ and its name.",
         ),
     ] = None,
     junit: Annotated[
@@ -141,6 +152,14 @@ def verify(
             help="An earlier parity.json: show what changed, and fail on what got worse.",
         ),
     ] = None,
+    artifact: ArtifactOption = None,
+    reference: ReferenceOption = None,
+    labels: LabelsOption = None,
+    input_range: InputRangeOption = None,
+    output_kind: OutputKindOption = None,
+    layout: LayoutOption = None,
+    reference_range: ReferenceRangeOption = None,
+    reference_labels: ReferenceLabelsOption = None,
     device: DeviceOption = None,
     prefix: PrefixOption = None,
     identity: IdentityOption = None,
@@ -158,38 +177,68 @@ def verify(
     With --device the files run there, by this machine's own runner, which is sent with them and
     removed with them; the result is written beside the build's own, with the device's name.
 
+    With --artifact it proves files that edgecnn did not make, against a float model that you name.
+    What they do not say is asked for by flags; a result that looks as if a flag were wrong is
+    said to be so.
+
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
-    from edgecnn import verification
+    from edgecnn import foreign_verification, verification
+    from edgecnn.cli.foreign_options import flags_of, is_foreign
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.devices import choose_device
 
-    request = verification.VerifyRequest(
-        target=target,
-        data=data,
-        images=images,
-        limits={
+    asked: dict[str, Any] = {  # what both kinds of verification take
+        "data": data,
+        "images": images,
+        "limits": {
             "max_drop": max_drop,
             "min_agreement": min_agreement,
             "max_class_drop": max_class_drop,
             "max_gap_increase": max_gap_increase,
             "max_corruption_drop": max_corruption_drop,
         },
-        groups=groups,
-        until_decided=until_decided,
-        corruptions=corruptions,
-        corruption_images=corruption_images,
-        explain=explain,
-        threads=threads,
-        out=out,
-        junit=junit,
-        markdown=markdown,
-        baseline=baseline,
-        device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
+        "groups": groups,
+        "threads": threads,
+        "out": out,
+        "junit": junit,
+        "markdown": markdown,
+        "baseline": baseline,
+    }
+    of_builds: dict[str, Any] = {
+        "until_decided": until_decided,
+        "corruptions": corruptions,
+        "corruption_images": corruption_images,
+        "explain": explain,
+    }
+    said: dict[str, Any] = {
+        "reference": reference,
+        "labels": labels,
+        "input_range": input_range,
+        "output_kind": output_kind,
+        "layout": layout,
+        "reference_range": reference_range,
+        "reference_labels": reference_labels,
+    }
+    foreign = is_foreign(
+        target,
+        artifact or [],
+        {**flags_of(said), "--data": data},
+        {**flags_of(of_builds), "--max-corruption-drop": max_corruption_drop},
     )
-    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
+    asked["device"] = choose_device(
+        device, identity=identity, known_hosts=known_hosts, prefix=prefix
+    )
+    progress = terminal_progress(quiet=quiet)
+    if foreign or target is None:
+        files = tuple(artifact or ())
+        request = foreign_verification.ForeignRequest(artifacts=files, **said, **asked)
+        report, page = foreign_verification.verify_foreign(request, progress=progress)
+    else:
+        wanted = verification.VerifyRequest(target=target, **of_builds, **asked)
+        report, page = verification.verify(wanted, progress=progress)
     if json_output:
         print_json(report.to_dict())
     else:

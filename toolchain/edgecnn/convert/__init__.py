@@ -5,6 +5,7 @@ TensorFlow is imported when ``run`` is called, not before.
 
 from __future__ import annotations
 
+from edgecnn.convert.reference_model import ReferenceModel
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import parse_runtime
 from edgecnn.convert.sources import Source, find_source
@@ -12,6 +13,7 @@ from edgecnn.convert.stage import input_size, key, run
 
 __all__ = [
     "ConvertResult",
+    "ReferenceModel",
     "Source",
     "VariantRow",
     "find_source",

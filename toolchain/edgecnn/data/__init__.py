@@ -14,15 +14,18 @@ from edgecnn.data.calibration import (
 from edgecnn.data.class_order import in_class_order
 from edgecnn.data.load import load_dataset
 from edgecnn.data.types import Dataset, Images
+from edgecnn.data.unsplit import JudgedImages, load_judged_images
 
 __all__ = [
     "CalibrationSet",
     "Dataset",
     "Images",
+    "JudgedImages",
     "choose_calibration",
     "digest_per_image",
     "in_class_order",
     "load_dataset",
+    "load_judged_images",
     "overlap",
     "read_calibration",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import LabelsError
 
-__all__ = ["in_class_order"]
+__all__ = ["in_class_order", "places_in"]
+
+_SHOWN: Final = 12
 
 
 def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
@@ -53,3 +58,30 @@ def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
         validation=renumbered(dataset.validation),
         test=renumbered(dataset.test),
     )
+
+
+def places_in(labels: Sequence[str], class_names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return where a data set's classes stand among a model's labels.
+
+    Args:
+        labels: Class names in output order; those without images may be among them.
+        class_names: The data set's, in label order.
+
+    Returns:
+        The output of each class, shape (classes of the data,), int64.
+
+    Raises:
+        LabelsError: If the labels lack a class of the data.
+    """
+    missing = [name for name in class_names if name not in labels]
+    if missing:
+        some = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        raise LabelsError(
+            f"{len(missing)} of {len(class_names)} classes of the data are not among the labels",
+            observed=f"no label {some}; the labels begin {', '.join(labels[:3])}",
+            expected="a label for each class that there are images of",
+            remedy="name the class folders as the labels are, or the labels as the folders, in "
+            "output order",
+        )
+    place = {name: index for index, name in enumerate(labels)}
+    return np.array([place[name] for name in class_names], np.int64)

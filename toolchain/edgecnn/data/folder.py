@@ -18,20 +18,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.class_folders import ImageFile, given_splits, list_classes
 from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, EdgeError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
-__all__ = ["load_folder"]
-
-_File = tuple[Path, int]  # with its label
+__all__ = ["load_folder", "load_unsplit"]
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
-# What Windows and macOS leave in folders of images without being asked.
-_LITTER: Final = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +78,12 @@ def load_folder(
             that cannot be read (all of them are listed, those of all given splits together), or
             too few to split.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"the data folder {root} does not exist" if not root.exists() else f"{root} is a file",
-            observed="a file" if root.exists() else "nothing there",
-            expected="a folder with one sub-folder of images per class",
-            remedy="check data.path in the recipe, or give --data FOLDER",
-        )
+    _check_folder(root)
     form = _Form(height=image_size[0], width=image_size[1], channels=channels)
-    given = _given_splits(root)
+    given = given_splits(root)
     if given:
         return _load_given(root, given, form, validation=validation, seed=seed, progress=progress)
-    names, files = _list_classes(root)
+    names, files = list_classes(root)
     images = _read_all(root, {"": files}, form, progress)[""]
     rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
     train, valid = split_off(
@@ -110,14 +101,43 @@ def load_folder(
     )
 
 
-def _given_splits(root: Path) -> tuple[str, ...]:
-    """Return the names of the split folders, or none where the folders are classes."""
-    names = {path.name for path in _folders(root)}
-    if {"train", "test"} <= names <= {"train", "validation", "test"} and all(
-        _folders(root / name) for name in names
-    ):
-        return tuple(name for name in ("train", "validation", "test") if name in names)
-    return ()
+def load_unsplit(
+    root: Path,
+    *,
+    image_size: tuple[int, int],
+    channels: int,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[tuple[str, ...], Images, str]:
+    """Load the images of a folder that a model which was not trained here can be judged on.
+
+    Args:
+        root: See ``load_folder``.
+        image_size: Height and width that images are brought to, pixels.
+        channels: 1 or 3.
+        progress: Who to tell how far the reading is.
+
+    Returns:
+        Class names; the images of the folder ``test`` where ``root`` comes split, else all; and
+        which of the two, in words.
+
+    Raises:
+        DataError: As ``load_folder``, of the images that are used.
+    """
+    _check_folder(root)
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    place, rule = (root / "test", "its folder test") if given_splits(root) else (root, "all of it")
+    names, files = list_classes(place)
+    return names, _read_all(root, {"": files}, form, progress)[""], rule
+
+
+def _check_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise DataError(
+            f"the data folder {root} does not exist" if not root.exists() else f"{root} is a file",
+            observed="a file" if root.exists() else "nothing there",
+            expected="a folder with one sub-folder of images per class",
+            remedy="check data.path in the recipe, or give --data FOLDER",
+        )
 
 
 def _load_given(
@@ -129,7 +149,7 @@ def _load_given(
     seed: int,
     progress: Progress,
 ) -> Dataset:
-    listed = {part: _list_classes(root / part) for part in parts}
+    listed = {part: list_classes(root / part) for part in parts}
     names = listed["train"][0]
     for part, (found, _) in listed.items():
         if found != names:
@@ -176,67 +196,8 @@ def _without(images: Images, others: Sequence[Images], dropped: list[str]) -> Im
     return images.take([i for i, digest in enumerate(digests) if digest not in known])
 
 
-def _folders(root: Path) -> list[Path]:
-    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-
-
-def _list_classes(root: Path) -> tuple[tuple[str, ...], list[_File]]:
-    """Return the class names and each file with its label, in a fixed order."""
-    names = tuple(sorted(path.name for path in _folders(root)))
-    if len(names) < 2:
-        raise DataError(
-            f"{root} has fewer than two class folders",
-            observed=f"{len(names)} folders" + (f": {names[0]}" if names else ""),
-            expected="one sub-folder of images per class, at least two",
-            remedy="sort the images into one folder per class",
-        )
-    odd = [name for name in names if not (name.isprintable() and name == name.strip())]
-    if odd:
-        raise DataError(
-            f"{len(odd)} class folders of {root} have names that do not fit on a line of text",
-            observed=", ".join(map(ascii, odd[:_LISTED])),
-            expected="printable names without blanks at either end, in valid UTF-8",
-            remedy="rename these folders; their names become the labels",
-        )
-    files: list[_File] = []
-    empty: list[str] = []
-    for label, name in enumerate(names):
-        found = _image_files(root / name)
-        if not found:
-            empty.append(name)
-        files.extend((path, label) for path in found)
-    if empty:
-        raise DataError(
-            f"{len(empty)} of {len(names)} class folders of {root} hold no images: "
-            f"{', '.join(empty[:_LISTED])}",
-            observed=f"{len(names) - len(empty)} folders with images",
-            expected="an image in every class folder",
-            remedy="add images to these folders, or delete them",
-        )
-    return names, files
-
-
-def _image_files(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    visited: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        # Links may lead out of the folder, but not in circles.
-        real = os.path.realpath(place)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found.extend(
-            Path(place, name)
-            for name in names
-            if not name.startswith(".") and name.lower() not in _LITTER
-        )
-    return sorted(found, key=lambda path: path.as_posix())
-
-
 def _read_all(
-    root: Path, parts: Mapping[str, Sequence[_File]], form: _Form, progress: Progress
+    root: Path, parts: Mapping[str, Sequence[ImageFile]], form: _Form, progress: Progress
 ) -> dict[str, Images]:
     """Read the files of all parts, so that what cannot be read is told of all at once."""
     total = sum(map(len, parts.values()))

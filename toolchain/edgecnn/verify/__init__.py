@@ -1,10 +1,12 @@
 """Does each converted file still classify as the float model does? The stage that says so.
 
-``run`` is the entry point; ``read_report`` reads what it wrote. Nothing here imports TensorFlow,
-and scipy, jinja2, Pillow and rich are imported only by what uses them.
+``run`` is the entry point, ``run_foreign`` that for files made elsewhere; ``read_report`` reads
+what they wrote. Nothing here imports TensorFlow, and scipy,
+jinja2, Pillow and rich are imported only by what uses them.
 """
 
 from edgecnn.verify.baseline import EarlierReport
+from edgecnn.verify.foreign import ForeignReference, run_foreign
 from edgecnn.verify.groups import Groups, check_groups, read_groups
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
@@ -12,6 +14,7 @@ from edgecnn.verify.run import key, run
 
 __all__ = [
     "EarlierReport",
+    "ForeignReference",
     "Groups",
     "ParityReport",
     "check_groups",
@@ -20,4 +23,5 @@ __all__ = [
     "read_report",
     "report_names",
     "run",
+    "run_foreign",
 ]

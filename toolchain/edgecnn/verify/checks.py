@@ -41,7 +41,8 @@ def check_artifact(path: Path, reference: Reference, test: Images) -> Contract:
             observed="a model file made elsewhere, or one that lost its end",
             expected="a whole file made by: edgecnn convert",
             remedy="convert its float model (again) with edgecnn convert; a file made elsewhere "
-            "can be looked at with edgecnn inspect and run with edgecnn run",
+            "is verified with edgecnn verify --artifact FILE, looked at with edgecnn inspect and "
+            "run with edgecnn run",
         )
     check_contract(contract, reference, test, name=path.name)
     check_calibration(contract, path, test)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from edgecnn.verify.change_wording import change_sentence
 from edgecnn.verify.changes import Change
 from edgecnn.verify.corruption_table import condition_sentence, stand_in_sentence
+from edgecnn.verify.foreign_facts import Hint
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
 from edgecnn.workspace import wrap_os_errors
@@ -123,16 +124,22 @@ def _add_change(suite: ET.Element, change: Change, report: ParityReport) -> None
 def _details(row: ArtifactRow, report: ParityReport) -> str:
     criteria = row.judgement.criteria if row.judgement is not None else ()
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
+    hints = [f"Hint: {hint.text}" for hint in (*_general(report), *row.hints)]
     looked = [looked_sentence(row)] if row.looked is not None else []
     return "\n".join(
         [
             verdict_sentence(row, report),
             *looked,
             *lines,
+            *hints,
             *_under_corruptions(row),
             *_ran_with(row, report),
         ]
     )
+
+
+def _general(report: ParityReport) -> tuple[Hint, ...]:
+    return () if report.foreign is None else report.foreign.hints
 
 
 def _under_corruptions(row: ArtifactRow) -> list[str]:

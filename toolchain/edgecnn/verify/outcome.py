@@ -36,8 +36,7 @@ def exit_error(report: ParityReport) -> EdgeError | None:
             f"{_list(failed)} {verb} not follow the float model within the limits",
             observed=_criteria(failed, "missed", report),
             expected=limits_text(report.limits),
-            remedy="see the report for what changed; deploy another variant, or change "
-            "[limits] in the recipe if the loss is acceptable",
+            remedy=_after_failure(report, failed),
         )
     for row in report.rows:
         if row.error is not None:
@@ -73,6 +72,21 @@ def _images(undecided: Sequence[ArtifactRow], report: ParityReport) -> str:
     if report.corrupted is not None and names == {"corruption_drop"}:
         return f"{report.corrupted.images:,} images under each corruption"
     return f"{report.evaluated.images:,} images"
+
+
+def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
+    if report.foreign is None:
+        return (
+            "see the report for what changed; deploy another variant, or change [limits] in the "
+            "recipe if the loss is acceptable"
+        )
+    hints = [*report.foreign.hints, *(hint for row in failed for hint in row.hints)]
+    if hints:
+        return f"perhaps it is how the files are fed or read: {hints[0].text}"
+    return (
+        "see the report for what changed; convert the model otherwise, or change the limits "
+        "(--max-drop and others) if the loss is acceptable"
+    )
 
 
 def _rows(report: ParityReport, verdict: RowVerdict) -> list[ArtifactRow]:
@@ -118,16 +132,19 @@ def _more_clean_images(report: ParityReport) -> str:
             f"the observed rates hold (--images {max(wanted)}, or all of them without --images)"
         )
     if wanted:
+        own = ", or [limits] in the recipe" if report.foreign is None else ""
         return (
             f"about {max(wanted):,} test images would decide if the observed rates hold; add "
-            "images to the test split, or change the limits (--max-drop and others, or "
-            "[limits] in the recipe)"
+            f"images to {'the test split' if own else 'the data'}, or change the limits "
+            f"(--max-drop and others{own})"
         )
     if any(row.looked is not None for row in report.rows):
         return (
             "look once at all images, without --until-decided, which decides with fewer of them, "
             "and take that answer; or add images to the test split"
         )
+    if report.foreign is not None:
+        return "an observed value is at its limit; change the limits: --max-drop and others"
     return "an observed value is at its limit; change [limits] in the recipe"
 
 

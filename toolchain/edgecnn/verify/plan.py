@@ -10,6 +10,7 @@ from typing import Any
 
 from edgecnn.errors import UsageError
 from edgecnn.workspace import Workspace
+from edgecnn_runner.contract import Contract
 
 __all__ = ["Planned", "plan"]
 
@@ -23,12 +24,14 @@ class Planned:
         file: The file as it is to be called; None for a variant that was not made.
         path: Where the file is; None for a variant that was not made.
         reason: Why a variant was not made.
+        contract: How a file that carries no contract is fed and read; None for the file's own.
     """
 
     variant: str
     file: str | None = None
     path: Path | None = None
     reason: str = ""
+    contract: Contract | None = None
 
 
 def plan(workspace: Workspace, artifacts: Sequence[str] | None) -> tuple[Planned, ...]:

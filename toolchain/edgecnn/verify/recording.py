@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import EdgeError, WorkspaceError
+from edgecnn.errors import EdgeError, UsageError, WorkspaceError
 from edgecnn.staging import staging
 from edgecnn.verify.junit import write_junit
 from edgecnn.verify.markdown import write_markdown
@@ -19,9 +19,24 @@ from edgecnn.verify.report_files import report_names, write_reports
 from edgecnn.verify.results import ParityReport, RowError
 from edgecnn.workspace import Workspace
 
-__all__ = ["record"]
+__all__ = ["record", "refuse_build"]
 
 _STAGE: Final = "verify"
+
+
+def refuse_build(out: Path | None) -> None:
+    """Refuse a folder for the reports that is a build.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    if out is not None and Workspace(out).is_build():
+        raise UsageError(
+            "the reports of a verification cannot be put into a build: its own would be lost",
+            observed=f"{out} is a build",
+            expected="a folder of another kind, or a new one",
+            remedy="name another folder, or leave --out out",
+        )
 
 
 def record(

@@ -16,6 +16,7 @@ from edgecnn.errors import EdgeError
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, Corruptions
 from edgecnn.verify.explained import Layers
+from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 PARITY_SCHEMA: Final = 1
+
+_NESTED: Final = ("evaluated", "rows", "baseline", "corrupted", "write_error", "foreign")
 
 LOCAL: Final = "local"
 """How a report calls the machine that verified, where nothing else ran the artifacts."""
@@ -89,6 +92,7 @@ class ArtifactRow:
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
+        hints: What may be wrong in how a file made elsewhere is fed or read.
         seconds: How long it took to check and run; None if that was not measured. Not part of
             ``to_dict``: equal verifications write equal files.
     """
@@ -109,6 +113,7 @@ class ArtifactRow:
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
+    hints: tuple[Hint, ...] = ()
     seconds: float | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -191,6 +196,7 @@ class ParityReport:
         baseline: What changed since an earlier verification; None if none was given.
         corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
+        foreign: How files that edgecnn did not make were compared; None for its own.
         schema: Version of this layout in JSON.
     """
 
@@ -206,6 +212,7 @@ class ParityReport:
     baseline: Baseline | None = None
     corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
+    foreign: Foreign | None = None
     schema: int = PARITY_SCHEMA
 
     @property
@@ -231,7 +238,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "baseline", "corrupted", "write_error")
+            if field.name not in _NESTED
         }
         return values | {
             "class_names": list(self.class_names),
@@ -246,4 +253,5 @@ class ParityReport:
             "write_error": None
             if self.write_error is None
             else dataclasses.asdict(self.write_error),
+            "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
         }

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
-from edgecnn.errors import UsageError, WorkspaceError
+from edgecnn.errors import WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Corruptions, Limits
 from edgecnn.reference import images_digest, read_reference
@@ -23,7 +23,7 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.explaining import explained
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
-from edgecnn.verify.recording import record
+from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
@@ -169,13 +169,7 @@ def run(
         DeviceConnectionError: If the device cannot be reached in the beginning; one that is lost
             later is the error of a row.
     """
-    if out is not None and Workspace(out).is_build():
-        raise UsageError(
-            "the reports of a verification cannot be put into a build: its own would be lost",
-            observed=f"{out} is a build",
-            expected="a folder of another kind, or a new one",
-            remedy="name another folder, or leave --out out to write into the build itself",
-        )
+    refuse_build(out)
     if until_decided and (groups is not None or corruptions is not None):
         raise ValueError("few images tell nothing of groups or corruptions")
     planned = plan(workspace, artifacts)

@@ -62,7 +62,7 @@ class Scorer(Protocol):
 
         Args:
             path: The artifact.
-            contract: Its contract.
+            contract: Its contract, or the one made for a file that carries none.
             pixels: Shape (n, height, width, channels), uint8.
             threads: Threads of the runtime.
             ran: Is told what runs it.
@@ -109,7 +109,7 @@ class LocalScorer:
     def score(
         self,
         path: Path,
-        contract: Contract,  # noqa: ARG002 - the session reads it from the file
+        contract: Contract,
         pixels: npt.NDArray[np.uint8],
         *,
         threads: int,
@@ -118,7 +118,7 @@ class LocalScorer:
     ) -> npt.NDArray[np.float32]:
         """See ``Scorer``."""
         with without_native_chatter():
-            session = Session.open(path, threads=threads)
+            session = Session.open(path, contract=_given(contract), threads=threads)
         with session:
             ran.runtime, ran.kernels = session.runtime, session.kernels
             return session.predict(pixels, advance=advance)
@@ -158,6 +158,7 @@ class DeviceScorer:
     ) -> npt.NDArray[np.float32]:
         """See ``Scorer``."""
         data, model_format = path.read_bytes(), contract.variant.partition("-")[0]
+        given = _given(contract)
         shape = (len(pixels), len(contract.labels))
         fitting = [name for name, info in RUNTIMES.items() if info.model_format == model_format]
         task = Task(
@@ -167,6 +168,7 @@ class DeviceScorer:
                 "format": model_format,
                 "modules": [RUNTIMES[name].module for name in fitting],
                 "threads": threads,
+                "contract": None if given is None else given.to_json(),
                 "shape": list(pixels.shape),
                 "prefixes": self._prefixes,
             },
@@ -223,6 +225,11 @@ class DeviceScorer:
             )
         self._machine = machine_facts(last.values["machine"])
         return np.frombuffer(last.blobs[0], "<f4").reshape(shape).astype(np.float32)
+
+
+def _given(contract: Contract) -> Contract | None:
+    """Return a contract that its file does not carry; the session reads any other there."""
+    return None if contract.payload_sha256 else contract
 
 
 def _bytes_of(pixels: npt.NDArray[np.uint8]) -> memoryview:

@@ -18,7 +18,7 @@ from edgecnn.verify.wording import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["TableRow", "gaps_of", "render_table", "rows_for_table"]
+__all__ = ["TableRow", "gaps_of", "hint_lines", "render_table", "rows_for_table"]
 
 _NAME_WIDTH: Final = 11
 
@@ -92,7 +92,9 @@ def render_table(report: ParityReport) -> Table:
         for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
             worst = next(gap for gap in gaps_of(one) if gap.column == column)
             about.setdefault(gap_sentence(worst), []).append(one.variant)
-    notes = "\n".join(f"{', '.join(variants)}: {note}" for note, variants in about.items())
+    notes = "\n".join(
+        [f"{', '.join(variants)}: {note}" for note, variants in about.items()] + hint_lines(report)
+    )
     judged = [row for row in rows if row.reference_accuracy]
     title = None
     if report.until_decided:
@@ -136,6 +138,16 @@ def render_table(report: ParityReport) -> Table:
             Text(row.verdict, style=_STYLES[row.verdict]),
         )
     return table
+
+
+def hint_lines(report: ParityReport) -> list[str]:
+    """Return what may be wrong with files made elsewhere, and what is not known of them."""
+    if report.foreign is None:
+        return []
+    hints = [*report.foreign.hints, *(hint for row in report.rows for hint in row.hints)]
+    return [f"hint: {hint.text}" for hint in hints] + [
+        f"note: {note}" for note in report.foreign.notes()
+    ]
 
 
 def gaps_of(row: ArtifactRow) -> list[GapChange]:

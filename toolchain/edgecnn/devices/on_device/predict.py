@@ -22,8 +22,9 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
 
     Args:
         call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
-            ``modules`` (what runs that format), ``threads``, ``shape`` of the images and
-            ``prefixes``. In memory: ``images``, uint8.
+            ``modules`` (what runs that format), ``threads``, ``contract`` (of a file that carries
+            none, else None), ``shape`` of the images and ``prefixes``. In memory: ``images``,
+            uint8.
 
     Returns:
         The last frame: ``done``, the facts, and the scores as float32, little-endian.
@@ -40,6 +41,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         libraries = found
     import numpy as np
 
+    from edgecnn_runner.contract import parse_contract
     from edgecnn_runner.machine import describe_machine
     from edgecnn_runner.session import Session
 
@@ -56,7 +58,8 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
             call.send("progress", {"done": done})
             told = time.monotonic()
 
-    with Session.open(path, threads=asked["threads"]) as session:
+    contract = None if asked["contract"] is None else parse_contract(asked["contract"])
+    with Session.open(path, contract=contract, threads=asked["threads"]) as session:
         call.send("phase", {"runtime": session.runtime, "kernels": session.kernels})
         scores = session.predict(images, advance=advance)
     facts = {"libraries": libraries, "machine": describe_machine(), "model_sha256": digest}

@@ -1,0 +1,99 @@
+"""Known cases: answers that are read rightly, read in another order, and guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgecnn.verify.hints import fits_far_better, is_guessing, main_answer, reordered
+
+Decisions = npt.NDArray[np.int64]
+RNG = np.random.default_rng(7)
+
+
+def hits(*runs: tuple[int, bool]) -> npt.NDArray[np.bool_]:
+    return np.concatenate([np.full(count, value) for count, value in runs])
+
+
+def noisy(expected: Decisions, classes: int, share: float) -> Decisions:
+    """Return answers of which a share is drawn at random."""
+    drawn = RNG.random(len(expected)) < share
+    return np.where(drawn, RNG.integers(0, classes, len(expected)), expected)
+
+
+def test_half_the_misses_and_no_chance_is_far_better() -> None:
+    before = hits((100, True), (100, False))
+    assert fits_far_better(before, hits((150, True), (50, False)))
+    assert not fits_far_better(before, hits((149, True), (51, False)))
+
+
+def test_few_images_do_not_prove_a_better_fit() -> None:
+    # Nine of nine flips in one direction: p = 2 / 2^9 = 0.004; eleven: 0.00098.
+    assert not fits_far_better(hits((9, False)), hits((9, True)))
+    assert fits_far_better(hits((11, False)), hits((11, True)))
+
+
+def test_as_many_lost_as_gained_is_no_better_fit() -> None:
+    before = hits((50, True), (50, False))
+    assert not fits_far_better(before, ~before)
+    assert not fits_far_better(before, before)
+
+
+def test_a_perfect_fit_is_never_bettered() -> None:
+    assert not fits_far_better(hits((100, True)), hits((100, True)))
+
+
+def test_another_order_of_the_outputs_is_found() -> None:
+    order = np.array([3, 0, 1, 2, 4])
+    expected = RNG.integers(0, 5, 400)
+    decisions = np.argsort(order)[noisy(expected, 5, 0.1)]
+    found = reordered(decisions, expected, 5)
+    np.testing.assert_array_equal(found.class_of, order)
+    assert found.hits.mean() > 0.85
+    assert found.moved() == [(0, 3), (1, 0), (2, 1), (3, 2)]
+    assert fits_far_better(decisions == expected, found.hits)
+
+
+def test_two_classes_that_are_exchanged_are_found_among_ten() -> None:
+    expected = np.repeat(np.arange(10), 30)
+    decisions = expected.copy()
+    decisions[expected == 2], decisions[expected == 7] = 7, 2
+    found = reordered(decisions, expected, 10)
+    assert found.moved() == [(2, 7), (7, 2)]
+    assert found.hits.all()
+
+
+def test_right_answers_are_not_reordered() -> None:
+    expected = RNG.integers(0, 10, 500)
+    decisions = noisy(expected, 10, 0.3)
+    found = reordered(decisions, expected, 10)
+    assert found.moved() == []
+    assert not fits_far_better(decisions == expected, found.hits)
+
+
+def test_outputs_that_nothing_is_known_of_keep_their_class() -> None:
+    expected = np.array([0, 1] * 20)
+    found = reordered(1 - expected, expected, 1000)
+    assert found.moved() == [(0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(("images", "classes"), [(40, 10), (200, 10), (200, 100), (1000, 1000)])
+def test_guessed_answers_are_never_explained_by_an_order(images: int, classes: int) -> None:
+    """Fitted and judged on the same images, the best order would explain much of pure chance."""
+    for _ in range(50):
+        expected = RNG.integers(0, classes, images)
+        decisions = RNG.integers(0, classes, images)
+        found = reordered(decisions, expected, classes)
+        assert not fits_far_better(decisions == expected, found.hits)
+        assert found.hits.mean() < 1.5 / classes + 3 * (1 / classes / images) ** 0.5
+
+
+def test_guessing_is_told_from_knowing() -> None:
+    assert is_guessing(hits((20, True), (180, False)), 10)
+    assert is_guessing(hits((28, True), (172, False)), 10)  # 0.1 + 2 * 0.0212 = 14.2 %
+    assert not is_guessing(hits((29, True), (171, False)), 10)
+
+
+def test_the_most_frequent_answer_is_told_with_its_share() -> None:
+    assert main_answer(np.array([4, 4, 4, 1])) == (4, 0.75)

@@ -1,0 +1,106 @@
+"""A float model that answers for files which were not converted here.
+
+It is loaded and asked as a model to convert is, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.convert.sources import Source
+from edgecnn.errors import UsageError
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.quiet import captured_log
+from edgecnn.tools import tool_versions
+from edgecnn_runner.postprocess import softmax
+
+if TYPE_CHECKING:
+    from edgecnn.convert.source_model import SourceModel
+
+__all__ = ["ReferenceModel"]
+
+_RAW: Final = "0..255"
+
+
+class ReferenceModel:
+    """A Keras model or a SavedModel in float32 TensorFlow, as something to compare with.
+
+    Args:
+        source: The model; without an ``input_range``, ``otherwise`` is used.
+        otherwise: The range for a model that is not known to normalize its input itself, where
+            the source names none.
+
+    Attributes:
+        input_range: What pixels are brought to, a key of ``INPUT_RANGES``.
+        normalizes: Whether the model normalizes raw pixels itself, as its layers or its graph say.
+        size: Height, width (None where it takes any) and channels.
+        classes: Number of scores.
+        output_kind: ``probabilities`` or ``logits``; None before the first scores, where only
+            those tell.
+        runtime: What computes the scores, with its version.
+
+    Raises:
+        SourceModelError: See ``edgecnn.convert.source_model.load_source``.
+        UsageError: If the source names a range and the model normalizes its input itself.
+    """
+
+    def __init__(self, source: Source, *, otherwise: str) -> None:
+        with captured_log():
+            model, self.normalizes = _loaded(source, otherwise)
+        self._model: SourceModel = model
+        self.input_range = model.input_range
+        self.size = (model.height, model.width, model.channels)
+        self.classes = model.classes
+        self.output_kind = model.output_kind
+        self.runtime = f"tensorflow {tool_versions('tensorflow')['tensorflow']}"
+
+    def scores(
+        self,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        input_range: str | None = None,
+        progress: Progress = NO_PROGRESS,
+    ) -> npt.NDArray[np.float32]:
+        """Return the probabilities of images.
+
+        Args:
+            pixels: Shape (n, height, width, channels), uint8, of the model's size.
+            input_range: Another range than the model's, to see whether it fits better.
+            progress: Shows images.
+
+        Returns:
+            float32, shape (n, classes).
+
+        Raises:
+            ScoreError: If any score is NaN or infinite.
+            SourceModelError: If the scores are neither probabilities nor logits.
+        """
+        with captured_log():
+            from edgecnn.convert.scoring import Scorer, kind_of_scores
+
+            model = dataclasses.replace(self._model, input_range=input_range or self.input_range)
+            title = "reference" if input_range is None else ""
+            raw = Scorer(model).raw(pixels, progress=progress, title=title)
+            if self.output_kind is None:
+                self.output_kind = kind_of_scores(raw)
+        return softmax(raw) if self.output_kind == "logits" else raw
+
+
+def _loaded(source: Source, otherwise: str) -> tuple[SourceModel, bool]:
+    """Return the model, and whether it was seen to normalize its input itself."""
+    from edgecnn.convert.source_model import load_source
+
+    if source.input_range is not None:
+        return load_source(source), False
+    assumed = dataclasses.replace(source, input_range=otherwise)
+    # A model that normalizes refuses any range but raw pixels, and one that does not, none: so
+    # what the first try says tells them apart.
+    first, second = (source, assumed) if otherwise == _RAW else (assumed, source)
+    try:
+        return load_source(first), first is source
+    except UsageError:
+        return load_source(second), second is source

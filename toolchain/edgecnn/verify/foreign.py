@@ -1,0 +1,341 @@
+"""Verifies files that edgecnn did not make against a float model, on images with labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data import JudgedImages
+from edgecnn.data.class_order import places_in
+from edgecnn.devices import DeviceOptions
+from edgecnn.errors import DataError, LabelsError
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe import Limits
+from edgecnn.reference import Reference, check_scores, images_digest
+from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
+from edgecnn.verify.environment import created, versions
+from edgecnn.verify.evaluation import Evaluation, balanced_subset
+from edgecnn.verify.foreign_facts import Foreign, Hint
+from edgecnn.verify.foreign_files import read_as
+from edgecnn.verify.foreign_hints import hints_of_artifact, hints_of_reference
+from edgecnn.verify.groups import Groups, check_groups
+from edgecnn.verify.plan import Planned
+from edgecnn.verify.recording import record, refuse_build
+from edgecnn.verify.reference_file import FloatModel
+from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
+from edgecnn.verify.rows import judged_row
+from edgecnn.verify.scoring import Ran, Scorer, scorer_on
+from edgecnn.workspace import Workspace
+from edgecnn_runner.contract import Contract
+
+__all__ = ["ForeignReference", "run_foreign"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignReference:
+    """The float model that foreign files are compared with.
+
+    Attributes:
+        model: Answers.
+        name: The model as it was named on the command line.
+        title: A short name for it.
+        sha256: Digest of the file, or of the folder's files.
+        labels: Class names in the order of its outputs.
+        range_given: Whether its range was named for it, and is not just the artifacts'.
+    """
+
+    model: FloatModel
+    name: str
+    title: str
+    sha256: str
+    labels: tuple[str, ...]
+    range_given: bool
+
+    def scores(
+        self,
+        pixels: npt.NDArray[np.uint8],
+        class_names: Sequence[str],
+        *,
+        input_range: str | None = None,
+        progress: Progress = NO_PROGRESS,
+    ) -> npt.NDArray[np.float32]:
+        """Return its probabilities, in the order of the class names; see ``FloatModel``."""
+        found = self.model.scores(pixels, input_range=input_range, progress=progress)
+        return np.ascontiguousarray(found[:, places_in(self.labels, class_names)])
+
+
+def run_foreign(
+    artifacts: Sequence[Planned | ArtifactRow],
+    reference: ForeignReference,
+    data: JudgedImages,
+    *,
+    limits: Limits,
+    out: Path,
+    images: int | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+    baseline: EarlierReport | None = None,
+    device: DeviceOptions | None = None,
+    groups: Groups | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> ParityReport:
+    """Compare foreign files with a float model and write ``parity.json`` and ``report.html``.
+
+    Whatever a row's verdict, files that fit badly are tried in other ways on a few images; what
+    fits far better becomes a hint.
+
+    Args:
+        artifacts: What to run, each with its contract; or the row of one that cannot be run.
+        reference: The float model.
+        data: The images, labels numbered as the artifacts' outputs are.
+        limits: What an artifact may lose.
+        out: Folder for the reports; made if it does not exist.
+        images: Number of evaluation images, a class-balanced subset; None for all.
+        threads: Threads of each runtime.
+        seed: Seed of the subset.
+        junit: Also write the verdicts there as JUnit XML.
+        markdown: Also write a summary there as Markdown.
+        baseline: An earlier verification to compare with.
+        device: Where the artifacts run; None for this process. The reference runs here.
+        groups: Groups of images to compare; None for none.
+        progress: Shown for the reference and for each artifact, a step per image.
+
+    Returns:
+        The report; see ``edgecnn.verify.run``.
+
+    Raises:
+        UsageError: If ``out`` is a build.
+        DataError: If there are no images, or the baseline is of other classes.
+        LabelsError: If the reference's labels are not the artifacts'.
+        ScoreError: If the reference answers with NaN or infinity.
+        DeviceConnectionError: If the device cannot be reached in the beginning.
+    """
+    refuse_build(out)
+    if baseline is not None:
+        check_comparable(data.class_names, baseline.report, source=baseline.source)
+    begin = time.perf_counter()
+    evaluation = _evaluation(reference, data, images, seed, progress)
+    seconds = time.perf_counter() - begin
+    if groups is not None:
+        check_groups(groups, evaluation.images.ids)
+    saved = _saved(reference, evaluation, data.class_names)
+    judged: list[_Judged] = []
+    with scorer_on(device) as real:
+        scorer = _Remembering(real)
+        for one in artifacts:
+            if isinstance(one, ArtifactRow):
+                judged.append(_Judged(row=one))
+                continue
+            start = time.perf_counter()
+            scorer.last = None
+            row = judged_row(
+                one,
+                {},
+                saved,
+                evaluation,
+                limits,
+                threads=threads,
+                scorer=scorer,
+                groups=groups,
+                progress=progress,
+            )
+            row = dataclasses.replace(row, seconds=time.perf_counter() - start)
+            judged.append(_Judged(row=row, planned=one, scores=scorer.last))
+        about = hints_of_reference(
+            reference.title,
+            lambda pixels, name: reference.scores(pixels, data.class_names, input_range=name),
+            evaluation,
+            data.class_names,
+            input_range=reference.model.input_range,
+            normalizes=reference.model.normalizes,
+            answers={
+                Path(str(one.row.file)).name: one.scores.argmax(axis=1)
+                for one in judged
+                if one.scores is not None and one.row.metrics is not None
+            },
+            range_given=reference.range_given,
+            seconds=seconds,
+        )
+        rows = [_with_hints(one, scorer, evaluation, data, about, threads) for one in judged]
+    contracts = _contracts(artifacts)
+    report = ParityReport(
+        model=reference.title,
+        class_names=data.class_names,
+        evaluated=Evaluated(
+            dataset=data.name,
+            images=len(evaluation.images),
+            available=len(evaluation.test),
+            seed=evaluation.seed,
+            images_sha256=images_digest(evaluation.images.pixels),
+            reference_sha256=hashlib.sha256(_bytes_of(evaluation.scores)).hexdigest(),
+            model_sha256=reference.sha256,
+        ),
+        limits=limits.model_dump(
+            exclude_none=True, exclude=None if groups else {"max_gap_increase"}
+        ),
+        rows=tuple(rows),
+        machine=real.machine(),
+        device=real.device,
+        versions=versions(),
+        created=created(),
+        foreign=Foreign(
+            reference=reference.name,
+            reference_sha256=reference.sha256,
+            reference_runtime=reference.model.runtime,
+            reference_range=reference.model.input_range,
+            reference_normalizes=reference.model.normalizes,
+            reference_kind=str(reference.model.output_kind),
+            input_range=next(iter(contracts.values())).input.range,
+            read={file: read_as(contract) for file, contract in contracts.items()},
+            images=data.rule,
+            unseen_labels=len(data.class_names) - len(np.unique(data.images.labels)),
+            hints=about,
+        ),
+    )
+    if baseline is not None:
+        report = dataclasses.replace(
+            report, baseline=compare(report, baseline.report, source=baseline.source)
+        )
+    place = Workspace(out)
+    return record(
+        report,
+        evaluation.images.pixels,
+        place,
+        key=lambda: "",  # no build, so no stage is recorded
+        entries={},
+        partial=False,
+        out=out,
+        junit=junit,
+        markdown=markdown,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    row: ArtifactRow
+    planned: Planned | None = None
+    scores: npt.NDArray[np.float32] | None = None
+
+
+class _Remembering:
+    """A scorer that keeps the last answers; see ``Scorer``."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.device = scorer.device
+        self.last: npt.NDArray[np.float32] | None = None
+        self._scorer = scorer
+
+    def machine(self) -> Mapping[str, Any]:
+        """See ``Scorer``."""
+        return self._scorer.machine()
+
+    def score(
+        self,
+        path: Path,
+        contract: Contract,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        threads: int,
+        ran: Ran,
+        advance: Callable[[int], None],
+    ) -> npt.NDArray[np.float32]:
+        """See ``Scorer``."""
+        self.last = self._scorer.score(
+            path, contract, pixels, threads=threads, ran=ran, advance=advance
+        )
+        return self.last
+
+
+def _evaluation(
+    reference: ForeignReference,
+    data: JudgedImages,
+    images: int | None,
+    seed: int,
+    progress: Progress,
+) -> Evaluation:
+    """Choose the images and ask the reference, its outputs put into the artifacts' order."""
+    found = data.images
+    if len(found) == 0 or (images is not None and images < 1):
+        raise DataError(
+            "there are no evaluation images",
+            observed=f"{len(found)} images, {images} asked for",
+            expected="at least 1",
+            remedy="ask for at least one image: --images N",
+        )
+    if set(reference.labels) != set(data.class_names):
+        differing = sorted(set(reference.labels) ^ set(data.class_names))
+        raise LabelsError(
+            "the reference has other labels than the artifacts",
+            observed=f"only in one of them: {', '.join(differing[:12])}",
+            expected="the same names, in any order",
+            remedy="name the classes alike in both files of labels",
+        )
+    subset = images is not None and images < len(found)
+    if subset:
+        chosen = balanced_subset(found.labels, found.ids, int(images or 0), seed)
+        used = found.take(chosen)
+    else:
+        used = found
+    scores = reference.scores(used.pixels, data.class_names, progress=progress)
+    check_scores(scores, model="the reference")
+    return Evaluation(images=used, scores=scores, test=found, seed=seed if subset else None)
+
+
+def _saved(
+    reference: ForeignReference, evaluation: Evaluation, class_names: Sequence[str]
+) -> Reference:
+    return Reference(
+        scores=evaluation.scores,
+        labels=evaluation.images.labels,
+        ids=evaluation.images.ids,
+        images_sha256=images_digest(evaluation.images.pixels),
+        model_sha256=reference.sha256,
+        class_names=class_names,
+    )
+
+
+def _with_hints(
+    judged: _Judged,
+    scorer: Scorer,
+    evaluation: Evaluation,
+    data: JudgedImages,
+    about: tuple[Hint, ...],
+    threads: int,
+) -> ArtifactRow:
+    planned, scores = judged.planned, judged.scores
+    if planned is None or scores is None or planned.path is None or planned.contract is None:
+        return judged.row
+    hints = hints_of_artifact(
+        judged.row,
+        planned.path,
+        planned.contract,
+        scorer,
+        evaluation,
+        scores.argmax(axis=1),
+        data.class_names,
+        about=about,
+        threads=threads,
+    )
+    return dataclasses.replace(judged.row, hints=hints)
+
+
+def _contracts(artifacts: Sequence[Planned | ArtifactRow]) -> dict[str, Contract]:
+    return {
+        str(one.file): one.contract
+        for one in artifacts
+        if isinstance(one, Planned) and one.contract is not None
+    }
+
+
+def _bytes_of(scores: npt.NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(scores, "<f4").tobytes()
