@@ -68,7 +68,8 @@ def test_no_arguments_show_the_help_and_exit_as_usage() -> None:
 
 WRONG = {
     ("nonsense",): "No such command 'nonsense'",
-    ("verify",): "Missing argument 'BUILD_OR_FILE'",
+    ("inspect",): "Missing argument 'FILE'",
+    ("verify",): "nothing to verify is given",
     ("run", "--top", "x", "a", "b"): "Invalid value for '--top'",
     ("demo", "--bad"): "No such option: --bad",
     ("demo", "--out", ""): "--out has an empty value",
@@ -96,10 +97,10 @@ def test_a_wrong_command_line_exits_2_and_is_told_like_any_error(
 
 
 def test_without_json_a_wrong_command_line_prints_nothing_on_stdout(tmp_path: Path) -> None:
-    done = edgecnn("verify", cwd=tmp_path)
+    done = edgecnn("inspect", cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
-    assert "expected: edgecnn verify [OPTIONS]" in done.err
-    assert "remedy:   see edgecnn verify --help" in done.err
+    assert "expected: edgecnn inspect [OPTIONS]" in done.err
+    assert "remedy:   see edgecnn inspect --help" in done.err
 
 
 def test_an_error_says_what_is_wrong_and_what_to_do_on_stderr(tmp_path: Path) -> None:

@@ -163,6 +163,12 @@ def main(folder: Path) -> None:
     put("raw-uint8.tflite", tflite(lambda x: scores(x / 255), unit * 255, tf.uint8))
     put("bgr.tflite", tflite(lambda x: scores(x[..., ::-1])))
     put("reordered.tflite", tflite(lambda x: tf.gather(scores(x), ORDER, axis=1)))
+    noise = np.random.default_rng(8)
+    noisy = keras.models.clone_model(model)
+    noisy.set_weights(
+        [one + one.std() * noise.normal(size=one.shape) for one in model.get_weights()]
+    )
+    put("noisy.tflite", tflite(noisy))
     put("sigmoid.tflite", tflite(lambda x: tf.sigmoid(model(x) / 4)))
     put("nchw.onnx", onnx_file(model, layout="NCHW", softmax=False))
     put("nhwc.onnx", onnx_file(model, layout="NHWC", softmax=True))

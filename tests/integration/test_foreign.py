@@ -133,6 +133,13 @@ def test_a_wrong_range_fails_and_the_right_one_is_named(
     assert verify(made, artifact, "--input-range", right, *OWN)["verdict"] == "PASS"
 
 
+def test_a_file_that_is_worse_however_it_is_fed_gets_no_hint(made: Path) -> None:
+    report = verify(made, "noisy.tflite", *UNIT)
+    assert report["verdict"] == "FAIL"
+    assert 0.2 < report["rows"][0]["metrics"]["agreement"] < 0.9
+    assert (report["rows"][0]["hints"], report["foreign"]["hints"]) == ([], [])
+
+
 def test_a_reference_that_is_fed_wrongly_is_told_from_the_artifact(made: Path) -> None:
     report = verify(made, "logits.tflite", *UNIT, "--reference-range", "imagenet")
     assert report["verdict"] == "FAIL"

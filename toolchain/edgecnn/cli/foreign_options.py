@@ -99,7 +99,7 @@ def is_foreign(
     if target is None and not artifacts:
         raise UsageError(
             "nothing to verify is given",
-            observed=f"{', '.join(sorted(given)) or 'no file'} alone",
+            observed=" ".join(["edgecnn verify", *sorted(given)]),
             expected="a build or a file in it, or --artifact FILE for a file made elsewhere",
             remedy="name one: edgecnn verify BUILD_OR_FILE",
         )
