@@ -14,22 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import JudgedImages
-from edgecnn.data.class_order import places_in
 from edgecnn.devices import DeviceOptions
-from edgecnn.errors import DataError, LabelsError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
-from edgecnn.reference import Reference, check_scores, images_digest
+from edgecnn.reference import images_digest
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.environment import created, versions
-from edgecnn.verify.evaluation import Evaluation, balanced_subset
+from edgecnn.verify.evaluation import Evaluation
+from edgecnn.verify.foreign_evaluation import (
+    ForeignReference,
+    evaluation_of,
+    saved_reference,
+)
 from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.foreign_files import read_as
 from edgecnn.verify.foreign_hints import hints_of_artifact, hints_of_reference
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.recording import record, refuse_build
-from edgecnn.verify.reference_file import FloatModel
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import judged_row
 from edgecnn.verify.scoring import Ran, Scorer, scorer_on
@@ -37,39 +39,6 @@ from edgecnn.workspace import Workspace
 from edgecnn_runner.contract import Contract
 
 __all__ = ["ForeignReference", "run_foreign"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForeignReference:
-    """The float model that foreign files are compared with.
-
-    Attributes:
-        model: Answers.
-        name: The model as it was named on the command line.
-        title: A short name for it.
-        sha256: Digest of the file, or of the folder's files.
-        labels: Class names in the order of its outputs.
-        range_given: Whether its range was named for it, and is not just the artifacts'.
-    """
-
-    model: FloatModel
-    name: str
-    title: str
-    sha256: str
-    labels: tuple[str, ...]
-    range_given: bool
-
-    def scores(
-        self,
-        pixels: npt.NDArray[np.uint8],
-        class_names: Sequence[str],
-        *,
-        input_range: str | None = None,
-        progress: Progress = NO_PROGRESS,
-    ) -> npt.NDArray[np.float32]:
-        """Return its probabilities, in the order of the class names; see ``FloatModel``."""
-        found = self.model.scores(pixels, input_range=input_range, progress=progress)
-        return np.ascontiguousarray(found[:, places_in(self.labels, class_names)])
 
 
 def run_foreign(
@@ -124,11 +93,11 @@ def run_foreign(
     if baseline is not None:
         check_comparable(data.class_names, baseline.report, source=baseline.source)
     begin = time.perf_counter()
-    evaluation = _evaluation(reference, data, images, seed, progress)
+    evaluation = evaluation_of(reference, data, images, seed, progress)
     seconds = time.perf_counter() - begin
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
-    saved = _saved(reference, evaluation, data.class_names)
+    saved = saved_reference(reference, evaluation, data.class_names)
     judged: list[_Judged] = []
     with scorer_on(device) as real:
         scorer = _Remembering(real)
@@ -254,54 +223,6 @@ class _Remembering:
             path, contract, pixels, threads=threads, ran=ran, advance=advance
         )
         return self.last
-
-
-def _evaluation(
-    reference: ForeignReference,
-    data: JudgedImages,
-    images: int | None,
-    seed: int,
-    progress: Progress,
-) -> Evaluation:
-    """Choose the images and ask the reference, its outputs put into the artifacts' order."""
-    found = data.images
-    if len(found) == 0 or (images is not None and images < 1):
-        raise DataError(
-            "there are no evaluation images",
-            observed=f"{len(found)} images, {images} asked for",
-            expected="at least 1",
-            remedy="ask for at least one image: --images N",
-        )
-    if set(reference.labels) != set(data.class_names):
-        differing = sorted(set(reference.labels) ^ set(data.class_names))
-        raise LabelsError(
-            "the reference has other labels than the artifacts",
-            observed=f"only in one of them: {', '.join(differing[:12])}",
-            expected="the same names, in any order",
-            remedy="name the classes alike in both files of labels",
-        )
-    subset = images is not None and images < len(found)
-    if subset:
-        chosen = balanced_subset(found.labels, found.ids, int(images or 0), seed)
-        used = found.take(chosen)
-    else:
-        used = found
-    scores = reference.scores(used.pixels, data.class_names, progress=progress)
-    check_scores(scores, model="the reference")
-    return Evaluation(images=used, scores=scores, test=found, seed=seed if subset else None)
-
-
-def _saved(
-    reference: ForeignReference, evaluation: Evaluation, class_names: Sequence[str]
-) -> Reference:
-    return Reference(
-        scores=evaluation.scores,
-        labels=evaluation.images.labels,
-        ids=evaluation.images.ids,
-        images_sha256=images_digest(evaluation.images.pixels),
-        model_sha256=reference.sha256,
-        class_names=class_names,
-    )
 
 
 def _with_hints(
