@@ -154,7 +154,7 @@ def inspect_container(container: Container, *, file: str) -> Inspection:
     """
     graph = read_graph(container, name=file)
     precision = find_precision(graph)
-    is_integer = precision.name in ("int8", "int16x8") or precision.name.startswith("mixed")
+    is_integer = precision.name in ("int8", "int16x8") or "mixed" in precision.name
     real = tuple(check_integer(graph)) if is_integer else ()
     return Inspection(
         file=file,

@@ -52,7 +52,8 @@ def find_hints(
     if newer:
         yield f"in no runtime this program knows: {_listed(newer)}"
     if real:
-        yield f"{precision.name}, but these compute with real numbers: {_listed(real)}"
+        so = ":" if precision.name == "int8-mixed" else ", but"
+        yield f"{precision.name}{so} these compute with real numbers: {_listed(real)}"
     yield from _end_hints(graph, precision)
     if graph.uncounted:
         yield f"the multiply-accumulates of {_listed(graph.uncounted)} are not in the sum"

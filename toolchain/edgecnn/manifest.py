@@ -60,12 +60,13 @@ class _Stage(_Part):
 
 class _Variant(_Part):
     variant: str
-    status: Literal["made", "failed", "refused"]
+    status: Literal["made", "failed", "refused", "replaced"]
     file: _FileName | None
     bytes: int | None = None
     sha256: str | None = None
     reason: str | None = None
     min_runtime: dict[str, str] = {}
+    repair: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _has_a_file_if_made(self) -> Self:

@@ -8,5 +8,14 @@ from edgecnn.verify.groups import read_groups
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
+from edgecnn.verify.validation import judge_candidate
 
-__all__ = ["ParityReport", "key", "read_groups", "read_report", "report_names", "run"]
+__all__ = [
+    "ParityReport",
+    "judge_candidate",
+    "key",
+    "read_groups",
+    "read_report",
+    "report_names",
+    "run",
+]
