@@ -20,7 +20,7 @@ INSTALLER = Path(edgecnn_installer.__file__).parent
 STAGES = ("train", "convert", "verify", "card", "package", "deploy")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
-    "labels",
+    "labels", "layers",
     "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
     "recipe_training", "reference", "staging", "tools", "workspace",
@@ -80,7 +80,7 @@ def test_stages_import_only_the_core_and_the_runner(package: str) -> None:
 
 
 def test_the_core_imports_no_stage() -> None:
-    packages = {"graph", "devices"}
+    packages = {"graph", "devices", "layers"}
     core = [TOOLCHAIN / f"{name}.py" for name in CORE - packages]
     for path in [*core, *(path for name in packages for path in sources(TOOLCHAIN / name))]:
         for name in imports(path):
