@@ -23,12 +23,14 @@ class Layer:
 
     Attributes:
         key: Its node name (ONNX) or the names of its outputs (TFLite); unique in the file.
+        output: Name of the tensor that it makes; of the first, of several.
         operator: For example ``CONV_2D`` or ``Conv``.
         position: Of the operator in the file, from 0.
         macs: Multiply-accumulates; 0 for layers that are no products or whose count is unknown.
     """
 
     key: str
+    output: str
     operator: str
     position: int
     macs: int
@@ -99,7 +101,13 @@ def find_layers(graph: Graph, keys: tuple[str, ...]) -> Layers:
         See ``Layers``.
     """
     layers = {
-        key: Layer(key=key, operator=operator.name, position=index, macs=operator.macs or 0)
+        key: Layer(
+            key=key,
+            output=next((tensor.name for tensor in operator.outputs if tensor is not None), ""),
+            operator=operator.name,
+            position=index,
+            macs=operator.macs or 0,
+        )
         for index, (key, operator) in enumerate(zip(keys, graph.operators, strict=True))
     }
     key_of = {id(operator): key for key, operator in zip(keys, graph.operators, strict=True)}

@@ -91,17 +91,26 @@ class PayloadMaker:
         check_payload(graph, variant, self.deployable)
         return Payload(data=data, graph=graph)
 
-    def _make_onnx(self, precision: str) -> bytes:
+    def float_onnx(self) -> bytes:
+        """Return the float32 ONNX model, which the others are made of.
+
+        Raises:
+            ConversionError: See ``make``.
+        """
         if self._onnx_fp32 is None:
             self._onnx_fp32 = onnx_fp32(
                 self.deployable, opset=self._opset, ir_version=self._ir_version
             )
+        return self._onnx_fp32
+
+    def _make_onnx(self, precision: str) -> bytes:
+        fp32 = self.float_onnx()
         if precision == "fp16":
-            return onnx_fp16(self._onnx_fp32)
+            return onnx_fp16(fp32)
         if precision == "int8":
             assert self._calibration is not None  # noqa: S101 - the caller's promise
-            return onnx_int8(self._onnx_fp32, self._calibration)
-        return self._onnx_fp32
+            return onnx_int8(fp32, self._calibration)
+        return fp32
 
 
 def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:

@@ -14,6 +14,7 @@ from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.verify.checks import record_name
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.groups import Groups, check_groups
@@ -59,6 +60,8 @@ def key(
     planned = plan(workspace, artifacts)
     files = [one.path for one in planned if one.path is not None]
     files += sorted({path.parent / workspace.CALIBRATION for path in files})
+    names = [(one.path, record_name(one.path.parent, one.variant)) for one in planned if one.path]
+    files += [path.parent / name for path, name in names if name != workspace.CALIBRATION]
     files += [workspace.path(workspace.REFERENCE)]
     return canonical_digest(
         {
