@@ -37,4 +37,4 @@ def inspect(
         console.print(render_inspection(inspection))
         if recorded is not None and recorded[1]["outcome"] != "not needed":
             console.print()
-            print_repair(console, *recorded)
+            print_repair(console, *recorded, layers=False)  # the contract has them

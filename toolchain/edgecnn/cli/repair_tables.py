@@ -22,13 +22,16 @@ def print_repairs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             print_repair(console, str(row["variant"]), repair)
 
 
-def print_repair(console: Console, variant: str, repair: Mapping[str, Any]) -> None:
+def print_repair(
+    console: Console, variant: str, repair: Mapping[str, Any], *, layers: bool = True
+) -> None:
     """Print one repair.
 
     Args:
         console: Where to.
         variant: The file's.
         repair: See ``edgecnn.convert.repair_record.RepairRecord``.
+        layers: Whether to list the layers in float, too.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -40,12 +43,13 @@ def print_repair(console: Console, variant: str, repair: Mapping[str, Any]) -> N
     console.print(Text(repair_sentence(asked_for(variant), repair)), soft_wrap=True)
     if not repair["kept"]:
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in ("in float", "why"):
-        table.add_column(column, overflow="fold")
-    for one in repair["kept"]:
-        table.add_row(Text(f"{one['operator']}\n{one['name']}"), Text(str(one["why"])))
-    console.print(table)
+    if layers:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in ("in float", "why"):
+            table.add_column(column, overflow="fold")
+        for one in repair["kept"]:
+            table.add_row(Text(f"{one['operator']}\n{one['name']}"), Text(str(one["why"])))
+        console.print(table)
     console.print(Text(_cost(variant, repair["latency"])), soft_wrap=True)
 
 
@@ -55,7 +59,7 @@ def _cost(variant: str, latency: Mapping[str, Any]) -> str:
     own = medians[variant]
     others = [
         f"{own / median:.2f} times {name} ({median / 1000:.1f} us)"
-        for name, median in medians.items()
+        for name, median in sorted(medians.items(), key=lambda pair: pair[0].endswith("fp32"))
         if name != variant
     ]
     machine = latency["machine"]

@@ -285,12 +285,11 @@ class _Repair:
         images = self._tribunal.selection.images
         cost = latency_cost(files, images.pixels[0])
         integer.unlink()
-        first = self._attempts[0].tried.result
         where = f"{len(images):,} {self._tribunal.selection.split} images"
         replaced = VariantRow(
             variant=self._variant,
             status="replaced",
-            reason=f"it misses the limits on {where} ({first}); {variant} takes its place",
+            reason=f"it misses the limits on {where}; {variant} takes its place",
             min_runtime=self._row.min_runtime,
         )
         share = find_precision(graph).real_macs / max(graph.macs, 1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn.artifact import asked_for
 from edgecnn.convert.calibrating import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
@@ -156,8 +155,7 @@ def _run(
                     "runtime": runtime,
                 },
             )
-    notes = (*_notes(golden, rows), *_repair_notes(rows))
-    return ConvertResult(rows=tuple(rows), golden=golden, notes=notes)
+    return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))
 
 
 def key(
@@ -273,14 +271,6 @@ def _write_records(
         write_json(staged.path(Workspace.SPLITS), dataset.splits())
         written += [Workspace.LABELS, Workspace.SPLITS]
     return written
-
-
-def _repair_notes(rows: Sequence[VariantRow]) -> Iterator[str]:
-    from edgecnn.convert.repair_record import repair_sentence
-
-    for row in rows:
-        if row.repair is not None and row.repair["outcome"] != "not needed":
-            yield repair_sentence(asked_for(row.variant), row.repair)
 
 
 def _notes(golden: int, rows: Sequence[VariantRow]) -> tuple[str, ...]:
