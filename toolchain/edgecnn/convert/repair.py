@@ -47,6 +47,9 @@ REPAIRABLE: Final = ("tflite-int8", "onnx-int8")
 _BUDGET: Final = 64
 """How many mixtures are tried to grow one that holds."""
 
+_BETTER: Final = 0.9
+"""Below this share of the plainest way's distance another way counts as better."""
+
 _COMPARED: Final = 32
 """Images that two files are compared on layer by layer, which says which layers to try first."""
 
@@ -217,10 +220,7 @@ class _Repair:
 
     def _mixed(self, methods: Methods, task: Task) -> list[VariantRow]:
         """Keep the worst layers in float, as few as possible."""
-        able = [one for one in self._attempts if one.candidate and one.candidate.selective]
-        base = min(able, key=lambda one: one.distance)
-        candidate = base.candidate
-        assert candidate is not None  # noqa: S101 - those without were left out
+        base, candidate = self._base()
         made: dict[frozenset[str], Attempt] = {}
 
         def trial(kept: frozenset[str]) -> Tried:
@@ -237,6 +237,21 @@ class _Repair:
         if not found.layers:
             return [self._told(self._row, "nothing helps", reason=found.reason)]
         return self._replaced(methods, culprits, made[found.layers], found.layers)
+
+    def _base(self) -> tuple[Attempt, Candidate]:
+        """Choose the way that layers are left out of: the plainest, unless another is better.
+
+        Where all of them fail, the nearest is so by chance, and clipped ranges would only do harm.
+        """
+        first = self._calibrations.first
+        able = [
+            (one, one.candidate)
+            for one in self._attempts
+            if one.candidate is not None and one.candidate.selective
+        ]
+        plain = next(pair for pair in able if pair[1].calibration is first)
+        best = min(able, key=lambda pair: pair[0].distance)
+        return best if best[0].distance < _BETTER * plain[0].distance else plain
 
     def _culprits(self, methods: Methods, base: Attempt) -> Culprits:
         """Compare the best integer file with the float one, layer by layer."""

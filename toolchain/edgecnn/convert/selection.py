@@ -21,7 +21,7 @@ class Selection:
     """Images to choose between candidates by.
 
     Attributes:
-        split: ``validation``, or ``training`` where there is no validation image.
+        split: ``validation``, or ``training`` where no validation image can be used.
         images: The images with their labels.
         digests: One for each, see ``data.calibration.digest_per_image``.
     """
@@ -50,15 +50,15 @@ def choose_selection(
         seed: Of the choice, where there are more than 5,000.
 
     Returns:
-        The validation images; without one, the training images that do not calibrate; None if
-        there are none of these either.
+        The validation images; if all of them occur in the test, the training images that do not
+        calibrate; None if there are none of these either.
     """
     test = set(digest_per_image(dataset.test.pixels))
     for split, images, unwanted in (
         ("validation", dataset.validation, test),
         ("training", dataset.train, test | set(calibrated)),
     ):
-        digests = digest_per_image(images.pixels) if len(images) else []
+        digests = digest_per_image(images.pixels)
         order = seeded_order(images.ids, seed=seed, purpose="repair")
         chosen = sorted([index for index in order if digests[index] not in unwanted][:_MOST])
         if chosen:

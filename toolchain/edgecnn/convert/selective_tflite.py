@@ -32,6 +32,7 @@ WEIGHTS: Final = {"min-max": "min_max_uniform_quantize", "octav": "OCTAV"}
 """How weights are scaled: by their largest, or clipped where the mean squared error is least (C.
 Sakr and others (2022), Optimal clipping and magnitude-aware differentiation, arXiv 2206.06501)."""
 
+_PRODUCTS: Final = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 _SIGNATURE: Final = "edgecnn"
 _INPUT: Final = "image"
 _PIXEL_MAX: Final = 255.0
@@ -100,7 +101,12 @@ class SelectiveTflite:
             every = qtyping.TFLOperationName.ALL_SUPPORTED
             try:
                 made = quantizer.Quantizer(bytearray(self.float_file))
-                made.add_static_config(".*", every, 8, 8, algorithm_key=WEIGHTS[weights])
+                made.add_static_config(".*", every, 8, 8)
+                if weights != "min-max":
+                    # Not the constants of additions and the like, which have no zero point of 0.
+                    for product in _PRODUCTS:
+                        name = qtyping.TFLOperationName[product]
+                        made.add_static_config(".*", name, 8, 8, algorithm_key=WEIGHTS[weights])
                 # The ends stay float32; what feeds the first integer operator is put behind them.
                 for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
                     made.update_quantization_recipe(".*", end, algorithm_key="no_quantize")
