@@ -43,8 +43,8 @@ variants = ["tflite-int8", "onnx-int8"]
 images = 200
 
 [limits]
-max_drop = 2.5
-min_agreement = 95.0
+max_drop = 4.0
+min_agreement = 94.0
 max_class_drop = 12.0
 """
 DENSE = {16384, 768}

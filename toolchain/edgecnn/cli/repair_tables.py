@@ -41,7 +41,7 @@ def print_repair(
     from edgecnn.convert.repair_record import repair_sentence
 
     console.print(Text(repair_sentence(asked_for(variant), repair)), soft_wrap=True)
-    if not repair["kept"]:
+    if repair["outcome"] != "mixed":
         return
     if layers:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
