@@ -112,13 +112,14 @@ class TfliteMethods:
 
     def __init__(self, payloads: PayloadMaker, calibrations: Calibrations) -> None:
         self._deployable, self._calibrations = payloads.deployable, calibrations
+        # The same array each time, of which the quantizer knows the ranges.
+        self._images = full_range(calibrations.first.pixels)
         self._selective = SelectiveTflite(to_tflite(payloads.deployable, "fp32", None))
         self.float_file = self._selective.float_file
         self.layers = find_layers(self._selective.graph, self._selective.keys)
 
     def candidates(self) -> Iterator[Candidate]:
         """See ``Methods``."""
-        first = self._calibrations.first
         for calibration in (self._calibrations.more(), self._calibrations.others()):
             if calibration is not None:
                 yield self._converted(calibration)
@@ -128,7 +129,7 @@ class TfliteMethods:
             ("min-max", "octav"),
             ("moving-average", "octav"),
         ):
-            yield self._quantized(first, ranges, weights)
+            yield self._quantized(ranges, weights)
 
     def _converted(self, calibration: CalibrationSet) -> Candidate:
         def make(kept: frozenset[str]) -> bytes:
@@ -143,11 +144,11 @@ class TfliteMethods:
             selective=False,
         )
 
-    def _quantized(self, calibration: CalibrationSet, ranges: str, weights: str) -> Candidate:
+    def _quantized(self, ranges: str, weights: str) -> Candidate:
+        calibration = self._calibrations.first
+
         def make(kept: frozenset[str]) -> bytes:
-            data = self._selective.quantize(
-                calibration.pixels, ranges=ranges, weights=weights, kept=kept
-            )
+            data = self._selective.quantize(self._images, ranges=ranges, weights=weights, kept=kept)
             return data if kept else with_uint8_ends(data)
 
         how = {"min-max": "widest ranges", "moving-average": "ranges by moving average"}[ranges]
