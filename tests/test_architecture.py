@@ -154,7 +154,9 @@ def test_no_runtime_that_reports_its_use_is_imported_without_opting_out() -> Non
             )
 
 
-@pytest.mark.parametrize("module", ["data", *STAGES, "devices", "chain", "cli.app", "inspection"])
+@pytest.mark.parametrize(
+    "module", ["data", *STAGES, "devices", "layers", "chain", "cli.app", "inspection"]
+)
 def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
     heavy = (
         "tensorflow", "keras", "matplotlib", "sklearn", "scipy", "onnxruntime", "onnx", "asyncssh",

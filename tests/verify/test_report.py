@@ -14,8 +14,10 @@ from edgecnn.verify.measure import measure
 from edgecnn.verify.report import IMAGE_BUDGET_BYTES, render_report
 from edgecnn.verify.results import ArtifactRow
 from verify.synthetic import make_report, one_hot
+from verify.test_layer_table import explained
 
-_VOID = {"meta", "link", "img", "br", "rect", "line", "circle", "path"}
+_VOID = {"meta", "link", "img", "br"}
+_SHAPES = {"rect", "line", "circle", "path", "polyline"}
 
 
 class _Page(HTMLParser):
@@ -36,7 +38,7 @@ class _Page(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in _VOID
+        assert tag in _VOID | _SHAPES
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
@@ -187,3 +189,28 @@ def test_a_class_without_images_says_so() -> None:
 def test_greyscale_images_and_single_pixels_are_shown() -> None:
     page = _Page(render_report(make_report("FAIL"), _pixels(600, 1, 1)))
     assert len(page.all("img")) == 24
+
+
+def test_layers_are_drawn_and_what_files_call_them_is_escaped() -> None:
+    shown = explained(unmatched=("<b>odd</b>",))
+    page = _Page(render_report(shown, _pixels()))
+    (row,) = shown.rows
+    assert row.layers is not None
+    assert row.layers.diagnosis in page.text
+    assert "<b>odd</b>" in page.text
+    assert len(page.all("polyline")) == 2
+    # The limit is a line at its own height.
+    limits = [one for one in page.all("line") if one["class"] == "limit" and one["x2"] == "100%"]
+    assert [one["y1"] for one in limits] == ["80.0%"]
+    assert [one["cy"] for one in page.all("circle") if one["class"] == "low"] == [
+        "99.8%", "94.0%", "88.0%",
+    ]  # fmt: skip
+    (bar,) = [one for one in page.all("rect") if one["class"] == "cut"]
+    assert bar["height"] == "52.25%"
+    assert "1.23 %" in page.text
+
+
+def test_layers_that_could_not_be_compared_are_a_sentence() -> None:
+    page = _Page(render_report(explained(layers=(), reason="there is no float file"), _pixels()))
+    assert "The layers were not compared: there is no float file." in page.text
+    assert page.all("polyline") == []

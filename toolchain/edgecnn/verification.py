@@ -32,6 +32,7 @@ class VerifyRequest:
         images: How many evaluation images; None for all.
         limits: Limits that replace the recipe's; None leaves one as it is.
         groups: A table of groups of images to compare; None for none.
+        explain: Whether to compare files with their float file layer by layer, too.
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
@@ -43,6 +44,7 @@ class VerifyRequest:
     images: int | None = None
     limits: Mapping[str, float | None] = field(default_factory=dict)
     groups: Path | None = None
+    explain: bool = False
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
@@ -99,6 +101,7 @@ def verify(
             junit=request.junit,
             device=request.device,
             groups=groups,
+            explain=request.explain,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)

@@ -91,9 +91,12 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
+    from edgecnn.verify.layer_table import render_layers
     from edgecnn.verify.table import render_table
 
     console.print(render_table(report))
+    for part in render_layers(report):
+        console.print(part)
     if report.write_error is None:
         console.print(f"report: {page}", markup=False, soft_wrap=True)
 

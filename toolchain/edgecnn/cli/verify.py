@@ -75,6 +75,13 @@ def verify(
             "recipe's.",
         ),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also compare each file with its float file layer by layer, on this machine.",
+        ),
+    ] = False,
     threads: ThreadsOption = 1,
     data: DataOption = None,
     out: Annotated[
@@ -125,6 +132,7 @@ def verify(
             "max_gap_increase": max_gap_increase,
         },
         groups=groups,
+        explain=explain,
         threads=threads,
         out=out,
         junit=junit,

@@ -61,6 +61,7 @@ def assemble(
                 channels_db=tally.channels_db,
                 saturated=tally.saturated,
                 storage_db=tally.storage_db,
+                storage_channels_db=tally.storage_channels_db,
                 clipped=tally.clipped,
                 spread=tally.spread,
                 weights_db=weights_db.get(name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,13 @@ from edgecnn_runner.contract import Contract
 __all__ = ["compare"]
 
 
-def compare(float_file: Path, artifact: Path, pixels: npt.NDArray[np.uint8]) -> LayerComparison:
+def compare(
+    float_file: Path,
+    artifact: Path,
+    pixels: npt.NDArray[np.uint8],
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> LayerComparison:
     """Run two files of one model on images and compare every tensor between the operators.
 
     Both run on this machine, a TFLite file by the interpreter's own kernels without a delegate,
@@ -28,6 +35,7 @@ def compare(float_file: Path, artifact: Path, pixels: npt.NDArray[np.uint8]) -> 
         float_file: The float32 file, ``tflite-fp32`` or ``onnx-fp32``.
         artifact: Another file of the same model and format, of any precision.
         pixels: Images of the model's size, shape (n, height, width, channels), n at least 1.
+        advance: Is told how many images were done since the last time.
 
     Returns:
         The layers in network order, and what could not be compared.
@@ -61,10 +69,10 @@ def compare(float_file: Path, artifact: Path, pixels: npt.NDArray[np.uint8]) -> 
     if formats[0] == "tflite":
         from edgecnn.layers.tflite import compare_tflite
 
-        return compare_tflite(source, target, pixels)
+        return compare_tflite(source, target, pixels, advance)
     from edgecnn.layers.onnx import compare_onnx
 
-    return compare_onnx(source, target, pixels)
+    return compare_onnx(source, target, pixels, advance)
 
 
 def _read(path: Path) -> tuple[Container, Contract]:

@@ -8,7 +8,7 @@ activations at once; here they are fed to it a few images at a time.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.layers.assembly import Node, assemble
-from edgecnn.layers.tally import Grid, Tally, ratio_db
+from edgecnn.layers.tally import Grid, Tally, median_db
 from edgecnn.layers.types import LayerComparison
 from edgecnn.quiet import captured_log
 from edgecnn_runner.container import Container
@@ -38,7 +38,10 @@ Activations = Mapping[str, Sequence[npt.NDArray[Any]]]
 
 
 def compare_onnx(
-    source: Container, target: Container, pixels: npt.NDArray[np.uint8]
+    source: Container,
+    target: Container,
+    pixels: npt.NDArray[np.uint8],
+    advance: Callable[[int], None],
 ) -> LayerComparison:
     """Compare two ONNX files; see ``edgecnn.layers.compare``.
 
@@ -46,13 +49,14 @@ def compare_onnx(
         source: The float file.
         target: The converted file.
         pixels: Shape (n, height, width, channels).
+        advance: Is told how many images were done since the last time.
     """
     _check_runtime()
     with captured_log(), tempfile.TemporaryDirectory(prefix="edgecnn-") as folder:
         try:
             before = _Opened(source, Path(folder) / "float.onnx")
             after = _Opened(target, Path(folder) / "converted.onnx")
-            tallies = _tallies(before, after, pixels)
+            tallies = _tallies(before, after, pixels, advance)
             weights = _weights_db(before, after)
         except EdgeError:
             raise
@@ -198,7 +202,12 @@ class _Opened:
         }
 
 
-def _tallies(before: _Opened, after: _Opened, pixels: npt.NDArray[np.uint8]) -> dict[str, Tally]:
+def _tallies(
+    before: _Opened,
+    after: _Opened,
+    pixels: npt.NDArray[np.uint8],
+    advance: Callable[[int], None],
+) -> dict[str, Tally]:
     """Run both files on all images, a few at a time."""
     tallies: dict[str, Tally] = {}
     size, start = 1, 0
@@ -219,6 +228,7 @@ def _tallies(before: _Opened, after: _Opened, pixels: npt.NDArray[np.uint8]) -> 
             held = sum(a.nbytes for one in (signals, values) for many in one.values() for a in many)
             size = max(1, _BUDGET_BYTES // max(held, 1))
         start += len(images)
+        advance(len(images))
     return tallies
 
 
@@ -278,14 +288,23 @@ def _weights_db(before: _Opened, after: _Opened) -> dict[str, float]:
     for name in before.constants.keys() & after.constants.keys() - pairs.keys():
         one, other = (numpy_helper.to_array(file.constants[name]) for file in (before, after))
         pairs[name] = (one, other)
-    ratios = {}
-    for name, (one, other) in pairs.items():
-        if one.ndim < 2 or one.shape != other.shape or one.dtype.kind != "f":
-            continue
-        signal = np.square(one.astype(np.float64)).sum()
-        noise = np.square(one.astype(np.float64) - other.astype(np.float64)).sum()
-        ratios[name] = ratio_db(float(signal), float(noise))
-    return ratios
+    return {
+        name: median_db(one, other, axis=_input_axis(before.readers[name][0], one.shape))
+        for name, (one, other) in pairs.items()
+        if name in before.readers
+        and one.ndim >= 2
+        and one.shape == other.shape
+        and one.dtype.kind == "f"
+    }
+
+
+def _input_axis(node: Any, shape: tuple[int, ...]) -> int:
+    """Return the axis of the input channels in an operator's weights."""
+    if node.op_type == "Conv":
+        # Weights are (out, in / groups, ...); a depthwise one has its channels on the first axis.
+        return 1 if shape[1] > 1 else 0
+    turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+    return len(shape) - 1 if turned else len(shape) - 2
 
 
 def _check_runtime() -> None:

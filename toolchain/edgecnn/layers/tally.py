@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgecnn.layers.types import MOST_DB
 
-__all__ = ["Grid", "Tally", "ratio_db"]
+__all__ = ["Grid", "Tally", "median_db", "ratio_db"]
 
 Values = npt.NDArray[np.float64]
 
@@ -78,7 +78,8 @@ class Tally:
         self._noise: Values = np.zeros(1)
         self._peak: Values = np.zeros(1)
         self._count = self._saturated = 0
-        self._stored = self._clipped = 0.0
+        self._stored: Values = np.zeros(1)
+        self._clipped = 0.0
 
     def add(self, signal: npt.NDArray[np.generic], values: npt.NDArray[np.generic]) -> None:
         """Add a batch.
@@ -99,7 +100,7 @@ class Tally:
             return
         outside = self._grid.beyond(by_channel)
         lost = np.square(by_channel - self._grid.store(by_channel))
-        self._stored += float(lost.sum())
+        self._stored = self._stored + lost.sum(axis=1)
         if outside.any():
             self._clipped += float(lost[outside].sum())
             values_there = (by_channel - noise)[outside]
@@ -117,11 +118,7 @@ class Tally:
     @property
     def channels_db(self) -> float:
         """Median ratio of the channels that are not always 0; of the whole where all are."""
-        alive = self._signal > 0
-        if not alive.any():
-            return self.snr_db
-        pairs = zip(self._signal[alive], self._noise[alive], strict=True)
-        return float(np.median([ratio_db(float(s), float(n)) for s, n in pairs]))
+        return _median_db(self._signal, self._noise)
 
     @property
     def saturated(self) -> float | None:
@@ -131,20 +128,41 @@ class Tally:
     @property
     def storage_db(self) -> float | None:
         """Ratio of the signal when it is only stored; None for real numbers."""
-        return None if self._grid is None else ratio_db(float(self._signal.sum()), self._stored)
+        if self._grid is None:
+            return None
+        return ratio_db(float(self._signal.sum()), float(self._stored.sum()))
+
+    @property
+    def storage_channels_db(self) -> float | None:
+        """Median of these of the channels; None for real numbers."""
+        return None if self._grid is None else _median_db(self._signal, self._stored)
 
     @property
     def clipped(self) -> float | None:
         """Share of the noise of storing that comes from clipping; None for real numbers."""
         if self._grid is None:
             return None
-        return self._clipped / self._stored if self._stored > 0 else 0.0
+        stored = float(self._stored.sum())
+        return self._clipped / stored if stored > 0 else 0.0
 
     @property
     def spread(self) -> float:
         """The largest channel's peak over the median channel's; channels always 0 do not count."""
         alive = self._peak[self._peak > 0]
         return float(alive.max() / np.median(alive)) if len(alive) else 1.0
+
+
+def median_db(signal: npt.NDArray[np.generic], values: npt.NDArray[np.generic], axis: int) -> float:
+    """Return the median of the ratios along an axis; what is always 0 there does not count.
+
+    Args:
+        signal: Any array.
+        values: Another of the same shape.
+        axis: What to tell apart.
+    """
+    before = _by_channel(signal, axis)
+    noise = before - _by_channel(values, axis)
+    return _median_db(np.square(before).sum(axis=1), np.square(noise).sum(axis=1))
 
 
 def ratio_db(signal: float, noise: float) -> float:
@@ -168,3 +186,12 @@ def _by_channel(values: npt.NDArray[np.generic], axis: int) -> Values:
     """Return values as (channels, all else), float64."""
     moved = np.moveaxis(values.astype(np.float64), axis, 0)
     return moved.reshape(moved.shape[0], -1)
+
+
+def _median_db(signal: Values, noise: Values) -> float:
+    """Return the median ratio of energies; that of their sums where no signal is above 0."""
+    alive = signal > 0
+    if not alive.any():
+        return ratio_db(0.0, float(noise.sum()))
+    pairs = zip(signal[alive], noise[alive], strict=True)
+    return float(np.median([ratio_db(float(one), float(other)) for one, other in pairs]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgecnn.layers.assembly import Node, assemble
 from edgecnn.layers.matching import Made, match
-from edgecnn.layers.tally import Grid, Tally, ratio_db
+from edgecnn.layers.tally import Grid, Tally, median_db
 from edgecnn.layers.types import LayerComparison
 from edgecnn_runner.container import Container
 from edgecnn_runner.errors import ArtifactError
@@ -27,7 +27,10 @@ _STORED: Final = ("int8", "uint8", "int16")
 
 
 def compare_tflite(
-    source: Container, target: Container, pixels: npt.NDArray[np.uint8]
+    source: Container,
+    target: Container,
+    pixels: npt.NDArray[np.uint8],
+    advance: Callable[[int], None],
 ) -> LayerComparison:
     """Compare two TFLite files; see ``edgecnn.layers.compare``.
 
@@ -35,6 +38,7 @@ def compare_tflite(
         source: The float file.
         target: The converted file.
         pixels: Shape (n, height, width, channels).
+        advance: Is told how many images were done since the last time.
     """
     with without_native_chatter():
         before, after = _Opened(source), _Opened(target)
@@ -45,6 +49,7 @@ def compare_tflite(
         after.run(image)
         for name, other in matches.pairs.items():
             tallies[name].add(before.values(name), after.values(other))
+        advance(1)
     weights_db = {}
     for name, other in matches.pairs.items():
         held = [before.weights(one) for one in (*matches.fused.get(name, ()), name)]
@@ -60,12 +65,14 @@ def compare_tflite(
 def _weights_db(
     before: list[npt.NDArray[np.float64]], after: list[npt.NDArray[np.float64]]
 ) -> float | None:
-    """Return the ratio of an operator's weights; None where there are none to compare."""
+    """Return the ratio of an operator's weights; None where there are none to compare.
+
+    The input channels are the last axis of all weights in TFLite; a depthwise convolution has its
+    channels there, which are both.
+    """
     if not before or [one.shape for one in before] != [one.shape for one in after]:
         return None
-    signal = sum(float(np.square(one).sum()) for one in before)
-    noise = sum(float(np.square(a - b).sum()) for a, b in zip(before, after, strict=True))
-    return ratio_db(signal, noise)
+    return min(median_db(one, other, axis=-1) for one, other in zip(before, after, strict=True))
 
 
 class _Opened:
@@ -189,9 +196,10 @@ class _Opened:
     def _is_real(self, tensor: int) -> bool:
         """Tell whether a tensor stands for real numbers, and not for sizes or indices."""
         details = self._details[tensor]
-        kind = np.dtype(details["dtype"]).name
+        kind: str = np.dtype(details["dtype"]).name
         if kind in _STORED:
-            return bool(len(details["quantization_parameters"]["scales"]) == 1)
+            scales: Sequence[float] = details["quantization_parameters"]["scales"]
+            return len(scales) == 1
         return kind == "float32"
 
     def _stored_at(self, tensor: int) -> int:

@@ -33,10 +33,14 @@ class LayerError:
             probability of 1, one step beyond TFLite's fixed range of softmax.
         storage_db: Ratio of the float file's own values when nothing is done to them but to be
             stored in this tensor's range and steps; None for a tensor that is not quantized.
-        clipped: Share, 0..1, of that noise that comes from values beyond the range; the rest is
-            rounding. None for a tensor that is not quantized.
+        storage_channels_db: Median of these of single channels; None for a tensor that is not
+            quantized.
+        clipped: Share, 0..1, of the noise of storing that comes from values beyond the range; the
+            rest is rounding. None for a tensor that is not quantized.
         spread: The largest channel's largest magnitude over the median channel's, at least 1.
-        weights_db: Ratio of the operator's weights; None for an operator without weights.
+        weights_db: Ratio of the operator's weights: the median of those that belong to one input
+            channel each, so that a channel with large weights does not hide what became of the
+            others. None for an operator without weights.
         inputs: Positions of the layers whose values it reads; none where it reads the image alone.
         fused: Names of the float file's tensors that the converted file computes inside this
             operator and has no tensor for.
@@ -49,6 +53,7 @@ class LayerError:
     channels_db: float
     saturated: float | None = None
     storage_db: float | None = None
+    storage_channels_db: float | None = None
     clipped: float | None = None
     spread: float = 1.0
     weights_db: float | None = None

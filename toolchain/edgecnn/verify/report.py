@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_chart
 from edgecnn.verify.judgement import ClassChange, Judgement
+from edgecnn.verify.layer_chart import layer_chart
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.table import gaps_of
@@ -190,6 +191,7 @@ def _view(
         else [],
         "moved": [] if draw else _moved(row.metrics),
         "flips": _flip_groups(row.metrics, pixels, budget),
+        "layers": layer_chart(row.layers) if row.layers and row.layers.layers else None,
         "columns": [
             {
                 "name": column.name,

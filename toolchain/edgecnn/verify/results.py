@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.verify.explained import Layers
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -77,6 +78,8 @@ class ArtifactRow:
         mcnemar_p: Exact two-sided p of no difference in accuracy; None without metrics.
         judgement: The verdict; None without metrics.
         groups: How it does on groups of images; none if it was not asked.
+        layers: Where it departs from its float file; None if that was not asked, and for what has
+            no verdict or is a float32 file itself.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -94,6 +97,7 @@ class ArtifactRow:
     mcnemar_p: float | None = None
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
+    layers: Layers | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""

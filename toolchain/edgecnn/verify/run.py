@@ -17,6 +17,7 @@ from edgecnn.reference import images_digest, read_reference
 from edgecnn.verify.checks import record_name
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
+from edgecnn.verify.explaining import explained
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record
@@ -93,6 +94,7 @@ def run(
     junit: Path | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
+    explain: bool = False,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -118,6 +120,8 @@ def run(
         junit: Also write the verdicts there as JUnit XML.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
+        explain: Also compare each artifact with its float file layer by layer, on this machine.
+            It changes no verdict, so it is no part of the key.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -169,7 +173,10 @@ def run(
                 groups=groups,
                 progress=progress,
             )
-            rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
+            row = dataclasses.replace(row, seconds=time.perf_counter() - begin)
+            if explain:
+                row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
+            rows.append(row)
     report = ParityReport(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
