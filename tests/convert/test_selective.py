@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keras import layers
 
-from convert.networks import dataset, pixels, plain, residual
+from convert.networks import activated, dataset, pixels, plain, residual
 from edgecnn.convert.calibrating import calibration_of
 from edgecnn.convert.candidates import Calibrations, OnnxMethods, TfliteMethods
 from edgecnn.convert.deployable import deployable_of
@@ -165,3 +166,31 @@ def test_there_are_no_more_images_than_there_are() -> None:
     more = Calibrations(data, part).more()
     assert more is not None
     assert more.record["count"] == 10
+
+
+def test_what_a_quantizer_leaves_out_unasked_is_found(tmp_path: Path) -> None:
+    """ai-edge-quantizer has no integer leaky ReLU; TensorFlow's converter has one."""
+    data = dataset(SHAPE)
+    first = calibration_of(data, count=9, seed=0)
+    leaky = deployable(activated(layers.LeakyReLU()))
+    payloads = PayloadMaker(leaky, first.pixels, opset=17, ir_version=8)
+    ways = TfliteMethods(payloads, Calibrations(data, first))
+    dense = next(key for key, one in ways.layers.layers.items() if one.macs == 40)
+    kept = ways.layers.with_carriers({dense})
+    for one in ways.candidates():
+        if one.selective:
+            graph = payloads.checked("tflite-int8-mixed", one.make(kept)).graph
+            found = {ways.layers.layers[key].operator for key in ways.layers.in_float(graph)}
+            assert found == {"FULLY_CONNECTED", "SOFTMAX", "LEAKY_RELU"}
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_nothing_else_is_in_float(methods: dict[str, Any], kind: str) -> None:
+    layers_of = methods[kind].layers
+    for activation in layers_of.activations[1:4]:
+        kept = layers_of.with_carriers(activation.layers)
+        one = next(way for way in methods[kind].candidates() if way.selective)
+        graph = methods["payloads"].checked(f"{kind}-int8-mixed", one.make(kept)).graph
+        extra = layers_of.in_float(graph) - kept
+        assert all(layers_of.layers[key].macs == 0 for key in extra)
+        assert kept - layers_of.in_float(graph) == frozenset()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,7 +20,7 @@ from edgecnn.data.calibration import digest_per_image
 from edgecnn.graph import check_integer, read_graph
 from edgecnn.graph.precision import find_precision
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import load_recipe
+from edgecnn.recipe import load_recipe, parse_recipe
 from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner import selftest
 from edgecnn_runner.golden import read_golden
@@ -47,6 +48,7 @@ max_drop = 4.0
 min_agreement = 94.0
 max_class_drop = 12.0
 """
+DATA = {"name": "digits", "test": 0.33}
 DENSE = {16384, 768}
 """Multiply-accumulates of the two layers that uneven channels lie between."""
 
@@ -99,6 +101,16 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Case:
 @pytest.fixture(scope="module")
 def outlier(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return case(tmp_path_factory.mktemp("outlier"), with_rare_outlier)
+
+
+def test_uneven_channels_leave_the_float_model_what_it_was() -> None:
+    data = load_dataset(parse_recipe({"model": {"name": "x"}, "data": DATA}, source="test").data)
+    pixels = data.test.pixels[:100].astype(np.float32)
+    with captured_log():
+        model = digit_classifier(data, epochs=1)
+        before = model.predict(pixels, verbose=0)
+        after = with_uneven_channels(model).predict(pixels, verbose=0)
+    assert np.abs(after - before).max() < 1e-5
 
 
 def test_uneven_channels_fail_in_int8_and_pass_with_two_layers_in_float(uneven: Case) -> None:

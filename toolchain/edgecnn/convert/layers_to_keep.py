@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from edgecnn.graph import Graph, Operator, Tensor
+from edgecnn.graph.integer import real_operators
 from edgecnn.graph.types import FLOAT_DTYPES
 
 __all__ = ["Activation", "Layer", "Layers", "find_layers"]
+
+
+_BEFORE_ROUNDING: Final = "_QuantizeLinear_Input"
+"""What onnxruntime puts behind the name of an output when it rounds it once more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,22 @@ class Layers:
             if one.makers <= chosen and (one.readers & chosen or not one.readers):
                 chosen |= one.carriers
         return chosen
+
+    def in_float(self, graph: Graph) -> frozenset[str]:
+        """Return the layers that compute with real numbers in a file that was made of this one.
+
+        A quantizer leaves out more than it is told where it has no integer form of an operator.
+
+        Args:
+            graph: The file's; its tensors are called as in the float file.
+        """
+        names = {
+            tensor.name.removesuffix(_BEFORE_ROUNDING)
+            for operator in real_operators(graph).values()
+            for tensor in operator.outputs
+            if tensor is not None
+        }
+        return frozenset(key for key, layer in self.layers.items() if layer.output in names)
 
     def share(self, kept: Iterable[str]) -> float:
         """Return the share, 0..1, of all multiply-accumulates that some layers do."""

@@ -39,6 +39,8 @@ _BUDGET: Final = 64
 _BETTER: Final = 0.9
 """Below this share of the plainest way's distance another way counts as better."""
 
+_UNASKED: Final = "the quantizer has no integer form for it here"
+
 _COMPARED: Final = 32
 """Images that two files are compared on layer by layer, which says which layers to try first."""
 
@@ -205,16 +207,17 @@ class VariantRepair:
     ) -> list[VariantRow]:
         """Put a mixed file in the place of the integer one."""
         assert attempt.payload is not None  # noqa: S101 - it holds
+        found = layers | methods.layers.in_float(attempt.payload.graph)
         kept = tuple(
             KeptLayer(
                 name=key,
                 operator=layer.operator,
                 macs=layer.macs,
                 snr_db=culprits.snr_db(key),
-                why=culprits.why(key, layers),
+                why=culprits.why(key, layers) if key in layers else _UNASKED,
             )
             for key, layer in methods.layers.layers.items()
-            if key in layers
+            if key in found
         )
         variant = mixed_of(self._variant)
         reasons = {one.name: f"{one.operator}: {one.why}" for one in kept}
