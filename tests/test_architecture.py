@@ -19,8 +19,8 @@ RUNNER = Path(edgecnn_runner.__file__).parent
 INSTALLER = Path(edgecnn_installer.__file__).parent
 STAGES = ("train", "convert", "verify", "card", "package", "deploy")
 CORE = {
-    "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "labels",
-    "layers",
+    "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
+    "labels", "layers",
     "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
     "recipe_training", "recipe_verify", "reference", "staging", "tools", "workspace",

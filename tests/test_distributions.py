@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "ai_edge_litert": "ai-edge-litert",
+    "ai_edge_quantizer": "ai-edge-quantizer",
     "cyclonedx": "cyclonedx-python-lib",
     "edgecnn_installer": "edgecnn-runner",
     "edgecnn_runner": "edgecnn-runner",

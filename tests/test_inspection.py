@@ -181,7 +181,7 @@ def test_names_the_real_operators_of_a_partly_integer_file(tmp_path: Path) -> No
     made.graph.node[11].input[1] = "real"
     made.graph.initializer.append(helper.make_tensor("real", 1, [144, 2], np.ones(288)))
     found = inspect_bytes(tmp_path, made.SerializeToString())
-    assert found.precision == "mixed (fp32, int8)"
+    assert found.precision == "int8-mixed"
     assert found.float_operators == ("MatMul (operator 11)",)
     assert any("with real numbers: MatMul (operator 11)" in hint for hint in found.hints)
 

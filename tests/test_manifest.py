@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from edgecnn import chain
 from edgecnn.convert import Source, VariantRow, find_source
+from edgecnn.convert.repair_record import KeptLayer, RepairRecord, TriedFile
 from edgecnn.errors import EdgeError, WorkspaceError
 from edgecnn.locate import build_of, manifest_recipe
 from edgecnn.manifest import manifest_problem
@@ -31,6 +32,27 @@ ROWS = (
         min_runtime={"litert": "1.14.0"},
     ),
     VariantRow(variant="onnx-fp16", status="refused", reason="no runtime for it"),
+    VariantRow(
+        variant="onnx-int8-mixed",
+        status="made",
+        file="digits-int8-mixed.onnx",
+        repair=RepairRecord(
+            outcome="mixed",
+            split="validation",
+            images=240,
+            tried=(TriedFile(what="as it was made", result="FAIL", holds=False),),
+            kept=(KeptLayer(name="Conv_1", operator="Conv", macs=5, snr_db=0.5, why="noise"),),
+            float_macs=0.1,
+            latency={
+                "median_ns": {"onnx-int8-mixed": 5},
+                "n": 1,
+                "threads": 1,
+                "runtime": "onnxruntime 1.32.0",
+                "machine": {"model": None},
+            },
+        ).to_dict(),
+    ),
+    VariantRow(variant="onnx-int8", status="replaced", reason="onnx-int8-mixed takes its place"),
 )
 
 
@@ -167,6 +189,10 @@ def test_damage_at_any_depth_is_a_result_or_a_typed_error(
         (("stages", "train", "files", 0), "a\0b", "is not the name of a file in this folder"),
         (("stages", "train", "files", 0), "x" * 256, "is not the name of a file in this folder"),
         (("variants", 0, "status"), "perhaps", "variants.0.status: "),
+        (("variants", 2, "repair", "outcome"), "perhaps", "variants.2.repair.outcome: "),
+        (("variants", 2, "repair", "tried"), [], "variants.2.repair.tried: "),
+        (("variants", 2, "repair", "kept", 0, "why"), 5, "variants.2.repair.kept.0.why: "),
+        (("variants", 2, "repair", "latency"), None, "variants.2: a mixed variant has"),
         (("variants", 0, "min_runtime"), {"litert": 3}, "variants.0.min_runtime.litert: "),
         (("source", "input_range"), "0..7", "'0..7' is not one of 0..255"),
         (("source", "path"), "a\0b", "a path holds no zero byte"),

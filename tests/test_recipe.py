@@ -358,6 +358,19 @@ def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> Non
         assert getattr(shown, section) == getattr(bare, section)
 
 
+@pytest.mark.parametrize("value", ["yes", 1, "true"])
+def test_repair_is_on_or_off(value: object) -> None:
+    raw = {"model": {"name": "x"}, "convert": {"repair": value}}
+    with pytest.raises(RecipeError, match=r"convert\.repair"):
+        parse_recipe(raw, source="test")
+
+
+def test_a_mixed_variant_is_not_asked_for_by_name() -> None:
+    raw = {"model": {"name": "x"}, "convert": {"variants": ["tflite-int8-mixed"]}}
+    with pytest.raises(RecipeError, match="tflite-int8-mixed"):
+        parse_recipe(raw, source="test")
+
+
 def test_init_leaves_an_existing_recipe_as_it_is(tmp_path: Path) -> None:
     path = written(tmp_path, "mine")
     with pytest.raises(UsageError, match="exists already"):

@@ -119,6 +119,8 @@ class Contract:
         calibration_sha256: Digest of the calibration record; None where none was used.
         min_runtime: Runtime name to the lowest version that loads the file.
         created_by: Tool name to version.
+        float_layers: In an integer file that was repaired, the layers that compute in float32
+            all the same, each with why. Only in the JSON where there are any.
         version: Contract version.
     """
 
@@ -133,6 +135,7 @@ class Contract:
     calibration_sha256: str | None = None
     min_runtime: Mapping[str, str] = field(default_factory=dict)
     created_by: Mapping[str, str] = field(default_factory=dict)
+    float_layers: Mapping[str, str] = field(default_factory=dict)
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -152,7 +155,10 @@ class Contract:
 
     def to_json(self) -> str:
         """Return the contract as JSON text with sorted keys, ending in a newline."""
-        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+        values = dataclasses.asdict(self)
+        if not self.float_layers:
+            del values["float_layers"]
+        return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
 def _problems(contract: Contract) -> list[str]:
@@ -197,7 +203,7 @@ def _problems(contract: Contract) -> list[str]:
         need(isinstance(getattr(contract, name), str), f"{name} is not text")
     calibration = contract.calibration_sha256
     need(calibration is None or isinstance(calibration, str), "calibration_sha256 is not text")
-    for name in ("min_runtime", "created_by"):
+    for name in ("min_runtime", "created_by", "float_layers"):
         versions = getattr(contract, name)
         fine = isinstance(versions, Mapping) and all(
             isinstance(part, str) for pair in versions.items() for part in pair

@@ -122,7 +122,7 @@ def test_integers_with_a_float_layer_are_mixed() -> None:
         Step("DEQUANTIZE", ["answer"], ["real"]),
         Step("FULLY_CONNECTED", ["real", "v", ""], ["end"]),
     ]
-    assert of_tflite(file).name == "mixed (fp32, int8)"
+    assert of_tflite(file).name == "int8-mixed"
 
 
 def test_names_onnx_precisions() -> None:

@@ -200,4 +200,4 @@ def test_quantized_onnx_files_keep_their_counts(folder: Path, tmp_path: Path, fo
     precision = find_precision(graph)
     assert precision.per_channel
     # ONNX Runtime does not quantize transposed convolutions in the operator form.
-    assert precision.name == ("int8" if form == "QDQ" else "mixed (fp32, int8)")
+    assert precision.name == ("int8" if form == "QDQ" else "int8-mixed")

@@ -45,6 +45,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         calibration_sha256=draw(st.none() | NAMES),
         min_runtime=draw(VERSIONS),
         created_by=draw(VERSIONS),
+        float_layers=draw(VERSIONS),
     )
 
 
@@ -170,3 +171,12 @@ def test_channels_are_whole_numbers(channels: Any) -> None:
 def test_the_version_is_a_whole_number(version: Any) -> None:
     with pytest.raises(ContractError, match="version"):
         replace(PLAIN, version=version)
+
+
+def test_layers_in_float_are_in_the_json_only_where_there_are_any() -> None:
+    """A file without them is byte for byte what it was before there were such files."""
+    assert "float_layers" not in PLAIN.to_json()
+    some = replace(PLAIN, float_layers={"Conv_3": "Conv: 3.1 dB of signal to noise"})
+    assert parse_contract(some.to_json()).float_layers == some.float_layers
+    with pytest.raises(ContractError, match="float_layers is not a table of texts"):
+        replace(PLAIN, float_layers={"Conv_3": 3.1})  # type: ignore[dict-item]

@@ -16,12 +16,19 @@ import pytest
 from edgecnn import verify
 from edgecnn.artifact import read_artifact, write_artifact
 from edgecnn.data import Dataset, Images, choose_calibration
+from edgecnn.data.calibration import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, images_digest
 from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.wording import looked_sentence
-from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, file_digest, write_json
+from edgecnn.workspace import (
+    MANIFEST_SCHEMA,
+    Workspace,
+    canonical_digest,
+    file_digest,
+    write_json,
+)
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.session import Session
 
@@ -485,3 +492,41 @@ def test_flips_of_a_sequence_name_their_own_images(build: Workspace, dataset: Da
     for flip in metrics.flips:
         assert scores[place[flip.id]].argmax() == flip.artifact_class
         assert dataset.test.labels[place[flip.id]] == flip.label
+
+
+def own_record(build: Workspace, dataset: Dataset, chosen_by: Images) -> None:
+    """Give the int8 file a calibration record of its own, with the images it was chosen by."""
+    record = choose_calibration(
+        dataset.train, dataset.test, count=10, seed=1, class_names=dataset.class_names
+    ).record
+    record = {name: value for name, value in record.items() if name != "sha256"}
+    digests = digest_per_image(chosen_by.pixels)
+    record["selection"] = {"split": "validation", "count": len(digests), "image_sha256": digests}
+    record["sha256"] = canonical_digest(record)
+    write_json(build.path(build.calibration_of("tflite-int8")), record)
+    put(build, "rgb-int8.tflite", calibration_sha256=record["sha256"])
+
+
+def test_an_artifact_may_have_a_calibration_record_of_its_own(
+    build: Workspace, dataset: Dataset
+) -> None:
+    before = verify.key(build, dataset, limits=EASY)
+    own_record(build, dataset, dataset.validation)
+    report = verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8", "onnx-int8"])
+    assert [row.error for row in report.rows] == [None, None], "the other has the build's"
+    assert verify.key(build, dataset, limits=EASY) != before
+    build.path(build.calibration_of("tflite-int8")).unlink()
+    error = only(verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
+    assert error is not None
+    assert "was calibrated with other images" in error.problem
+
+
+def test_images_that_a_repair_chose_by_may_not_be_judged_on(
+    build: Workspace, dataset: Dataset
+) -> None:
+    own_record(build, dataset, dataset.test.take([3, 7]))
+    error = only(verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
+    assert error is not None
+    assert error.error == "CalibrationError"
+    assert "or chosen by them" in error.problem
+    assert str(error.observed).startswith("2 of 300 test images")

@@ -12,7 +12,17 @@ from edgecnn.workspace import write_whole
 from edgecnn_runner.container import Container, append_contract, read_container
 from edgecnn_runner.contract import Contract
 
-__all__ = ["artifact_name", "format_of", "precision_of", "read_artifact", "write_artifact"]
+__all__ = [
+    "artifact_name",
+    "asked_for",
+    "format_of",
+    "mixed_of",
+    "precision_of",
+    "read_artifact",
+    "write_artifact",
+]
+
+_MIXED = "-mixed"
 
 
 def format_of(variant: str) -> str:
@@ -23,6 +33,26 @@ def format_of(variant: str) -> str:
 def precision_of(variant: str) -> str:
     """Return the precision of a variant: ``int8-dynamic`` for ``tflite-int8-dynamic``."""
     return variant.partition("-")[2]
+
+
+def mixed_of(variant: str) -> str:
+    """Return what an integer variant becomes with some of its layers in float.
+
+    Nobody asks for it by name: it is what a repair makes where it has to.
+
+    >>> mixed_of("tflite-int8")
+    'tflite-int8-mixed'
+    """
+    return variant + _MIXED
+
+
+def asked_for(variant: str) -> str:
+    """Return the variant that was asked for where a repair made this one.
+
+    >>> asked_for("tflite-int8-mixed"), asked_for("onnx-fp16")
+    ('tflite-int8', 'onnx-fp16')
+    """
+    return variant.removesuffix(_MIXED)
 
 
 def artifact_name(model: str, variant: str) -> str:

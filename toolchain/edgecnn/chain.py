@@ -6,6 +6,7 @@ skipped when the manifest says that it ran with the same key and its files are u
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,7 @@ from edgecnn.workspace import Workspace
 if TYPE_CHECKING:
     from edgecnn.convert import ConvertResult
     from edgecnn.data import Dataset
+    from edgecnn.judged import Judge
     from edgecnn.verify import Groups, ParityReport
 
 __all__ = [
@@ -105,7 +107,13 @@ def convert(
         recipe = with_options(recipe, request, already_made(source, workspace))
         dataset = load_data(recipe, request.data, progress)
         result = stage.run(
-            source, recipe, workspace, dataset, runtime=request.runtime, progress=progress
+            source,
+            recipe,
+            workspace,
+            dataset,
+            runtime=request.runtime,
+            judge=_judge_of(recipe),
+            progress=progress,
         )
         doubts = doubts_of(read_reference(workspace.path(Workspace.REFERENCE)))
     assumed = (
@@ -199,10 +207,22 @@ def _convert_if_needed(
     source = stage.find_source(workspace.folder)
     if _skips(workspace, "convert", stage.key(source, recipe, dataset), progress):
         return "up to date", recorded_conversion(workspace).exit_error()
-    result = stage.run(source, recipe, workspace, dataset, runtime=None, progress=progress)
+    judge = _judge_of(recipe)
+    result = stage.run(
+        source, recipe, workspace, dataset, runtime=None, judge=judge, progress=progress
+    )
     for note in result.notes:
         progress.message(f"note: {note}")
     return "made", result.exit_error()
+
+
+def _judge_of(recipe: Recipe) -> Judge | None:
+    """Return verify's gate with a recipe's limits, for a conversion that repairs."""
+    if not recipe.convert.repair:
+        return None
+    from edgecnn.verify import judge_candidate
+
+    return functools.partial(judge_candidate, limits=recipe.limits)
 
 
 def recorded_conversion(workspace: Workspace) -> ConvertResult:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgecnn.artifact import asked_for
 from edgecnn.build_lock import build_lock
 from edgecnn.errors import DataError, LabelsError, RecipeError, UsageError
 from edgecnn.locate import data_section, manifest_recipe
@@ -46,6 +47,7 @@ class ConvertRequest:
         opset: ONNX opset.
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
+        repair: Mend int8 files that miss the limits, whether or not the recipe says so.
     """
 
     source: Path
@@ -57,6 +59,7 @@ class ConvertRequest:
     opset: int | None = None
     ir_version: int | None = None
     runtime: str | None = None
+    repair: bool = False
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -151,16 +154,19 @@ def _folders(root: Path) -> set[str]:
 def already_made(source: Source, workspace: Workspace) -> list[str]:
     """Return the variants of the same model that a build has already and that --variant adds to.
 
+    Where a repair made another in its place, it is the one that was asked for.
+
     However the build was named: by itself, by its recipe, or by a model that was made elsewhere.
     """
     manifest = workspace.manifest()
     if manifest.get("source", {}).get("sha256") != source.sha256:
         return []
-    return [row["variant"] for row in manifest["variants"] if row["status"] == "made"]
+    made = [asked_for(row["variant"]) for row in manifest["variants"] if row["status"] == "made"]
+    return list(dict.fromkeys(made))
 
 
 def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Recipe:
-    """Let the command line's opset and IR version replace the recipe's, and its variants, too.
+    """Let the command line's opset, IR version and repair replace the recipe's, and its variants.
 
     In the build itself, variants are added to those that are there: nothing proven is lost.
     """
@@ -168,6 +174,7 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
         "variants": list(dict.fromkeys([*made, *request.variants])) if request.variants else None,
         "opset": request.opset,
         "ir_version": request.ir_version,
+        "repair": request.repair or None,
     }
     given = {key: value for key, value in wanted.items() if value is not None}
     if not given:

@@ -25,7 +25,9 @@ __all__ = ["Check", "check_machine", "exit_error"]
 
 State = Literal["ok", "note", "bad"]
 
-_NEEDED: Final = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
+_NEEDED: Final = (
+    "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy",
+)  # fmt: skip
 _START_SECONDS: Final = 60
 _ENOUGH_BYTES: Final = 1_000_000_000
 

@@ -77,6 +77,7 @@ class Inspection:
         macs: Multiply-accumulates of one run, sizes left open counted as 1.
         uncounted: Operators that ``macs`` leaves out.
         precision: See ``edgecnn.graph.precision.Precision.name``.
+        float_macs: Of ``macs``, those of products of real numbers.
         per_channel: Whether quantized weights have a scale per channel; None if there are none.
         inputs: What to feed.
         outputs: What comes out.
@@ -115,6 +116,7 @@ class Inspection:
     metadata: Mapping[str, str] = field(default_factory=dict)
     contract: Contract | None = None
     hints: tuple[str, ...] = ()
+    float_macs: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values; ``contract`` is None if there is none."""
@@ -154,7 +156,7 @@ def inspect_container(container: Container, *, file: str) -> Inspection:
     """
     graph = read_graph(container, name=file)
     precision = find_precision(graph)
-    is_integer = precision.name in ("int8", "int16x8") or precision.name.startswith("mixed")
+    is_integer = precision.name in ("int8", "int16x8") or "mixed" in precision.name
     real = tuple(check_integer(graph)) if is_integer else ()
     return Inspection(
         file=file,
@@ -181,6 +183,7 @@ def inspect_container(container: Container, *, file: str) -> Inspection:
         metadata=dict(graph.metadata),
         contract=container.contract,
         hints=tuple(find_hints(graph, precision, container.contract, real)),
+        float_macs=precision.real_macs,
     )
 
 

@@ -51,7 +51,10 @@ def find_hints(
     newer = unlisted(graph)
     if newer:
         yield f"in no runtime this program knows: {_listed(newer)}"
-    if real:
+    if precision.name == "int8-mixed":
+        products = tuple(name for name in real if not name.startswith(_RECODING))
+        yield f"{precision.name}: these compute with real numbers: {_listed(products)}"
+    elif real:
         yield f"{precision.name}, but these compute with real numbers: {_listed(real)}"
     yield from _end_hints(graph, precision)
     if graph.uncounted:

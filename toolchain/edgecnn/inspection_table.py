@@ -96,10 +96,14 @@ def _fact_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def _precision(inspection: Inspection) -> str:
+    said = inspection.precision
+    if "mixed" in said and inspection.macs:
+        share = 100 * inspection.float_macs / inspection.macs
+        said += f", {share:.1f} % of the multiply-accumulates in float"
     if inspection.per_channel is None:
-        return inspection.precision
+        return said
     scales = "per channel" if inspection.per_channel else "per tensor"
-    return f"{inspection.precision}, weights {scales}"
+    return f"{said}, weights {scales}"
 
 
 def _needs(inspection: Inspection) -> str:
@@ -175,5 +179,10 @@ def _contract_rows(contract: Contract) -> Iterator[tuple[str, str]]:
     yield "answer", f"{contract.output.kind}, {contract.output.dtype}"
     yield "float model", _plain(contract.source_sha256, 64) or "not recorded"
     yield "calibration", _plain(contract.calibration_sha256 or "none", 64)
+    kept = [f"{_plain(name)}: {_plain(why, 200)}" for name, why in contract.float_layers.items()]
+    if kept:
+        hidden = len(kept) - _MAX_OPERATORS
+        lines = kept[:_MAX_OPERATORS] + ([f"{hidden} more"] if hidden > 0 else [])
+        yield "kept in float", "\n".join(lines)
     made = ", ".join(f"{name} {version}" for name, version in contract.created_by.items())
     yield "made with", _plain(made, 160) or "not recorded"

@@ -58,19 +58,57 @@ class _Stage(_Part):
     files: list[_FileName]
 
 
+class _TriedFile(_Part):
+    what: str
+    result: str
+    holds: bool
+
+
+class _KeptLayer(_Part):
+    name: str
+    operator: str
+    macs: int
+    snr_db: float | None
+    why: str
+
+
+class _Latency(_Part):
+    median_ns: Annotated[dict[str, Annotated[int, Field(gt=0)]], Field(min_length=1)]
+    n: int
+    threads: int
+    runtime: str
+    machine: dict[str, Any]
+
+
+class _Repair(_Part):
+    outcome: Literal["not needed", "recalibrated", "mixed", "nothing helps"]
+    split: str
+    images: int
+    tried: Annotated[list[_TriedFile], Field(min_length=1)]
+    reason: str
+    kept: list[_KeptLayer]
+    float_macs: float
+    latency: _Latency | None
+
+
 class _Variant(_Part):
     variant: str
-    status: Literal["made", "failed", "refused"]
+    status: Literal["made", "failed", "refused", "replaced"]
     file: _FileName | None
     bytes: int | None = None
     sha256: str | None = None
     reason: str | None = None
     min_runtime: dict[str, str] = {}
+    repair: _Repair | None = None
 
     @model_validator(mode="after")
     def _has_a_file_if_made(self) -> Self:
         if (self.status == "made") != (self.file is not None):
             raise ValueError("a variant has a file if it was made, and only then")
+        if self.repair is not None and self.repair.outcome == "mixed":
+            latency = self.repair.latency
+            if latency is None or self.variant not in latency.median_ns:
+                raise ValueError("a mixed variant has its own latency")
         return self
 
 

@@ -54,6 +54,7 @@ Variant = Literal[
     "onnx-int8",
 ]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
+"""What can be asked for. A repair makes others; see ``edgecnn.artifact.mixed_of``."""
 DEFAULT_VARIANTS: Final[tuple[Variant, ...]] = (
     "tflite-fp32",
     "tflite-fp16",
@@ -128,6 +129,8 @@ class Convert(Section):
     opset: Annotated[int, Field(ge=13, le=18)] = 17
     """Of the standard operators; tf2onnx writes up to 18."""
     ir_version: Annotated[int, Field(ge=7, le=10)] = 8
+    repair: bool = False
+    """Whether an int8 variant beyond the limits is mended; see ``edgecnn.convert.repair``."""
 
     @field_validator("variants")
     @classmethod

@@ -19,6 +19,7 @@ _DISTRIBUTIONS: Final = {
     "onnx": ("onnx",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "ai-edge-litert": ("ai-edge-litert",),
+    "ai-edge-quantizer": ("ai-edge-quantizer",),
     "numpy": ("numpy",),
     "scipy": ("scipy",),
 }

@@ -67,6 +67,11 @@ class Workspace:
         """Return the path of a file of this build."""
         return self.folder / name
 
+    @staticmethod
+    def calibration_of(variant: str) -> str:
+        """Return the name of the record of a variant that was calibrated by itself."""
+        return f"calibration-{variant}.json"
+
     def create(self) -> None:
         """Make the folder; clear away what a killed run left half-written in it.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.artifact import asked_for, precision_of
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -26,7 +28,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         The text; its numbers are those of ``results``, rounded.
     """
     environment = markdown_environment()
-    shown = next(row for row in results["artifacts"] if row["variant"] == "tflite-int8")
+    shown = next(row for row in results["artifacts"] if asked_for(row["variant"]) == "tflite-int8")
     latency = {row["file"]: row for row in results.get("latency", {}).get("rows", [])}
     names = results["class_names"]
     return environment.get_template("card.md.j2").render(
@@ -39,6 +41,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         changes=_changes(results["recipe"]["augment"]),
         artifacts=results["artifacts"],
         shown=shown,
+        precision=precision_of(shown["variant"]),
         latency=latency,
         worst=min(names, key=lambda name: results["float"]["recall"][name]),
         matrix=_matrix(shown["confusion"], len(names)),

@@ -42,9 +42,13 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
     metrics, parity = (_read(workspace, name) for name in (Workspace.METRICS, Workspace.PARITY))
     model = workspace.path(Workspace.MODEL)
     _check_same(model, parity["evaluated"]["model_sha256"])
-    recipe = workspace.manifest()["recipe"]
+    manifest = workspace.manifest()
+    recipe = manifest["recipe"]
     names: list[str] = parity["class_names"]
-    first = parity["rows"][0]["metrics"]
+    # What a repair put another file in the place of has no figures.
+    replaced = {row["variant"] for row in manifest["variants"] if row["status"] == "replaced"}
+    rows = [row for row in parity["rows"] if row["variant"] not in replaced]
+    first = rows[0]["metrics"]
     training = {key: metrics[key] for key in _TRAINING}
     test = metrics["test"]
     return {
@@ -65,7 +69,7 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
             "calibration_error": first["reference"]["calibration_error"],
             "confusion": first["reference"]["confusion"],
         },
-        "artifacts": [_artifact(workspace, row, names) for row in parity["rows"]],
+        "artifacts": [_artifact(workspace, row, names) for row in rows],
         "limits": parity["limits"],
         "machine": parity["machine"],
         "versions": parity["versions"],

@@ -54,6 +54,14 @@ def convert(
             help="Refuse variants that this runtime cannot load, e.g. tflite-runtime==2.14.0.",
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Where int8 misses the recipe's limits on validation images: try other "
+            "calibrations, then keep a few layers in float. Also: repair = true in the recipe.",
+        ),
+    ] = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -67,6 +75,7 @@ def convert(
     from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
+    from edgecnn.cli.repair_tables import print_repairs
     from edgecnn.cli.tables import variants_table
 
     workspace, result = chain.convert(
@@ -80,6 +89,7 @@ def convert(
             opset=opset,
             ir_version=ir_version,
             runtime=runtime,
+            repair=repair,
         ),
         progress=terminal_progress(quiet=quiet),
     )
@@ -88,6 +98,7 @@ def convert(
     else:
         console = out_console()
         console.print(variants_table(result.to_rows()))
+        print_repairs(console, result.to_rows())
         following = command_line("verify", workspace.folder, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
     exit_for(result.exit_error())

@@ -23,11 +23,18 @@ def inspect(
     Example: edgecnn inspect build/demo/digits-int8.tflite
     """
     from edgecnn.cli.render import out_console, print_json
+    from edgecnn.cli.repair_tables import print_repair, recorded_repair
     from edgecnn.inspection import inspect_file
     from edgecnn.inspection_table import render_inspection
 
     inspection = inspect_file(file)
+    recorded = recorded_repair(file, inspection.sha256)
     if json_output:
-        print_json(inspection.to_dict())
+        repair = {} if recorded is None else {"repair": recorded[1]}
+        print_json({**inspection.to_dict(), **repair})
     else:
-        out_console().print(render_inspection(inspection))
+        console = out_console()
+        console.print(render_inspection(inspection))
+        if recorded is not None and recorded[1]["outcome"] != "not needed":
+            console.print()
+            print_repair(console, *recorded, layers=False)  # the contract has them

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.render import command_line, explain, print_json
+from edgecnn.cli.repair_tables import print_repairs
 from edgecnn.quantities import size_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _STATE_STYLE = {
     "ok": "green",
     "note": "yellow",
     "refused": "yellow",
+    "replaced": "yellow",
     "failed": "bold red",
     "bad": "bold red",
 }
@@ -148,6 +150,7 @@ def print_build(
         missing = [row for row in result.variants if row["status"] != "made"]
         if missing:
             console.print(variants_table(missing))
+        print_repairs(console, result.variants)
         print_report(console, result.report, workspace.path(workspace.REPORT))
     explain_unwritten(result.report, result.error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import write_golden
 
-__all__ = ["Maker", "write_golden_file", "write_reference"]
+__all__ = ["Maker", "reason_of", "write_golden_file", "write_reference"]
 
 _KIND_IMAGES: Final = 64
 
@@ -58,6 +58,7 @@ class Maker:
         calibration: Images and record for the integer variants; None if there are none.
         output_kind: ``probabilities`` or ``logits``.
         target: The oldest runtime that artifacts have to load in; None for any.
+        payloads: Makes the models that go into the files.
     """
 
     source: Source
@@ -68,11 +69,11 @@ class Maker:
     calibration: CalibrationSet | None
     output_kind: str
     target: TargetRuntime | None
-    _payloads: PayloadMaker = field(init=False)
+    payloads: PayloadMaker = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare what the variants share."""
-        self._payloads = PayloadMaker(
+        self.payloads = PayloadMaker(
             self.deployable,
             None if self.calibration is None else self.calibration.pixels,
             opset=self.recipe.convert.opset,
@@ -89,10 +90,34 @@ class Maker:
             WorkspaceError: If the file cannot be written.
         """
         try:
-            payload = self._payloads.make(variant)
+            payload = self.payloads.make(variant)
         except (ConversionError, ArtifactError) as error:
-            reason = error.problem + (f": {error.observed}" if error.observed is not None else "")
-            return VariantRow(variant=variant, status="failed", reason=reason)
+            return VariantRow(variant=variant, status="failed", reason=reason_of(error))
+        calibrated = precision_of(variant) in CALIBRATED
+        return self.write(variant, payload, self.calibration if calibrated else None)
+
+    def write(
+        self,
+        variant: str,
+        payload: Payload,
+        calibration: CalibrationSet | None,
+        *,
+        float_layers: Mapping[str, str] | None = None,
+    ) -> VariantRow:
+        """Write one converted model as an artifact.
+
+        Args:
+            variant: What it is.
+            payload: The model.
+            calibration: What its ranges were taken from; None for none.
+            float_layers: See ``edgecnn_runner.contract.Contract``.
+
+        Returns:
+            Its row; a variant that is refused is not written.
+
+        Raises:
+            WorkspaceError: If the file cannot be written.
+        """
         minimum = dict(payload.graph.min_runtime)
         refusal = None if self.target is None else self.target.refuses(payload.graph)
         if refusal is not None:
@@ -101,7 +126,8 @@ class Maker:
             )
         name = artifact_name(self.recipe.model.name, variant)
         path = self.staged.path(name)
-        write_artifact(path, payload.data, self._contract(variant, payload))
+        contract = self.contract(variant, payload, calibration, float_layers or {})
+        write_artifact(path, payload.data, contract)
         return VariantRow(
             variant=variant,
             status="made",
@@ -111,12 +137,18 @@ class Maker:
             min_runtime=minimum,
         )
 
-    def _contract(self, variant: str, payload: Payload) -> Contract:
+    def contract(
+        self,
+        variant: str,
+        payload: Payload,
+        calibration: CalibrationSet | None,
+        float_layers: Mapping[str, str],
+    ) -> Contract:
+        """Return what a model's file says of itself; see ``write``."""
         height, width, channels = self.dataset.shape
         graph = payload.graph
         in_scale, in_zero = _quantization(graph.inputs[0])
         out_scale, out_zero = _quantization(graph.outputs[0])
-        calibrated = self.calibration is not None and precision_of(variant) in CALIBRATED
         return Contract(
             model=self.recipe.model.name,
             variant=variant,
@@ -137,12 +169,16 @@ class Maker:
             ),
             payload_sha256=hashlib.sha256(payload.data).hexdigest(),
             source_sha256=self.source.sha256,
-            calibration_sha256=self.calibration.record["sha256"]
-            if calibrated and self.calibration is not None
-            else None,
+            calibration_sha256=None if calibration is None else calibration.record["sha256"],
             min_runtime=dict(graph.min_runtime),
-            created_by=converter_versions(),
+            created_by=converter_versions(repair=self.recipe.convert.repair),
+            float_layers=float_layers,
         )
+
+
+def reason_of(error: EdgeError) -> str:
+    """Return why a variant could not be made, in one line of a row."""
+    return error.problem + (f": {error.observed}" if error.observed is not None else "")
 
 
 def _quantization(end: Tensor) -> tuple[float, int]:

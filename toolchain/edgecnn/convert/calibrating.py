@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,12 @@ from edgecnn.data.calibration import CalibrationSet, choose_calibration
 from edgecnn.recipe import Recipe
 from edgecnn.workspace import canonical_digest
 
-__all__ = ["CALIBRATED", "calibration_for", "full_range"]
+__all__ = ["CALIBRATED", "calibration_for", "calibration_of", "full_range", "with_entries"]
 
 Pixels = npt.NDArray[np.uint8]
 
-CALIBRATED: Final = ("int8", "int16x8")
-"""Precisions that compute with integers alone, and so need ranges taken from images."""
+CALIBRATED: Final = ("int8", "int8-mixed", "int16x8")
+"""Precisions that compute with integers, and so need ranges taken from images."""
 
 
 def calibration_for(
@@ -33,28 +33,52 @@ def calibration_for(
         dataset: Its train split is chosen from.
 
     Returns:
-        See ``data.calibration``. Where the images lack black or white the record has one entry
-        more, ``full_range``: the id of the image of which ``full_range`` adds a stretched copy.
+        See ``calibration_of``.
 
     Raises:
         CalibrationError: If there are too few images.
     """
     if not any(precision_of(variant) in CALIBRATED for variant in variants):
         return None
+    wanted = recipe.calibration
+    return calibration_of(dataset, count=wanted.images, seed=wanted.seed)
+
+
+def calibration_of(dataset: Dataset, *, count: int | None, seed: int) -> CalibrationSet:
+    """Choose calibration images.
+
+    Args:
+        dataset: Its train split is chosen from.
+        count: How many; None for the default number.
+        seed: Of the choice.
+
+    Returns:
+        See ``data.calibration``. Where the images lack black or white the record has one entry
+        more, ``full_range``: the id of the image of which ``full_range`` adds a stretched copy.
+
+    Raises:
+        CalibrationError: If there are too few images.
+    """
     chosen = choose_calibration(
-        dataset.train,
-        dataset.test,
-        count=recipe.calibration.images,
-        seed=recipe.calibration.seed,
-        class_names=dataset.class_names,
+        dataset.train, dataset.test, count=count, seed=seed, class_names=dataset.class_names
     )
     if _is_full(chosen.pixels):
         return chosen
-    record = {name: value for name, value in chosen.record.items() if name != "sha256"}
-    copied = record["ids"][_widest(chosen.pixels)]
-    record["full_range"] = {"stretched_copy_of": copied}
+    copied = chosen.record["ids"][_widest(chosen.pixels)]
+    return with_entries(chosen, {"full_range": {"stretched_copy_of": copied}})
+
+
+def with_entries(calibration: CalibrationSet, entries: Mapping[str, Any]) -> CalibrationSet:
+    """Return the same images with more in their record, and its digest made anew.
+
+    Args:
+        calibration: The images and their record.
+        entries: JSON-ready values.
+    """
+    record = {name: value for name, value in calibration.record.items() if name != "sha256"}
+    record |= entries
     return CalibrationSet(
-        pixels=chosen.pixels, record={**record, "sha256": canonical_digest(record)}
+        pixels=calibration.pixels, record={**record, "sha256": canonical_digest(record)}
     )
 
 

@@ -125,7 +125,7 @@ def refuse_losses(workspace: Workspace, source: Source, rows: Sequence[VariantRo
     lost = [
         row
         for row in rows
-        if row.status != "made"
+        if row.status not in ("made", "replaced")  # a repair was asked for
         and row.variant in earlier
         and _is_sound(workspace, earlier[row.variant]["file"], manifest["files"])
     ]

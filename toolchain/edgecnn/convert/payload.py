@@ -49,12 +49,15 @@ class PayloadMaker:
             if none of them will be asked for.
         opset: ONNX opset.
         ir_version: ONNX IR version.
+
+    Attributes:
+        deployable: The function.
     """
 
     def __init__(
         self, deployable: Deployable, calibration: Pixels | None, *, opset: int, ir_version: int
     ) -> None:
-        self._deployable = deployable
+        self.deployable = deployable
         self._calibration = None if calibration is None else full_range(calibration)
         self._opset, self._ir_version = opset, ir_version
         self._onnx_fp32: bytes | None = None
@@ -73,24 +76,41 @@ class PayloadMaker:
         """
         precision = precision_of(variant)
         if format_of(variant) == "tflite":
-            data = to_tflite(self._deployable, precision, self._calibration)
+            data = to_tflite(self.deployable, precision, self._calibration)
         else:
             data = self._make_onnx(precision)
+        return self.checked(variant, data)
+
+    def checked(self, variant: str, data: bytes) -> Payload:
+        """Take a model that was made elsewhere for what a variant's name says, once checked.
+
+        Raises:
+            ConversionError: If ``check_payload`` finds a fault.
+        """
         graph = read_graph(data)
-        check_payload(graph, variant, self._deployable)
+        check_payload(graph, variant, self.deployable)
         return Payload(data=data, graph=graph)
 
-    def _make_onnx(self, precision: str) -> bytes:
+    def float_onnx(self) -> bytes:
+        """Return the float32 ONNX model, which the others are made of.
+
+        Raises:
+            ConversionError: See ``make``.
+        """
         if self._onnx_fp32 is None:
             self._onnx_fp32 = onnx_fp32(
-                self._deployable, opset=self._opset, ir_version=self._ir_version
+                self.deployable, opset=self._opset, ir_version=self._ir_version
             )
+        return self._onnx_fp32
+
+    def _make_onnx(self, precision: str) -> bytes:
+        fp32 = self.float_onnx()
         if precision == "fp16":
-            return onnx_fp16(self._onnx_fp32)
+            return onnx_fp16(fp32)
         if precision == "int8":
             assert self._calibration is not None  # noqa: S101 - the caller's promise
-            return onnx_int8(self._onnx_fp32, self._calibration)
-        return self._onnx_fp32
+            return onnx_int8(fp32, self._calibration)
+        return fp32
 
 
 def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
@@ -116,7 +136,9 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
         # Both converters clamp without a word.
         faults.append(f"a weight of {deployable.largest_weight:.3g}, beyond {_FLOAT16_MAX:.0f}")
     computes = find_precision(graph)
-    if computes.name not in (precision, "none"):
+    # Where only what is no product stays in float, all products are int8.
+    allowed = ("int8-mixed", "int8") if precision == "int8-mixed" else (precision, "none")
+    if computes.name not in allowed:
         faults.append(f"it computes in {computes.name}" + _SMALL.get(precision, ""))
     # TFLite's dense layers have one scale; its convolutions, and all of ONNX, one per channel.
     scaled = graph.format == "onnx" or any("CONV" in operator.name for operator in graph.operators)
@@ -125,7 +147,8 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     ends = "uint8" if variant == "tflite-int8" else "float32"
     faults += _end_faults("input", graph.inputs, ends, (1, *deployable.shape))
     faults += _end_faults("output", graph.outputs, ends, (1, deployable.classes))
-    if precision in CALIBRATED:
+    integer = precision in CALIBRATED and precision != "int8-mixed"
+    if integer:
         real = check_integer(graph)
         if real:
             faults.append(f"operators that compute with real numbers: {_some(real)}")
@@ -134,7 +157,7 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
             f"what was converted to {variant} is not {variant}",
             observed="; ".join(faults),
             expected=f"{graph.format} operators alone, {ends} ends"
-            + (", integers in between" if precision in CALIBRATED else ""),
+            + (", integers in between" if integer else ""),
             remedy="replace the layers named, or leave this variant out with --variant",
         )
 

@@ -10,7 +10,7 @@ from edgecnn.errors import ConversionError
 
 __all__ = ["ConvertResult", "Status", "VariantRow"]
 
-Status = Literal["made", "failed", "refused"]
+Status = Literal["made", "failed", "refused", "replaced"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,16 @@ class VariantRow:
     Attributes:
         variant: Format and precision.
         status: ``made``; ``failed``: it could not be converted; ``refused``: the runtime asked
-            for cannot load it, so it was not written.
+            for cannot load it, so it was not written; ``replaced``: it was beyond the limits, and
+            a repair made another in its place.
         file: Its name in the build; None if it was not made.
         bytes: Size of the file, contract included.
         sha256: Digest of the file.
         reason: Why it was not made.
         min_runtime: Runtime name to the lowest version that loads it; also known for a variant
             that was refused.
+        repair: What a repair tried and came to, see ``repair_record``; None where none was
+            asked for.
     """
 
     variant: str
@@ -36,10 +39,14 @@ class VariantRow:
     sha256: str | None = None
     reason: str | None = None
     min_runtime: Mapping[str, str] = field(default_factory=dict)
+    repair: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-ready values."""
-        return {**asdict(self), "min_runtime": dict(self.min_runtime)}
+        values = {**asdict(self), "min_runtime": dict(self.min_runtime)}
+        if self.repair is None:
+            del values["repair"]
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +54,8 @@ class ConvertResult:
     """What ``run`` did.
 
     Attributes:
-        rows: One per variant asked for, in the order asked for.
+        rows: One per variant asked for, in the order asked for, and behind one that a repair
+            replaced the one in its place.
         golden: How many golden vectors were found.
         notes: What a user should know and that is no error.
     """
@@ -62,7 +70,7 @@ class ConvertResult:
 
     def exit_error(self) -> ConversionError | None:
         """Return the error the command ends with; None if every variant was made."""
-        missing = [row for row in self.rows if row.status != "made"]
+        missing = [row for row in self.rows if row.status not in ("made", "replaced")]
         if not missing:
             return None
         what = "\n".join(f"  {row.variant} {row.status}: {row.reason}" for row in missing)

@@ -14,6 +14,7 @@ from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
+from edgecnn.judged import Judge
 from edgecnn.labels import write_labels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
@@ -22,6 +23,9 @@ from edgecnn.staging import Staging, staging
 from edgecnn.workspace import Workspace, canonical_digest, write_json
 
 if TYPE_CHECKING:
+    from edgecnn.convert.build_files import Maker
+    from edgecnn.convert.repair import Repairer
+    from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source_model import SourceModel
 
 __all__ = ["input_size", "key", "run"]
@@ -35,6 +39,7 @@ def run(
     *,
     variants: Sequence[str] | None = None,
     runtime: str | None = None,
+    judge: Judge | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ConvertResult:
     """Convert a float model to every variant asked for.
@@ -50,7 +55,10 @@ def run(
         dataset: Its train split calibrates, its test split makes the reference scores.
         variants: Instead of ``recipe.convert.variants``.
         runtime: ``NAME==VERSION``, the oldest runtime that every artifact has to load in.
-        progress: Gets a task for the variants, and one for the reference where it is made.
+        judge: The gate with the recipe's limits, for ``recipe.convert.repair``; without it
+            nothing is repaired.
+        progress: Gets a task for the variants, one for the reference where it is made, and one
+            for each repair.
 
     Returns:
         A row per variant; ``exit_error`` says whether any is missing.
@@ -71,7 +79,7 @@ def run(
     check_same_data(source, dataset)
     wanted = tuple(variants or recipe.convert.variants)
     with captured_log():
-        return _run(source, recipe, workspace, dataset, wanted, target, progress)
+        return _run(source, recipe, workspace, dataset, wanted, target, judge, progress)
 
 
 def _run(
@@ -81,6 +89,7 @@ def _run(
     dataset: Dataset,
     wanted: tuple[str, ...],
     target: TargetRuntime | None,
+    judge: Judge | None,
     progress: Progress,
 ) -> ConvertResult:
     from edgecnn.convert.build_files import Maker, write_golden_file, write_reference
@@ -111,12 +120,14 @@ def _run(
             output_kind=kind,
             target=target,
         )
+        repairer = _repairer(maker, scorer, judge, progress)
         rows: list[VariantRow] = []
         with progress.task("convert", len(wanted)) as task:
             for variant in wanted:
                 task.note(variant)
-                rows.append(maker.make(variant))
-                progress.message(f"convert: {variant} {rows[-1].status}")
+                row = maker.make(variant)
+                progress.message(f"convert: {variant} {row.status}")
+                rows += _repaired(repairer, row)
                 task.advance()
         golden, rows = write_golden_file(staged, rows, scorer, kind, dataset.shape)
         refuse_losses(workspace, source, rows)
@@ -124,6 +135,7 @@ def _run(
         files += [Workspace.GOLDEN] if files else []
         files += [Workspace.REFERENCE] if reference else []
         files += _write_records(workspace, staged, dataset, calibration)
+        files += [] if repairer is None else repairer.write_records()
         runtime = None if target is None else str(target)
         with staged.placed(removed=stale_files(workspace, files)):
             workspace.record_stage(
@@ -133,7 +145,10 @@ def _run(
                 entries={
                     "recipe": recipe.to_dict(),
                     "source": {**source.to_dict(), "output": kind, "range": model.input_range},
-                    "tools": {**workspace.manifest().get("tools", {}), **converter_versions()},
+                    "tools": {
+                        **workspace.manifest().get("tools", {}),
+                        **converter_versions(repair=recipe.convert.repair),
+                    },
                     "variants": [row.to_dict() for row in rows],
                     "calibration_sha256": calibration and calibration.record["sha256"],
                     "golden": golden,
@@ -155,20 +170,49 @@ def key(
 
     TensorFlow is not imported for it.
     """
+    repair = recipe.convert.repair
     return canonical_digest(
         {
             "source": source.sha256,
             "input_range": source.input_range,
             "labels": list(source.labels or ()),
             "model": recipe.model.name,
-            "convert": recipe.convert.model_dump(mode="json"),
+            # Without repair as it was before there was one: earlier builds stay up to date.
+            "convert": recipe.convert.model_dump(
+                mode="json", exclude=None if repair else {"repair"}
+            ),
+            **({"limits": recipe.limits.model_dump(mode="json")} if repair else {}),
             "calibration": recipe.calibration.model_dump(mode="json"),
             "variants": list(variants or recipe.convert.variants),
             "dataset": dataset.digest(),
             "runtime": None if runtime is None else str(parse_runtime(runtime)),
-            "tools": converter_versions(),
+            "tools": converter_versions(repair=repair),
         }
     )
+
+
+def _repairer(
+    maker: Maker, scorer: Scorer, judge: Judge | None, progress: Progress
+) -> Repairer | None:
+    """Return what repairs, where that was asked for and there is something to repair."""
+    from edgecnn.convert.repair import Repairer
+    from edgecnn.convert.selection import choose_selection
+
+    if not maker.recipe.convert.repair or judge is None or maker.calibration is None:
+        return None
+    selection = choose_selection(maker.dataset, calibrated=maker.calibration.record["image_sha256"])
+    if selection is None:
+        progress.message("repair: there are no images to judge by but those of the test")
+        return None
+    return Repairer(maker, scorer, selection, judge, progress)
+
+
+def _repaired(repairer: Repairer | None, row: VariantRow) -> list[VariantRow]:
+    from edgecnn.convert.repair import REPAIRABLE
+
+    if repairer is None or row.status != "made" or row.variant not in REPAIRABLE:
+        return [row]
+    return repairer.repair(row)
 
 
 def input_size(source: Source) -> tuple[int | None, int | None, int]:

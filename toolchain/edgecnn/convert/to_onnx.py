@@ -7,8 +7,12 @@ outside, as every runner feeds it; NCHW inside, as ONNX computes) and nothing dy
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +26,14 @@ from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 from edgecnn_runner.telemetry import no_telemetry
 
-__all__ = ["DEFAULT_ACTIVATIONS", "CalibrationImages", "onnx_fp16", "onnx_fp32", "onnx_int8"]
+__all__ = [
+    "DEFAULT_ACTIVATIONS",
+    "CalibrationImages",
+    "Ranges",
+    "onnx_fp16",
+    "onnx_fp32",
+    "onnx_int8",
+]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -89,13 +100,54 @@ def onnx_fp16(fp32: bytes) -> bytes:
             raise _failed("fp16", log.tail(), error) from error
 
 
-def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_ACTIVATIONS) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Ranges:
+    """How the range of an activation is taken from the values that it has on images.
+
+    Attributes:
+        method: ``MinMax``, ``Percentile`` or ``Entropy``, as onnxruntime calls them.
+        percentile: For ``Percentile``: how much of the values the range holds, percent.
+        average: For ``MinMax``: the mean of the images' ranges in place of the widest.
+    """
+
+    method: str = "MinMax"
+    percentile: float = 99.99
+    average: bool = False
+
+    def options(self, images: int) -> dict[str, Any]:
+        """Return onnxruntime's extra options for so many images."""
+        found: dict[str, Any] = {}
+        if self.method == "Percentile":
+            found["CalibPercentile"] = self.percentile
+        if self.average:
+            found["CalibMovingAverage"] = True
+        if self.method != "MinMax":
+            # It keeps every activation of the images that it is given at once. They have to be
+            # a divisor of all.
+            found["CalibStridedMinMax"] = max(n for n in range(1, 26) if images % n == 0)
+        return found
+
+
+def onnx_int8(
+    fp32: bytes,
+    calibration: Pixels,
+    *,
+    activations: str = DEFAULT_ACTIVATIONS,
+    ranges: Ranges | None = None,
+    kept: Collection[str] = (),
+    cache: Path | None = None,
+) -> bytes:
     """Quantize statically: QDQ form, int8 weights per channel, float32 ends.
 
     Args:
         fp32: As ``onnx_fp32`` makes it; it has no batch normalization left to fuse.
         calibration: Images, shape (n, height, width, channels).
         activations: ``uint8`` or ``int8``.
+        ranges: How ranges are taken; None for the widest.
+        kept: Names of nodes that stay float32.
+        cache: A file that keeps the ranges, for further mixtures of the same model, images and
+            method; made if it is not there. An onnxruntime that has no such thing takes the
+            ranges again.
 
     Returns:
         A checked ModelProto.
@@ -103,12 +155,23 @@ def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_AC
     Raises:
         ConversionError: If the quantization fails.
     """
-    with captured_log() as log, tempfile.TemporaryDirectory(prefix="edgecnn-") as folder:
+    ranges = ranges or Ranges()
+    with (
+        captured_log() as log,
+        contextlib.redirect_stdout(io.StringIO()),  # the histogram methods print
+        tempfile.TemporaryDirectory(prefix="edgecnn-") as folder,
+    ):
         import onnx
 
         no_telemetry()
-        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization import (
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
 
+        cached = "calibration_cache_path" in inspect.signature(quantize_static).parameters
         try:
             source = onnx.load_from_string(fp32)
             target = Path(folder) / "int8.onnx"
@@ -122,6 +185,10 @@ def onnx_int8(fp32: bytes, calibration: Pixels, *, activations: str = DEFAULT_AC
                 weight_type=QuantType.QInt8,
                 # Left to itself it leaves out operators such as Neg, and all around them.
                 op_types_to_quantize=sorted({node.op_type for node in source.graph.node}),
+                nodes_to_exclude=sorted(kept),
+                calibrate_method=CalibrationMethod[ranges.method],
+                extra_options=ranges.options(len(calibration)),
+                **({"calibration_cache_path": cache} if cache is not None and cached else {}),
             )
             model = onnx.load(target)
             _restore_versions(model, source)

@@ -17,7 +17,7 @@ from edgecnn.convert.deployable import Deployable
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 
-__all__ = ["to_tflite"]
+__all__ = ["to_tflite", "with_uint8_ends"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -49,6 +49,32 @@ def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None
                 observed=log.tail() or _first_line(error),
                 expected="layers that TFLite has operators for",
                 remedy="replace the layers it names, or leave this variant out with --variant",
+            ) from error
+
+
+def with_uint8_ends(data: bytes) -> bytes:
+    """Give an int8 flatbuffer with float32 ends uint8 ends, as the converter itself does it.
+
+    Args:
+        data: It begins with a QUANTIZE of its input and ends with a DEQUANTIZE.
+
+    Returns:
+        The same network; its input and output are uint8.
+
+    Raises:
+        ConversionError: If its ends are not of that kind.
+    """
+    from tensorflow.lite.python.util import modify_model_io_type
+
+    with captured_log():
+        try:
+            return bytes(modify_model_io_type(data, tf.uint8, tf.uint8))
+        except (ValueError, RuntimeError) as error:
+            raise ConversionError(
+                "the ends of a quantized network cannot be made uint8",
+                observed=_first_line(error),
+                expected="a QUANTIZE at its beginning and a DEQUANTIZE at its end",
+                remedy="leave repair out, or tflite-int8",
             ) from error
 
 

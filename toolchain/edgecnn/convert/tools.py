@@ -12,8 +12,13 @@ __all__ = ["converter_versions"]
 _CONVERTERS: Final = (
     "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy",
 )  # fmt: skip
+_REPAIRERS: Final = ("ai-edge-quantizer",)
 
 
-def converter_versions() -> dict[str, str]:
-    """Return tool name to installed version, edgecnn's own first, importing none of them."""
-    return tool_versions(*_CONVERTERS)
+def converter_versions(*, repair: bool = False) -> dict[str, str]:
+    """Return tool name to installed version, edgecnn's own first, importing none of them.
+
+    Args:
+        repair: Whether the tools of a repair matter, too.
+    """
+    return tool_versions(*_CONVERTERS, *(_REPAIRERS if repair else ()))

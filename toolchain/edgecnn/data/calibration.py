@@ -50,7 +50,9 @@ class CalibrationSet:
             ``ids``, ``indices`` (positions in the train split), ``image_sha256`` (one per image,
             see ``digest_per_image``), ``excluded`` (ids of training images that were not eligible
             because they occur among the evaluation images), ``sha256`` (``canonical_digest`` of
-            all the other entries).
+            all the other entries). A repaired variant's own record also has ``method`` and
+            ``selection``, the images that it was chosen by (``split``, ``count`` and their
+            ``image_sha256``).
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -224,7 +226,7 @@ def _problems(record: object) -> Iterator[str]:
 
 
 def overlap(record: Mapping[str, Any], evaluation_pixels: npt.NDArray[np.uint8]) -> list[int]:
-    """Return which evaluation images were used for calibration.
+    """Return which evaluation images were used for calibration, or to choose it.
 
     Args:
         record: See ``CalibrationSet.record``.
@@ -234,5 +236,8 @@ def overlap(record: Mapping[str, Any], evaluation_pixels: npt.NDArray[np.uint8])
         Positions 0..n-1, ascending; empty is what it should be.
     """
     used = set(record["image_sha256"])
+    selection = record.get("selection")
+    if isinstance(selection, Mapping):
+        used |= set(selection.get("image_sha256", ()))
     digests = digest_per_image(evaluation_pixels)
     return [index for index, digest in enumerate(digests) if digest in used]

@@ -6,7 +6,7 @@ from typing import Final
 
 from edgecnn.graph.types import INTEGER_DTYPES, Graph, Operator, Tensor
 
-__all__ = ["check_integer"]
+__all__ = ["check_integer", "real_operators"]
 
 # ONNX operators that take and give integers themselves.
 _ONNX_INTEGER: Final = frozenset({
@@ -44,16 +44,20 @@ def check_integer(graph: Graph) -> list[str]:
     Returns:
         ``NAME (operator INDEX)`` for each offender in order; empty if there is none.
     """
+    return [
+        f"{operator.name} (operator {index})" for index, operator in real_operators(graph).items()
+    ]
+
+
+def real_operators(graph: Graph) -> dict[int, Operator]:
+    """Return the operators that compute with real numbers, by position; see ``check_integer``."""
     if graph.format == "tflite":
         offenders = [_tflite_offends(graph, operator) for operator in graph.operators]
     else:
         edges = _OnnxEdges(graph)
         offenders = [edges.offends(operator) for operator in graph.operators]
-    return [
-        f"{operator.name} (operator {index})"
-        for index, (operator, offends) in enumerate(zip(graph.operators, offenders, strict=True))
-        if offends
-    ]
+    pairs = enumerate(zip(graph.operators, offenders, strict=True))
+    return {index: operator for index, (operator, offends) in pairs if offends}
 
 
 def _tflite_offends(graph: Graph, operator: Operator) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from edgecnn.graph.types import FLOAT_DTYPES, Graph, Operator, Tensor
@@ -16,6 +16,7 @@ _PLACES: Final = {
     "QLinearConv": (0, 3),
     "QLinearMatMul": (0, 3),
 }
+_REAL: Final = ("fp32", "fp16", "int8-weights")
 _UNPACKING: Final = ("DEQUANTIZE", "DequantizeLinear", "Cast")
 
 
@@ -26,15 +27,19 @@ class Precision:
     Attributes:
         name: ``fp32``, ``fp16`` (16-bit weights or more), ``int8`` (integers throughout),
             ``int8-dynamic`` (integer weights, activations quantized at run time), ``int8-weights``
-            (integer weights, float arithmetic), ``int16x8``, ``mixed (...)``, or ``none`` for a
-            graph without products.
+            (integer weights, float arithmetic), ``int16x8``, ``int8-mixed`` (some products in
+            int8, the others in float32), ``mixed (...)`` for any other mixture, or ``none`` for
+            a graph without products.
         per_channel: Whether quantized weights have a scale for each output channel: those of
             every convolution, or, in a graph without one, of every product. None if no weights
             are quantized.
+        real_macs: Multiply-accumulates of the products of real numbers; those whose count is
+            not known are left out. Not part of what makes two precisions equal.
     """
 
     name: str
     per_channel: bool | None
+    real_macs: int = field(default=0, compare=False)
 
 
 def find_precision(graph: Graph) -> Precision:
@@ -50,6 +55,7 @@ def find_precision(graph: Graph) -> Precision:
     makers = {id(tensor): op for op in graph.operators for tensor in op.outputs}
     kinds: dict[str, None] = {}
     scaled: list[tuple[bool, bool]] = []
+    real_macs = 0
     for operator in graph.operators:
         if operator.macs == 0:
             continue
@@ -57,7 +63,9 @@ def find_precision(graph: Graph) -> Precision:
         if data is None or weights is None:
             continue
         source, stored = _stored(data, makers), _stored(weights, makers)
-        kinds[_kind(operator, source, stored, makers)] = None
+        kind = _kind(operator, source, stored, makers)
+        kinds[kind] = None
+        real_macs += (operator.macs or 0) if kind in _REAL else 0
         if stored.quantization is not None and stored.constant:
             for_each = stored.quantization.per_channel or _channels(operator, graph) == 1
             scaled.append(("CONV" in operator.name.upper(), for_each))
@@ -65,7 +73,11 @@ def find_precision(graph: Graph) -> Precision:
     decisive = [for_each for convolves, for_each in scaled if convolves] or [
         for_each for _, for_each in scaled
     ]
-    return Precision(name=_summary(set(kinds)), per_channel=all(decisive) if decisive else None)
+    return Precision(
+        name=_summary(set(kinds)),
+        per_channel=all(decisive) if decisive else None,
+        real_macs=real_macs,
+    )
 
 
 def _channels(operator: Operator, graph: Graph) -> int | None:
@@ -114,4 +126,6 @@ def _summary(kinds: set[str]) -> str:
     for light in ("int8-dynamic", "int8-weights", "fp16"):
         if light in kinds and kinds <= {light, "fp32"}:
             return light
+    if kinds == {"int8", "fp32"}:
+        return "int8-mixed"
     return kinds.pop() if len(kinds) == 1 else f"mixed ({', '.join(sorted(kinds))})"

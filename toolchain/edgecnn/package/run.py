@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.artifact import mixed_of
 from edgecnn.errors import UsageError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.archive import source_date, write_archive
@@ -40,7 +41,8 @@ class PackageRequest:
     Attributes:
         place: What the command line named, for errors.
         workspace: The build; None for the released model in the folder ``place``.
-        variants: Those to put in, the one to use first; empty for the runtime's int8 variant.
+        variants: Those to put in, the one to use first; empty for the runtime's int8 variant, or
+            the mixed one where a repair put it in its place.
         system: The release of the device's system.
         runtime: Which runtime goes in; None for the system's first.
         version: The bundle's version; None for the date.
@@ -124,7 +126,7 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
     date = source_date()
     version = _version(request.version, date)
     signer = None if request.key is None else read_signer(request.key)
-    variants = request.variants or [_DEFAULT_VARIANT[platform.runtime]]
+    variants = request.variants or [_default_variant(request.workspace, platform.runtime)]
     proven = find_proven(request.place, request.workspace, variants)
     runtime_version = _refuse(proven, platform)
     model = _named(proven)
@@ -188,6 +190,14 @@ def _refuse(proven: Proven, platform: Platform) -> str:
     version = next(pin.version for pin in read_lock(platform) if pin.name == package)
     refuse_unloadable(proven, package=package, version=version)
     return version
+
+
+def _default_variant(workspace: Workspace | None, runtime: str) -> str:
+    """Return a runtime's int8 variant, or what a repair put in its place."""
+    variant = _DEFAULT_VARIANT[runtime]
+    rows = [] if workspace is None else workspace.manifest()["variants"]
+    is_replaced = any(row["variant"] == variant and row["status"] == "replaced" for row in rows)
+    return mixed_of(variant) if is_replaced else variant
 
 
 def _version(given: str | None, date: int) -> str:

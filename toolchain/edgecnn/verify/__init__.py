@@ -11,6 +11,7 @@ from edgecnn.verify.groups import Groups, check_groups, read_groups
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
+from edgecnn.verify.validation import judge_candidate
 
 __all__ = [
     "EarlierReport",
@@ -18,6 +19,7 @@ __all__ = [
     "Groups",
     "ParityReport",
     "check_groups",
+    "judge_candidate",
     "key",
     "read_groups",
     "read_report",

@@ -12,10 +12,10 @@ from edgecnn.reference import Reference
 from edgecnn.workspace import Workspace
 from edgecnn_runner.contract import Contract
 
-__all__ = ["check_artifact", "check_calibration", "check_contract"]
+__all__ = ["check_artifact", "check_calibration", "check_contract", "record_name"]
 
 _CONVERT_AGAIN = "convert the model again: edgecnn convert SOURCE"
-_CALIBRATED_PRECISIONS = ("int8", "int16x8")
+_CALIBRATED_PRECISIONS = ("int8", "int8-mixed", "int16x8")
 
 
 def check_artifact(path: Path, reference: Reference, test: Images) -> Contract:
@@ -90,7 +90,7 @@ def check_calibration(contract: Contract, path: Path, test: Images) -> None:
 
     Args:
         contract: The artifact's.
-        path: The artifact; the calibration record lies beside it.
+        path: The artifact; beside it lies the build's calibration record, or one of its own.
         test: The whole test split, whichever part of it is used.
 
     Raises:
@@ -106,7 +106,7 @@ def check_calibration(contract: Contract, path: Path, test: Images) -> None:
                 remedy=_CONVERT_AGAIN,
             )
         return
-    record_path = path.parent / Workspace.CALIBRATION
+    record_path = path.parent / record_name(path.parent, contract.variant)
     record = read_calibration(record_path)
     if record["sha256"] != contract.calibration_sha256:
         raise CalibrationError(
@@ -118,13 +118,29 @@ def check_calibration(contract: Contract, path: Path, test: Images) -> None:
     shared = overlap(record, test.pixels)
     if shared:
         raise CalibrationError(
-            f"{path.name} was calibrated with images it would now be judged on",
+            f"{path.name} was calibrated with images it would now be judged on"
+            + (", or chosen by them" if "selection" in record else ""),
             observed=f"{len(shared)} of {len(test)} test images, the first is "
             f"{test.ids[shared[0]]}",
             expected="none",
             remedy="convert the model again; its calibration images then come from the training "
             "split only",
         )
+
+
+def record_name(folder: Path, variant: str) -> str:
+    """Return the name of an artifact's calibration record: its own where there is one.
+
+    Args:
+        folder: Where the artifact is.
+        variant: As its contract has it, which may be anything.
+    """
+    own = Workspace.calibration_of(variant)
+    try:
+        there = Path(own).name == own and (folder / own).is_file()
+    except (OSError, ValueError):
+        there = False
+    return own if there else Workspace.CALIBRATION
 
 
 def _some(names: object) -> str:

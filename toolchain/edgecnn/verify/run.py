@@ -15,6 +15,7 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Corruptions, Limits
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
+from edgecnn.verify.checks import record_name
 from edgecnn.verify.conditions import CorruptedImages
 from edgecnn.verify.corruption_run import under_corruptions
 from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
@@ -66,6 +67,8 @@ def key(
     planned = plan(workspace, artifacts)
     files = [one.path for one in planned if one.path is not None]
     files += sorted({path.parent / workspace.CALIBRATION for path in files})
+    names = [(one.path, record_name(one.path.parent, one.variant)) for one in planned if one.path]
+    files += [path.parent / name for path, name in names if name != workspace.CALIBRATION]
     files += [workspace.path(workspace.REFERENCE)]
     return canonical_digest(
         {

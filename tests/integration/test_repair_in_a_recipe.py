@@ -1,0 +1,82 @@
+"""``repair = true`` in a recipe: a build judges its int8 files, and is up to date afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgecnn import chain
+from edgecnn.card import card, collect_results
+from edgecnn.judged import Judge, Judged
+from edgecnn.recipe import Recipe, parse_recipe
+from edgecnn.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+def recipe(*, max_drop: float = 5.0) -> Recipe:
+    return parse_recipe(
+        {
+            "model": {"name": "digits", "architecture": "tiny_cnn"},
+            "data": {"name": "digits", "test": 0.33},
+            "train": {"epochs": 8, "batch_size": 64, "optimizer": {"name": "adam"}},
+            "convert": {"variants": ["tflite-int8", "onnx-int8"], "repair": True},
+            "limits": {"max_drop": max_drop, "min_agreement": 90.0, "max_class_drop": 20.0},
+        },
+        source="test",
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("build"))
+
+
+def test_a_healthy_network_is_judged_left_alone_and_then_up_to_date(workspace: Workspace) -> None:
+    first = chain.build(recipe(), workspace, data=None)
+    assert set(first.stages.values()) == {"made"}
+    assert first.error is None
+    assert [row["repair"]["outcome"] for row in first.variants] == ["not needed"] * 2
+    again = chain.build(recipe(), workspace, data=None)
+    assert set(again.stages.values()) == {"up to date"}
+    assert again.variants == first.variants
+
+
+def test_other_limits_are_another_conversion(workspace: Workspace) -> None:
+    done = chain.build(recipe(max_drop=6.0), workspace, data=None)
+    assert done.stages == {"train": "up to date", "convert": "made", "verify": "made"}
+
+
+def test_a_build_that_was_repaired_gets_its_card(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+
+    def made_up(recipe: Recipe) -> Judge:
+        """Miss until all seven calibrations for TFLite are through; then be content."""
+
+        def judge(reference: Any, scores: Any, labels: Any) -> Judged:
+            calls.append(None)
+            fine = len(calls) > 7
+            return Judged(verdict="PASS", misses=not fine, holds=fine, text="as I say")
+
+        return judge
+
+    monkeypatch.setattr(chain, "_judge_of", made_up)
+    done = chain.build(recipe(max_drop=7.0), workspace, data=None)
+    assert {row["variant"]: row["status"] for row in done.variants} == {
+        "tflite-int8": "replaced",
+        "tflite-int8-mixed": "made",
+        "onnx-int8": "made",
+    }
+    assert done.error is None
+    assert {row.variant: row.verdict for row in done.report.rows} == {
+        "tflite-int8": "NOT MADE",
+        "tflite-int8-mixed": "PASS",
+        "onnx-int8": "PASS",
+    }
+    results = collect_results(workspace)
+    variants = [row["variant"] for row in results["artifacts"]]
+    assert variants == ["tflite-int8-mixed", "onnx-int8"]
+    assert "its int8-mixed TFLite file" in card(results)

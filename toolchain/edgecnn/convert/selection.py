@@ -1,0 +1,70 @@
+"""The images that a repair decides on: validation images, and never a test image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edgecnn.data import Dataset, Images
+from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import seeded_order
+
+__all__ = ["Selection", "choose_selection"]
+
+_MOST: Final = 5_000
+"""Enough for limits of a tenth of a point or so; more would only take longer."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """Images to choose between candidates by.
+
+    Attributes:
+        split: ``validation``, or ``training`` where no validation image can be used.
+        images: The images with their labels.
+        digests: One for each, see ``data.calibration.digest_per_image``.
+    """
+
+    split: str
+    images: Images
+    digests: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return JSON-ready values that prove which images they were."""
+        return {
+            "split": self.split,
+            "count": len(self.images),
+            "image_sha256": list(self.digests),
+        }
+
+
+def choose_selection(
+    dataset: Dataset, *, calibrated: Collection[str], seed: int = 0
+) -> Selection | None:
+    """Choose the images.
+
+    Args:
+        dataset: Images whose pixels occur among its test images are left out.
+        calibrated: Digests of calibration images, which are left out of training images.
+        seed: Of the choice, where there are more than 5,000.
+
+    Returns:
+        The validation images; if all of them occur in the test, the training images that do not
+        calibrate; None if there are none of these either.
+    """
+    test = set(digest_per_image(dataset.test.pixels))
+    for split, images, unwanted in (
+        ("validation", dataset.validation, test),
+        ("training", dataset.train, test | set(calibrated)),
+    ):
+        digests = digest_per_image(images.pixels)
+        order = seeded_order(images.ids, seed=seed, purpose="repair")
+        chosen = sorted([index for index in order if digests[index] not in unwanted][:_MOST])
+        if chosen:
+            return Selection(
+                split=split,
+                images=images.take(chosen),
+                digests=tuple(digests[index] for index in chosen),
+            )
+    return None
