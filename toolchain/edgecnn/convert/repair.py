@@ -16,7 +16,8 @@ from edgecnn.convert.repair_trial import Attempt, Tribunal
 from edgecnn.convert.repair_variant import VariantRepair
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.scoring import Scorer
-from edgecnn.convert.selection import Selection
+from edgecnn.convert.selection import choose_selection
+from edgecnn.graph import read_graph
 from edgecnn.judged import Judge
 from edgecnn.progress import Progress
 from edgecnn.workspace import write_json
@@ -33,7 +34,6 @@ class Repairer:
     Args:
         maker: Writes the files; it has calibration images.
         scorer: The float model.
-        selection: The images that decide.
         judge: The gate.
         progress: Gets a task for each variant that needs a repair, and a line for each trial.
 
@@ -41,24 +41,33 @@ class Repairer:
         records: File name to calibration record, of the variants that were repaired.
     """
 
-    def __init__(
-        self,
-        maker: Maker,
-        scorer: Scorer,
-        selection: Selection,
-        judge: Judge,
-        progress: Progress,
-    ) -> None:
-        assert maker.calibration is not None  # noqa: S101 - the caller's promise
-        self._maker, self._progress = maker, progress
-        reference = scorer.probabilities(
-            selection.images.pixels, maker.output_kind, progress=progress, title="repair: reference"
-        )
-        self._tribunal = Tribunal(selection, reference, judge)
-        self._calibrations = Calibrations(
-            maker.dataset, maker.calibration, only_first=selection.split == "training"
-        )
+    def __init__(self, maker: Maker, scorer: Scorer, judge: Judge, progress: Progress) -> None:
+        self._maker, self._scorer, self._judge = maker, scorer, judge
+        self._progress = progress
+        self._tribunal: Tribunal | None = None
         self.records: dict[str, dict[str, Any]] = {}
+
+    def _convened(self, file: Path) -> Tribunal | None:
+        """Choose the images that decide, once the first file shows how much work one is."""
+        if self._tribunal is not None:
+            return self._tribunal
+        maker, calibration = self._maker, self._maker.calibration
+        assert calibration is not None  # noqa: S101 - the caller's promise
+        selection = choose_selection(
+            maker.dataset,
+            calibrated=calibration.record["image_sha256"],
+            macs=read_graph(file).macs,
+        )
+        if selection is None:
+            return None
+        reference = self._scorer.probabilities(
+            selection.images.pixels,
+            maker.output_kind,
+            progress=self._progress,
+            title="repair: reference",
+        )
+        self._tribunal = Tribunal(selection, reference, self._judge)
+        return self._tribunal
 
     def repair(self, row: VariantRow) -> list[VariantRow]:
         """Judge a variant that was made, and repair it if it misses the limits.
@@ -74,16 +83,26 @@ class Repairer:
             WorkspaceError: If a file cannot be written.
         """
         assert row.file is not None  # noqa: S101 - it was made
+        assert self._maker.calibration is not None  # noqa: S101 - the caller's promise
         path = self._maker.staged.path(row.file)
-        first = self._tribunal.judged(Attempt(what="as it was made"), path)
+        tribunal = self._convened(path)
+        if tribunal is None:
+            self._progress.message("repair: no image is left to judge by but those of the test")
+            return [row]
+        first = tribunal.judged(Attempt(what="as it was made"), path)
+        calibrations = Calibrations(
+            self._maker.dataset,
+            self._maker.calibration,
+            only_first=tribunal.selection.split == "training",
+        )
         with tempfile.TemporaryDirectory(prefix="edgecnn-repair-") as folder:
             repair = VariantRepair(
                 row,
                 first,
                 Path(folder),
                 maker=self._maker,
-                tribunal=self._tribunal,
-                calibrations=self._calibrations,
+                tribunal=tribunal,
+                calibrations=calibrations,
                 progress=self._progress,
             )
             rows = repair.run()

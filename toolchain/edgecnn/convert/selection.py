@@ -12,8 +12,10 @@ from edgecnn.data.split import seeded_order
 
 __all__ = ["Selection", "choose_selection"]
 
-_MOST: Final = 5_000
-"""Enough for limits of a tenth of a point or so; more would only take longer."""
+_FEWEST, _MOST = 500, 5_000
+_MACS: Final = 250e9
+"""Multiply-accumulates of all the images together: some seconds for a file, of which a repair may
+run eighty. A number, and no time: the same repair has to give the same files everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,19 +42,22 @@ class Selection:
 
 
 def choose_selection(
-    dataset: Dataset, *, calibrated: Collection[str], seed: int = 0
+    dataset: Dataset, *, calibrated: Collection[str], macs: int, seed: int = 0
 ) -> Selection | None:
     """Choose the images.
 
     Args:
         dataset: Images whose pixels occur among its test images are left out.
         calibrated: Digests of calibration images, which are left out of training images.
-        seed: Of the choice, where there are more than 5,000.
+        macs: Multiply-accumulates of one image. Of small networks up to 5,000 images are used, of
+            large ones fewer, down to 500.
+        seed: Of the choice, where there are more.
 
     Returns:
         The validation images; if all of them occur in the test, the training images that do not
         calibrate; None if there are none of these either.
     """
+    most = int(min(_MOST, max(_FEWEST, _MACS // max(macs, 1))))
     test = set(digest_per_image(dataset.test.pixels))
     for split, images, unwanted in (
         ("validation", dataset.validation, test),
@@ -60,7 +65,7 @@ def choose_selection(
     ):
         digests = digest_per_image(images.pixels)
         order = seeded_order(images.ids, seed=seed, purpose="repair")
-        chosen = sorted([index for index in order if digests[index] not in unwanted][:_MOST])
+        chosen = sorted([index for index in order if digests[index] not in unwanted][:most])
         if chosen:
             return Selection(
                 split=split,

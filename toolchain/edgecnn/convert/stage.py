@@ -196,15 +196,10 @@ def _repairer(
 ) -> Repairer | None:
     """Return what repairs, where that was asked for and there is something to repair."""
     from edgecnn.convert.repair import Repairer
-    from edgecnn.convert.selection import choose_selection
 
     if not maker.recipe.convert.repair or judge is None or maker.calibration is None:
         return None
-    selection = choose_selection(maker.dataset, calibrated=maker.calibration.record["image_sha256"])
-    if selection is None:
-        progress.message("repair: there are no images to judge by but those of the test")
-        return None
-    return Repairer(maker, scorer, selection, judge, progress)
+    return Repairer(maker, scorer, judge, progress)
 
 
 def _repaired(repairer: Repairer | None, row: VariantRow) -> list[VariantRow]:
