@@ -1,6 +1,6 @@
 /** Expected failures: each has a code, and `texts.js` has the words for each code. */
 
-/** @typedef {"contract" | "digest" | "resource" | "runtime" | "scores" | "golden" | "empty" | "type"
+/** @typedef {"contract" | "digest" | "selftest" | "resource" | "runtime" | "scores" | "golden" | "empty" | "type"
  *   | "damaged" | "large" | "memory" | "camera-none" | "camera-denied" | "camera-busy"
  *   | "camera-lost" | "camera-insecure" | "camera-missing" | "camera-failed"} ErrorCode */
 
