@@ -58,8 +58,8 @@ def package(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="pi: tar, a .tar.gz with install.sh, which can roll back, or deb, for apt; default "
-            "tar. web: folder, an app to install, html, one file, or both; default both.",
+            help="pi: tar, a .tar.gz with install.sh, which can roll back, or deb, for apt. "
+            "Default: tar. web: folder, an app to install; html, one file; or both. Default: both.",
         ),
     ] = None,
     reject_below: Annotated[
@@ -69,7 +69,7 @@ def package(
             min=0.0,
             max=1.0,
             metavar="NUMBER",
-            help="web: the app says \"unknown\" below this probability. Default: 0, never.",
+            help='web: the app says "unknown" below this probability. Default: 0, never.',
         ),
     ] = None,
     vendor: Annotated[
@@ -95,7 +95,8 @@ def package(
         typer.Option(
             "--sign",
             metavar="KEY",
-            help="pi: sign it with this Ed25519 private key (PEM); the public key is put beside it.",
+            help="pi: sign it with this Ed25519 private key (PEM); the public key is put beside "
+            "it.",
         ),
     ] = None,
     root: Annotated[

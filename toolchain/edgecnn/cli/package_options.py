@@ -60,9 +60,7 @@ class PackageOptions:
     out: Path
 
 
-def make_bundle(
-    source: Path, options: PackageOptions, *, quiet: bool, json_output: bool
-) -> None:
+def make_bundle(source: Path, options: PackageOptions, *, quiet: bool, json_output: bool) -> None:
     """Make a bundle and print what was made.
 
     Args:

@@ -34,7 +34,8 @@ def print_place(console: Console, url: str, place: Place, *, fingerprint: str | 
     """
 
     def line(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+        # Without emoji: rich takes the :CD: of a fingerprint for a picture of a disc.
+        console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     if not place.is_loopback:
         code = qr_code(url, encoding=console.encoding, coloured=console.is_terminal)

@@ -33,6 +33,7 @@ OUTSIDE: Final = "http://outside.invalid"
 # What Chromium itself speaks to, page or no page; a request of the page to one of these is among
 # the page's requests, which are seen apart.
 _BROWSERS_OWN: Final = (".google.com", ".googleapis.com", ".gstatic.com", ".gvt1.com")
+_PNG: Final = "image/png"
 _TIMEOUT_MS: Final = 60_000
 _FRAMES_MS: Final = 1500  # of camera
 
@@ -150,9 +151,7 @@ def single_session(page_text: bytes, pictures: Mapping[str, bytes]) -> SingleSes
         answers = _use(page, pictures)
         outside = _elsewhere(sink, strange)
         attempts, arrived = _attempts(page, sink)
-        return SingleSession(
-            outside=outside, attempts=attempts, arrived=arrived, answers=answers
-        )
+        return SingleSession(outside=outside, attempts=attempts, arrived=arrived, answers=answers)
 
 
 def _context(browser: Browser, own: str) -> tuple[BrowserContext, list[str]]:
@@ -221,9 +220,11 @@ def _use(page: Page, pictures: Mapping[str, bytes]) -> dict[str, str]:
 
 def _classified(page: Page, pictures: Mapping[str, bytes]) -> dict[str, str]:
     """Have pictures classified; return what the CSV file says of each."""
+    from playwright.sync_api import FilePayload
+
     page.locator('#nav a[href="#pictures"]').click()
     page.locator("#files").set_input_files(
-        [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures.items()]
+        [FilePayload(name=name, mimeType=_PNG, buffer=data) for name, data in pictures.items()]
     )
     _wait(page, f"#results > li:nth-child({len(pictures)})", "all pictures' results")
     with page.expect_download() as saved:
@@ -237,9 +238,7 @@ def _attempts(page: Page, sink: Sink) -> tuple[dict[str, str | None], tuple[str,
     outcome = page.evaluate(_script("attempts.js"), OUTSIDE)
     page.wait_for_timeout(300)  # what is on its way arrives
     found = sink.lines[before:]
-    arrived = [
-        name for name in outcome if any(_target(name) in line for line in found)
-    ]
+    arrived = [name for name in outcome if any(_target(name) in line for line in found)]
     # A WebSocket asks the proxy for a tunnel, which names the host alone.
     if any(line.startswith("CONNECT outside.invalid") for line in found):
         arrived.append("WebSocket")

@@ -1,1 +1,1 @@
-"""Web bundles: a proven ONNX file and the app that runs it in a browser, on a phone or a desktop."""
+"""Web bundles: a proven ONNX file and the app that runs it in a browser."""

@@ -75,14 +75,13 @@ def place_of(host: str) -> Place:
             expected=f"{LAN}, localhost, or an address such as 127.0.0.1",
             remedy=f"for a phone in the same network: --host {LAN}",
         ) from error
-    names = (str(address),)
+    names: tuple[str, ...] = (str(address),)
     if address.is_unspecified:
-        names = (*((found,) if (found := _lan_address()) else ()), "127.0.0.1", "localhost")
+        own = _lan_address()
+        names = (*([] if own is None else [own]), "127.0.0.1", "localhost")
     elif address.is_loopback:
         names = (*names, "localhost")
-    return Place(
-        listen=str(address), shown=names[0], names=names, is_loopback=address.is_loopback
-    )
+    return Place(listen=str(address), shown=names[0], names=names, is_loopback=address.is_loopback)
 
 
 def _lan_address() -> str | None:

@@ -67,9 +67,7 @@ def self_signed(names: Sequence[str]) -> SelfSigned:
         # It can vouch for no other certificate, also if somebody trusts it.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
     certificate = made.public_bytes(serialization.Encoding.PEM)

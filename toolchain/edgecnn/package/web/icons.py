@@ -73,9 +73,7 @@ def _faint() -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _rounded(
-    rows: npt.NDArray[Any], columns: npt.NDArray[Any], side: int
-) -> npt.NDArray[np.bool_]:
+def _rounded(rows: npt.NDArray[Any], columns: npt.NDArray[Any], side: int) -> npt.NDArray[np.bool_]:
     """Tell which points lie in a square with rounded corners."""
     import numpy as np
 

@@ -38,11 +38,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Return what to call this server: nobody needs to know its Python's version."""
         return "edgecnn"
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         """Send a file."""
         self._answer(with_body=True)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send a file's headers."""
         self._answer(with_body=False)
 
@@ -67,9 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(body)
 
-    def send_error(
-        self, code: int, message: str | None = None, explain: str | None = None
-    ) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Send a status in one plain line; what was asked for is not repeated in it."""
         del explain
         status = http.HTTPStatus(code)

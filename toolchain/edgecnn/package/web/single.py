@@ -70,7 +70,7 @@ def single_page(files: Mapping[str, bytes]) -> bytes:
         f'<script type="text/plain" id="resource:{name}">{packed(files[name])}</script>'
         for name in RESOURCES
     )
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">'
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=False)}">'
     page = _once(page, _META_POLICY, meta)
     page = _once(page, _STYLE_LINK, f"<style>{style}</style>")
     page = _once(_once(page, _ENTRY_SCRIPT, ""), _CHECK_SCRIPT, "")
@@ -86,8 +86,7 @@ def single_page(files: Mapping[str, bytes]) -> bytes:
     page = _once(
         page,
         re.compile("</body>"),
-        f"{blocks}\n<script>{check}</script>\n"
-        f'<script type="module">{script}</script>\n</body>',
+        f'{blocks}\n<script>{check}</script>\n<script type="module">{script}</script>\n</body>',
     )
     return page.encode()
 

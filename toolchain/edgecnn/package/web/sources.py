@@ -47,6 +47,4 @@ def app_sources(folder: Path | None = None) -> Mapping[str, str]:
 
 def modules_of(sources: Mapping[str, str]) -> Mapping[str, str]:
     """Return the modules that make up the app; the service worker is none of them."""
-    return {
-        name: text for name, text in sources.items() if name.endswith(".js") and name != WORKER
-    }
+    return {name: text for name, text in sources.items() if name.endswith(".js") and name != WORKER}
