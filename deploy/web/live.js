@@ -31,7 +31,7 @@ export class LiveView {
     this.spokenAt = 0;
     this.spoken = "";
     const { height, width } = runner.contract.input;
-    element("stage", HTMLElement).style.setProperty("aspect-ratio", `${width} / ${height}`);
+    element("stage", HTMLElement).style.setProperty("--ratio", String(width / height));
     element("camera-start", HTMLButtonElement).addEventListener("click", () => {
       this.start();
       element("camera-stop", HTMLButtonElement).focus();
@@ -130,6 +130,7 @@ export class LiveView {
       off: error === null ? text("camera.off") : errorText(error),
     };
     this.video.hidden = !running;
+    element("stage", HTMLElement).dataset["running"] = String(running);
     element("stage-message", HTMLElement).hidden = running;
     const message = element("camera-message", HTMLElement);
     message.textContent = words[state];

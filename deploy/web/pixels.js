@@ -221,13 +221,15 @@ export function thumbnail(bitmap, size, side) {
   const scale = side / Math.max(size.height, size.width);
   canvas.width = Math.max(1, Math.round(size.width * scale));
   canvas.height = Math.max(1, Math.round(size.height * scale));
-  canvas
-    .getContext("2d")
-    ?.drawImage(
-      bitmap,
-      ...[crop.left, crop.upper, crop.width, crop.height],
-      ...[0, 0, canvas.width, canvas.height],
-    );
+  const context = canvas.getContext("2d");
+  if (context === null) return canvas;
+  context.fillStyle = "white"; // as the resize rule has it
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(
+    bitmap,
+    ...[crop.left, crop.upper, crop.width, crop.height],
+    ...[0, 0, canvas.width, canvas.height],
+  );
   return canvas;
 }
 
