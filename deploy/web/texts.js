@@ -10,7 +10,6 @@ export const TEXTS = {
   "nav.about": "About and privacy",
 
   "start.loading": "Loading the model: a few megabytes, the first time from the network.",
-  "start.testing": "Testing the model: {done} of {total}.",
   "start.ready": "Ready. Self-test passed: {passed} of {total}.",
   "start.failed": "The app cannot start: {reason}",
   "start.retry": "Try again",
