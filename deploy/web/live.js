@@ -28,7 +28,7 @@ export class LiveView {
     /** @type {number[]} */
     this.times = [];
     this.shownAt = 0;
-    this.spokenAt = 0;
+    this.spokenAt = -Infinity;
     this.spoken = "";
     const { height, width } = runner.contract.input;
     element("stage", HTMLElement).style.setProperty("--ratio", String(width / height));

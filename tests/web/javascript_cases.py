@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from runner.fixture_files import FIXTURES, rewritten
 
 from edgecnn_runner.contract import Contract, OutputSpec
 from edgecnn_runner.decode import read_image
@@ -18,6 +17,7 @@ from edgecnn_runner.golden import preprocessing_cases, read_golden
 from edgecnn_runner.postprocess import softmax
 from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
+from runner.fixture_files import FIXTURES, rewritten
 
 __all__ = ["RELEASED", "write_models", "write_preprocessing", "write_softmax"]
 
