@@ -18,9 +18,7 @@ from web.picture_cases import write_pictures
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium: apt-get install chromium"
-    ),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
     pytest.mark.skipif(not HAS_ONNX, reason="onnxruntime is not installed"),
 ]
 
