@@ -61,7 +61,6 @@ export class LiveView {
 
   start() {
     this.latencies = [];
-    this.times = [];
     void this.camera.start();
   }
 
@@ -129,6 +128,7 @@ export class LiveView {
       paused: text("camera.paused"),
       off: error === null ? text("camera.off") : errorText(error),
     };
+    this.times = []; // a pause is no slow frame
     this.video.hidden = !running;
     element("stage", HTMLElement).dataset["running"] = String(running);
     element("stage-message", HTMLElement).hidden = running;

@@ -95,6 +95,11 @@ test("about: the self-test, the model, the claims, offline use", async () => {
       await page.waitForTimeout(100);
     }
     assert.equal(await page.textContent("#about-offline"), offline);
+    await page.click("#licences > summary");
+    await page.click("#licences > details > summary");
+    await page.waitForTimeout(200);
+    assert.equal(await page.textContent("#licences > details pre"), "The text of a licence.");
+    assert.equal(await page.locator("#licences > details").count(), 1);
     await accessible(page, `about, ${colorScheme}`);
     await page.click('nav a[href="#pictures"]');
     await accessible(page, `pictures, ${colorScheme}`);

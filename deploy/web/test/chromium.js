@@ -99,7 +99,7 @@ export async function accessible(page, state) {
     `${one.id}: ${one.nodes.map((/** @type {any} */ node) => node.html).join(" ")}`);
   assert.deepEqual(found, [], state);
   const boxes = await page.evaluate(() =>
-    [...document.querySelectorAll("button, nav a")]
+    [...document.querySelectorAll("button, summary, nav a")]
       .filter((one) => one.checkVisibility())
       .map((one) => [one.id || one.textContent, ...Object.values(one.getBoundingClientRect().toJSON())]));
   for (const [name, , , width, height] of boxes) {

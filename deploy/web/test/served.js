@@ -16,6 +16,7 @@ const TYPES = {
   ".wasm": "application/wasm",
   ".webmanifest": "application/manifest+json",
   ".png": "image/png",
+  ".txt": "text/plain; charset=utf-8",
 };
 // The smallest PNG: the icon's look is not what is tested here.
 const PIXEL = Buffer.from(
@@ -55,6 +56,8 @@ export function bundle(model, file) {
   files.set("model/contract.json", fixture(`${model}.contract.json`));
   files.set("golden.json", fixture(`${model}.golden.json`));
   files.set("privacy.json", Buffer.from(JSON.stringify(PRIVACY)));
+  files.set("LICENSES/README.txt", Buffer.from("The app: LICENSES/one.txt, LICENSES/one.txt"));
+  files.set("LICENSES/one.txt", Buffer.from("The text of a licence."));
   files.set("manifest.webmanifest", Buffer.from(JSON.stringify({ name: model, start_url: "./" })));
   files.set("icons/icon-192.png", PIXEL);
   const worker = String(files.get("service-worker.js"))
