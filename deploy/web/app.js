@@ -3,6 +3,7 @@
 import { checkDigest, parseContract } from "./contract.js";
 import { ClassifierError } from "./errors.js";
 import { showFact, showModelFacts, showSelfTest } from "./facts.js";
+import { offerLicences } from "./licences.js";
 import { LiveView } from "./live.js";
 import { keepOffline } from "./offline.js";
 import { PicturesView } from "./pictures.js";
@@ -58,6 +59,7 @@ async function startApp() {
   followViews((view) => liveView?.seen(view === "camera"));
   element("retry", HTMLButtonElement).addEventListener("click", () => location.reload());
   void showPrivacy();
+  offerLicences();
   try {
     const runner = await loadTested();
     liveView = new LiveView(runner);

@@ -21,7 +21,7 @@ export function showModelFacts(contract, digestChecked) {
   showFact("about.input", text(sees, { width, height }));
   showFact("about.limit", limit > 0 ? percentText(limit) : text("about.limit.none"));
   const compared = digestChecked ? "about.digest.checked" : "about.digest.unchecked";
-  showFact("about.digest", `${contract.sha256} ${text(compared)}`);
+  showFact("about.digest", `${contract.sha256}\n${text(compared)}`);
 }
 
 /**

@@ -28,10 +28,10 @@ export class LiveView {
     /** @type {number[]} */
     this.times = [];
     this.shownAt = 0;
-    this.spokenAt = 0;
+    this.spokenAt = -Infinity;
     this.spoken = "";
     const { height, width } = runner.contract.input;
-    element("stage", HTMLElement).style.setProperty("aspect-ratio", `${width} / ${height}`);
+    element("stage", HTMLElement).style.setProperty("--ratio", String(width / height));
     element("camera-start", HTMLButtonElement).addEventListener("click", () => {
       this.start();
       element("camera-stop", HTMLButtonElement).focus();
@@ -61,7 +61,6 @@ export class LiveView {
 
   start() {
     this.latencies = [];
-    this.times = [];
     void this.camera.start();
   }
 
@@ -129,7 +128,9 @@ export class LiveView {
       paused: text("camera.paused"),
       off: error === null ? text("camera.off") : errorText(error),
     };
+    this.times = []; // a pause is no slow frame
     this.video.hidden = !running;
+    element("stage", HTMLElement).dataset["running"] = String(running);
     element("stage-message", HTMLElement).hidden = running;
     const message = element("camera-message", HTMLElement);
     message.textContent = words[state];

@@ -2,8 +2,9 @@
  * Picture files and video frames to pixels, unscaled.
  *
  * Rows are read through a canvas as large as what is read at a time, since phones limit how many
- * pixels a canvas has. A canvas stores colours multiplied with their opacity, which loses digits;
- * rows with half-transparent pixels are therefore read through WebGL, which does not multiply.
+ * pixels a canvas has. A canvas stores colours multiplied with their opacity, c * a / 255 rounded,
+ * which loses digits of c; on white, where the resize rule puts them, that same product is all that
+ * counts, so nothing is lost in the result.
  */
 
 import { ClassifierError } from "./errors.js";
@@ -53,15 +54,7 @@ export async function openPicture(file) {
     bitmap.close();
     throw new ClassifierError("large", observed);
   }
-  const reader = new BitmapReader(bitmap);
-  return {
-    source: reader,
-    bitmap,
-    close() {
-      reader.close();
-      bitmap.close();
-    },
-  };
+  return { source: new BitmapReader(bitmap), bitmap, close: () => bitmap.close() };
 }
 
 /** @implements {PixelSource} */
@@ -74,8 +67,6 @@ class BitmapReader {
     /** @type {4} */
     this.stride = 4;
     this.context = readableContext();
-    /** @type {ExactReader | null | undefined} */
-    this.exact = undefined;
   }
 
   /**
@@ -83,72 +74,14 @@ class BitmapReader {
    * @param {number} upper
    * @param {number} width
    * @param {number} count
-   * @returns {Uint8Array | Uint8ClampedArray}
+   * @returns {Uint8ClampedArray}
    */
   rows(left, upper, width, count) {
     const { bitmap, context } = this;
     fitCanvas(context.canvas, width, count);
     context.clearRect(0, 0, width, count);
     context.drawImage(bitmap, left, upper, width, count, 0, 0, width, count);
-    const drawn = context.getImageData(0, 0, width, count).data;
-    if (!isHalfTransparent(drawn)) return drawn;
-    if (this.exact === undefined) this.exact = ExactReader.open(bitmap);
-    // Without WebGL: off by a step or two of 255 where the picture is half-transparent.
-    return this.exact?.rows(left, upper, width, count) ?? drawn;
-  }
-
-  close() {
-    this.exact?.close();
-  }
-}
-
-/** Reads a bitmap's bytes through a WebGL texture. */
-class ExactReader {
-  /** @param {WebGLRenderingContext} gl With the bitmap attached for reading. */
-  constructor(gl) {
-    this.gl = gl;
-  }
-
-  /**
-   * @param {ImageBitmap} bitmap
-   * @returns {ExactReader | null} Null if WebGL is missing or the bitmap is too large for it.
-   */
-  static open(bitmap) {
-    const gl = document.createElement("canvas").getContext("webgl");
-    if (gl === null) return null;
-    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
-    gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
-    gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
-    const texture = gl.getParameter(gl.TEXTURE_BINDING_2D);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    const works =
-      gl.checkFramebufferStatus(gl.FRAMEBUFFER) === gl.FRAMEBUFFER_COMPLETE &&
-      gl.getError() === gl.NO_ERROR;
-    const reader = new ExactReader(gl);
-    if (works) return reader;
-    reader.close();
-    return null;
-  }
-
-  /**
-   * @param {number} left
-   * @param {number} upper
-   * @param {number} width
-   * @param {number} count
-   * @returns {Uint8Array}
-   */
-  rows(left, upper, width, count) {
-    const { gl } = this;
-    const pixels = new Uint8Array(width * count * 4);
-    gl.readPixels(left, upper, width, count, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-    return pixels;
-  }
-
-  /** Browsers keep few WebGL contexts; this one is given back at once. */
-  close() {
-    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    return context.getImageData(0, 0, width, count).data;
   }
 }
 
@@ -221,13 +154,15 @@ export function thumbnail(bitmap, size, side) {
   const scale = side / Math.max(size.height, size.width);
   canvas.width = Math.max(1, Math.round(size.width * scale));
   canvas.height = Math.max(1, Math.round(size.height * scale));
-  canvas
-    .getContext("2d")
-    ?.drawImage(
-      bitmap,
-      ...[crop.left, crop.upper, crop.width, crop.height],
-      ...[0, 0, canvas.width, canvas.height],
-    );
+  const context = canvas.getContext("2d");
+  if (context === null) return canvas;
+  context.fillStyle = "white"; // as the resize rule has it
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(
+    bitmap,
+    ...[crop.left, crop.upper, crop.width, crop.height],
+    ...[0, 0, canvas.width, canvas.height],
+  );
   return canvas;
 }
 
@@ -240,7 +175,6 @@ function readableContext() {
     .createElement("canvas")
     .getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   if (context === null) throw new ClassifierError("memory", "no canvas");
-  context.imageSmoothingEnabled = false;
   return context;
 }
 
@@ -254,18 +188,6 @@ function readableContext() {
 function fitCanvas(canvas, width, height) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
-}
-
-/**
- * @param {Uint8ClampedArray} rgba
- * @returns {boolean}
- */
-function isHalfTransparent(rgba) {
-  for (let at = 3; at < rgba.length; at += 4) {
-    const alpha = rgba[at];
-    if (alpha !== 255 && alpha !== 0) return true;
-  }
-  return false;
 }
 
 /**

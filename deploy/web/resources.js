@@ -1,8 +1,8 @@
 /**
  * Where the app's files come from: elements of the page in the single file, else its own folder.
  *
- * The single file holds each file in `<script type="text/plain" id="resource:NAME">`, base64, and
- * gzipped where that helps. It also sets `globalThis.edgecnnRuntime` to ONNX Runtime Web's exports
+ * The single file holds each file in an element with the id `resource:NAME`, base64, and gzipped
+ * where that helps. It also sets `globalThis.edgecnnRuntime` to ONNX Runtime Web's exports
  * before the app runs, since a page that may not connect cannot import a file.
  */
 

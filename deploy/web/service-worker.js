@@ -9,26 +9,27 @@
 const VERSION = "@VERSION@";
 const FILES = @FILES@;
 
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 // Other apps of the same origin, in other folders, keep their caches.
-const PREFIX = `edgecnn ${self.registration.scope} `;
+const PREFIX = `edgecnn ${worker.registration.scope} `;
 const CACHE = PREFIX + VERSION;
 
-self.addEventListener("install", (event) => {
+worker.addEventListener("install", (event) => {
   event.waitUntil(keepAll());
 });
 
-self.addEventListener("activate", (event) => {
-  event.waitUntil(removeOlder().then(() => self.clients.claim()));
+worker.addEventListener("activate", (event) => {
+  event.waitUntil(removeOlder().then(() => worker.clients.claim()));
 });
 
-self.addEventListener("message", (event) => {
+worker.addEventListener("message", (event) => {
   // The user has asked for the newer version; the page reloads once it is in charge.
-  if (event.data === "activate") event.waitUntil(self.skipWaiting());
+  if (event.data === "activate") event.waitUntil(worker.skipWaiting());
 });
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method === "GET" && request.url.startsWith(self.registration.scope)) {
+  if (request.method === "GET" && request.url.startsWith(worker.registration.scope)) {
     event.respondWith(answer(request));
   }
 });

@@ -9,8 +9,7 @@ export const TEXTS = {
   "nav.pictures": "Pictures",
   "nav.about": "About and privacy",
 
-  "start.loading": "Loading the model: a few megabytes, the first time from the network.",
-  "start.testing": "Testing the model: {done} of {total}.",
+  "start.loading": "Loading the model and what runs it.",
   "start.ready": "Ready. Self-test passed: {passed} of {total}.",
   "start.failed": "The app cannot start: {reason}",
   "start.retry": "Try again",
@@ -24,7 +23,7 @@ export const TEXTS = {
   "camera.preview": "What the model sees of the camera",
   "camera.result": "Camera result",
   "camera.empty": "Nothing classified yet.",
-  "camera.latency": "Inference",
+  "camera.latency": "Inference (median)",
   "camera.latency.value": "{milliseconds} ms",
   "camera.rate": "Frames",
   "camera.rate.value": "{rate} per second",
@@ -78,6 +77,8 @@ export const TEXTS = {
     "Not here: this address is not secure (HTTPS), so the browser keeps no files for offline use.",
   "about.offline.missing": "Not here: this browser has no service workers, or they are switched off.",
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
+  "about.licences": "Licences",
+  "about.licences.loading": "Loading the text.",
   "about.update": "A newer version of this app is ready.",
   "about.update.apply": "Update now",
 
