@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "models"
 AXE = ROOT / "deploy/web/node_modules/axe-core/axe.min.js"
 EPOCH = "1700000000"
+IDS = [
+    "own-origin", "sends-refused", "images-not-stored", "offline", "single-file", "no-other-way",
+]  # fmt: skip
 
 needs_browser = pytest.mark.skipif(
     why_no_browser() is not None, reason=f"no browser to test in: {why_no_browser()}"

@@ -85,8 +85,7 @@ def test_the_worker_keeps_the_files_that_are_there(files: dict[str, bytes]) -> N
     listed = re.search(r"^const FILES = (\[.*\]);$", worker, re.MULTILINE)
     assert listed is not None
     kept = set(json.loads(listed[1]))
-    left_out = {name for name in files if name.startswith("LICENSES/")}
-    assert kept == set(files) - left_out - {"service-worker.js", "SHA256SUMS"}
+    assert kept == set(files) - {"service-worker.js", "SHA256SUMS"}
 
 
 def test_another_file_is_another_version_and_another_subject(files: dict[str, bytes]) -> None:

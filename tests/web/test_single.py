@@ -48,12 +48,13 @@ def test_its_policy_allows_its_own_scripts_and_style_and_no_others(page: str) ->
 def test_it_loads_nothing(page: str) -> None:
     shown = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     assert not re.search(r'\bsrc="(?!data:)', shown)
-    assert re.findall(r'href="([^"#][^"]{0,20})', shown) == ["data:image/png;base6"]
+    assert re.findall(r'href="([^"#][^"]{0,20})', shown) == ["data:image/png;base64"]
 
 
 def test_resources_are_in_it_byte_for_byte(page: str, files: dict[str, bytes]) -> None:
     found = dict(re.findall(_BLOCK, page, re.MULTILINE))
-    assert tuple(found) == RESOURCES
+    licences = sorted(name for name in files if name.startswith("LICENSES/"))
+    assert tuple(found) == (*RESOURCES, *licences)
     for name, text in found.items():
         assert gzip.decompress(base64.b64decode(text)) == files[name]
 

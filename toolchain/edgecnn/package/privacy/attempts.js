@@ -1,6 +1,7 @@
 /* Run in a web bundle's page: tries to send something to another origin in every way that the page
-   has, and says which of them its policy refused. The argument is where to. */
-async (outside) => {
+   has, and says which of them its policy refused. The arguments are where to, and whether to try
+   the form: where that is not refused, the page is left, and this script with it. */
+async ([outside, leaving]) => {
   const refused = [];
   const note = (event) => refused.push([event.effectiveDirective, event.blockedURI]);
   document.addEventListener("securitypolicyviolation", note);
@@ -37,6 +38,7 @@ async (outside) => {
   };
   const outcome = {};
   for (const [name, way] of Object.entries(ways)) {
+    if ((name === "form") !== leaving) continue;
     const place = `${outside}/${encodeURIComponent(name)}`;
     const before = refused.length;
     let said = "";

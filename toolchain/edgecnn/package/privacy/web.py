@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _OTHER_WAYS: Final = re.compile(
     r"|\blocation(?:\.href)?\s*=[^=]|\bnavigator\.share\b|\.ping\s*="
 )
 
+_SHOWN: Final = 20  # findings that a claim's evidence lists
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -28,13 +31,11 @@ class Seen:
 
     Attributes:
         files: The bundle.
-        digests: Name to SHA-256 of each file of it.
         folder: Session with the folder.
         single: Session with the single file.
     """
 
     files: Mapping[str, bytes]
-    digests: Mapping[str, str]
     folder: FolderSession
     single: SingleSession
 
@@ -53,7 +54,7 @@ def judge_web(seen: Seen) -> list[Outcome]:
     for claim in _CLAIMS:
         wrong, good = claim.find(seen)
         state: State = "broken" if wrong else "held"
-        outcomes.append(_outcome(claim, state, "; ".join(wrong[:5]) if wrong else good))
+        outcomes.append(_outcome(claim, state, "; ".join(wrong[:_SHOWN]) if wrong else good))
     return outcomes
 
 
@@ -102,7 +103,7 @@ def _images(seen: Seen) -> tuple[list[str], str]:
     stored = seen.folder.stored
     wrong = [f"it keeps {name}" for name in stored["odd"]]
     for name, digest in stored["kept"].items():
-        if seen.digests.get(name) != digest:
+        if hashlib.sha256(seen.files.get(name, b"")).hexdigest() != digest:
             wrong.append(f"its cache holds {name}, which is no file of the app")
     for what, key in (
         ("database", "databases"), ("local storage", "local"), ("session storage", "session"),

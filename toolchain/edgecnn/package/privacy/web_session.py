@@ -234,15 +234,21 @@ def _classified(page: Page, pictures: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _attempts(page: Page, sink: Sink) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    from playwright.sync_api import Error
+
     before = len(sink.lines)
-    outcome = page.evaluate(_script("attempts.js"), OUTSIDE)
+    outcome = dict(page.evaluate(_script("attempts.js"), [OUTSIDE, False]))
+    try:
+        outcome |= page.evaluate(_script("attempts.js"), [OUTSIDE, True])
+    except Error:  # the page was left
+        outcome["form"] = None
     page.wait_for_timeout(300)  # what is on its way arrives
     found = sink.lines[before:]
     arrived = [name for name in outcome if any(_target(name) in line for line in found)]
     # A WebSocket asks the proxy for a tunnel, which names the host alone.
     if any(line.startswith("CONNECT outside.invalid") for line in found):
         arrived.append("WebSocket")
-    return dict(outcome), tuple(arrived)
+    return outcome, tuple(arrived)
 
 
 def _target(way: str) -> str:

@@ -16,7 +16,7 @@ from edgecnn.package.web.sources import ENTRY
 
 __all__ = ["concatenated"]
 
-_IMPORT: Final = re.compile(r'import \{ ([\w$, ]+?),? \} from "\./([\w-]+\.js)";')
+_IMPORT: Final = re.compile(r'import \{ ([\w$]+(?:, [\w$]+)*) \} from "\./([\w-]+\.js)";')
 _EXPORT: Final = re.compile(r"export (?=(?:async )?(?:function|class|const)\b)")
 _DECLARED: Final = re.compile(
     r"(?:export )?(?:async )?(?:function\*?|class|const|let|var) ([\w$]+|\{|\[)"

@@ -99,9 +99,8 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
         In the order of their names.
     """
     others = {name: data for name, data in files.items() if name not in (WORKER, SUMS)}
-    kept = sorted(name for name in others if not name.startswith("LICENSES/"))
     template = files[WORKER].decode()
-    worker = template.replace("@FILES@", json.dumps(kept))
+    worker = template.replace("@FILES@", json.dumps(sorted(others)))
     # Another version of any file, or of the worker itself, is another version of the app.
     version = _digest_of({**others, WORKER: worker.encode()})
     made = {**others, WORKER: worker.replace("@VERSION@", version).encode()}

@@ -25,7 +25,9 @@ RESOURCES: Final = (
     "vendor/ort-wasm-simd-threaded.wasm", "model/model.onnx", "model/contract.json", "golden.json",
     "privacy.json",
 )  # fmt: skip
-"""What the app asks its resources module for, and finds in the page."""
+"""What the app asks its resources module for, and finds in the page; and the licences."""
+
+_LICENCES: Final = "LICENSES/"
 
 _RUNTIME: Final = "vendor/ort.wasm.min.js"
 _GLUE: Final = "vendor/ort-wasm-simd-threaded.js"
@@ -68,9 +70,11 @@ def single_page(files: Mapping[str, bytes]) -> bytes:
         raise _unjoinable(f"no meta element with the policy in {PAGE}, or another policy")
     blocks = "\n".join(
         f'<script type="text/plain" id="resource:{name}">{packed(files[name])}</script>'
-        for name in RESOURCES
+        for name in (*RESOURCES, *(one for one in sorted(files) if one.startswith(_LICENCES)))
     )
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=False)}">'
+    meta = (
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=False)}">'
+    )
     page = _once(page, _META_POLICY, meta)
     page = _once(page, _STYLE_LINK, f"<style>{style}</style>")
     page = _once(_once(page, _ENTRY_SCRIPT, ""), _CHECK_SCRIPT, "")
