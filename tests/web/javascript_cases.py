@@ -19,7 +19,14 @@ from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, rewritten
 
-__all__ = ["RELEASED", "write_models", "write_preprocessing", "write_softmax"]
+__all__ = [
+    "RELEASED",
+    "ROOT",
+    "write_float",
+    "write_models",
+    "write_preprocessing",
+    "write_softmax",
+]
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ("resnet8", "seed_cnn", "wren")
@@ -98,6 +105,14 @@ def write_models(folder: Path) -> None:
             logits = rewritten("rgb-fp32.onnx", folder / "rgb-logits.onnx", output=output)
             cases.append(_write_model(folder, "rgb-logits", logits, images, exact=False))
     (folder / "models.json").write_text(json.dumps(cases))
+
+
+def write_float(folder: Path, name: str, model: Path) -> None:
+    """Write the same for a released model's float file, which is none of the released ones."""
+    golden = read_golden(ROOT / "models" / name / "golden.npz")
+    images = np.concatenate([golden.images, _more_like(golden.images)])[:_IMAGES]
+    case = _write_model(folder, f"{name}-fp32", model, images, exact=False)
+    (folder / "models.json").write_text(json.dumps([case]))
 
 
 def _write_model(

@@ -35,7 +35,7 @@ async function load(one) {
 }
 
 test("there are models to compare", { skip: NO_FIXTURES }, () => {
-  assert.ok(cases.some((one) => one.exact) && cases.some((one) => !one.exact));
+  assert.ok(cases.length > 0);
 });
 
 for (const one of cases) {
