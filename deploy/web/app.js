@@ -66,9 +66,8 @@ async function startApp() {
     liveView.seen(!element("camera", HTMLElement).hidden);
     new PicturesView(runner);
   } catch (error) {
-    const reason = errorText(error);
-    showStatus(text("start.failed", { reason }), "bad");
-    showFailure(reason, String(Object(error).message ?? error));
+    showStatus(text("start.failed"), "bad");
+    showFailure(errorText(error), String(Object(error).message ?? error));
   }
   // After the start, so that saving files does not slow it down.
   await keepOffline();

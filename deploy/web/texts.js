@@ -11,7 +11,7 @@ export const TEXTS = {
 
   "start.loading": "Loading the model and what runs it.",
   "start.ready": "Ready. Self-test passed: {passed} of {total}.",
-  "start.failed": "The app cannot start: {reason}",
+  "start.failed": "The app cannot start.",
   "start.retry": "Try again",
 
   "camera.start": "Start the camera",
@@ -23,7 +23,7 @@ export const TEXTS = {
   "camera.preview": "What the model sees of the camera",
   "camera.result": "Camera result",
   "camera.empty": "Nothing classified yet.",
-  "camera.latency": "Inference (median)",
+  "camera.latency": "Median latency",
   "camera.latency.value": "{milliseconds} ms",
   "camera.rate": "Frames",
   "camera.rate.value": "{rate} per second",
@@ -99,7 +99,7 @@ export const TEXTS = {
   "error.scores": "The model answered with scores that are not numbers.",
   "error.golden": "The self-test's images are damaged. Copy the app again.",
   "error.selftest":
-    "The self-test failed: this browser does not answer as the model should. Nothing is classified here; try another browser.",
+    "The self-test failed: in this browser, the model does not answer as it should. Nothing is classified here; try another browser.",
   "error.canvas": "this browser changes the pixels that a page reads (a protection against tracking)",
   "error.empty": "The file is empty.",
   "error.type": "This is no picture that the browser can read.",

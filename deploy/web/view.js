@@ -83,7 +83,7 @@ export function showStatus(words, kind) {
 }
 
 /**
- * Show why nothing can be classified.
+ * Show why nothing can be classified, in place of the views that would.
  *
  * @param {string} words
  * @param {string} detail In technical words.
@@ -92,6 +92,7 @@ export function showFailure(words, detail) {
   element("failure-text", HTMLElement).textContent = words;
   element("failure-detail", HTMLElement).textContent = detail;
   element("failure", HTMLElement).hidden = false;
+  element("app", HTMLElement).dataset["failed"] = "true";
 }
 
 /**

@@ -127,6 +127,7 @@ test("nothing is classified when the self-test fails, or a file is missing or da
     assert.equal(await page.textContent("#failure-text"), text(key), name);
     assert.ok(await page.isDisabled("#camera-start"));
     assert.ok(await page.isDisabled("#choose"));
+    assert.ok(await page.isHidden("#camera"));
     await accessible(page, key);
   }
   const noisy = await open({
