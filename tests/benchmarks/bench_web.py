@@ -28,7 +28,7 @@ from edgecnn.package.web.vendor import read_vendor
 from edgecnn_runner.session import Session
 from web.made import MODELS, files_of
 
-MODEL: Final = "seed_cnn"
+RELEASED: Final = ("seed_cnn", "resnet8", "wren")
 LATENCY_GOAL: Final = 8.0
 START_GOAL_MS: Final = 3000.0
 _BLOCK: Final = 20  # images of one turn
@@ -61,13 +61,14 @@ _READY: Final = """() => new Promise((done) => {
 })"""
 
 
-def measured(runs: int) -> list[dict[str, Any]]:
+def measured(model: str, runs: int) -> list[dict[str, Any]]:
     """Return latency and start.
 
     Args:
+        model: A released one.
         runs: Turns of each side, of 20 images.
     """
-    files = files_of(MODEL)
+    files = files_of(model)
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     ours: list[float] = []
     bare: list[float] = []
@@ -84,7 +85,7 @@ def measured(runs: int) -> list[dict[str, Any]]:
             starts.append(page.evaluate(_READY))
         page.evaluate(_LOAD)
         pixels = image.ravel().tolist()
-        with Session.open(MODELS / MODEL / f"{MODEL}-int8.onnx", threads=1) as session:
+        with Session.open(MODELS / model / f"{model}-int8.onnx", threads=1) as session:
             for run in range(-2, runs):
                 in_page = page.evaluate(_TURN, [pixels, _BLOCK])
                 in_python = []
@@ -99,7 +100,7 @@ def measured(runs: int) -> list[dict[str, Any]]:
     start = statistics.median(starts)
     return [
         {
-            "name": "web app, int8: one image, to the runner in Python",
+            "name": f"web app, {model} int8: one image, to the runner in Python",
             "runs": runs * _BLOCK,
             "ours_ms": latency,
             "bare_ms": native,
@@ -108,7 +109,7 @@ def measured(runs: int) -> list[dict[str, Any]]:
             "met": latency <= LATENCY_GOAL * native,
         },
         {
-            "name": "web app: from opening to ready, kept on the device, to 3 s",
+            "name": f"web app, {model}: from opening to ready, kept on the device, to 3 s",
             "runs": _STARTS,
             "ours_ms": start,
             "bare_ms": START_GOAL_MS,
@@ -128,7 +129,7 @@ def main() -> None:
     reason = why_no_browser()
     if reason is not None:
         sys.exit(f"nothing can be measured in a browser here: {reason}")
-    results = measured(options.runs)
+    results = [one for model in RELEASED for one in measured(model, options.runs)]
     if options.json:
         vendor = read_vendor()
         tools = {**versions("onnxruntime"), vendor.package: vendor.version}

@@ -18,6 +18,8 @@ from typing import Any
 from measure import machine, versions
 from seed_artifact import seed_tflite
 
+from edgecnn.package.privacy.browser import why_no_browser
+
 HERE = Path(__file__).parent
 OUT = Path("build/bench.json")
 
@@ -86,6 +88,11 @@ def main() -> None:
         results = measured("bench_commands.py")["results"] + runner_results(artifact)
         results += measured("bench_convert.py")["results"] + measured("bench_train.py")["results"]
         results += measured("bench_start.py")["results"]
+        no_browser = why_no_browser()
+        if no_browser is None:
+            results += measured("bench_web.py")["results"]
+        else:
+            print(f"the web app is not measured: {no_browser}")
         if platform.machine() == "x86_64":
             results += measured("bench_train.py", "--instructions", "AVX2")["results"]
     OUT.parent.mkdir(exist_ok=True)
