@@ -22,7 +22,7 @@ CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "labels",
     "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
-    "recipe_training", "reference", "staging", "tools", "workspace",
+    "recipe_training", "recipe_verify", "reference", "staging", "tools", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

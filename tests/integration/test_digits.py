@@ -335,6 +335,9 @@ def test_images_are_added_until_the_verdict_is_sure(demo: Demo, tmp_path: Path) 
     done = edgecnn("verify", folder, "--until-decided", "--max-drop", "0.1")
     assert done.code == 4
     assert "without --until-decided" in done.err
+    done = edgecnn("verify", folder, "--until-decided", "--groups", "g.csv", "--corruptions")
+    assert done.code == 2
+    assert "--until-decided with --groups, --corruptions" in done.err
 
 
 def test_a_verification_is_compared_with_an_earlier_one(demo: Demo, tmp_path: Path) -> None:

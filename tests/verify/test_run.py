@@ -485,18 +485,3 @@ def test_flips_of_a_sequence_name_their_own_images(build: Workspace, dataset: Da
     for flip in metrics.flips:
         assert scores[place[flip.id]].argmax() == flip.artifact_class
         assert dataset.test.labels[place[flip.id]] == flip.label
-
-
-def test_groups_and_few_images_do_not_go_together(build: Workspace, dataset: Dataset) -> None:
-    table = build.folder.parent / "groups.csv"
-    rows = [f"{name},{'day' if i % 2 else 'night'}" for i, name in enumerate(dataset.test.ids)]
-    table.write_text("\n".join(["image,light", *rows]), "utf-8")
-    with pytest.raises(UsageError, match="as few images as a verdict needs"):
-        verify.run(
-            build,
-            dataset,
-            limits=EASY,
-            groups=verify.read_groups(table),
-            until_decided=True,
-            partial=True,
-        )

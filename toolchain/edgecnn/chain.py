@@ -22,12 +22,13 @@ from edgecnn.labels import read_labels
 from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
+from edgecnn.verification import own_corruptions, own_groups
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.convert import ConvertResult
     from edgecnn.data import Dataset
-    from edgecnn.verify import ParityReport
+    from edgecnn.verify import Groups, ParityReport
 
 __all__ = [
     "ChainResult",
@@ -138,12 +139,18 @@ def build(
 def _build(
     recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
 ) -> ChainResult:
+    groups = own_groups(recipe)
+    if groups is not None:
+        from edgecnn.verify import check_groups
+
+        # Before hours of training.
+        check_groups(groups, dataset.test.ids)
     stages: dict[str, StageState] = {}
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
         raise conversion_error  # nothing is left to verify
-    stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, progress)
+    stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, groups, progress)
     parity_error = report.exit_error()
     error = conversion_error or parity_error
     if isinstance(parity_error, ParityFailError):
@@ -214,14 +221,29 @@ def recorded_conversion(workspace: Workspace) -> ConvertResult:
 
 
 def _verify_if_needed(
-    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    groups: Groups | None,
+    progress: Progress,
 ) -> tuple[StageState, ParityReport]:
     from edgecnn import verify as stage
 
-    key = stage.key(workspace, dataset, limits=recipe.limits)
+    corruptions = own_corruptions(recipe)
+    key = stage.key(
+        workspace, dataset, limits=recipe.limits, groups=groups, corruptions=corruptions
+    )
     if _skips(workspace, "verify", key, progress):
         report = stage.read_report(workspace.path(Workspace.PARITY))
         # What it was once compared with is no part of a build.
         return "up to date", replace(report, baseline=None)
-    report = stage.run(workspace, dataset, limits=recipe.limits, progress=progress)
+    report = stage.run(
+        workspace,
+        dataset,
+        limits=recipe.limits,
+        groups=groups,
+        corruptions=corruptions,
+        recipe=recipe.to_dict(),
+        progress=progress,
+    )
     return "made", report

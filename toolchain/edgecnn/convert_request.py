@@ -27,6 +27,7 @@ _OPTIONS: Final = {
     "limits.min_agreement": "--min-agreement",
     "limits.max_class_drop": "--max-class-drop",
     "limits.max_gap_increase": "--max-gap-increase",
+    "limits.max_corruption_drop": "--max-corruption-drop",
 }
 
 

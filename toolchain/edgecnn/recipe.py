@@ -18,6 +18,7 @@ from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe_section import Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
+from edgecnn.recipe_verify import Corruptions
 
 __all__ = [
     "ARCHITECTURES",
@@ -26,6 +27,7 @@ __all__ = [
     "Augment",
     "Calibration",
     "Convert",
+    "Corruptions",
     "Data",
     "Distillation",
     "Limits",
@@ -104,6 +106,8 @@ class Data(Section):
     Default 64."""
     channels: Literal[1, 3] = 3
     """For ``folder``: 1 for greyscale."""
+    groups: Path | None = None
+    """A table of groups of images that ``verify`` compares; relative to the recipe's folder."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the training images held out for validation."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -154,8 +158,10 @@ class Limits(Section):
     max_class_drop: Annotated[float, Field(gt=0, le=100)] = 5.0
     """Recall of the class that loses most, percentage points."""
     max_gap_increase: Annotated[float, Field(gt=0, le=100)] = 3.0
-    """How much wider the gap in accuracy between two groups may be, percentage points; for
-    verifications with groups."""
+    """How much wider the gap in accuracy between two groups may be, percentage points; where
+    ``data.groups`` or ``verify --groups`` names a table."""
+    max_corruption_drop: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Accuracy under each corruption, percentage points; None corrupts no images."""
 
 
 class Recipe(Section):
@@ -168,6 +174,7 @@ class Recipe(Section):
     convert: Convert = Convert()
     calibration: Calibration = Calibration()
     limits: Limits = Limits()
+    corruptions: Corruptions = Corruptions()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved recipe as JSON-ready values."""
@@ -293,8 +300,10 @@ def parse_recipe(
 def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     """Return the recipe with its paths taken relative to a folder."""
     data, train = recipe.data, recipe.train
-    if data.path is not None:
-        data = data.model_copy(update={"path": folder / data.path})
+    paths = {"path": data.path, "groups": data.groups}
+    data = data.model_copy(
+        update={name: folder / path for name, path in paths.items() if path is not None}
+    )
     teacher = train.distillation.teacher
     if teacher is not None:
         distillation = train.distillation.model_copy(update={"teacher": folder / teacher})

@@ -17,9 +17,10 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.verify import EarlierReport, ParityReport
+    from edgecnn.recipe import Corruptions, Recipe
+    from edgecnn.verify import EarlierReport, Groups, ParityReport
 
-__all__ = ["VerifyRequest", "verify"]
+__all__ = ["VerifyRequest", "own_corruptions", "own_groups", "verify"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,10 @@ class VerifyRequest:
         data: Folder of the images, where the build's recipe no longer finds them.
         images: How many evaluation images; None for all.
         limits: Limits that replace the recipe's; None leaves one as it is.
-        groups: A table of groups of images to compare; None for none.
         until_decided: Use only as many images as each verdict needs.
+        groups: A table of groups of images to compare in place of the recipe's.
+        corruptions: Whether to corrupt images where the recipe does not ask for it, too.
+        corruption_images: How many of them, in place of the recipe's number.
         threads: Threads of each runtime.
         out: Folder for the reports in place of the build, which is then left as it is.
         junit: Where to write the verdicts as JUnit XML, too.
@@ -47,6 +50,8 @@ class VerifyRequest:
     limits: Mapping[str, float | None] = field(default_factory=dict)
     groups: Path | None = None
     until_decided: bool = False
+    corruptions: bool = False
+    corruption_images: int | None = None
     threads: int = 1
     out: Path | None = None
     junit: Path | None = None
@@ -77,6 +82,7 @@ def verify(
 
     _check_folder_of("--junit", request.junit)
     _check_folder_of("--markdown", request.markdown)
+    _check_alone(request)
     workspace, artifacts = build_of(request.target)
     with build_lock(workspace.folder, unless_read_only=True):
         recipe = manifest_recipe(workspace)
@@ -86,13 +92,18 @@ def verify(
             recipe = of_command_line(raw)
         # Before the verification writes its own, which may be the same file.
         baseline = None if request.baseline is None else _earlier(request.baseline)
-        groups = None if request.groups is None else stage.read_groups(request.groups)
+        groups = own_groups(recipe, instead=request.groups)
+        corruptions = _corruptions(recipe, request)
+        if request.until_decided and (groups or corruptions):
+            groups, corruptions = None, None
+            progress.message("note: the recipe's groups and corruptions are left out")
         partial = bool(
             artifacts is not None
             or request.images is not None
             or wanted
             or request.groups
             or request.until_decided
+            or corruptions != own_corruptions(recipe)
         )
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
@@ -115,6 +126,7 @@ def verify(
             device=request.device,
             groups=groups,
             until_decided=request.until_decided,
+            corruptions=corruptions,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)
@@ -126,6 +138,56 @@ def _earlier(path: Path) -> EarlierReport:
 
     file = path / Workspace.PARITY if path.is_dir() else path
     return stage.EarlierReport(report=stage.read_report(file), source=str(file))
+
+
+def own_groups(recipe: Recipe, *, instead: Path | None = None) -> Groups | None:
+    """Read the table of groups that a recipe names.
+
+    Args:
+        recipe: May name one.
+        instead: A table to read in its place.
+
+    Returns:
+        None if there is no table.
+
+    Raises:
+        DataError: See ``edgecnn.verify.read_groups``.
+    """
+    from edgecnn.verify import read_groups
+
+    path = recipe.data.groups if instead is None else instead
+    return None if path is None else read_groups(path)
+
+
+def own_corruptions(recipe: Recipe) -> Corruptions | None:
+    """Return how a recipe's verdicts are judged under corruptions; None if they are not."""
+    return None if recipe.limits.max_corruption_drop is None else recipe.corruptions
+
+
+def _corruptions(recipe: Recipe, request: VerifyRequest) -> Corruptions | None:
+    if request.corruption_images is not None:
+        return recipe.corruptions.model_copy(update={"images": request.corruption_images})
+    return recipe.corruptions if request.corruptions else own_corruptions(recipe)
+
+
+def _check_alone(request: VerifyRequest) -> None:
+    """Refuse to look at groups or corrupted images, which want many images, with few of them."""
+    with_it = {
+        "--groups": request.groups,
+        "--corruptions": request.corruptions,
+        "--corruption-images": request.corruption_images,
+        "--max-gap-increase": request.limits.get("max_gap_increase"),
+        "--max-corruption-drop": request.limits.get("max_corruption_drop"),
+    }
+    given = [option for option, value in with_it.items() if value]
+    if request.until_decided and given:
+        raise UsageError(
+            "--until-decided uses as few images as the verdict needs, which tell nothing of groups "
+            "or of corrupted images",
+            observed=f"--until-decided with {', '.join(given)}",
+            expected="one of the two",
+            remedy=f"leave out {' and '.join(given)}, or --until-decided",
+        )
 
 
 def _check_folder_of(option: str, file: Path | None) -> None:

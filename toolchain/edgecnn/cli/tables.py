@@ -90,11 +90,14 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
+    from edgecnn.verify.corruption_table import render_corruptions
     from edgecnn.verify.table import render_table
 
     console.print(render_table(report))
     if report.baseline is not None:
         _print_changes(console, report.baseline)
+    if (corruptions := render_corruptions(report)) is not None:
+        console.print(corruptions)
     if report.write_error is None:
         console.print(f"report: {page}", markup=False, soft_wrap=True)
 

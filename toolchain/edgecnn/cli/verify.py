@@ -63,7 +63,8 @@ def verify(
         typer.Option(
             "--groups",
             metavar="FILE",
-            help="Compare groups of images, too. A CSV file: image, then columns such as lighting.",
+            help="Compare groups of images, too. A CSV file: image, then columns such as "
+            "lighting. Default: the recipe's.",
         ),
     ] = None,
     max_gap_increase: Annotated[
@@ -71,8 +72,33 @@ def verify(
         typer.Option(
             "--max-gap-increase",
             metavar="POINTS",
-            help="With --groups: how much wider a gap between two groups may be. Default: the "
-            "recipe's.",
+            help="Where there are groups: how much wider a gap between two of them may be. "
+            "Default: the recipe's.",
+        ),
+    ] = None,
+    corruptions: Annotated[
+        bool,
+        typer.Option(
+            "--corruptions",
+            help="Also under noise, blur, brightness, contrast, JPEG and low light. Default: if "
+            "the recipe has a limit for it.",
+        ),
+    ] = False,
+    corruption_images: Annotated[
+        int | None,
+        typer.Option(
+            "--corruption-images",
+            metavar="N",
+            min=1,
+            help="Corrupt N of the images, balanced. Default: the recipe's, 1,000.",
+        ),
+    ] = None,
+    max_corruption_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-corruption-drop",
+            metavar="POINTS",
+            help="Largest loss of accuracy under each corruption. Default: the recipe's, if any.",
         ),
     ] = None,
     until_decided: Annotated[
@@ -118,9 +144,9 @@ def verify(
     """Prove that converted files still classify like their float model.
 
     Exits 0 when every artifact passes, 3 when one fails, and 4 when there are too few images to
-    tell. With one file, --images, --groups or other limits, the result is written beside the
-    build's own verdicts, as report-partial.html. Where it cannot be written, the verdicts are
-    shown all the same, and a PASS exits 29.
+    tell. With one file, --images, --groups, --corruptions or other limits than the recipe's, the
+    result is written beside the build's own verdicts, as report-partial.html. Where it cannot be
+    written, the verdicts are shown all the same, and a PASS exits 29.
 
     With --device the files run there, by this machine's own runner, which is sent with them and
     removed with them; the result is written beside the build's own, with the device's name.
@@ -142,9 +168,12 @@ def verify(
             "min_agreement": min_agreement,
             "max_class_drop": max_class_drop,
             "max_gap_increase": max_gap_increase,
+            "max_corruption_drop": max_corruption_drop,
         },
         groups=groups,
         until_decided=until_decided,
+        corruptions=corruptions,
+        corruption_images=corruption_images,
         threads=threads,
         out=out,
         junit=junit,

@@ -66,10 +66,10 @@ class TrainResult:
 def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
-    Where data and teacher lie does not count; what is in them does.
+    Where data and teacher lie does not count; what is in them does. Groups are for ``verify``.
     """
     settings = recipe.to_dict()
-    data = {name: value for name, value in settings["data"].items() if name != "path"}
+    data = {k: v for k, v in settings["data"].items() if k not in ("path", "groups")}
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
         # One that is missing is the business of ``run``, which says so with the key's name.

@@ -5,14 +5,16 @@ and scipy, jinja2, Pillow and rich are imported only by what uses them.
 """
 
 from edgecnn.verify.baseline import EarlierReport
-from edgecnn.verify.groups import read_groups
+from edgecnn.verify.groups import Groups, check_groups, read_groups
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
 
 __all__ = [
     "EarlierReport",
+    "Groups",
     "ParityReport",
+    "check_groups",
     "key",
     "read_groups",
     "read_report",

@@ -82,7 +82,8 @@ class Cell:
 
 def common_scale(rows: Sequence[ArtifactRow], name: CriterionName) -> Scale:
     """Return one axis for a criterion of all artifacts, so that their drawings compare."""
-    criteria = [row.criterion(name) for row in rows if row.judgement is not None]
+    judgements = [row.judgement for row in rows if row.judgement is not None]
+    criteria = [one for found in judgements for one in found.criteria if one.name == name]
     limit = criteria[0].limit
     low = max(min([0.0, *(one.low for one in criteria)]), -_ROOM * limit)
     high = min(max([_ROOM * limit, *(one.high for one in criteria)]), _FURTHEST * limit)

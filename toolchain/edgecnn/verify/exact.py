@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.verify.statistics import Side, tango_score
+from edgecnn.verify.statistics import Side, tango_p, tango_score
 
-__all__ = ["binomial_p", "exact_drop_p"]
+__all__ = ["beyond_p", "binomial_p", "exact_drop_p"]
 
 _TIE: Final = 1e-9
 """Scores closer than this are one score: they differ by rounding only."""
@@ -90,6 +90,26 @@ def exact_drop_p(lost: int, gained: int, n: int, limit: float, side: Side) -> fl
         )
         best = max(best, -float(refined.fun))
     return min(1.0, best)
+
+
+def beyond_p(lost: int, gained: int, n: int, limit: float, *, alpha: float) -> float:
+    """Return the larger p of Tango's and the exact test of a drop of at most ``limit``.
+
+    The exact one is left out where the score test alone cannot reject at ``alpha``: no step of
+    Holm's procedure would, whatever it says.
+
+    Args:
+        lost: See ``tango_score``; an integer.
+        gained: See ``tango_score``; an integer.
+        n: All pairs, positive.
+        limit: The drop under the null hypothesis, 0..1.
+        alpha: The largest level that it will be compared with.
+
+    Returns:
+        0..1.
+    """
+    p = tango_p(lost, gained, n, limit, "above")
+    return p if p > alpha else max(p, exact_drop_p(lost, gained, n, limit, "above"))
 
 
 def _tail_edge(

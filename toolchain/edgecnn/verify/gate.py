@@ -13,17 +13,19 @@ of samples, whatever the other criteria do (R. L. Berger (1982), Multiparameter 
 and acceptance sampling, Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of
 samples by a model within its limit; one at all three limits at once has up to three such chances.
 The increase of a gap between groups, where there are groups, has no exact test: its intervals are
-good for groups of some hundred images, see ``gaps``.
+good for groups of some hundred images, see ``gaps``. The drop under corruption, where it has a
+limit, is added with ``with_criterion``; see ``corruption_gate``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
 from edgecnn.errors import DataError
 from edgecnn.recipe import Limits
-from edgecnn.verify.exact import binomial_p, exact_drop_p
+from edgecnn.verify.exact import beyond_p, binomial_p, exact_drop_p
 from edgecnn.verify.gaps import gap_changes, judge_gaps
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import (
@@ -42,11 +44,10 @@ from edgecnn.verify.statistics import (
     Side,
     holm,
     tango_interval,
-    tango_p,
     wilson_interval,
 )
 
-__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of"]
+__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of", "with_criterion"]
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025
@@ -54,15 +55,23 @@ ALPHA: Final = 0.025
 
 
 def limit_of(limits: Limits, name: CriterionName) -> float:
-    """Return a criterion's limit as a share, 0..1."""
-    points = {
+    """Return a criterion's limit as a share, 0..1.
+
+    Raises:
+        ValueError: If there is none: that of ``corruption_drop`` may be left out.
+    """
+    points: dict[CriterionName, float | None] = {
         "accuracy_drop": limits.max_drop,
         "disagreement": 100 - limits.min_agreement,
         "class_drop": limits.max_class_drop,
         "gap_increase": limits.max_gap_increase,
+        "corruption_drop": limits.max_corruption_drop,
     }
+    found = points[name]
+    if found is None:
+        raise ValueError(f"there is no limit for {name}")
     # Ten digits are all a recipe writes, and 100 - 99.9 is not 0.1 in floating point.
-    return round(points[name] / 100, 12)
+    return round(found / 100, 12)
 
 
 def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) -> Judgement:
@@ -96,6 +105,13 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
     )
     verdict = verdict_of([criterion.outcome for criterion in criteria])
     return Judgement(verdict=verdict, criteria=criteria, classes=classes, gaps=gaps)
+
+
+def with_criterion(judgement: Judgement, criterion: Criterion) -> Judgement:
+    """Return a judgement that rests on one more criterion, as its last."""
+    criteria = (*judgement.criteria, criterion)
+    verdict = verdict_of([one.outcome for one in criteria])
+    return dataclasses.replace(judgement, criteria=criteria, verdict=verdict)
 
 
 def check_some(images: int) -> None:
@@ -162,7 +178,10 @@ def _outcome(side: Side | None, exact: float | None) -> Outcome:
 
 def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange, ...]:
     present = [index for index, one in enumerate(classes) if one.images]
-    p_values = [_class_p(classes[index], limit) for index in present]
+    p_values = [
+        beyond_p(one.lost, one.gained, one.images, limit, alpha=ALPHA)
+        for one in (classes[index] for index in present)
+    ]
     steps = holm(p_values, ALPHA)
     changes = [
         ClassChange(index=index, outcome="absent", images=0) for index in range(len(classes))
@@ -184,15 +203,3 @@ def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange
             p=p,
         )
     return tuple(changes)
-
-
-def _class_p(one: Paired, limit: float) -> float:
-    """Return the larger p of Tango's and the exact test of ``drop <= limit``.
-
-    The exact one is left out where the score test alone cannot reject: no step of Holm's
-    procedure would, whatever it says.
-    """
-    p = tango_p(one.lost, one.gained, one.images, limit, "above")
-    if p > ALPHA:
-        return p
-    return max(p, exact_drop_p(one.lost, one.gained, one.images, limit, "above"))

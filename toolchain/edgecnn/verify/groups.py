@@ -18,8 +18,17 @@ import numpy.typing as npt
 from edgecnn.errors import DataError
 from edgecnn.verify.judgement import Paired
 from edgecnn.verify.statistics import wilson_interval
+from edgecnn.workspace import canonical_digest
 
-__all__ = ["Group", "GroupColumn", "Groups", "check_groups", "count_groups", "read_groups"]
+__all__ = [
+    "Group",
+    "GroupColumn",
+    "Groups",
+    "check_groups",
+    "count_groups",
+    "read_groups",
+    "share_with_interval",
+]
 
 _LARGEST: Final = 256 << 20
 _MOST_COLUMNS: Final = 20
@@ -38,6 +47,10 @@ class Groups:
     """
 
     columns: Mapping[str, Mapping[str, str]]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what the table says, however it is written."""
+        return canonical_digest({name: dict(named) for name, named in self.columns.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +87,16 @@ class Group:
             for before, one in zip(self.classes_reference_right, self.classes, strict=True)
         ]
         return {
-            "accuracy": _share(self.right, n),
-            "reference_accuracy": _share(self.reference_right, n),
+            "accuracy": share_with_interval(self.right, n),
+            "reference_accuracy": share_with_interval(self.reference_right, n),
             "drop": self.paired.drop,
-            "reference_recall": [_share(before, n) for before, _, n in recalls],
-            "recall": [_share(after, n) for _, after, n in recalls],
+            "reference_recall": [share_with_interval(before, n) for before, _, n in recalls],
+            "recall": [share_with_interval(after, n) for _, after, n in recalls],
         }
 
 
-def _share(count: int, n: int) -> dict[str, float] | None:
-    """Return a share with Wilson's interval."""
+def share_with_interval(count: int, n: int) -> dict[str, float] | None:
+    """Return a share with Wilson's 95 % interval, JSON-ready; None for a share of nothing."""
     if not n:
         return None
     interval = wilson_interval(count, n)

@@ -25,7 +25,9 @@ __all__ = [
 
 Outcome = Literal["met", "missed", "undecided"]
 ClassOutcome = Literal["met", "missed", "undecided", "absent"]
-CriterionName = Literal["accuracy_drop", "disagreement", "class_drop", "gap_increase"]
+CriterionName = Literal[
+    "accuracy_drop", "disagreement", "class_drop", "gap_increase", "corruption_drop"
+]
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 
@@ -92,7 +94,8 @@ class Criterion:
         exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
             None where the interval spans the limit and there was nothing to confirm.
         class_index: For ``class_drop``, the class that these numbers are of.
-        about: For ``gap_increase``, the groups that they are of.
+        about: For ``gap_increase``, the groups that they are of; for ``corruption_drop``, the
+            corruption.
     """
 
     name: CriterionName
@@ -171,8 +174,9 @@ class Judgement:
 
     Attributes:
         verdict: PASS, FAIL or INCONCLUSIVE.
-        criteria: Accuracy drop, disagreement, class drop, in this order, and the increase of a gap
-            between groups where there are groups.
+        criteria: Accuracy drop, disagreement, class drop, in this order, the increase of a gap
+            between groups where there are groups, and the drop under corruption where that has a
+            limit.
         classes: One entry per class, in score order.
         gaps: One entry per pair of groups; none without groups.
     """

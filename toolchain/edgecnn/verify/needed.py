@@ -34,11 +34,14 @@ class Needed:
         images: About how many evaluation images; None where no reasonable number would.
         towards: The verdict they would give; None where there is no number.
         reason: Why there is no number; empty where there is one.
+        corruption_images: About how many images under each corruption; None where those that
+            there are decide, or where no reasonable number would.
     """
 
     images: int | None
     towards: Literal["PASS", "FAIL"] | None
     reason: str = ""
+    corruption_images: int | None = None
 
 
 def images_needed(counts: Counts, limits: Limits, judgement: Judgement) -> Needed:

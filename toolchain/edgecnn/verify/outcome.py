@@ -53,13 +53,26 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     if undecided := _rows(report, "INCONCLUSIVE"):
         verb = "follows" if len(undecided) == 1 else "follow"
         return ParityInconclusiveError(
-            f"{report.evaluated.images:,} images are too few to tell whether {_list(undecided)} "
+            f"{_images(undecided, report)} are too few to tell whether {_list(undecided)} "
             f"{verb} the float model within the limits",
             observed=_criteria(undecided, "undecided", report),
             expected=f"intervals on one side of the limits: {limits_text(report.limits)}",
             remedy=_more_images(report),
         )
     return None if report.write_error is None else report.write_error.to_error()
+
+
+def _images(undecided: Sequence[ArtifactRow], report: ParityReport) -> str:
+    """Say which images were too few: clean ones, unless only corrupted ones leave it open."""
+    names = {
+        one.name
+        for row in undecided
+        for one in (row.judgement.criteria if row.judgement is not None else ())
+        if one.outcome == "undecided"
+    }
+    if report.corrupted is not None and names == {"corruption_drop"}:
+        return f"{report.corrupted.images:,} images under each corruption"
+    return f"{report.evaluated.images:,} images"
 
 
 def _rows(report: ParityReport, verdict: RowVerdict) -> list[ArtifactRow]:
@@ -79,6 +92,23 @@ def _criteria(rows: Sequence[ArtifactRow], outcome: Outcome, report: ParityRepor
 
 
 def _more_images(report: ParityReport) -> str:
+    many = [row.needed.corruption_images or 0 for row in report.rows if row.needed is not None]
+    if not any(many):
+        return _more_clean_images(report)
+    most = max(many)
+    if most > report.evaluated.available:
+        return (
+            f"about {most:,} test images under each corruption would decide if the observed rates "
+            "hold; add images to the test split, or change the limit (--max-corruption-drop, or "
+            "[limits] in the recipe)"
+        )
+    return (
+        f"corrupt more images: about {most:,} under each corruption would decide if the observed "
+        f"rates hold (--corruption-images {most}, or images in [corruptions] of the recipe)"
+    )
+
+
+def _more_clean_images(report: ParityReport) -> str:
     numbers = [row.needed.images if row.needed else None for row in report.rows]
     wanted = [number for number in numbers if number is not None]
     available = report.evaluated.available

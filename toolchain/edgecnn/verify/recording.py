@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ def record(
     workspace: Workspace,
     *,
     key: Callable[[], str],
+    entries: Mapping[str, Any],
     partial: bool,
     out: Path | None,
     junit: Path | None,
@@ -42,6 +43,7 @@ def record(
         pixels: The evaluation images that were used, shape (n, height, width, channels).
         workspace: What was verified.
         key: Makes the stage's key, once the files are in place.
+        entries: What the manifest is to say besides, where the verdicts become the build's own.
         partial: Whether to leave the build's own verdicts as they are.
         out: Folder for the reports in place of the workspace; made if it does not exist.
         junit: Also write the verdicts there as JUnit XML.
@@ -71,7 +73,7 @@ def record(
             write_reports(staged.path(parity), staged.path(page), report, pixels)
             with staged.placed():
                 if parity == Workspace.PARITY:
-                    workspace.record_stage(_STAGE, key=key(), files=[parity, page], entries={})
+                    workspace.record_stage(_STAGE, key=key(), files=[parity, page], entries=entries)
 
     attempt(write_own)
     # The CI's file does not depend on a build that can be written.

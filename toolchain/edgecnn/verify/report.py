@@ -20,6 +20,8 @@ from edgecnn.verify.change_wording import (
     changed,
 )
 from edgecnn.verify.charts import Cell, common_scale, confusion_grid, interval_chart
+from edgecnn.verify.corruption_table import stand_in_sentence, worst_sentence
+from edgecnn.verify.corruption_view import corruption_cells, corruption_examples
 from edgecnn.verify.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport
@@ -117,6 +119,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
             pixelated=small,
             float_matrix=matrix,
             verdict_counts=_verdict_counts(report),
+            corruption_examples=corruption_examples(report, pixels),
         )
     )
 
@@ -151,6 +154,8 @@ def _environment() -> Environment:
         "gap_sentence": gap_sentence,
         "looked_sentence": looked_sentence,
         "share_interval": share_interval,
+        "stand_in_sentence": stand_in_sentence,
+        "worst_sentence": worst_sentence,
         "verdict_sentence": verdict_sentence,
     }
     return environment
@@ -208,6 +213,7 @@ def _view(
         if draw
         else [],
         "moved": [] if draw else _moved(row.metrics),
+        "corruptions": corruption_cells(row.corruptions, report.limits),
         "flips": _flip_groups(row.metrics, pixels, budget),
         "columns": [
             {

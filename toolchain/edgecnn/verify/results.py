@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import edgecnn.errors
 from edgecnn.errors import EdgeError
 from edgecnn.verify.changes import Baseline
+from edgecnn.verify.conditions import CorruptedImages, Corruptions
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
@@ -81,6 +82,7 @@ class ArtifactRow:
         groups: How it does on groups of images; none if it was not asked.
         looked: How many images it took, where they were added until the verdict was sure; None
             where all were used at once.
+        corruptions: How it does on corrupted images; None if it was not asked.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -99,6 +101,7 @@ class ArtifactRow:
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
     looked: Looked | None = None
+    corruptions: Corruptions | None = None
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
@@ -138,6 +141,8 @@ class ArtifactRow:
         for column, counted in zip(values["groups"], self.groups, strict=True):
             for entry, group in zip(column["groups"], counted.groups, strict=True):
                 entry |= group.shares()
+        if self.corruptions is not None:
+            self.corruptions.to_dict(values["corruptions"])
         return values
 
 
@@ -172,14 +177,15 @@ class ParityReport:
         model: Model name.
         class_names: Names in score order.
         evaluated: Images and reference.
-        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``,
-            ``max_gap_increase``, percent.
+        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, they
+            were judged by, ``max_gap_increase`` and ``max_corruption_drop``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
         machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.
         baseline: What changed since an earlier verification; None if none was given.
+        corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
         schema: Version of this layout in JSON.
     """
@@ -194,6 +200,7 @@ class ParityReport:
     created: str
     device: str = LOCAL
     baseline: Baseline | None = None
+    corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
     schema: int = PARITY_SCHEMA
 
@@ -220,7 +227,7 @@ class ParityReport:
         values = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name not in ("evaluated", "rows", "baseline", "write_error")
+            if field.name not in ("evaluated", "rows", "baseline", "corrupted", "write_error")
         }
         return values | {
             "class_names": list(self.class_names),
@@ -231,6 +238,7 @@ class ParityReport:
             "rows": [row.to_dict() for row in self.rows],
             "verdict": self.verdict,
             "baseline": None if self.baseline is None else dataclasses.asdict(self.baseline),
+            "corrupted": None if self.corrupted is None else dataclasses.asdict(self.corrupted),
             "write_error": None
             if self.write_error is None
             else dataclasses.asdict(self.write_error),

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Limits
+from edgecnn.recipe import Corruptions, Limits
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
+from edgecnn.verify.conditions import CorruptedImages
+from edgecnn.verify.corruption_run import under_corruptions
+from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record
-from edgecnn.verify.results import Evaluated, ParityReport
+from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
+from edgecnn.verify.stand_in import check_candidates
 from edgecnn.workspace import Workspace, canonical_digest, file_digest
 from edgecnn_runner.runtimes import RUNTIMES, installed_version
 
 __all__ = ["key", "run"]
-
-_OF_GROUPS: Final = {"max_gap_increase"}
-"""Limits that say nothing where there are no groups."""
 
 
 def key(
@@ -40,6 +41,8 @@ def key(
     artifacts: Sequence[str] | None = None,
     images: int | None = None,
     seed: int = 0,
+    groups: Groups | None = None,
+    corruptions: Corruptions | None = None,
 ) -> str:
     """Return a digest of everything that a verification depends on, files included.
 
@@ -50,6 +53,8 @@ def key(
         artifacts: See ``run``.
         images: See ``run``.
         seed: See ``run``.
+        groups: See ``run``.
+        corruptions: See ``run``.
 
     Returns:
         Equal for equal inputs; to be given to ``Workspace.stage_is_current``.
@@ -70,11 +75,28 @@ def key(
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
             "dataset": dataset.digest(),
-            "limits": limits.model_dump(exclude=_OF_GROUPS),
+            "limits": _in_force(limits, groups, corruptions),
             "images": images,
             "seed": seed,
+            # Only where there are some: a build without them stays up to date.
+            **({} if groups is None else {"groups": groups.digest()}),
+            **(
+                {}
+                if corruptions is None
+                else {"corruptions": [CORRUPTIONS_VERSION, corruptions.model_dump()]}
+            ),
         }
     )
+
+
+def _in_force(
+    limits: Limits, groups: Groups | None, corruptions: Corruptions | None
+) -> dict[str, Any]:
+    """Return the limits that say something here, percent."""
+    unused = set() if groups is not None else {"max_gap_increase"}
+    if corruptions is None or limits.max_corruption_drop is None:
+        unused.add("max_corruption_drop")
+    return limits.model_dump(exclude=unused)
 
 
 def run(
@@ -94,6 +116,8 @@ def run(
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
     until_decided: bool = False,
+    corruptions: Corruptions | None = None,
+    recipe: Mapping[str, Any] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -121,7 +145,11 @@ def run(
         baseline: An earlier verification to compare with.
         device: Where artifacts run; None for this process.
         groups: Groups of images to compare; None for none.
-        until_decided: Use only as many images as each verdict needs; not with groups.
+        until_decided: Use only as many images as each verdict needs; not with groups or
+            corruptions.
+        corruptions: Which images to corrupt and judge by, too; None for none.
+        recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
+            recorded with the build's own verdicts.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -129,8 +157,8 @@ def run(
         could not be written, ``write_error`` says why: the verdicts hold all the same.
 
     Raises:
-        UsageError: If there is nothing to verify, ``out`` is a build, or there are groups and
-            ``until_decided``.
+        UsageError: If there is nothing to verify, ``out`` is a build, or images are to be
+            corrupted and no float32 file can tell what the float model answers on them.
         DataError: If the data set is not the reference's, or the baseline is of other classes.
         ScoreError: If the reference holds scores that are not numbers.
         WorkspaceError: If the reference cannot be read.
@@ -144,13 +172,8 @@ def run(
             expected="a folder of another kind, or a new one",
             remedy="name another folder, or leave --out out to write into the build itself",
         )
-    if until_decided and groups is not None:
-        raise UsageError(
-            "groups cannot be compared on as few images as a verdict needs",
-            observed="groups, and images until the verdict is sure",
-            expected="one of the two",
-            remedy="leave out --groups, or --until-decided",
-        )
+    if until_decided and (groups is not None or corruptions is not None):
+        raise ValueError("few images tell nothing of groups or corruptions")
     planned = plan(workspace, artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
@@ -170,7 +193,11 @@ def run(
     )
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
-    rows = []
+    whole = planned if artifacts is None or corruptions is None else plan(workspace, None)
+    if corruptions is not None:
+        check_candidates(whole)
+    rows: tuple[ArtifactRow, ...] = ()
+    corrupted: CorruptedImages | None = None
     with scorer_on(device) as scorer:
         for one in planned:
             begin = time.perf_counter()
@@ -186,7 +213,21 @@ def run(
                 until_decided=until_decided,
                 progress=progress,
             )
-            rows.append(dataclasses.replace(row, seconds=time.perf_counter() - begin))
+            rows += (dataclasses.replace(row, seconds=time.perf_counter() - begin),)
+        if corruptions is not None:
+            rows, corrupted = under_corruptions(
+                rows,
+                planned,
+                whole,
+                recorded,
+                reference,
+                evaluation,
+                limits,
+                corruptions,
+                threads=threads,
+                scorer=scorer,
+                progress=progress,
+            )
     report = ParityReport(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
@@ -199,10 +240,11 @@ def run(
             reference_sha256=file_digest(workspace.path(workspace.REFERENCE)),
             model_sha256=reference.model_sha256,
         ),
-        limits=limits.model_dump(exclude=None if groups else _OF_GROUPS),
-        rows=tuple(rows),
+        limits=_in_force(limits, groups, corruptions),
+        rows=rows,
         machine=scorer.machine(),
         device=scorer.device,
+        corrupted=corrupted,
         versions=versions(),
         created=created(),
     )
@@ -212,13 +254,23 @@ def run(
         )
 
     def key_again() -> str:
-        return key(workspace, dataset, limits=limits, artifacts=artifacts, images=images, seed=seed)
+        return key(
+            workspace,
+            dataset,
+            limits=limits,
+            artifacts=artifacts,
+            images=images,
+            seed=seed,
+            groups=groups,
+            corruptions=corruptions,
+        )
 
     return record(
         report,
         evaluation.images.pixels,
         workspace,
         key=key_again,
+        entries={} if recipe is None else {"recipe": dict(recipe)},
         partial=partial,
         out=out,
         junit=junit,

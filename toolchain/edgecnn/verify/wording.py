@@ -30,6 +30,7 @@ CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "disagreement": "Disagreement",
     "class_drop": "Worst class drop",
     "gap_increase": "Wider gap between groups",
+    "corruption_drop": "Worst drop under corruption",
 }
 
 _MINUS: Final = "\u2212"
@@ -81,8 +82,11 @@ def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
     undecided = [one for one in row.judgement.criteria if one.outcome == "undecided"]
     what = " and ".join(_in_question(one, names) for one in undecided)
     verb = "is" if len(undecided) == 1 else "are"
+    images = f"{metrics.images:,} images"
+    if report.corrupted and all(one.name == "corruption_drop" for one in undecided):
+        images = f"{report.corrupted.images:,} images under each corruption"
     return (
-        f"{metrics.images:,} images are too few to tell whether {what} {verb} within the "
+        f"{images} are too few to tell whether {what} {verb} within the "
         f"limit{'' if len(undecided) == 1 else 's'}. {needed_sentence(row)}"
     )
 
@@ -92,11 +96,16 @@ def needed_sentence(row: ArtifactRow) -> str:
     needed = row.needed
     if needed is None:
         return ""
-    if needed.images is None:
+    if needed.reason:
         return f"{needed.reason[0].upper()}{needed.reason[1:]}."
+    numbers = []
+    if needed.images is not None:
+        numbers.append(f"{_rounded_up(needed.images):,} images")
+    if needed.corruption_images is not None:
+        numbers.append(f"{_rounded_up(needed.corruption_images):,} images under each corruption")
     return (
-        f"About {_rounded_up(needed.images):,} images would decide, towards {needed.towards}, if "
-        "the observed rates hold."
+        f"About {' and '.join(numbers)} would decide, towards {needed.towards}, if the observed "
+        "rates hold."
     )
 
 
@@ -139,6 +148,11 @@ def limits_text(limits: Mapping[str, float]) -> str:
             if "max_gap_increase" in limits
             else ""
         )
+        + (
+            f", drop under each corruption at most {limits['max_corruption_drop']:g} points"
+            if "max_corruption_drop" in limits
+            else ""
+        )
     )
 
 
@@ -157,6 +171,8 @@ def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
         return f"it answers differently on {value} % of images (limit {limit} %)"
     if criterion.name == "gap_increase":
         return f"the gap in accuracy, {criterion.about}, is wider by {value} points (limit {limit})"
+    if criterion.name == "corruption_drop":
+        return f"accuracy under {criterion.about} falls by {value} points (limit {limit})"
     name = names[criterion.class_index or 0]
     return f"recall of \u201c{name}\u201d falls by {value} points (limit {limit})"
 
@@ -168,6 +184,8 @@ def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
         return "the share of different answers"
     if criterion.name == "gap_increase":
         return f"the wider gap, {criterion.about},"
+    if criterion.name == "corruption_drop":
+        return f"the accuracy drop under {criterion.about}"
     return f"the recall drop of \u201c{names[criterion.class_index or 0]}\u201d"
 
 
