@@ -1,0 +1,1 @@
+"""How fast each file is on a device, and what it takes there. The stage that measures."""
