@@ -165,15 +165,15 @@ def _by_key(device: DeviceBench) -> dict[_RowKey, ArtifactBench]:
 
 def _why_missing(device: DeviceBench, key: _RowKey) -> str:
     for row in device.rows:
-        if row.error is not None and (row.model, row.variant) == key[:2]:
-            if row.runtime_name in (None, key[2]):
-                return row.error.problem.rstrip(".")
+        same = (row.model, row.variant) == key[:2] and row.runtime_name in (None, key[2])
+        if same and row.error is not None:
+            return row.error.problem.rstrip(".")
     return "measured then, and not now"
 
 
 def _asked(settings: Settings, device: DeviceBench) -> set[int]:
-    cores = device.machine.get("cores")
-    return {cores if threads == 0 else threads for threads in settings.threads} - {None}
+    cores = int(device.machine.get("cores") or 0)
+    return {cores if threads == 0 else threads for threads in settings.threads}
 
 
 class _Compared:
@@ -234,9 +234,7 @@ class _Compared:
             self._time("p90", before, now, P90),
         ]
         if before.peak_memory_bytes is not None and now.peak_memory_bytes is not None:
-            measures.append(
-                self._exact("memory", before.peak_memory_bytes, now.peak_memory_bytes)
-            )
+            measures.append(self._exact("memory", before.peak_memory_bytes, now.peak_memory_bytes))
         unclear = any(one.outcome == "not comparable" for one in measures)
         return self._row(
             now.threads,
@@ -284,11 +282,12 @@ class _Compared:
         reason: str = "",
         changes: tuple[str, ...] = (),
     ) -> GateRow:
+        gravest: Outcome = outcome or max((one.outcome for one in measures), key=_GRAVITY.index)
         return GateRow(
             device=self._device,
             name=self._name,
             threads=threads,
-            outcome=outcome or max((one.outcome for one in measures), key=_GRAVITY.index),
+            outcome=gravest,
             measures=measures,
             reason=reason,
             changes=changes,

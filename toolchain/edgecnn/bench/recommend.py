@@ -272,4 +272,3 @@ def _format(row: ArtifactBench) -> str:
 
 def _precision(row: ArtifactBench) -> str:
     return row.variant.partition("-")[2]
-

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -177,8 +178,8 @@ def resample(bench: ThreadBench, *, percent: int = MEDIAN, seed: int = 0) -> Res
         0, len(blocks), (RESAMPLES, len(blocks))
     )
     cells = chosen + len(blocks) * np.arange(RESAMPLES)[:, None]
-    weights = np.bincount(cells.ravel(), minlength=RESAMPLES * len(blocks))
-    weights = weights.reshape(RESAMPLES, len(blocks)).astype(np.float32)
+    counted = np.bincount(cells.ravel(), minlength=RESAMPLES * len(blocks))
+    weights = counted.reshape(RESAMPLES, len(blocks)).astype(np.float32)
     owner = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])[order]
     return Resampled(
         value_ns=value,
@@ -237,8 +238,7 @@ def _blocks(turns: Sequence[Sequence[int]]) -> list[npt.NDArray[np.int64]]:
     if len(arrays) <= _MOST_BLOCKS:
         return arrays
     edges = np.linspace(0, len(arrays), _MOST_BLOCKS + 1).round().astype(int)
-    pairs = zip(edges[:-1], edges[1:], strict=True)
-    return [np.concatenate(arrays[start:stop]) for start, stop in pairs]
+    return [np.concatenate(arrays[start:stop]) for start, stop in pairwise(edges)]
 
 
 def _rank(n: int, percent: int) -> int:

@@ -81,9 +81,7 @@ def parse_percent(text: str, *, option: str) -> float:
     return float(Decimal(found[1]) / 100)
 
 
-def _parse(
-    text: str, units: Mapping[str, int], option: str, expected: str, *, shown: str
-) -> int:
+def _parse(text: str, units: Mapping[str, int], option: str, expected: str, *, shown: str) -> int:
     found = _QUANTITY.fullmatch(text.strip())
     unit = None if found is None else units.get(found[2])
     value = 0 if found is None or unit is None else round(Decimal(found[1]) * unit)
