@@ -65,6 +65,13 @@ def bench(
     from edgecnn import bench as stage
     from edgecnn.verify.environment import created, versions
 
+    if not request.targets:
+        raise UsageError(
+            "there is nothing to measure",
+            observed="no build and no file",
+            expected="at least one",
+            remedy="name a build or a file: edgecnn bench BUILD",
+        )
     if request.out is not None and Workspace(request.out).is_build():
         raise UsageError(
             "the report of other measurements cannot be put into a build: its own would be lost",

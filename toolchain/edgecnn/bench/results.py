@@ -252,6 +252,8 @@ class BenchReport:
         devices: One per device asked for, also those that failed.
         versions: Tool name to version, of the workstation.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
+        max_drop_points: How much accuracy verification allowed a conversion to lose; artifacts that
+            are no further apart count as equally accurate.
         schema: Version of this layout in JSON.
     """
 
@@ -259,8 +261,13 @@ class BenchReport:
     devices: tuple[DeviceBench, ...]
     versions: Mapping[str, str]
     created: str
+    max_drop_points: float = 1.0
     schema: int = BENCH_SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; derived figures are added by ``summary``."""
-        return dataclasses.asdict(self)
+        """Return JSON-ready values; what is made of raw times stands under ``summary``."""
+        from edgecnn.bench.summaries import add_summaries
+
+        values = dataclasses.asdict(self)
+        add_summaries(values, self)
+        return values

@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from edgecnn.cli.bench_options import (
+    BaselineOption,
+    CompareOption,
+    MaxLatencyOption,
+    MaxMemoryOption,
+    MaxRegressionOption,
+    MaxSizeOption,
+    compare_files,
+    judging_of,
+)
 from edgecnn.cli.options import (
     IdentityOption,
     JsonOption,
@@ -20,11 +30,11 @@ __all__ = ["bench"]
 
 def bench(
     targets: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="BUILD_OR_FILE...", help="Builds, released models, or single model files."
         ),
-    ],
+    ] = None,
     devices: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,6 +87,12 @@ def bench(
             "--out", metavar="FOLDER", help="Write bench.json there, and leave the build as it is."
         ),
     ] = None,
+    max_latency: MaxLatencyOption = None,
+    max_size: MaxSizeOption = None,
+    max_memory: MaxMemoryOption = None,
+    baseline: BaselineOption = None,
+    max_regression: MaxRegressionOption = None,
+    compare: CompareOption = None,
     prefix: PrefixOption = None,
     identity: IdentityOption = None,
     known_hosts: KnownHostsOption = None,
@@ -91,19 +107,40 @@ def bench(
     Devices are measured at the same time, but those that share a machine one after the other. One
     that fails is shown with its reason. Exits 0 if anything was measured.
 
+    Of what passed verification, one file, runtime and number of threads is recommended for each
+    device: the fastest that keeps the limits; exits 40 if nothing keeps them. With --baseline or
+    --compare it exits 39 if anything got slower, larger or is missing.
+
     Example: edgecnn bench models/wren --device local --device ssh://pi@raspberrypi.local
     """
     from edgecnn import benching
     from edgecnn.bench import Settings
+    from edgecnn.bench.judgement import judge_bench
+    from edgecnn.cli.bench_judged import print_judged
     from edgecnn.cli.bench_tables import print_bench
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.devices.opening import choose_devices
 
+    if compare is not None:
+        compare_files(
+            compare,
+            max_regression=max_regression,
+            json_output=json_output,
+            measuring=(*(targets or ()), *(devices or ())),
+        )
+        return
+    judging = judging_of(
+        max_latency=max_latency,
+        max_size=max_size,
+        max_memory=max_memory,
+        baseline=baseline,
+        max_regression=max_regression,
+    )
     addresses = [*(devices or ()), *(benching.read_addresses(devices_file) if devices_file else ())]
     request = benching.BenchRequest(
-        targets=targets,
+        targets=targets or [],
         devices=choose_devices(
             addresses or ["local"], identity=identity, known_hosts=known_hosts, prefix=prefix
         ),
@@ -117,8 +154,10 @@ def bench(
         out=out,
     )
     report, place = benching.bench(request, progress=terminal_progress(quiet=quiet))
+    judged = judge_bench(report, judging)
     if json_output:
-        print_json(report.to_dict())
+        print_json(judged.to_dict())
     else:
         print_bench(out_console(), report, place)
-    exit_for(benching.nothing_measured(report))
+        print_judged(out_console(), judged)
+    exit_for(benching.nothing_measured(report) or judged.exit_error())
