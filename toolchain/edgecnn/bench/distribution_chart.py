@@ -12,17 +12,19 @@ from typing import Final
 
 import numpy as np
 
-from edgecnn.bench.figures import RowFigures
+from edgecnn.bench.figures import RowFigures, time_text
 from edgecnn.pages import LogScale
 from edgecnn_runner.timing import percentile
 
 __all__ = ["DistributionChart", "DistributionStrip", "distribution_chart"]
 
 BINS: Final = 64
-_FURTHEST: Final = 2.0
+_FURTHEST: Final = 1.5
 """End of the axis of shapes, in medians: a rare slow run must not squeeze all shapes."""
+_SLOWEST: Final = 2.0
+"""End of the axis of times, in the largest p99; what was slower is told in words."""
 _NARROWEST: Final = 1.05
-_SHAPE_TICKS: Final = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0)
+_SHAPE_TICKS: Final = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.5)
 _TICK_ROOM: Final = 24.0
 """Percent of the width between two ticks with their texts."""
 
@@ -39,9 +41,10 @@ class DistributionStrip:
         median: Half of them do not.
         p90: 90 % of them do not.
         p99: 99 % of them do not.
-        high: The slowest run.
+        high: The slowest run, or the end of the axis.
+        off: Whether the slowest run is beyond the axis of times.
         shape: Path of the histogram in a square of 100, times over their median along it.
-        shape_marks: Median, p90 and p99 on the axis of shapes; those beyond it are at its end.
+        shape_marks: Median, p90 and p99 on the axis of shapes; None for one beyond it.
         beyond: How many runs are slower than the axis of shapes shows.
         slowest_ns: The slowest run.
     """
@@ -54,8 +57,9 @@ class DistributionStrip:
     p90: float
     p99: float
     high: float
+    off: bool
     shape: str
-    shape_marks: tuple[float, float, float]
+    shape_marks: tuple[float | None, ...]
     beyond: int
     slowest_ns: int
 
@@ -66,13 +70,13 @@ class DistributionChart:
 
     Attributes:
         strips: In the order given.
-        ticks: Place and nanoseconds, on the logarithmic axis of times.
-        shape_ticks: Place and multiple of the median, on the logarithmic axis of shapes.
+        tick_texts: Place and text, on the logarithmic axis of times.
+        shape_ticks: Place and text, a multiple of the median, on the logarithmic axis of shapes.
     """
 
     strips: tuple[DistributionStrip, ...]
-    ticks: tuple[tuple[float, float], ...]
-    shape_ticks: tuple[tuple[float, float], ...]
+    tick_texts: tuple[tuple[float, str], ...]
+    shape_ticks: tuple[tuple[float, str], ...]
 
 
 def distribution_chart(rows: Sequence[RowFigures]) -> DistributionChart | None:
@@ -91,7 +95,11 @@ def distribution_chart(rows: Sequence[RowFigures]) -> DistributionChart | None:
     ]
     if not timed:
         return None
-    scale = LogScale.around([float(max(1, end)) for _, run in timed for end in (run[0], run[-1])])
+    # Of a hundred thousand runs one may wait for another program for a thousand times its time.
+    most = _SLOWEST * max(one.measured.times.p99_ns for one, _ in timed)
+    scale = LogScale.around(
+        [max(1.0, min(end, most)) for _, run in timed for end in (run[0], run[-1])]
+    )
     medians = [max(1, one.measured.times.median_ns) for one, _ in timed]
     pairs = [(run, median) for (_, run), median in zip(timed, medians, strict=True)]
     shapes = LogScale.around(
@@ -108,7 +116,7 @@ def distribution_chart(rows: Sequence[RowFigures]) -> DistributionChart | None:
             _strip(one, run, median, scale, shapes)
             for (one, run), median in zip(timed, medians, strict=True)
         ),
-        ticks=tuple((scale.place(one), one) for one in scale.ticks(5)),
+        tick_texts=tuple((scale.place(one), time_text(one)) for one in scale.ticks(5)),
         shape_ticks=_shape_ticks(shapes),
     )
 
@@ -127,11 +135,11 @@ def _strip(
         p90=scale.place(percentile(run, 90)),
         p99=scale.place(percentile(run, 99)),
         high=scale.place(run[-1]),
+        off=run[-1] > scale.high,
         shape=_outline(relative, shapes),
-        shape_marks=(
-            shapes.place(1.0),
-            shapes.place(percentile(run, 90) / median),
-            shapes.place(percentile(run, 99) / median),
+        shape_marks=tuple(
+            shapes.place(one / median) if one / median <= shapes.high else None
+            for one in (median, percentile(run, 90), percentile(run, 99))
         ),
         beyond=beyond,
         slowest_ns=run[-1],
@@ -158,7 +166,7 @@ def _outline(relative: np.ndarray[tuple[int], np.dtype[np.float64]], shapes: Log
     return "".join([*parts, "H100V100Z"])
 
 
-def _shape_ticks(shapes: LogScale) -> tuple[tuple[float, float], ...]:
+def _shape_ticks(shapes: LogScale) -> tuple[tuple[float, str], ...]:
     """Return round multiples of the median that leave each other room; the median is one."""
     chosen = [(shapes.place(1.0), 1.0)]
     inside = [one for one in _SHAPE_TICKS if shapes.low <= one <= shapes.high]
@@ -166,4 +174,4 @@ def _shape_ticks(shapes: LogScale) -> tuple[tuple[float, float], ...]:
         place = shapes.place(value)
         if all(abs(place - other) >= _TICK_ROOM for other, _ in chosen):
             chosen.append((place, value))
-    return tuple(sorted(chosen))
+    return tuple((place, f"{value:g}\u00d7") for place, value in sorted(chosen))

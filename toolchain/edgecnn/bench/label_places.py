@@ -118,6 +118,10 @@ def _candidates(mark: Mark, text: str) -> list[Label]:
         (-slant, mark.y - slant, "end"),
         (slant, mark.y + slant + 0.7 * LINE_PX, "start"),
         (-slant, mark.y + slant + 0.7 * LINE_PX, "end"),
+        (mark.radius, above, "end"),
+        (-mark.radius, above, "start"),
+        (mark.radius, below, "end"),
+        (-mark.radius, below, "start"),
     ]
     return [Label(text=text, x=mark.x, dx=dx, y=y, side=side) for dx, y, side in places]
 

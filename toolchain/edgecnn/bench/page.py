@@ -22,8 +22,10 @@ from edgecnn.bench.figures import (
     time_text,
     time_unit,
 )
+from edgecnn.bench.judgement import Judged
 from edgecnn.bench.pareto_chart import HEIGHT_PX, pareto_chart
 from edgecnn.bench.recommendation import Recommendation
+from edgecnn.bench.regression_words import gate_headline, row_sentence
 from edgecnn.bench.results import BenchReport, DeviceBench
 from edgecnn.bench.sustained_chart import sustained_chart
 from edgecnn.bench.words import headline, limits_text, loss_sentence, warning_sentences
@@ -39,16 +41,18 @@ _MOST_OPEN: Final = 8
 """Reasons shown at once; more of them are folded."""
 
 
-def render_page(report: BenchReport, recommendations: Sequence[Recommendation]) -> str:
+def render_page(judged: Judged, profiles: Sequence[Any] = ()) -> str:
     """Return the page as HTML.
 
     Args:
-        report: What to show.
-        recommendations: One for each device, in order.
+        judged: What to show.
+        profiles: Views of profiles per operator, as the template ``profile.html.j2`` wants them;
+            each has a ``device``.
     """
+    report = judged.report
     views = [
-        _view(device, recommendation)
-        for device, recommendation in zip(report.devices, recommendations, strict=True)
+        _view(device, recommendation, [one for one in profiles if one.device == device.device])
+        for device, recommendation in zip(report.devices, judged.recommendations, strict=True)
     ]
     return (
         _environment()
@@ -56,19 +60,21 @@ def render_page(report: BenchReport, recommendations: Sequence[Recommendation]) 
         .render(
             report=report,
             views=views,
-            summary=page_headline(report, recommendations),
+            gate=judged.gate,
+            summary=page_headline(judged),
             models=_models(report),
             files=_files(report),
         )
     )
 
 
-def page_headline(report: BenchReport, recommendations: Sequence[Recommendation]) -> str:
+def page_headline(judged: Judged) -> str:
     """Say what the report comes to, in one sentence: what to ship where there is one device."""
+    recommendations = judged.recommendations
     if len(recommendations) == 1:
         return headline(recommendations[0])
     chosen = sum(one.choice is not None for one in recommendations)
-    total = len(report.devices)
+    total = len(recommendations)
     if chosen == total:
         return f"There is a recommendation for each of {total} devices."
     return f"There is a recommendation for {chosen} of {total} devices."
@@ -84,15 +90,17 @@ def _environment() -> Environment:
         "time_text": time_text,
     }
     environment.globals |= {
+        "gate_headline": gate_headline,
         "headline": headline,
         "limits_text": limits_text,
+        "row_sentence": row_sentence,
         "runtime_text": runtime_text,
     }
     return environment
 
 
 def _view(
-    device: DeviceBench, recommendation: Recommendation
+    device: DeviceBench, recommendation: Recommendation, profiles: Sequence[Any]
 ) -> dict[str, Any]:  # template variables are of any type
     """Prepare what the template shows of one device."""
     rows = rows_by_latency(device)
@@ -128,6 +136,7 @@ def _view(
         "pareto_height": HEIGHT_PX,
         "threads": _threads(measured),
         "sustained": sustained_chart(device.sustained),
+        "profiles": profiles,
     }
 
 

@@ -23,7 +23,7 @@ _LARGEST_PX: Final = 15.0
 _SMALLEST_PX: Final = 4.0
 _LEAST_POINTS: Final = 0.004
 """Least extent of the axis of accuracy: less than that is no difference to look at."""
-_MOST_NAMES: Final = 24
+_MOST_NAMES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class ParetoMark:
         y: Its accuracy or size, pixels from above.
         radius: Pixels; the area is proportional to the file's size.
         kind: ``chosen``, ``front``, ``behind`` or ``unproven``; the last is what is not PASS.
+        off: Whether its accuracy is below the axis; it stands at its end then.
         title: Its figures, for the pointer and for screen readers.
     """
 
@@ -44,6 +45,7 @@ class ParetoMark:
     y: float
     radius: float
     kind: str
+    off: bool
     title: str
 
 
@@ -71,6 +73,11 @@ class ParetoChart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     unknown: tuple[RowFigures, ...]
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a number stands for a name on wide screens, too."""
+        return any(label.text.isdecimal() for label in self.names)
 
 
 def pareto_chart(
@@ -102,12 +109,18 @@ def pareto_chart(
             y=_height(y, _value(one, of_accuracy=of_accuracy), up=of_accuracy),
             radius=_radius(one.row.bytes, largest),
             kind=_kind(one, front, chosen),
+            off=of_accuracy and _value(one, of_accuracy=True) < y.low,
             title=_title(one),
         )
         for one in shown
     ]
     numbers = [str(one.number) for one in shown]
-    both = [(one.label, number) for one, number in zip(shown, numbers, strict=True)]
+    both = [
+        (f"{mark.row.label} ({share_text(mark.row.row.accuracy, 1)} %)", number)
+        if mark.off
+        else (mark.row.label, number)
+        for mark, number in zip(marks, numbers, strict=True)
+    ]
     return ParetoChart(
         of_accuracy=of_accuracy,
         marks=tuple(sorted(marks, key=lambda mark: -mark.radius)),
@@ -135,8 +148,14 @@ def _value(one: RowFigures, *, of_accuracy: bool) -> float:
 
 
 def _accuracy_axis(shown: Sequence[RowFigures]) -> Scale:
-    values = [one.row.accuracy or 0.0 for one in shown]
-    low, high = min(values), max(values)
+    """Return an axis of all that passed; of the others those that do not squeeze them."""
+    proven = [one.row.accuracy or 0.0 for one in shown if one.row.verdict == "PASS"]
+    others = [one.row.accuracy or 0.0 for one in shown if one.row.verdict != "PASS"]
+    low, high = min(proven or others), max(proven or others)
+    reach = max(high - low, _LEAST_POINTS)
+    if proven:
+        low = min([low, *(one for one in others if one > low - 2 * reach)])
+        high = max([high, *others])
     half = max(high - low, _LEAST_POINTS) * 0.58
     middle = (low + high) / 2
     return Scale(low=middle - half, high=middle + half)

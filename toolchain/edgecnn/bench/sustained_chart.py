@@ -114,11 +114,16 @@ def _panel(
     itself = [value for value in series[0] if value is not None]
     first, last = _ends(itself)
     ticks = scale.ticks(3)
+    whole = all(text(one).endswith(".0") for one in ticks)
+
+    def tick(value: float) -> str:
+        return text(value).removesuffix(".0") if whole else text(value)
+
     return SustainedPanel(
         name=name,
         unit=unit,
         lines=tuple(_pieces(one, scale) for one in thinned),
-        ticks=tuple((round(100 - scale.place(one), 2), text(one)) for one in ticks),
+        ticks=tuple((round(100 - scale.place(one), 2), tick(one)) for one in ticks),
         first=text(first),
         last=text(last),
     )

@@ -17,6 +17,7 @@ from edgecnn.cli.bench_options import (
     compare_files,
     judging_of,
 )
+from edgecnn.cli.bench_tables import CsvOption, MarkdownOption, print_bench, write_bench_reports
 from edgecnn.cli.options import (
     IdentityOption,
     JsonOption,
@@ -84,9 +85,13 @@ def bench(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FOLDER", help="Write bench.json there, and leave the build as it is."
+            "--out",
+            metavar="FOLDER",
+            help="Write bench.json and bench.html there, and leave the build as it is.",
         ),
     ] = None,
+    csv: CsvOption = None,
+    markdown: MarkdownOption = None,
     max_latency: MaxLatencyOption = None,
     max_size: MaxSizeOption = None,
     max_memory: MaxMemoryOption = None,
@@ -116,11 +121,9 @@ def bench(
     from edgecnn import benching
     from edgecnn.bench import Settings
     from edgecnn.bench.judgement import judge_bench
-    from edgecnn.cli.bench_judged import print_judged
-    from edgecnn.cli.bench_tables import print_bench
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.cli.render import err_console, exit_for, out_console, print_json
     from edgecnn.devices.opening import choose_devices
 
     if compare is not None:
@@ -158,6 +161,7 @@ def bench(
     if json_output:
         print_json(judged.to_dict())
     else:
-        print_bench(out_console(), report, place)
-        print_judged(out_console(), judged)
+        print_bench(out_console(), judged)
+    console = err_console() if json_output else out_console()
+    write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
     exit_for(benching.nothing_measured(report) or judged.exit_error())

@@ -9,11 +9,10 @@ from edgecnn.quantities import size_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.bench.judgement import Judged
     from edgecnn.bench.recommendation import Recommendation
     from edgecnn.bench.regressions import Gate, GateRow, Measure
 
-__all__ = ["print_gate", "print_judged"]
+__all__ = ["print_gate", "print_recommendation"]
 
 _STYLES: Final = {
     "kept": "green",
@@ -25,20 +24,8 @@ _STYLES: Final = {
 }
 
 
-def print_judged(console: Console, judged: Judged) -> None:
-    """Print for each device what to ship and why not the others, then the comparison if any."""
-    from rich.text import Text
-
-    several = len(judged.recommendations) > 1
-    for one in judged.recommendations:
-        if several:
-            console.print(Text(one.device, style="bold"))
-        _print_recommendation(console, one)
-    if judged.gate is not None:
-        print_gate(console, judged.gate)
-
-
-def _print_recommendation(console: Console, recommendation: Recommendation) -> None:
+def print_recommendation(console: Console, recommendation: Recommendation) -> None:
+    """Print what to ship on a device, and why not the others."""
     from rich.padding import Padding
     from rich.text import Text
 

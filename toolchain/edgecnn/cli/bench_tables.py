@@ -1,70 +1,94 @@
-"""What ``edgecnn bench`` prints for people."""
+"""What ``edgecnn bench`` prints for people, and the files it writes for them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from edgecnn.quantities import size_text
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.bench.results import ArtifactBench, BenchReport, DeviceBench
+    from edgecnn.bench.judgement import Judged
+    from edgecnn.bench.recommendation import Recommendation
+    from edgecnn.bench.results import DeviceBench
 
-__all__ = ["print_bench"]
+__all__ = ["CsvOption", "MarkdownOption", "print_bench", "write_bench_reports"]
+
+CsvOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Also write all figures as CSV: a row for each device, file and number of threads.",
+    ),
+]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="Also write a summary for a pull request."),
+]
 
 
-def print_bench(console: Console, report: BenchReport, place: Path | None) -> None:
-    """Print a table for each device, what makes it doubtful, and where the report is."""
-    for device in report.devices:
-        _print_device(console, device)
-    if place is not None:
-        console.print(f"report: {place}", markup=False, soft_wrap=True)
+def print_bench(console: Console, judged: Judged) -> None:
+    """Print for each device its table, what makes it doubtful and what to ship; then the gate."""
+    from edgecnn.cli.bench_judged import print_gate
+
+    for device, recommendation in zip(judged.report.devices, judged.recommendations, strict=True):
+        _print_device(console, device, recommendation)
+    if judged.gate is not None:
+        print_gate(console, judged.gate)
 
 
-def _print_device(console: Console, device: DeviceBench) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def write_bench_reports(
+    console: Console,
+    judged: Judged,
+    place: Path | None,
+    *,
+    csv: Path | None = None,
+    markdown: Path | None = None,
+) -> None:
+    """Write the page and what else was asked for, and print where they are.
+
+    Args:
+        console: Where to print.
+        judged: What to write.
+        place: Where ``bench.json`` was written; None if it was not.
+        csv: See ``CsvOption``.
+        markdown: See ``MarkdownOption``.
+
+    Raises:
+        WorkspaceError: If a file cannot be written.
+    """
+    from edgecnn.bench.exports import write_exports
+
+    written = write_exports(judged, place, csv=csv, markdown=markdown)
+    for name in written if place is None else (written[0], place, *written[1:]):
+        console.print(f"report: {name}", markup=False, soft_wrap=True)
+
+
+def _print_device(console: Console, device: DeviceBench, recommendation: Recommendation) -> None:
+    from rich.padding import Padding
     from rich.text import Text
 
-    machine = device.machine
-    parts = [machine.get("model") or machine.get("processor"), device.system, machine.get("system")]
-    title = ", ".join([device.device, *(str(part) for part in parts if part)])
+    from edgecnn.bench.device_facts import device_title
+    from edgecnn.bench.table import render_table
+    from edgecnn.cli.bench_judged import print_recommendation
+
+    about = [device.system, device.machine.get("system")]
+    title = ", ".join([device_title(device), *(str(one) for one in about if one)])
     console.print(Text(title, style="bold"))
     if device.error is not None:
-        console.print(Text(f"  {device.error.problem} ({device.error.observed})", style="red"))
-        console.print(Text(f"  {device.error.remedy}"))
+        observed = f" ({device.error.observed})" if device.error.observed else ""
+        console.print(Padding(Text(device.error.problem + observed, style="red"), (0, 0, 0, 2)))
+        console.print(Padding(Text(device.error.remedy), (0, 0, 0, 2)))
     if device.rows:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-        for column in ("file", "threads", "median", "p90", "start", "memory", "size"):
-            table.add_column(column, justify="left" if column == "file" else "right")
-        for row in device.rows:
-            table.add_row(*map(Text, _cells(row)))
-        console.print(table)
+        console.print(render_table(device, recommendation))
     conditions = device.conditions
     if conditions is not None and conditions.invalid is not None:
         console.print(Text(f"INVALID: {conditions.invalid}", style="bold red"))
     for warning in () if conditions is None else conditions.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
-
-
-def _cells(row: ArtifactBench) -> tuple[str, ...]:
-    from edgecnn_runner.timing import percentile
-
-    name = f"{row.file}\n{row.runtime or 'not run'}"
-    best = row.best
-    if best is None:
-        why = "not measured" if row.error is None else row.error.problem
-        return (f"{name}\n{why}", *["-"] * 5, size_text(row.bytes))
-    ordered, starts = sorted(best.samples_ns), sorted(best.starts_ns)
-    memory = best.peak_memory_bytes
-    return (
-        name,
-        str(best.threads),
-        f"{percentile(ordered, 50) / 1000:.1f} µs",
-        f"{percentile(ordered, 90) / 1000:.1f} µs",
-        f"{percentile(starts, 50) / 1e6:.0f} ms",
-        "unknown" if memory is None else size_text(memory),
-        size_text(row.bytes),
-    )
+    if device.error is None:
+        print_recommendation(console, recommendation)
+    console.print()
