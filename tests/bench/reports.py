@@ -27,6 +27,7 @@ __all__ = [
     "made_sustained",
     "made_threads",
     "many_artifacts",
+    "not_measured",
     "unreachable",
 ]
 
@@ -202,3 +203,21 @@ def made_report(*devices: DeviceBench, **changes: Any) -> BenchReport:
         created="2026-01-02T03:04:05Z",
     )
     return dataclasses.replace(report, **changes)
+
+
+def not_measured() -> ArtifactBench:
+    """Return a row that its runtime could not run."""
+    return dataclasses.replace(
+        made_artifact("onnx-fp16", 1.0, None, 300_000, None),
+        by_threads=(),
+        chosen=None,
+        runtime=None,
+        error=BenchError(
+            error="RuntimeMissingError",
+            exit_code=9,
+            problem="onnxruntime does not start",
+            observed="ImportError: libx",
+            expected="a runtime",
+            remedy="pip install onnxruntime",
+        ),
+    )

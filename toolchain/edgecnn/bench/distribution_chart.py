@@ -170,7 +170,7 @@ def _shape_ticks(shapes: LogScale) -> tuple[tuple[float, str], ...]:
     """Return round multiples of the median that leave each other room; the median is one."""
     chosen = [(shapes.place(1.0), 1.0)]
     inside = [one for one in _SHAPE_TICKS if shapes.low <= one <= shapes.high]
-    for value in sorted(inside, key=lambda one: (one != shapes.high, -abs(one - 1))):
+    for value in sorted(inside, key=lambda one: -abs(one - 1)):
         place = shapes.place(value)
         if all(abs(place - other) >= _TICK_ROOM for other, _ in chosen):
             chosen.append((place, value))

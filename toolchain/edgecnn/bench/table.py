@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bar", "render_table"]
 
-_BAR: Final = 12
+_BAR: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _STYLES: Final = {
     "PASS": "green",
@@ -36,8 +36,9 @@ def render_table(device: DeviceBench, recommendation: Recommendation) -> Table:
     """Return a table of a device's rows, the fastest first.
 
     Each has two lines: variant and runtime; a bar as long as its median, with a whisker up to its
-    90th percentile where that is a character further, both relative to the slowest 90th percentile of the device; median above p90;
-    threads above memory; size above accuracy. Those without figures have their reason.
+    90th percentile where that is a character further, both relative to the slowest 90th percentile
+    of the device; median above p90; threads above memory; size above accuracy. Those without
+    figures have their reason.
 
     Args:
         device: At least one row.
