@@ -1,4 +1,4 @@
-"""What follows from a bench, at the terminal: what to ship, and what changed since an earlier one."""
+"""What follows from a bench, at the terminal: what to ship, and what changed since another."""
 
 from __future__ import annotations
 
