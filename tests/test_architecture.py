@@ -17,7 +17,7 @@ import edgecnn_runner
 TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
 INSTALLER = Path(edgecnn_installer.__file__).parent
-STAGES = ("train", "convert", "verify", "card", "package", "deploy")
+STAGES = ("train", "convert", "verify", "card", "package", "deploy", "bench")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "labels",
     "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
