@@ -85,9 +85,9 @@ def test_limits_that_nothing_keeps_say_who_exceeds_which() -> None:
     assert error.exit_code == 40
     assert str(error.observed) == (
         "Nothing keeps the limits (latency 50.0 µs, size 2.00 MB): of 2 candidates, latency "
-        "excludes all, size excludes 1. tflite-int8 with litert: Its latency, 100 µs, is above the limit of "
-        "50.0 µs. tflite-fp32 with litert: Its latency, 300 µs, is above the limit of 50.0 µs; its "
-        "size, 6.70 MB, is above the limit of 2.00 MB."
+        "excludes all, size excludes 1. tflite-int8 with litert: Its latency, 100 µs, is above the "
+        "limit of 50.0 µs. tflite-fp32 with litert: Its latency, 300 µs, is above the limit of "
+        "50.0 µs; its size, 6.70 MB, is above the limit of 2.00 MB."
     )
     assert error.expected == "latency 50.0 µs, size 2.00 MB"
 
