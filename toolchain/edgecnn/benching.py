@@ -209,11 +209,11 @@ def _known(folder: Path) -> _Known:
     max_drop = None
     try:
         released = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))
-        max_drop = float(released["limits"]["max_drop"])
         for row in released["artifacts"]:
             found[str(row["sha256"])] = Proven(
                 verdict=str(row["verdict"]), accuracy=float(row["accuracy"])
             )
+        max_drop = float(released["limits"]["max_drop"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     try:
