@@ -36,12 +36,10 @@ def test_three_devices_of_which_one_is_an_arm64_board_and_one_is_broken(
     with_1: Pi, server: Server, tmp_path: Path
 ) -> None:
     """The board has LiteRT from the installed bundle, and nothing that runs ONNX files."""
-    files = (RESNET8 / "resnet8-int8.tflite", RESNET8 / "resnet8-int8.onnx")
+    files = [RESNET8 / "resnet8-int8.tflite", RESNET8 / "resnet8-int8.onnx"]
     before = with_1.state()
-    done = edgecnn(
-        *("bench", *files, "--device", server.address, "--device", "local"),
-        *("--device", "cmd:sh -c 'sleep 2; exit 1'", *server.options, *QUICK, "--out", tmp_path),
-    )
+    devices = ("--device", server.address, "--device", "local", "--device", "cmd:sh -c 'exit 1'")
+    done = edgecnn("bench", *files, *devices, *server.options, *QUICK, "--out", tmp_path)
     assert done.code == 0, done.err
     board, here, broken = read_bench(tmp_path / "bench.json").devices
     assert broken.error is not None
