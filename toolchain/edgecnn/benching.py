@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from edgecnn.build_lock import build_lock
 from edgecnn.errors import DeviceError, EdgeError, UsageError, WorkspaceError
@@ -85,6 +86,7 @@ def bench(
         {digest: known for one in targets for digest, known in one.proven.items()},
     )
     place = _place(targets, request.out)
+    allowed = [one.max_drop for one in targets if one.max_drop is not None]
     report = stage.run(
         files,
         request.devices,
@@ -93,6 +95,8 @@ def bench(
         created=created(),
         progress=progress,
     )
+    if allowed:
+        report = dataclasses.replace(report, max_drop_points=max(allowed))
     if nothing_measured(report) is not None:
         return report, None
     if place is None:
@@ -161,6 +165,7 @@ class _Target:
 
     files: list[Path]
     proven: dict[str, Proven]
+    max_drop: float | None
     build: Workspace | None
     whole: bool
 
@@ -169,24 +174,31 @@ def _target(path: Path) -> _Target:
     if path.is_file() and path.suffix != ".toml":
         beside = Workspace(path.parent)
         build = beside if beside.is_build() else None
-        return _Target(files=[path], proven=_proven(path.parent), build=build, whole=False)
+        return _Target(files=[path], **_known(path.parent), build=build, whole=False)
     place, workspace = proven_place(path)
     if workspace is None:
         files = sorted(one for one in place.iterdir() if one.suffix in _SUFFIXES)
-        return _Target(files=files, proven=_proven(place), build=None, whole=False)
+        return _Target(files=files, **_known(place), build=None, whole=False)
     # Nobody converts meanwhile: files are read while the lock is held.
     with build_lock(workspace.folder, unless_read_only=True):
         names = [row.get("file") for row in workspace.manifest()["variants"]]
     return _Target(
         files=[workspace.path(str(name)) for name in names if name],
-        proven=_proven(workspace.folder),
+        **_known(workspace.folder),
         build=workspace,
         whole=True,
     )
 
 
-def _proven(folder: Path) -> dict[str, Proven]:
-    """Return what is known of files by their digest: from a build's parity, or a release's record.
+class _Known(TypedDict):
+    proven: dict[str, Proven]
+    max_drop: float | None
+
+
+def _known(folder: Path) -> _Known:
+    """Return what is known from a build's parity, or a release's record.
+
+    Of files by their digest; and how many points of accuracy they were allowed to lose.
 
     What cannot be read counts as unknown: times do not depend on it.
     """
@@ -194,23 +206,25 @@ def _proven(folder: Path) -> dict[str, Proven]:
     from edgecnn.verify import read_report
 
     found: dict[str, Proven] = {}
+    max_drop = None
     try:
-        rows = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))["artifacts"]
-        for row in rows:
+        released = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))
+        for row in released["artifacts"]:
             found[str(row["sha256"])] = Proven(
                 verdict=str(row["verdict"]), accuracy=float(row["accuracy"])
             )
+        max_drop = float(released["limits"]["max_drop"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     try:
         report = read_report(Workspace(folder).path(Workspace.PARITY))
     except WorkspaceError:
-        return found
+        return _Known(proven=found, max_drop=max_drop)
     for one in report.rows:
         if one.sha256 is not None:
             accuracy = None if one.metrics is None else one.metrics.artifact.accuracy
             found[one.sha256] = Proven(verdict=one.verdict, accuracy=accuracy)
-    return found
+    return _Known(proven=found, max_drop=report.limits.get("max_drop", max_drop))
 
 
 def _place(targets: Sequence[_Target], out: Path | None) -> Path | None:

@@ -282,13 +282,17 @@ class _Compared:
         reason: str = "",
         changes: tuple[str, ...] = (),
     ) -> GateRow:
-        gravest: Outcome = outcome or max((one.outcome for one in measures), key=_GRAVITY.index)
         return GateRow(
             device=self._device,
             name=self._name,
             threads=threads,
-            outcome=gravest,
+            outcome=_gravest(measures) if outcome is None else outcome,
             measures=measures,
             reason=reason,
             changes=changes,
         )
+
+
+def _gravest(measures: Sequence[Measure]) -> Outcome:
+    found = {one.outcome for one in measures}
+    return next(outcome for outcome in reversed(_GRAVITY) if outcome in found)

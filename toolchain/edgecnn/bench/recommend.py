@@ -5,7 +5,8 @@ accuracy is not further below the best of them than a conversion may lose, the f
 Latencies count as equal unless their ratio is more than 3 % from 1 and its interval does not hold
 1: noise does not decide, nor what the next bench would turn round. Among equally fast ones the
 smaller file wins, then the smaller memory, then accuracy: what passed is as accurate as the float
-model within the limits of its recipe, while a byte is a byte.
+model within the limits of its recipe, while a byte is a byte. Memory counts as equal within 3 %,
+too: what a process has resident differs from start to start.
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ from edgecnn.bench.recommendation import (
 from edgecnn.bench.results import ArtifactBench, DeviceBench
 from edgecnn.bench.statistics import Ratio, Resampled, ratio_of, resample, summarize
 
-__all__ = ["SAME_WITHIN", "falls_short", "is_faster", "is_slower", "recommend", "row_names"]
+__all__ = [
+    "SAME_WITHIN",
+    "falls_short",
+    "is_faster",
+    "is_slower",
+    "needs_more",
+    "recommend",
+    "row_names",
+]
 
 SAME_WITHIN: Final = 0.03
 """Two benches of a quiet machine agree within this share, so a smaller difference is none."""
@@ -193,24 +202,15 @@ def _front(candidates: Sequence[Candidate], compare: _Comparison) -> list[Candid
 
 
 def _dominates(one: Candidate, other: Candidate, compare: _Comparison) -> bool:
-    """Tell whether one is better in something and worse in nothing.
-
-    Nothing dominates in a circle: accuracy, size and memory are compared as they are, so a circle
-    would be equal in them, and each of it faster than the next by medians.
-    """
+    """Tell whether one is better in something and worse in nothing."""
     latency = compare(one.row, other.row)
     if is_slower(latency) or one.accuracy < other.accuracy or one.size_bytes > other.size_bytes:
         return False
-    less_memory = False
-    if one.memory_bytes != other.memory_bytes:
-        # Unknown memory might be any, so nothing is said of a pair of which one is unknown.
-        if one.memory_bytes is None or other.memory_bytes is None:
-            return False
-        if one.memory_bytes > other.memory_bytes:
-            return False
-        less_memory = True
+    # Unknown memory might be any, so nothing is said of a pair of which one is unknown.
+    if (one.memory_bytes is None) != (other.memory_bytes is None) or needs_more(one, other):
+        return False
     better = one.accuracy > other.accuracy or one.size_bytes < other.size_bytes
-    return better or less_memory or is_faster(latency)
+    return better or needs_more(other, one) or is_faster(latency)
 
 
 def _choose(
@@ -221,10 +221,18 @@ def _choose(
         return None
     most = max(one.accuracy for one in within)
     accurate = [one for one in within if not falls_short(one.accuracy, most, max_drop)]
-    front = _front(accurate, compare)
+    # Being equal within noise is not transitive, so a circle without a front cannot be ruled out.
+    front = _front(accurate, compare) or accurate
     fastest = min(front, key=lambda one: (one.median_ns, one.row))
     equal = [one for one in front if not is_slower(compare(one.row, fastest.row))]
     return min(equal, key=_rank)
+
+
+def needs_more(one: Candidate, other: Candidate) -> bool:
+    """Tell whether one needs more memory than another; not so where one is unknown."""
+    if one.memory_bytes is None or other.memory_bytes is None:
+        return False
+    return one.memory_bytes > other.memory_bytes * (1 + SAME_WITHIN)
 
 
 def falls_short(accuracy: float, best: float, max_drop: float) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -26,7 +27,7 @@ __all__ = ["AT_ONCE", "host_of", "run"]
 
 AT_ONCE: Final = 4
 _STEPS: Final = 100
-_END_S: Final = 20.0
+_END_S: Final = 15.0
 _LOOK_S: Final = 0.2
 
 _Measure = Callable[[DeviceOptions | None, Callable[[float, str], object]], DeviceBench]
@@ -169,8 +170,9 @@ class _Shown:
         self._progress.message(_summary(done))
 
     def join(self, longest_s: float) -> None:
+        end = time.monotonic() + longest_s
         for thread in self.threads:
-            thread.join(longest_s)
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _in_parallel(

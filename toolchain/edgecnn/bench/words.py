@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from edgecnn.bench.recommend import falls_short, is_faster, is_slower
+from edgecnn.bench.recommend import falls_short, is_faster, is_slower, needs_more
 from edgecnn.bench.recommendation import Candidate, Excess, LimitName, Limits, Recommendation
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
 from edgecnn.quantities import size_text
 
 __all__ = [
     "duration_text",
+    "front_sentence",
     "headline",
     "limits_text",
     "loss_sentence",
@@ -55,12 +56,12 @@ def points(share: float) -> str:
 
 
 def times_text(value: float) -> str:
-    """Return a factor: to two decimals around 1, where they matter, and fewer far from it."""
-    return f"{value:.{2 if value < 2 else 1 if value < 20 else 0}f}"
+    """Return a factor to three digits, but two decimals at most: ``0.98``, ``3.12``, ``31.2``."""
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def ratio_text(ratio: Ratio) -> str:
-    """Return a ratio with its interval: ``3.1 times (95 % interval 3.0 to 3.2)``."""
+    """Return a ratio with its interval: ``3.12 times (95 % interval 3.05 to 3.18)``."""
     return f"{times_text(ratio.value)} times ({_interval(ratio)})"
 
 
@@ -100,6 +101,14 @@ def headline(recommendation: Recommendation) -> str:
         f"{percent(choice.accuracy)} of test images right, a file of "
         f"{size_text(choice.size_bytes)}{memory}."
     )
+
+
+def front_sentence(recommendation: Recommendation) -> str | None:
+    """Name the Pareto front, the fastest first; None without candidates."""
+    front = recommendation.front
+    if not front:
+        return None
+    return f"Pareto front of accuracy, latency, memory and size: {_list(front)}."
 
 
 def loss_sentence(recommendation: Recommendation, candidate: Candidate) -> str:
@@ -158,6 +167,10 @@ def warning_sentences(recommendation: Recommendation) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _list(candidates: Sequence[Candidate]) -> str:
+    return ", ".join(one.name for one in candidates)
+
+
 def _times(ratio: Ratio) -> str:
     return f"{times_text(ratio.value)} times"
 
@@ -206,11 +219,7 @@ def _worse(one: Candidate, other: Candidate, *, turned: bool = False) -> list[st
             if turned
             else f"is larger ({sizes[0]} against {sizes[1]})"
         )
-    if (
-        one.memory_bytes is not None
-        and other.memory_bytes is not None
-        and one.memory_bytes > other.memory_bytes
-    ):
+    if one.memory_bytes is not None and other.memory_bytes is not None and needs_more(one, other):
         sizes = size_text(one.memory_bytes), size_text(other.memory_bytes)
         found.append(
             f"it needs less memory ({sizes[1]} against {sizes[0]})"

@@ -1,4 +1,4 @@
-"""What follows from a bench, at the terminal: what to ship, and what changed since an earlier one."""
+"""What follows from a bench, at the terminal: what to ship, and what changed since another."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ def print_recommendation(console: Console, recommendation: Recommendation) -> No
     from rich.padding import Padding
     from rich.text import Text
 
-    from edgecnn.bench.words import headline, loss_sentence, warning_sentences
+    from edgecnn.bench.words import front_sentence, headline, loss_sentence, warning_sentences
 
     style = "bold" if recommendation.choice is None else "bold green"
     console.print(Text(headline(recommendation), style=style))
     for warning in warning_sentences(recommendation):
         console.print(Text(f"warning: {warning}", style="yellow"))
+    if (front := front_sentence(recommendation)) is not None:
+        console.print(Text(front))
     lost = [one for one in recommendation.candidates if one.row != recommendation.chosen]
     for name, why in (
         *((one.name, loss_sentence(recommendation, one)) for one in lost),
@@ -61,7 +63,12 @@ def print_gate(console: Console, gate: Gate) -> None:
         table.add_column(column, overflow="fold")
     several = len({row.device for row in gate.rows}) > 1
     for row in gate.rows:
-        shown = [one for one in row.measures if one.name != "p90" or one.outcome != "kept"]
+        # A tail never fails, and is worth a line only where it grew by more than is allowed.
+        shown = [
+            one
+            for one in row.measures
+            if one.name != "p90" or (one.ratio.low or 0) > 1 + gate.max_regression
+        ]
         table.add_row(
             Text(_title(row, several=several)),
             Text("\n".join(_then_and_now(one) for one in shown)),
@@ -75,17 +82,18 @@ def print_gate(console: Console, gate: Gate) -> None:
 
 
 def _title(row: GateRow, *, several: bool) -> str:
-    title = f"{row.name} on {row.device}" if several else row.name
-    if row.threads is None:
-        return title
-    return f"{title}\n{row.threads} {'thread' if row.threads == 1 else 'threads'}"
+    # The row of an artifact's file stands above those of its numbers of threads.
+    if row.threads is not None:
+        return f"  {row.threads} {'thread' if row.threads == 1 else 'threads'}"
+    return f"{row.name} on {row.device}" if several else row.name
 
 
 def _then_and_now(measure: Measure) -> str:
     from edgecnn.bench.words import duration_text
 
     text = duration_text if measure.name in ("latency", "p90") else size_text
-    return f"{text(measure.before)}, {text(measure.now)}"
+    tail = "p90 " if measure.name == "p90" else ""
+    return f"{tail}{text(measure.before)}, {text(measure.now)}"
 
 
 def _times(measure: Measure) -> str:

@@ -6,7 +6,6 @@ a process beside the command's.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import sys
@@ -15,16 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.on_device.bench_children import DIED, Children
+from edgecnn.devices.on_device.bench_children import Children
+from edgecnn.devices.on_device.bench_rows import BenchRow, rows_of
 from edgecnn.devices.on_device.conditions import (
     other_cpu_share,
     read_conditions,
     read_state,
     usable_cores,
 )
-from edgecnn.devices.on_device.libraries import installed
-from edgecnn.devices.on_device.runtime_places import RuntimePlace, place_of
-from edgecnn_runner.errors import RuntimeMissingError
+from edgecnn.devices.on_device.runtime_places import RuntimePlace
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.telemetry import no_telemetry
 
@@ -69,28 +67,6 @@ def resolve_threads(asked: Iterable[int], cores: int) -> list[int]:
     return sorted({one for one in found if one <= cores} or {cores})
 
 
-class _Row:
-    """One artifact with one runtime, as it is measured."""
-
-    def __init__(self, artifact: int, file: Path, sha256: str) -> None:
-        self.artifact, self.file, self.sha256 = artifact, file, sha256
-        self.runtime_name: str | None = None
-        self.place = RuntimePlace("")
-        self.runtime: str | None = None
-        self.error: Mapping[str, Any] | None = None
-        self.by_threads: list[dict[str, Any]] = []
-        self.samples: list[bytes] = []
-
-    def fail(self, observed: str) -> None:
-        self.error = {
-            "error": "ArtifactError",
-            "problem": DIED,
-            "observed": observed,
-            "expected": "an answer",
-            "remedy": "take another variant or runtime for this device",
-        }
-
-
 class _Bench:
     def __init__(self, call: Any) -> None:
         self._call, self._asked = call, call.parameters
@@ -103,8 +79,8 @@ class _Bench:
         self._at("looking")
         share = other_cpu_share()
         before = {**read_conditions(), "other_cpu_share": share}
-        self._children = Children(self._folder, self._asked["paths"])
-        rows = self._rows()
+        self._children = Children(self._folder, self._asked["paths"], tick=self._tell)
+        rows = rows_of(self._folder, self._asked)
         self._at("starting each file")
         for index, row in enumerate(rows):
             self._tell(_PROBING * index / len(rows))
@@ -139,25 +115,6 @@ class _Bench:
         }
         return "done", facts, [samples for row in rows for samples in row.samples]
 
-    def _rows(self) -> list[_Row]:
-        rows = []
-        for index, artifact in enumerate(self._asked["artifacts"]):
-            file = self._folder / artifact["name"]
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            found = []
-            for name, info in self._asked["runtimes"].items():
-                place = place_of(info["module"], self._asked["prefixes"])
-                if info["format"] == artifact["format"] and place is not None:
-                    row = _Row(index, file, digest)
-                    row.runtime_name, row.place = name, place
-                    found.append(row)
-            if not found:
-                row = _Row(index, file, digest)
-                row.error = _no_runtime(artifact["format"], self._asked).to_dict()
-                found.append(row)
-            rows += found
-        return rows
-
     def _at(self, phase: str) -> None:
         self._call.send("phase", {"at": phase})
 
@@ -169,7 +126,7 @@ class _Bench:
             self._call.send("progress", {"done": self._done})
             self._told = time.monotonic()
 
-    def _start(self, row: _Row, threads: int) -> tuple[int, dict[str, Any]] | None:
+    def _start(self, row: BenchRow, threads: int) -> tuple[int, dict[str, Any]] | None:
         """Start a process until its first result; None, and the row's error, if that fails."""
         asked = {
             "mode": "start",
@@ -195,13 +152,13 @@ class _Bench:
             return None
         return took, told
 
-    def _probe(self, row: _Row) -> None:
+    def _probe(self, row: BenchRow) -> None:
         """Start once without counting it: what is on the disk comes into memory by that."""
         found = self._start(row, 1)
         if found is not None:
             row.runtime = found[1]["runtime"]
 
-    def _measure(self, rows: Sequence[_Row], threads: int, part: float) -> None:
+    def _measure(self, rows: Sequence[BenchRow], threads: int, part: float) -> None:
         """Measure all rows at one number of threads."""
         begun = self._done
         self._at(f"{threads} {'thread' if threads == 1 else 'threads'}: starts")
@@ -220,9 +177,9 @@ class _Bench:
         self._during.append(read_state())
 
     def _starts(
-        self, rows: Sequence[_Row], threads: int, part: float
-    ) -> dict[_Row, list[tuple[int, dict[str, Any]]]]:
-        found: dict[_Row, list[tuple[int, dict[str, Any]]]] = {row: [] for row in rows}
+        self, rows: Sequence[BenchRow], threads: int, part: float
+    ) -> dict[BenchRow, list[tuple[int, dict[str, Any]]]]:
+        found: dict[BenchRow, list[tuple[int, dict[str, Any]]]] = {row: [] for row in rows}
         shuffle = random.Random(self._asked["seed"]).shuffle  # noqa: S311 - an order, no secret
         begun, total = self._done, self._asked["starts"]
         for turn in range(total):
@@ -238,9 +195,9 @@ class _Bench:
 
     def _times(
         self,
-        rows: Sequence[_Row],
+        rows: Sequence[BenchRow],
         threads: int,
-        starts: Mapping[_Row, Sequence[tuple[int, dict[str, Any]]]],
+        starts: Mapping[BenchRow, Sequence[tuple[int, dict[str, Any]]]],
         part: float,
     ) -> None:
         """Time rows in turn; one that its process dies with is left out, and it begins again."""
@@ -277,9 +234,9 @@ class _Bench:
 
     def _take(
         self,
-        rows: Sequence[_Row],
+        rows: Sequence[BenchRow],
         threads: int,
-        starts: Mapping[_Row, Sequence[tuple[int, dict[str, Any]]]],
+        starts: Mapping[BenchRow, Sequence[tuple[int, dict[str, Any]]]],
         result: Path,
     ) -> None:
         for index, (row, told) in enumerate(
@@ -307,7 +264,7 @@ class _Bench:
             row.samples.append(samples.read_bytes())
             samples.unlink()
 
-    def _images(self, rows: Sequence[_Row]) -> dict[RuntimePlace, dict[str, Any]]:
+    def _images(self, rows: Sequence[BenchRow]) -> dict[RuntimePlace, dict[str, Any]]:
         """Time decoding and preprocessing in each Python that runs something."""
         self._at("images")
         found = {}
@@ -329,15 +286,3 @@ class _Bench:
 
 def _middle(values: Sequence[int]) -> int:
     return sorted(values)[(len(values) - 1) // 2]
-
-
-def _no_runtime(model_format: str, asked: Mapping[str, Any]) -> RuntimeMissingError:
-    fitting = [one["module"] for one in asked["runtimes"].values() if one["format"] == model_format]
-    models = [f"{one['model']} in {one['prefix']}" for one in installed(asked["prefixes"])]
-    return RuntimeMissingError(
-        f"the device has no runtime for {model_format} files",
-        observed=f"neither in its Python nor in an installed bundle "
-        f"({', '.join(models) or 'there is none'})",
-        expected=f"one of {', '.join(fitting)}, with numpy",
-        remedy="install a bundle with it there: edgecnn deploy BUNDLE ADDRESS",
-    )

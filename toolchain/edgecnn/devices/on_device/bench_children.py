@@ -107,10 +107,13 @@ class Children:
     Args:
         folder: The private folder; ``code.zip`` lies in it.
         last: Folders for the end of a process's path.
+        tick: Called once a second while code is compiled.
     """
 
-    def __init__(self, folder: Path, last: Sequence[str]) -> None:
-        self._folder, self._last = folder, [*last]
+    def __init__(
+        self, folder: Path, last: Sequence[str], tick: Callable[[], object] = lambda: None
+    ) -> None:
+        self._folder, self._last, self._tick = folder, [*last], tick
         self._code = folder / "code"
         with zipfile.ZipFile(folder / "code.zip") as archive:
             archive.extractall(self._code)
@@ -121,14 +124,21 @@ class Children:
             return
         self._compiled.add(place.python)
         command = [place.python, "-I", "-m", "compileall", "-qq", str(self._code)]
-        with contextlib.suppress(OSError):  # its start will tell
-            subprocess.run(  # noqa: S603 - a Python of this device, no shell
+        with (
+            contextlib.suppress(OSError),  # its start will tell
+            subprocess.Popen(  # noqa: S603 - a Python of this device, no shell
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                check=False,
-            )
+            ) as process,
+        ):
+            while True:
+                try:
+                    process.wait(1)
+                    return
+                except subprocess.TimeoutExpired:
+                    self._tick()
 
     @contextlib.contextmanager
     def started(self, place: RuntimePlace, asked: Mapping[str, Any]) -> Iterator[Child]:

@@ -37,7 +37,6 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     place = place_of(asked["module"], asked["prefixes"])
     if place is None:
         raise _ended("the runtime is gone")
-    children = Children(Path(call.folder), asked["paths"])
     told = {
         "mode": "sustain",
         "file": str(Path(call.folder) / asked["model"]),
@@ -50,6 +49,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     def tell() -> None:
         call.send("progress", {"done": len(points) / max(1, asked["seconds"])})
 
+    children = Children(Path(call.folder), asked["paths"], tick=tell)
     with children.started(place, told) as child:
         while part := child.read(1 << 16, tell):
             *lines, waiting = (waiting + part).split(b"\n")
