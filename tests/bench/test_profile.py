@@ -83,7 +83,7 @@ def test_litert_says_that_it_tells_no_times_and_gives_macs() -> None:
     found = profile_file(path, runs=20)
     graph = read_graph(path)
     assert found.lacks is not None
-    assert "tells Python no time per operator" in found.lacks
+    assert found.lacks.startswith("no time per operator: ai-edge-litert ")
     assert found.profiled_ns is None
     assert found.plain_ns is not None
     assert found.plain_ns > 0
@@ -130,7 +130,7 @@ def test_a_runtime_that_is_not_there_is_a_typed_error() -> None:
     )
     assert row.profile is not None
     assert row.profile.lacks is not None
-    assert "tflite-runtime" in row.profile.lacks
+    assert "tflite_runtime" in row.profile.lacks
 
 
 class Changed:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["NO_PROFILER", "profile_file", "with_profile"]
 
 NO_PROFILER: Final = (
-    "{runtime} tells Python no time per operator; these are the operators of the file with their "
-    "multiply-accumulates, which say how the work is spread, not the time"
+    "no time per operator: {runtime} does not tell Python; these are the operators of the file "
+    "with their multiply-accumulates, which say how the work is spread, not the time"
 )
 
 _WARMUP: Final = 20

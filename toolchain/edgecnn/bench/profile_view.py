@@ -20,6 +20,7 @@ class ProfileLine:
         share: Its part of the time, or, where that is not known, of the multiply-accumulates;
             0..1, None if that is not known either.
         share_text: The same in percent.
+        bar: The same as percent of the largest share of the profile, 0..100.
         macs: Multiply-accumulates.
         rate: GMAC/s; empty for an operator without any.
     """
@@ -29,6 +30,7 @@ class ProfileLine:
     time: str
     share: float | None
     share_text: str
+    bar: float
     macs: str
     rate: str
 
@@ -71,12 +73,13 @@ def profile_view(profile: Profile, *, device: str, file: str) -> ProfileView:
         file: Name of the artifact.
     """
     timed = profile.profiled_ns is not None
+    largest = max((_share(one, timed=timed) or 0 for one in profile.operators), default=0)
     return ProfileView(
         device=device,
         file=file,
         timed=timed,
         notes=_notes(profile),
-        lines=tuple(_line(one, timed=timed) for one in profile.operators),
+        lines=tuple(_line(one, largest, timed=timed) for one in profile.operators),
     )
 
 
@@ -99,8 +102,12 @@ def _notes(profile: Profile) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _line(one: OperatorTime, *, timed: bool) -> ProfileLine:
-    share = one.share if timed else one.mac_share
+def _share(one: OperatorTime, *, timed: bool) -> float | None:
+    return one.share if timed else one.mac_share
+
+
+def _line(one: OperatorTime, largest: float, *, timed: bool) -> ProfileLine:
+    share = _share(one, timed=timed)
     rate = ""
     if one.macs and one.median_ns:
         rate = f"{one.macs / one.median_ns:.1f}"
@@ -112,6 +119,7 @@ def _line(one: OperatorTime, *, timed: bool) -> ProfileLine:
         time="-" if one.median_ns is None else _time(one.median_ns),
         share=share,
         share_text="-" if share is None else f"{100 * share:.1f} %",
+        bar=round(100 * share / largest, 2) if share else 0.0,
         macs="unknown" if one.macs is None else _macs(one.macs),
         rate=rate,
     )
@@ -121,10 +129,10 @@ def _time(nanoseconds: int) -> str:
     """Return a time in the unit a person would use.
 
     >>> [_time(2_000), _time(84_365), _time(1_234_567)]
-    ['2.0 us', '84.4 us', '1.23 ms']
+    ['2.0 µs', '84.4 µs', '1.23 ms']
     """
     if nanoseconds < 1_000_000:
-        return f"{nanoseconds / 1e3:.1f} us"
+        return f"{nanoseconds / 1e3:.1f} µs"
     return f"{nanoseconds / 1e6:.2f} ms"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,7 +24,8 @@ ProfileOption = Annotated[
     ),
 ]
 
-_BAR = 20
+_BAR = 12
+_BETWEEN = 3
 _PARTS = " ▏▎▍▌▋▊▉█"
 
 
@@ -37,40 +38,41 @@ def print_profiles(console: Console, report: BenchReport) -> None:
         for note in view.notes:
             console.print(note, markup=False, style="dim")
         if view.lines:
-            console.print(profile_table(view))
+            console.print(profile_table(view, console.width))
 
 
-def profile_table(view: ProfileView) -> Table:
-    """Lay out one profile."""
+def profile_table(view: ProfileView, width: int) -> Table:
+    """Lay out one profile in so many columns of characters."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("operator", overflow="ellipsis", no_wrap=True, min_width=12)
-    table.add_column("name", overflow="ellipsis", no_wrap=True, style="dim")
+    figures = [("share" if view.timed else "MAC share", 6), ("", _BAR), ("MACs", 7)]
     if view.timed:
-        table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("share" if view.timed else "MAC share", justify="right", no_wrap=True)
-    table.add_column("", width=_BAR, no_wrap=True)
-    table.add_column("MACs", justify="right", no_wrap=True)
-    if view.timed:
-        table.add_column("GMAC/s", justify="right", no_wrap=True)
+        figures = [("time", 9), *figures, ("GMAC/s", 6)]
+    # Where there is little room, names are cut short, and figures never are.
+    room = width - sum(size + _BETWEEN for _, size in figures) - 2 * _BETWEEN
+    for title in ("operator", "name"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=max(6, room // 2))
+    for title, size in figures:
+        justify: Literal["left", "right"] = "right" if title else "left"
+        table.add_column(title, justify=justify, no_wrap=True, min_width=size)
     for line in view.lines:
         table.add_row(
-            *(Text(line.type), Text(line.name)),
+            *(Text(line.type), Text(line.name, style="dim")),
             *([line.time] if view.timed else []),
             line.share_text,
-            _bar(line.share),
+            _bar(line.bar / 100),
             line.macs,
             *([line.rate] if view.timed else []),
         )
     return table
 
 
-def _bar(share: float | None) -> str:
-    """Return a bar in eighths of a character; of a share above 0 at least one."""
-    if not share:
+def _bar(part: float) -> str:
+    """Return a bar in eighths of a character; of a part above 0 at least one."""
+    if not part:
         return ""
-    eighths = max(1, round(8 * _BAR * share))
+    eighths = max(1, round(8 * _BAR * part))
     return "█" * (eighths // 8) + _PARTS[eighths % 8].strip()
