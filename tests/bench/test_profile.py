@@ -157,7 +157,7 @@ class Changed:
         (b'"model_sha256": "', b'"model_sha265": "', "another file"),
         (b'"plain_ns": [', b'"plain_xx": [', "something else than nanoseconds"),
         (b'"operators": [', b'"operatxxx": [', "without operators"),
-        (b'"count": 1', b'"count": 0', "without a time for each run"),
+        (b'"calls": 1', b'"calls": 0', "without a time for each run"),
         (b'"times_ns": [', b'"times_xx": [', "something else than nanoseconds"),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_first_runs_do_not_count() -> None:
 def test_what_runs_again_within_a_run_is_summed() -> None:
     events = [node("a", 101, 50), node("a", 160, 5), whole(100, 90)]
     [found], _ = read_trace(events, skip=0)
-    assert (found.count, found.times_ns) == (2, [55_000])
+    assert (found.calls, found.times_ns) == (2, [55_000])
 
 
 def test_other_events_of_operators_are_left_out() -> None:

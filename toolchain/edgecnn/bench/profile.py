@@ -172,7 +172,7 @@ def _timed(last: Frame, runs: int, device: str) -> tuple[OperatorTime, ...]:
     rows = []
     for one in told:
         times = _times(one.get("times_ns"), device) if isinstance(one, dict) else []
-        count = one.get("count") if isinstance(one, dict) else None
+        count = one.get("calls") if isinstance(one, dict) else None
         if len(times) != runs or type(count) is not int or count < 1:
             raise _unfit(device, "an operator without a time for each run")
         label, kind = (printable(str(one.get(key)), most=200) for key in ("label", "type"))

@@ -34,14 +34,14 @@ class OperatorRuns(NamedTuple):
         label: Its own name in the graph that ran.
         type: What it is, for example ``QLinearConv``.
         shape: Of its first output; None if the trace does not tell.
-        count: How often it ran in one run; more than once only in a loop's body.
+        calls: How often it ran in one run; more than once only in a loop's body.
         times_ns: What it took in each run, altogether; multiples of 1000.
     """
 
     label: str
     type: str
     shape: list[int] | None
-    count: int
+    calls: int
     times_ns: list[int]
 
 
@@ -89,7 +89,7 @@ def read_trace(
                 label=label,
                 type=kind,
                 shape=shapes[label, kind],
-                count=max(len(run) for run in runs),
+                calls=max(len(run) for run in runs),
                 times_ns=[1000 * sum(run) for run in runs],
             )
             for (label, kind), runs in found.items()
