@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import edgecnn.errors
+from edgecnn.errors import EdgeError
+
 __all__ = [
     "BENCH_SCHEMA",
     "ArtifactBench",
@@ -21,6 +24,8 @@ __all__ = [
     "OperatorTime",
     "Profile",
     "Settings",
+    "Sustained",
+    "SustainedPoint",
     "ThreadBench",
 ]
 
@@ -38,6 +43,19 @@ class BenchError:
     observed: str | None = None
     expected: str | None = None
 
+    @classmethod
+    def of(cls, error: EdgeError) -> BenchError:
+        """Keep an error."""
+        return cls(**error.to_dict())
+
+    def to_error(self) -> EdgeError:
+        """Return the error, of its own class, to be raised."""
+        kind = getattr(edgecnn.errors, self.error, EdgeError)
+        error: EdgeError = kind(
+            self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
+        )
+        return error
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -49,6 +67,7 @@ class Settings:
         threads: Numbers of threads asked for; 0 stands for all cores.
         starts: Processes started for the time from start to first result.
         seed: Of the order in which artifacts take turns, and of bootstraps.
+        sustain: Seconds of steady load afterwards; 0 for none.
     """
 
     runs: int = 50
@@ -56,6 +75,7 @@ class Settings:
     threads: tuple[int, ...] = (1, 2, 4, 0)
     starts: int = 5
     seed: int = 0
+    sustain: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,19 +227,63 @@ class Conditions:
     """The state of a device around a measurement.
 
     Attributes:
-        before: Facts before: ``governors``, ``frequencies_hz`` (current, least, most of each
-            core), ``temperatures_c`` (zone to degrees), ``load`` (1 minute), ``throttled`` (bits of
-            ``vcgencmd get_throttled``), ``other_cpu_share`` (share of all cores that others used
-            while nothing was measured); None for what the device does not tell.
-        after: The same afterwards.
+        before: Facts before: ``board`` (of the device tree), ``processor``, ``cores``,
+            ``governors`` (of each core), ``frequencies_hz`` (``current``, ``least``, ``most`` of
+            each core), ``clock_hz``, ``temperatures_c`` (zone to degrees), ``load`` (of 1, 5 and
+            15 minutes), ``throttled`` (bits of ``vcgencmd get_throttled``), ``other_cpu_share``
+            (share of all cores that others used while nothing was measured); None for what the
+            device does not tell.
+        after: The same afterwards, but for ``other_cpu_share``.
         warnings: What makes the figures doubtful, in sentences.
         invalid: Why they must not be used at all; None where they may.
+        during: Readings between phases: ``temperatures_c``, ``clock_hz`` and ``throttled``.
     """
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     invalid: str | None = None
+    during: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SustainedPoint:
+    """One second of steady load.
+
+    Attributes:
+        n: Runs in it.
+        median_ns: Their median.
+        p90_ns: What nine of ten do not exceed.
+        temperature_c: The highest of the device's temperatures; None if it tells none.
+        clock_hz: Of the processor; None if it does not tell.
+        throttled: Bits of ``vcgencmd get_throttled``; None where that is not there.
+    """
+
+    n: int
+    median_ns: int
+    p90_ns: int
+    temperature_c: float | None = None
+    clock_hz: int | None = None
+    throttled: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sustained:
+    """One artifact run without pause.
+
+    Attributes:
+        file: Its name.
+        runtime_name: What ran it.
+        threads: Threads of the runtime.
+        points: One for each second.
+        error: Why there are none; None where there are.
+    """
+
+    file: str
+    runtime_name: str
+    threads: int
+    points: tuple[SustainedPoint, ...] = ()
+    error: BenchError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +298,7 @@ class DeviceBench:
         rows: One per artifact and runtime asked for, also those that did not run.
         error: Why there are no figures; None where there are.
         seconds: How long it took altogether.
+        sustained: A steady load afterwards; None if it was not asked for, or nothing ran.
     """
 
     device: str
@@ -243,6 +308,7 @@ class DeviceBench:
     rows: tuple[ArtifactBench, ...] = ()
     error: BenchError | None = None
     seconds: float = 0.0
+    sustained: Sustained | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +320,8 @@ class BenchReport:
         devices: One per device asked for, also those that failed.
         versions: Tool name to version, of the workstation.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
+        max_drop_points: How much accuracy verification allowed a conversion to lose; artifacts that
+            are no further apart count as equally accurate.
         schema: Version of this layout in JSON.
     """
 
@@ -261,8 +329,13 @@ class BenchReport:
     devices: tuple[DeviceBench, ...]
     versions: Mapping[str, str]
     created: str
+    max_drop_points: float = 1.0
     schema: int = BENCH_SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; derived figures are added by ``summary``."""
-        return dataclasses.asdict(self)
+        """Return JSON-ready values; what is made of raw times stands under ``summary``."""
+        from edgecnn.bench.summaries import add_summaries
+
+        values = dataclasses.asdict(self)
+        add_summaries(values, self)
+        return values
