@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from command import edgecnn
 from edgecnn.bench import profile as profiling
-from edgecnn.bench.profile import profile_file, with_profile
-from edgecnn.bench.results import ArtifactBench, BenchError, OperatorTime, Profile
+from edgecnn.bench.profile import Asking, profile_file, with_profile
+from edgecnn.bench.report_files import read_bench, write_bench
+from edgecnn.bench.results import (
+    ArtifactBench,
+    BenchError,
+    BenchReport,
+    DeviceBench,
+    OperatorTime,
+    Profile,
+    Settings,
+)
 from edgecnn.devices.address import Address
 from edgecnn.devices.command import CommandDevice
-from edgecnn.devices.types import Completed, PythonCall
+from edgecnn.devices.types import Completed, Device, PythonCall
 from edgecnn.errors import DeviceError
 from edgecnn.graph import read_graph
 
@@ -26,9 +35,16 @@ RESNET8 = ROOT / "models/resnet8/resnet8-int8.onnx"
 pytestmark = pytest.mark.slow  # each starts a process with a runtime
 
 
+HERE = CommandDevice(Address(text="local", kind="cmd", command=(sys.executable,)))
+
+
+def profiled(path: Path, device: Device = HERE, *, runs: int) -> Profile:
+    return profile_file(path.name, path.read_bytes(), device, asking=Asking(runs=runs))
+
+
 @pytest.fixture(scope="module")
 def resnet8() -> Profile:
-    return profile_file(RESNET8, runs=60)
+    return profiled(RESNET8, runs=60)
 
 
 def row_of(path: Path, runtime: str, **more: object) -> ArtifactBench:
@@ -71,7 +87,7 @@ def test_convolutions_take_most_of_the_time(resnet8: Profile) -> None:
 
 
 def test_a_float_file_has_its_macs_too() -> None:
-    found = profile_file(FIXTURES / "rgb-fp32.onnx", runs=20)
+    found = profiled(FIXTURES / "rgb-fp32.onnx", runs=20)
     graph = read_graph(FIXTURES / "rgb-fp32.onnx")
     # Channels may be padded to the width of the processor's registers; then there are more.
     assert sum(one.macs or 0 for one in found.operators) >= graph.macs > 0
@@ -80,7 +96,7 @@ def test_a_float_file_has_its_macs_too() -> None:
 
 def test_litert_says_that_it_tells_no_times_and_gives_macs() -> None:
     path = ROOT / "models/resnet8/resnet8-int8.tflite"
-    found = profile_file(path, runs=20)
+    found = profiled(path, runs=20)
     graph = read_graph(path)
     assert found.lacks is not None
     assert found.lacks.startswith("no time per operator: ai-edge-litert ")
@@ -93,44 +109,57 @@ def test_litert_says_that_it_tells_no_times_and_gives_macs() -> None:
     assert sum(one.mac_share or 0 for one in found.operators) == pytest.approx(1)
 
 
-def test_a_profile_reads_back_from_json(resnet8: Profile) -> None:
-    text = json.dumps(dataclasses.asdict(resnet8))
-    assert Profile.from_dict(json.loads(text)) == resnet8
+def test_a_profile_reads_back_from_a_report(resnet8: Profile, tmp_path: Path) -> None:
+    row = row_of(RESNET8, "onnxruntime", profile=resnet8)
+    device = DeviceBench(device="local", rows=(row,))
+    report = BenchReport(settings=Settings(), devices=(device,), versions={}, created="now")
+    write_bench(tmp_path / "bench.json", report)
+    assert read_bench(tmp_path / "bench.json") == report
 
 
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    profile_file(FIXTURES / "rgb-int8.onnx", runs=5)
+    profiled(FIXTURES / "rgb-int8.onnx", runs=5)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_row_gets_its_profile_or_the_reason(tmp_path: Path) -> None:
+def test_a_row_gets_its_profile_or_the_reason() -> None:
     path = FIXTURES / "rgb-int8.onnx"
-    done = with_profile(row_of(path, "onnxruntime"), path, runs=5)
+    data, row = path.read_bytes(), row_of(path, "onnxruntime")
+    done = with_profile(row, data, HERE, Asking(runs=5))
     assert done.profile is not None
     assert done.profile.operators
-    damaged = tmp_path / path.name
-    damaged.write_bytes(path.read_bytes()[:200])
-    failed = with_profile(row_of(path, "onnxruntime"), damaged, runs=5)
+    failed = with_profile(row, data[:200], HERE, Asking(runs=5))
     assert failed.profile is not None
     assert failed.profile.operators == ()
     assert failed.profile.lacks
     error = BenchError(error="DeviceError", exit_code=1, problem="it hangs", remedy="wait")
-    unmeasured = with_profile(row_of(path, "onnxruntime", error=error), path)
+    unmeasured = with_profile(row_of(path, "onnxruntime", error=error), data, HERE)
     assert unmeasured.profile == Profile(
         lacks="it was not measured, so not profiled either: it hangs"
     )
 
 
-def test_a_runtime_that_is_not_there_is_a_typed_error() -> None:
-    row = with_profile(
-        row_of(FIXTURES / "rgb-int8.tflite", "tflite-runtime"), FIXTURES / "rgb-int8.tflite", runs=5
-    )
+def test_a_runtime_that_is_not_there_is_the_reason() -> None:
+    path = FIXTURES / "rgb-int8.tflite"
+    row = with_profile(row_of(path, "tflite-runtime"), path.read_bytes(), HERE, Asking(runs=5))
     assert row.profile is not None
     assert row.profile.lacks is not None
     assert "tflite_runtime" in row.profile.lacks
+
+
+def test_the_command_shows_profiles_and_keeps_them(tmp_path: Path) -> None:
+    done = edgecnn(
+        "bench", str(RESNET8), "--profile", "--threads", "1", "--seconds", "0", "--starts", "1",
+        "--out", str(tmp_path / "report"), "--quiet",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "With the profiler on" in done.out
+    [row] = read_bench(tmp_path / "report/bench.json").devices[0].rows
+    assert row.profile is not None
+    assert sum(one.share or 0 for one in row.profile.operators) == pytest.approx(1)
 
 
 class Changed:
@@ -164,18 +193,18 @@ class Changed:
 def test_an_answer_that_does_not_fit_is_refused(before: bytes, after: bytes, observed: str) -> None:
     device = Changed(lambda data: data.replace(before, after, 1))
     with pytest.raises(DeviceError, match="does not fit") as caught:
-        profile_file(FIXTURES / "rgb-int8.onnx", device=device, runs=5)
+        profiled(FIXTURES / "rgb-int8.onnx", device, runs=5)
     assert observed in str(caught.value.observed)
 
 
 def test_the_same_answer_unchanged_is_taken() -> None:
-    found = profile_file(FIXTURES / "rgb-int8.onnx", device=Changed(lambda data: data), runs=5)
+    found = profiled(FIXTURES / "rgb-int8.onnx", Changed(lambda data: data), runs=5)
     assert found.operators
 
 
 def test_numbers_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="runs is 0"):
-        profile_file(RESNET8, runs=0)
+    with pytest.raises(ValueError, match="0 runs, of 1 to 1000"):
+        profiled(RESNET8, runs=0)
 
 
 def test_operators_whose_macs_are_unknown_have_no_share() -> None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from edgecnn.bench.results import ArtifactBench, OperatorTime, Profile
 from edgecnn.devices.ask import Task, ask
@@ -22,14 +20,13 @@ from edgecnn.devices.frames import Blob, Frame
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
 from edgecnn.graph import Graph, Operator, read_graph
-from edgecnn_runner.container import read_container
 from edgecnn_runner.runtimes import RUNTIMES
 from edgecnn_runner.timing import percentile
 
 if TYPE_CHECKING:
     from edgecnn.devices.types import Device
 
-__all__ = ["NO_PROFILER", "profile_file", "with_profile"]
+__all__ = ["NO_PROFILER", "Asking", "profile_file", "with_profile"]
 
 NO_PROFILER: Final = (
     "no time per operator: {runtime} does not tell Python; these are the operators of the file "
@@ -43,29 +40,49 @@ _LARGEST_GROWTH: Final = 4
 _MOST_OTHER_BYTES: Final = 1 << 20
 
 
-def profile_file(
-    path: Path,
-    *,
-    device: Device | None = None,
-    runtime: str | None = None,
-    threads: int = 1,
-    runs: int = 100,
-    seed: int = 0,
-    prefixes: Sequence[str] = (),
-    python: str = "python3",
-) -> Profile:
-    """Profile one artifact.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a device is asked for a profile.
 
-    Args:
-        path: A ``.tflite`` or ``.onnx`` file with a contract.
-        device: Where; None for another process of this machine.
-        runtime: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None for the best installed.
-        threads: At least 1.
+    Attributes:
         runs: Inferences that count, 1 to 1000, after 20 that do not.
         seed: Of the image's random pixels; what they show makes no difference to the time.
         prefixes: Folders of the device that models are installed below, whose libraries may be
             used.
+        paths: Folders for the end of the device's ``sys.path``.
         python: The Python to start, where the device lets choose.
+        silence_s: Seconds without a sign after which the device is given up.
+    """
+
+    runs: int = 100
+    seed: int = 0
+    prefixes: Sequence[str] = ()
+    paths: Sequence[str] = ()
+    python: str = "python3"
+    silence_s: float = 180.0
+
+
+_AS_USUAL: Final = Asking()
+
+
+def profile_file(
+    name: str,
+    data: bytes,
+    device: Device,
+    *,
+    runtime: str | None = None,
+    threads: int = 1,
+    asking: Asking = _AS_USUAL,
+) -> Profile:
+    """Profile one artifact.
+
+    Args:
+        name: The file's name.
+        data: What is in it; it has a contract.
+        device: Where.
+        runtime: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None for the best there.
+        threads: At least 1.
+        asking: How.
 
     Returns:
         The profile. Of a runtime without a profiler it has no times per operator, and ``lacks``
@@ -75,54 +92,59 @@ def profile_file(
         EdgeError: If the file cannot be read, or does not run there.
         ValueError: If ``runs`` or ``threads`` is out of range.
     """
-    if not 1 <= runs <= _MOST_RUNS or threads < 1:
-        raise ValueError(f"runs is {runs}, of 1 to {_MOST_RUNS}; threads {threads}, at least 1")
-    container = read_container(path)
-    graph = read_graph(container, name=str(path))
+    if not 1 <= asking.runs <= _MOST_RUNS or threads < 1:
+        raise ValueError(f"{asking.runs} runs, of 1 to {_MOST_RUNS}; {threads} threads, at least 1")
+    graph = read_graph(data, name=name)
     fitting = [name for name, info in RUNTIMES.items() if info.model_format == graph.format]
     chosen = fitting if runtime is None else [name for name in fitting if name == runtime]
     task = Task(
         name="profile",
         parameters={
-            "model": path.name,
+            "model": name,
             "format": graph.format,
             "modules": [RUNTIMES[name].module for name in chosen or fitting],
             "runtime": runtime,
             "threads": threads,
             "warmup": _WARMUP,
-            "runs": runs,
-            "seed": seed,
-            "prefixes": list(prefixes),
+            "runs": asking.runs,
+            "seed": asking.seed,
+            "prefixes": list(asking.prefixes),
+            "paths": list(asking.paths),
         },
-        blobs=[Blob(name=path.name, data=container.data)],
+        blobs=[Blob(name=name, data=data)],
         # The graph that ran has the same weights, some of them in a wider type.
-        largest_reply=_LARGEST_GROWTH * len(container.data) + _MOST_OTHER_BYTES,
-        python=python,
+        largest_reply=_LARGEST_GROWTH * len(data) + _MOST_OTHER_BYTES,
+        silence_s=asking.silence_s,
+        python=asking.python,
     )
-    if device is None:
-        from edgecnn.devices.address import Address
-        from edgecnn.devices.command import CommandDevice
-
-        here = Address(text="this machine", kind="cmd", command=(sys.executable,))
-        device = CommandDevice(here)
-    return _profile(ask(device, task), container.data, graph, device.name)
+    return _profile(ask(device, task), data, graph, device.name)
 
 
-def with_profile(row: ArtifactBench, path: Path, **options: Any) -> ArtifactBench:
+def with_profile(
+    row: ArtifactBench, data: bytes, device: Device, asking: Asking = _AS_USUAL
+) -> ArtifactBench:
     """Return a bench's row with its profile, taken as the row was measured.
 
     A profile that fails leaves the row as it is, with the reason in ``profile.lacks``.
 
     Args:
         row: Of one artifact with one runtime.
-        path: Its file.
-        options: For ``profile_file``, apart from ``runtime`` and ``threads``, which are the row's.
+        data: What is in its file.
+        device: Where it was measured.
+        asking: How.
     """
     if row.error is not None:
         reason = f"it was not measured, so not profiled either: {row.error.problem}"
         return dataclasses.replace(row, profile=Profile(lacks=reason))
     try:
-        found = profile_file(path, runtime=row.runtime_name, threads=row.chosen or 1, **options)
+        found = profile_file(
+            row.file,
+            data,
+            device,
+            runtime=row.runtime_name,
+            threads=row.chosen or 1,
+            asking=asking,
+        )
     except EdgeError as error:
         reason = f"{error.problem} ({error.observed}; expected: {error.expected})"
         found = Profile(lacks=reason, threads=row.chosen or 1)

@@ -68,6 +68,7 @@ class Settings:
         starts: Processes started for the time from start to first result.
         seed: Of the order in which artifacts take turns, and of bootstraps.
         sustain: Seconds of steady load afterwards; 0 for none.
+        profile: Whether time per operator was asked for.
     """
 
     runs: int = 50
@@ -76,6 +77,7 @@ class Settings:
     starts: int = 5
     seed: int = 0
     sustain: int = 0
+    profile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,17 +164,6 @@ class Profile:
     runs: int = 0
     plain_ns: int | None = None
     profiled_ns: int | None = None
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Profile:
-        """Read what ``dataclasses.asdict`` made of one.
-
-        Raises:
-            TypeError: If it is none, or of a later version.
-            KeyError: If it is none.
-        """
-        operators = tuple(OperatorTime(**one) for one in values["operators"])
-        return cls(**{**values, "operators": operators})
 
 
 @dataclass(frozen=True, kw_only=True)

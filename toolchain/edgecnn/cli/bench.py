@@ -17,6 +17,7 @@ from edgecnn.cli.bench_options import (
     compare_files,
     judging_of,
 )
+from edgecnn.cli.bench_profile import ProfileOption, print_profiles
 from edgecnn.cli.options import (
     IdentityOption,
     JsonOption,
@@ -81,6 +82,7 @@ def bench(
             help="Afterwards, run the fastest file for so long without pause.",
         ),
     ] = 0,
+    profile: ProfileOption = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -150,6 +152,7 @@ def bench(
             threads=numbers_of_threads(threads) or Settings.threads,
             starts=starts,
             sustain=sustain,
+            profile=profile,
         ),
         out=out,
     )
@@ -160,4 +163,5 @@ def bench(
     else:
         print_bench(out_console(), report, place)
         print_judged(out_console(), judged)
+        print_profiles(out_console(), report)
     exit_for(benching.nothing_measured(report) or judged.exit_error())

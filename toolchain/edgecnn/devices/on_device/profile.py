@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
             ``modules`` (what runs that format), ``runtime`` (a key of
             ``edgecnn_runner.runtimes.RUNTIMES``, or None for the best there is), ``threads``,
-            ``warmup`` and ``runs`` (each at least 1), ``seed`` of the image's pixels, and
-            ``prefixes``.
+            ``warmup`` and ``runs`` (each at least 1), ``seed`` of the image's pixels,
+            ``prefixes``, and ``paths`` for the end of ``sys.path``.
 
     Returns:
         The last frame: ``done``; the facts ``runtime``, ``kernels``, ``threads``,
@@ -39,6 +40,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         EdgeError: See ``edgecnn_runner.session.Session``.
     """
     asked = call.parameters
+    sys.path += [one for one in asked["paths"] if one not in sys.path]
     find_libraries(asked)
     import numpy as np
 
