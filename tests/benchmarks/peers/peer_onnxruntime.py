@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from peers.serving import Image, Loaded, main
 
 from edgecnn_runner.telemetry import no_telemetry
-from peers.serving import Image, Loaded, main
 
 
 def load(path: Path, threads: int) -> Loaded:
@@ -17,9 +17,7 @@ def load(path: Path, threads: int) -> Loaded:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name, outputs = session.get_inputs()[0].name, [session.get_outputs()[0].name]
     run = session.run
 
