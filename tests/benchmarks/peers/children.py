@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,6 @@ from typing import Any, Final
 __all__ = ["Child", "PeerError"]
 
 _LONGEST_LINE: Final = 64 << 20
-_END_S: Final = 5.0
 _BENCHMARKS: Final = Path(__file__).parents[1]
 
 
@@ -31,6 +31,7 @@ class Child:
     Args:
         command: The program and its arguments; ``peers`` is on its path.
         longest_s: Seconds that it may take to be ready, or for one turn.
+        end_s: Seconds that it may take to end.
         path: Folders for the front of its path, besides ``tests/benchmarks``.
 
     Raises:
@@ -38,9 +39,14 @@ class Child:
     """
 
     def __init__(
-        self, command: Sequence[str], *, longest_s: float = 120.0, path: Sequence[str] = ()
+        self,
+        command: Sequence[str],
+        *,
+        longest_s: float = 120.0,
+        end_s: float = 5.0,
+        path: Sequence[str] = (),
     ) -> None:
-        self._longest_s = longest_s
+        self._longest_s, self._end_s = longest_s, end_s
         self._data = b""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_BENCHMARKS), *path])}
@@ -90,10 +96,11 @@ class Child:
         """Let it end; make it, if it does not."""
         with contextlib.suppress(PeerError):
             self._say("quit")
-        for end in (lambda: None, self._process.terminate, self._process.kill):
-            end()
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                self._process.send_signal(number)
             try:
-                self._process.wait(_END_S)
+                self._process.wait(self._end_s)
             except subprocess.TimeoutExpired:
                 continue
             break
@@ -152,7 +159,7 @@ class Child:
 
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
+            self._process.wait(self._end_s)
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         return f": {said[-1][:300]}" if said else ""

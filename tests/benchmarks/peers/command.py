@@ -25,7 +25,7 @@ from peers.children import PeerError
 from peers.contest import Plan, contest
 from peers.environments import ENVIRONMENTS, ROOT, make
 from peers.judging import goal, yardstick
-from peers.released import MODELS, convert_floats, read_released
+from peers.released import MODELS, build_reference, convert_floats, read_released
 from peers.table import text_table
 
 from edgecnn.workspace import write_json
@@ -55,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told(f"float32 files of {name}")
             convert_floats(name, _FLOATS / name)
             builds.append(_FLOATS / name)
+        if "resnet8" in given.models:
+            told("MLPerf Tiny's ResNet-8")
+            build_reference()
     rounds = max(5, -(-given.runs // Plan.runs))
     plan = Plan(rounds=rounds, runs=-(-given.runs // rounds))
     found = measure_all(given.models, builds, plan, _threads(given.threads))
@@ -124,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         "--build", type=Path, action="append", default=[], help="a folder with more of the files"
     )
     parser.add_argument(
-        "--floats", action="store_true", help="convert the float32 files, to build/peers"
+        "--floats",
+        action="store_true",
+        help="convert the float32 files, and build MLPerf's ResNet-8, in build/peers",
     )
     parser.add_argument(
         "--install", action="store_true", help="make the environments that peers need"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from peers.children import Child, PeerError
-from peers.contestants import NOT_ON_PYPI, OURS, PEERS
+from peers.contestants import NOT_ON_PYPI, OURS, PEERS, YARDSTICK
 from peers.environments import python_of
 from peers.judging import choose, compared, measured
 from peers.released import Released
@@ -56,7 +56,7 @@ def contest(
 
     Returns:
         JSON-ready: ``model``, ``candidates``, ``recommended``, ``ours`` and ``rows``, one for
-        each peer and file, also those that did not run.
+        each peer and file, also those that did not run; ``yardstick`` where there is one.
     """
     found: dict[str, Any] = {"model": model.name, "candidates": [], "rows": []}
     with tempfile.TemporaryDirectory(prefix="edgecnn-peers-") as folder:
@@ -127,6 +127,9 @@ def _compare(
     ours = (OURS, best)
     asked: dict[tuple[str, str], tuple[str, str, str | None]] = {ours: (OURS, best, None)}
     peers = {(peer.name, variant): peer for peer in PEERS for variant in peer.variants}
+    yardstick = (YARDSTICK.name, *YARDSTICK.variants)
+    if YARDSTICK.variants[0] in model.paths:
+        peers[yardstick] = YARDSTICK
     for (name, variant), peer in peers.items():
         asked[name, variant] = (peer.program, variant, peer.environment)
     problems: dict[tuple[str, str], str] = {}
@@ -150,7 +153,10 @@ def _compare(
             row |= {**measured(taken[key]), **compared(mine, taken[key], threads=threads)}
         else:
             row["reason"] = problem
-        found["rows"].append(row)
+        if key == yardstick:
+            found["yardstick"] = row
+        else:
+            found["rows"].append(row)
     for name, reason in NOT_ON_PYPI.items():
         found["rows"].append({"peer": name, "variant": "", "file": "", "reason": reason})
 

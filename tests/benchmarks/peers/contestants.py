@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NOT_ON_PYPI", "OURS", "PEERS", "Peer"]
+__all__ = ["NOT_ON_PYPI", "OURS", "PEERS", "YARDSTICK", "Peer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,14 @@ PEERS: Final = (
         environment="openvino",
     ),
 )
+
+YARDSTICK: Final = Peer(
+    name="MLPerf Tiny's ResNet-8 by a bare LiteRT loop",
+    program="peer_litert",
+    variants=("mlperf-int8",),
+    answers=False,  # its weights are random
+)
+"""Another network than ours, so no peer: see ``mlperf``."""
 
 NOT_ON_PYPI: Final[Mapping[str, str]] = {
     "LiteRT's benchmark_model (C++)": "not available from PyPI: ai-edge-litert 2.3.0 and the "

@@ -102,7 +102,10 @@ def _interpreter(minor: int | None) -> str:
 
 def _has(python: Path, module: str) -> bool:
     code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
-    return subprocess.run([str(python), "-c", code], check=False).returncode == 0
+    try:
+        return subprocess.run([str(python), "-c", code], check=False).returncode == 0
+    except OSError:  # half made
+        return False
 
 
 def _do(command: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,9 +17,19 @@ from peers.environments import ROOT
 from peers.judging import Candidate
 from peers.serving import Image
 
-__all__ = ["FLOATS", "MODELS", "Released", "convert_floats", "read_released"]
+__all__ = [
+    "FLOATS",
+    "MODELS",
+    "REFERENCE",
+    "Released",
+    "build_reference",
+    "convert_floats",
+    "read_released",
+]
 
 MODELS: Final = ("seed_cnn", "resnet8", "wren")
+REFERENCE: Final = Path("build/peers/mlperf/mlperf-resnet8-int8.tflite")
+"""Where MLPerf's network is kept once it was built; below the project."""
 FLOATS: Final = ("tflite-fp32", "onnx-fp32")
 _IMAGES: Final = 5
 
@@ -29,8 +40,9 @@ class Released:
 
     Attributes:
         name: Its name.
-        paths: Its files by variant: the int8 ones are released; others come from a build.
-        candidates: The same, with what is recorded of them.
+        paths: Its files by variant: the int8 ones are released; others come from a build. For
+            ``resnet8`` also ``mlperf-int8``, where there is such a file; see ``mlperf``.
+        candidates: Those of the model itself, with what is recorded of them.
         images: A few golden images, uint8, shape (n, height, width, channels).
     """
 
@@ -68,6 +80,9 @@ def read_released(name: str, builds: Sequence[Path] = (), *, root: Path = ROOT) 
             verdict=row["verdict"] if same else None,
             accuracy=row["accuracy"] if same else None,
         )
+    reference = root / REFERENCE
+    if name == "resnet8" and reference.is_file():
+        paths["mlperf-int8"] = reference
     with np.load(folder / "golden.npz") as golden:
         images = np.ascontiguousarray(golden["images"][:_IMAGES])
     return Released(name=name, paths=paths, candidates=candidates, images=images)
@@ -92,3 +107,14 @@ def convert_floats(name: str, out: Path, *, root: Path = ROOT) -> None:
     subprocess.run(
         [sys.executable, "-m", "edgecnn", *command], check=True, stdout=subprocess.DEVNULL
     )
+
+
+def build_reference(root: Path = ROOT) -> None:
+    """Build MLPerf's network, unless it is there; TensorFlow stays in a process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: If that fails.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "peers.mlperf", str(root / REFERENCE)]
+    subprocess.run(command, check=True, capture_output=True, env=environment)

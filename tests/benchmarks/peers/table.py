@@ -22,7 +22,7 @@ def text_table(found: Mapping[str, Any]) -> str:
                     lines.append(f"{name:<46} {row['reason']}")
                     continue
                 lines.append(
-                    f"{name:<46} {row['median_us']:8.1f} us   ours/peer "
+                    f"{name:<46} {row['median_us']:8.1f} µs   ours/peer "
                     f"{_ratio(row['ratio'])}  {row['shows']}"
                 )
     lines += ["", *_verdict(found)]
@@ -68,7 +68,7 @@ def _ours(model: Mapping[str, Any], threads: int) -> str:
     if "ours" not in model:
         return head + str(model.get("reason", "ours was not measured"))
     chosen = model["recommended"]
-    return f"{head}{chosen['file']} by {chosen['version']}, {model['ours']['median_us']:.1f} us"
+    return f"{head}{chosen['file']} by {chosen['version']}, {model['ours']['median_us']:.1f} µs"
 
 
 def _cell(row: Mapping[str, Any]) -> str:
@@ -111,13 +111,25 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
             f"A peer is faster in {len(goal['faster'])} of {goal['compared']} comparisons:"
             f" {'; '.join(goal['faster'])}."
         )
-    mark = found["yardstick"]
-    if mark is not None:
-        lines.append(
-            f"Yardstick: {mark['source']}; `{mark['file']}` took {mark['ours_us']:.1f} us here "
-            f"({mark['ratio']:.2f} of it)."
-        )
+    if found["yardstick"] is not None:
+        lines.append(_yardstick(found["yardstick"]))
     return lines
+
+
+def _yardstick(mark: Mapping[str, Any]) -> str:
+    ours = f"`{mark['file']}` takes {mark['ours_us']:.1f} µs on one thread"
+    beside = mark["beside"]
+    if beside is None or "ratio" not in beside:
+        why = "it was not built" if beside is None else beside["reason"]
+        return f"Yardstick: {ours}; MLPerf Tiny's ResNet-8 did not run beside it ({why}); " + (
+            f"{mark['source']}."
+        )
+    return (
+        f"Yardstick: MLPerf Tiny's ResNet-8, the same network built anew with random weights and "
+        f"converted as the reference is, takes {beside['median_us']:.1f} µs in the same run by a "
+        f"bare LiteRT loop; {ours}, {_ratio(beside['ratio'])} of it ({beside['shows']}). For "
+        f"comparison, {mark['source']}."
+    )
 
 
 def _escaped(text: str) -> str:
