@@ -13,6 +13,7 @@ from typing import Final
 from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
 from edgecnn.bench.collect import collect, collect_points
 from edgecnn.bench.plan import BenchFile
+from edgecnn.bench.profile import Asking, with_profile
 from edgecnn.bench.results import ArtifactBench, BenchError, DeviceBench, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
@@ -95,7 +96,10 @@ def measure_on(
                 device=device.name,
             )
             result = dataclasses.replace(result, machine=found.machine, conditions=found.conditions)
-            rows = [*found.rows, *rows]
+            measured = found.rows
+            if settings.profile:
+                measured = asked.profile(measured, usable, lambda what: told(share, what))
+            rows = [*measured, *rows]
         result = dataclasses.replace(result, rows=tuple(rows))
         if usable and settings.sustain:
             sustained = asked.sustain(
@@ -216,6 +220,27 @@ class _Asked:
         except EdgeError as error:
             return dataclasses.replace(done, error=BenchError.of(error))
         return dataclasses.replace(done, points=points)
+
+    def profile(
+        self,
+        rows: Sequence[ArtifactBench],
+        files: Sequence[BenchFile],
+        told: Callable[[str], object],
+    ) -> tuple[ArtifactBench, ...]:
+        """Give each row its profile, or the reason why it has none."""
+        data, places = {one.row.sha256: one.data for one in files}, self._places()
+        done = []
+        for row in rows:
+            told(f"profile of {row.file}")
+            asking = Asking(
+                seed=self.settings.seed,
+                prefixes=places["prefixes"],
+                paths=places["paths"],
+                python=self._python([row.runtime_name] if row.runtime_name else []),
+                silence_s=self.silence_s,
+            )
+            done.append(with_profile(row, data[row.sha256], self.device, asking))
+        return tuple(done)
 
     def _places(self) -> dict[str, list[str]]:
         if self.options is None:

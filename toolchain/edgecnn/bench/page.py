@@ -24,6 +24,7 @@ from edgecnn.bench.figures import (
 )
 from edgecnn.bench.judgement import Judged
 from edgecnn.bench.pareto_chart import HEIGHT_PX, pareto_chart
+from edgecnn.bench.profile_view import profile_view
 from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.regression_words import gate_headline, row_sentence
 from edgecnn.bench.results import BenchReport, DeviceBench
@@ -41,17 +42,15 @@ _MOST_OPEN: Final = 8
 """Reasons shown at once; more of them are folded."""
 
 
-def render_page(judged: Judged, profiles: Sequence[Any] = ()) -> str:
+def render_page(judged: Judged) -> str:
     """Return the page as HTML.
 
     Args:
         judged: What to show.
-        profiles: Views of profiles per operator, as the template ``profile.html.j2`` wants them;
-            each has a ``device``.
     """
     report = judged.report
     views = [
-        _view(device, recommendation, [one for one in profiles if one.device == device.device])
+        _view(device, recommendation)
         for device, recommendation in zip(report.devices, judged.recommendations, strict=True)
     ]
     return (
@@ -100,7 +99,7 @@ def _environment() -> Environment:
 
 
 def _view(
-    device: DeviceBench, recommendation: Recommendation, profiles: Sequence[Any]
+    device: DeviceBench, recommendation: Recommendation
 ) -> dict[str, Any]:  # template variables are of any type
     """Prepare what the template shows of one device."""
     rows = rows_by_latency(device)
@@ -136,7 +135,11 @@ def _view(
         "pareto_height": HEIGHT_PX,
         "threads": _threads(measured),
         "sustained": sustained_chart(device.sustained),
-        "profiles": profiles,
+        "profiles": [
+            profile_view(row.profile, device=device.device, file=row.file)
+            for row in device.rows
+            if row.profile is not None
+        ],
     }
 
 

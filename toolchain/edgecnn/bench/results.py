@@ -21,6 +21,8 @@ __all__ = [
     "BenchReport",
     "Conditions",
     "DeviceBench",
+    "OperatorTime",
+    "Profile",
     "Settings",
     "Sustained",
     "SustainedPoint",
@@ -66,6 +68,7 @@ class Settings:
         starts: Processes started for the time from start to first result.
         seed: Of the order in which artifacts take turns, and of bootstraps.
         sustain: Seconds of steady load afterwards; 0 for none.
+        profile: Whether time per operator was asked for.
     """
 
     runs: int = 50
@@ -74,6 +77,7 @@ class Settings:
     starts: int = 5
     seed: int = 0
     sustain: int = 0
+    profile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,59 @@ class ThreadBench:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OperatorTime:
+    """One operator of one artifact.
+
+    Attributes:
+        name: What the graph that ran calls it; of a TFLite operator, its first output.
+        type: For example ``QLinearConv`` or ``CONV_2D``.
+        count: How often it ran in one inference.
+        macs: Multiply-accumulates of one inference; None where they cannot be told.
+        mac_share: Its part of all multiply-accumulates, 0..1; None if any are unknown.
+        total_ns: What it took in all profiled runs; None where the runtime does not tell.
+        median_ns: What it took in one of them; None likewise.
+        share: Its part of the sum of all operators' medians, 0..1; None likewise, and where no
+            operator took a time that the profiler's clock can tell.
+    """
+
+    name: str
+    type: str
+    count: int = 1
+    macs: int | None = None
+    mac_share: float | None = None
+    total_ns: int | None = None
+    median_ns: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Where the time of one artifact goes, operator by operator.
+
+    Attributes:
+        operators: In order of execution; of the graph that really ran, which the runtime made of
+            the file, where it tells times; of the file itself where it does not.
+        lacks: What the runtime does not tell, or why nothing was profiled; None if all is there.
+        runtime: Package and version; None if nothing ran.
+        kernels: Whose kernels compute, as the runtime tells; None if nothing ran.
+        threads: How many it used.
+        runs: Profiled runs.
+        plain_ns: Median of an inference without the profiler; None if nothing ran.
+        profiled_ns: Median of an inference with it, without Python's part; None where there is
+            no profiler.
+    """
+
+    operators: tuple[OperatorTime, ...] = ()
+    lacks: str | None = None
+    runtime: str | None = None
+    kernels: str | None = None
+    threads: int = 1
+    runs: int = 0
+    plain_ns: int | None = None
+    profiled_ns: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArtifactBench:
     """One artifact with one runtime on one device.
 
@@ -130,6 +187,7 @@ class ArtifactBench:
         by_threads: One entry per number of threads that was measured.
         chosen: Number of threads that is best by median and p90 together; None if not measured.
         error: Why it was not measured; None where it was.
+        profile: Time per operator; None if it was not asked for.
     """
 
     model: str
@@ -147,6 +205,7 @@ class ArtifactBench:
     by_threads: tuple[ThreadBench, ...] = ()
     chosen: int | None = None
     error: BenchError | None = None
+    profile: Profile | None = None
 
     @property
     def best(self) -> ThreadBench | None:

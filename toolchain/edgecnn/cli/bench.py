@@ -17,6 +17,7 @@ from edgecnn.cli.bench_options import (
     compare_files,
     judging_of,
 )
+from edgecnn.cli.bench_profile import ProfileOption, print_profiles
 from edgecnn.cli.bench_tables import CsvOption, MarkdownOption, print_bench, write_bench_reports
 from edgecnn.cli.options import (
     IdentityOption,
@@ -82,6 +83,7 @@ def bench(
             help="Afterwards, run the fastest file for so long without pause.",
         ),
     ] = 0,
+    profile: ProfileOption = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -153,6 +155,7 @@ def bench(
             threads=numbers_of_threads(threads) or Settings.threads,
             starts=starts,
             sustain=sustain,
+            profile=profile,
         ),
         out=out,
     )
@@ -162,6 +165,7 @@ def bench(
         print_json(judged.to_dict())
     else:
         print_bench(out_console(), judged)
+        print_profiles(out_console(), report)
     console = err_console() if json_output else out_console()
     write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
     exit_for(benching.nothing_measured(report) or judged.exit_error())
