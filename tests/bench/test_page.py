@@ -19,7 +19,13 @@ from bench.reports import (
 from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
 from edgecnn.bench.page import render_page
 from edgecnn.bench.recommendation import Limits
-from edgecnn.bench.results import BenchReport, Conditions, DeviceBench
+from edgecnn.bench.results import (
+    BenchReport,
+    Conditions,
+    DeviceBench,
+    OperatorTime,
+    Profile,
+)
 from html_page import HtmlPage, assert_self_contained
 
 
@@ -235,6 +241,24 @@ def test_what_got_worse_since_the_baseline_is_listed() -> None:
     same = HtmlPage(render(before, judging))
     assert "Nothing got worse by more than 5 %" in same.words
     assert not same.of_class("li", "missed")
+
+
+def test_time_per_operator_stands_with_its_device() -> None:
+    profile = Profile(
+        operators=(OperatorTime(name="<b>conv</b>", type="Conv", median_ns=3000, share=1.0),),
+        runtime="onnxruntime 1.23.0",
+        kernels="CPUExecutionProvider",
+        threads=1,
+        runs=100,
+        plain_ns=2500,
+        profiled_ns=3100,
+    )
+    row = dataclasses.replace(made_device().rows[4], profile=profile)
+    page = page_of(made_device("local", rows=(row,)), made_device("ssh://pi@other"))
+    assert "Per operator" in page.words
+    assert "<b>conv</b>" in page.text
+    assert len(page.of_class("details", "profile")) == 1
+    assert page.words.index("<b>conv</b>") < page.words.index("ssh://pi@other (Rasp", 800)
 
 
 def test_limits_are_told() -> None:

@@ -125,7 +125,7 @@ def bench(
     from edgecnn.bench.judgement import judge_bench
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import err_console, exit_for, out_console, print_json
+    from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.devices.opening import choose_devices
 
     if compare is not None:
@@ -166,6 +166,6 @@ def bench(
     else:
         print_bench(out_console(), judged)
         print_profiles(out_console(), report)
-    console = err_console() if json_output else out_console()
+    console = None if json_output else out_console()
     write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
     exit_for(benching.nothing_measured(report) or judged.exit_error())

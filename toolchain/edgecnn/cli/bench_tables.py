@@ -41,7 +41,7 @@ def print_bench(console: Console, judged: Judged) -> None:
 
 
 def write_bench_reports(
-    console: Console,
+    console: Console | None,
     judged: Judged,
     place: Path | None,
     *,
@@ -51,7 +51,7 @@ def write_bench_reports(
     """Write the page and what else was asked for, and print where they are.
 
     Args:
-        console: Where to print.
+        console: Where to print; None for nowhere.
         judged: What to write.
         place: Where ``bench.json`` was written; None if it was not.
         csv: See ``CsvOption``.
@@ -63,6 +63,8 @@ def write_bench_reports(
     from edgecnn.bench.exports import write_exports
 
     written = write_exports(judged, place, csv=csv, markdown=markdown)
+    if console is None:
+        return
     for name in written if place is None else (written[0], place, *written[1:]):
         console.print(f"report: {name}", markup=False, soft_wrap=True)
 
