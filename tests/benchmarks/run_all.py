@@ -86,6 +86,7 @@ def main() -> None:
         results = measured("bench_commands.py")["results"] + runner_results(artifact)
         results += measured("bench_convert.py")["results"] + measured("bench_train.py")["results"]
         results += measured("bench_start.py")["results"]
+        results += measured("bench_bench.py")["results"]
         if platform.machine() == "x86_64":
             results += measured("bench_train.py", "--instructions", "AVX2")["results"]
     OUT.parent.mkdir(exist_ok=True)
