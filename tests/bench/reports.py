@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from edgecnn.bench.results import (
     ArtifactBench,
-    BenchError,
     BenchReport,
     Conditions,
     DeviceBench,
@@ -18,6 +17,7 @@ from edgecnn.bench.results import (
     SustainedPoint,
     ThreadBench,
 )
+from edgecnn.row_error import RowError
 
 __all__ = [
     "EVIL",
@@ -182,7 +182,7 @@ def unreachable(device: str = "ssh://pi@gone") -> DeviceBench:
     """Return a device that could not be asked."""
     return DeviceBench(
         device=device,
-        error=BenchError(
+        error=RowError(
             error="DeviceError",
             exit_code=30,
             problem=f"{device} cannot be reached",
@@ -212,7 +212,7 @@ def not_measured() -> ArtifactBench:
         by_threads=(),
         chosen=None,
         runtime=None,
-        error=BenchError(
+        error=RowError(
             error="RuntimeMissingError",
             exit_code=9,
             problem="onnxruntime does not start",

@@ -13,10 +13,11 @@ from bench.made_up import MACHINE, conditions, device, report, row, threads_of
 from edgecnn.bench.gate import compare_benches
 from edgecnn.bench.regression_words import gate_headline, row_sentence
 from edgecnn.bench.regressions import EVERYTHING, Gate, GateRow
-from edgecnn.bench.results import ArtifactBench, BenchError, BenchReport, Settings
+from edgecnn.bench.results import ArtifactBench, BenchReport, Settings
 from edgecnn.errors import BenchRegressionError, UsageError
+from edgecnn.row_error import RowError
 
-ERROR = BenchError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
+ERROR = RowError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
 
 
 def gate_of(now: BenchReport, before: BenchReport, **changes: Any) -> Gate:

@@ -12,12 +12,13 @@ from bench.made_up import conditions, device, report, row
 from edgecnn.bench import read_bench, write_bench
 from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
 from edgecnn.bench.recommendation import Limits
-from edgecnn.bench.results import BenchError, BenchReport
+from edgecnn.bench.results import BenchReport
 from edgecnn.errors import BenchRegressionError, NothingFitsError
+from edgecnn.row_error import RowError
 
 INT8 = row("tflite-int8", 100_000, decode_ns=(5, 7, 6), preprocess_ns=())
 FP32 = row("tflite-fp32", 300_000, size=6_700_000, macs=None)
-ERROR = BenchError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
+ERROR = RowError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
 
 
 def whole_numbers(values: Any) -> bool:

@@ -15,7 +15,6 @@ from edgecnn.bench.profile import Asking, profile_file, with_profile
 from edgecnn.bench.report_files import read_bench, write_bench
 from edgecnn.bench.results import (
     ArtifactBench,
-    BenchError,
     BenchReport,
     DeviceBench,
     OperatorTime,
@@ -27,6 +26,7 @@ from edgecnn.devices.command import CommandDevice
 from edgecnn.devices.types import Completed, Device, PythonCall
 from edgecnn.errors import DeviceError
 from edgecnn.graph import read_graph
+from edgecnn.row_error import RowError
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/runner/fixtures"
@@ -135,7 +135,7 @@ def test_a_row_gets_its_profile_or_the_reason() -> None:
     assert failed.profile is not None
     assert failed.profile.operators == ()
     assert failed.profile.lacks
-    error = BenchError(error="DeviceError", exit_code=1, problem="it hangs", remedy="wait")
+    error = RowError(error="DeviceError", exit_code=1, problem="it hangs", remedy="wait")
     unmeasured = with_profile(row_of(path, "onnxruntime", error=error), data, HERE)
     assert unmeasured.profile == Profile(
         lacks="it was not measured, so not profiled either: it hangs"

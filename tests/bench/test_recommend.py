@@ -10,8 +10,8 @@ import pytest
 from bench.made_up import conditions, device, row, threads_of
 from edgecnn.bench.recommend import recommend
 from edgecnn.bench.recommendation import Candidate, Limits, Recommendation
-from edgecnn.bench.results import BenchError
 from edgecnn.bench.words import headline, loss_sentence, warning_sentences
+from edgecnn.row_error import RowError
 
 FP32 = row("tflite-fp32", 520_000, accuracy=0.8840, size=6_710_000, memory=52_000_000)
 FP16 = row("tflite-fp16", 525_000, accuracy=0.8839, size=3_360_000, memory=52_000_000)
@@ -22,7 +22,7 @@ ONNX_FP32 = row(
 ONNX_INT8 = row(
     "onnx-int8", 190_000, accuracy=0.8835, size=1_710_000, runtime="onnxruntime", memory=60_000_000
 )
-ERROR = BenchError(error="RuntimeTooOldError", exit_code=14, problem="too old", remedy="upgrade")
+ERROR = RowError(error="RuntimeTooOldError", exit_code=14, problem="too old", remedy="upgrade")
 
 
 def chosen(found: Recommendation) -> str | None:

@@ -8,7 +8,6 @@ import pytest
 from bench.measured import at, row
 from edgecnn.bench import read_bench, write_bench
 from edgecnn.bench.results import (
-    BenchError,
     BenchReport,
     Conditions,
     DeviceBench,
@@ -17,6 +16,7 @@ from edgecnn.bench.results import (
     SustainedPoint,
 )
 from edgecnn.errors import ArtifactError, DeviceConnectionError, WorkspaceError
+from edgecnn.row_error import RowError
 
 LOST = DeviceConnectionError("it was lost", observed="x", expected="y", remedy="z")
 REPORT = BenchReport(
@@ -36,7 +36,7 @@ REPORT = BenchReport(
                 points=(SustainedPoint(n=9, median_ns=5, p90_ns=6, temperature_c=50.5),),
             ),
         ),
-        DeviceBench(device="ssh://pi@host", error=BenchError.of(LOST)),
+        DeviceBench(device="ssh://pi@host", error=RowError.of(LOST)),
     ),
     versions={"edgecnn": "0.1.0"},
     created="2026-01-01T00:00:00Z",
@@ -53,7 +53,7 @@ def test_an_error_reads_back_as_its_own_class() -> None:
     assert error is not None
     assert type(error.to_error()) is DeviceConnectionError
     assert error.to_error().to_dict() == LOST.to_dict()
-    assert type(BenchError.of(ArtifactError("x", remedy="y")).to_error()) is ArtifactError
+    assert type(RowError.of(ArtifactError("x", remedy="y")).to_error()) is ArtifactError
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from edgecnn.errors import (
     ParityInconclusiveError,
     WorkspaceError,
 )
+from edgecnn.row_error import RowError
 from edgecnn.verify.report_files import read_report
-from edgecnn.verify.results import Evaluated, ParityReport, RowError
+from edgecnn.verify.results import Evaluated, ParityReport
 from edgecnn.workspace import write_json
 from verify.synthetic import make_report
 

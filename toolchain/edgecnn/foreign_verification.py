@@ -151,9 +151,10 @@ def _artifacts(
             by a flag.
         UsageError: If two files take images of different sizes.
     """
+    from edgecnn.row_error import RowError
     from edgecnn.verify.foreign_files import Told, contract_of
     from edgecnn.verify.plan import Planned
-    from edgecnn.verify.results import ArtifactRow, RowError
+    from edgecnn.verify.results import ArtifactRow
     from edgecnn.verify.rows import digest_of
 
     told = Told(

@@ -12,17 +12,12 @@ import numpy as np
 from edgecnn.bench.choice import choose_threads
 from edgecnn.bench.doubt import judge_conditions
 from edgecnn.bench.plan import BenchFile
-from edgecnn.bench.results import (
-    ArtifactBench,
-    BenchError,
-    Conditions,
-    SustainedPoint,
-    ThreadBench,
-)
+from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
 from edgecnn.devices.ask import error_of
 from edgecnn.devices.facts import machine_facts, plain
 from edgecnn.devices.frames import Frame
 from edgecnn.errors import ArtifactError, DeviceError, EdgeError
+from edgecnn.row_error import RowError
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["Collected", "collect", "collect_points"]
@@ -214,7 +209,7 @@ def _row(
         row.runtime_name not in RUNTIMES or RUNTIMES[row.runtime_name].model_format != file.format
     ):
         raise _nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
-    error = None if row.error is None else BenchError.of(error_of(row.error))
+    error = None if row.error is None else RowError.of(error_of(row.error))
     if error is None and not (row.by_threads and row.runtime and row.runtime_name):
         raise _nonsense(device, f"{file.row.file} has neither figures nor an error")
     measured = tuple(

@@ -12,7 +12,8 @@ from edgecnn.bench.device_facts import board_of
 from edgecnn.bench.figures import figures_of
 from edgecnn.bench.judgement import Judged
 from edgecnn.bench.recommendation import Recommendation
-from edgecnn.bench.results import ArtifactBench, BenchError, DeviceBench, ThreadBench
+from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
+from edgecnn.row_error import RowError
 from edgecnn.workspace import wrap_os_errors
 from edgecnn_runner.output import whole_file
 
@@ -178,7 +179,7 @@ def _judged(index: int, bench: ThreadBench, recommendation: Recommendation) -> d
     }
 
 
-def _error(error: BenchError | None) -> str:
+def _error(error: RowError | None) -> str:
     if error is None:
         return ""
     return f"{error.problem} ({error.observed})" if error.observed else error.problem

@@ -14,7 +14,7 @@ from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
 from edgecnn.bench.collect import collect, collect_points
 from edgecnn.bench.plan import BenchFile
 from edgecnn.bench.profile import Asking, with_profile
-from edgecnn.bench.results import ArtifactBench, BenchError, DeviceBench, Settings, Sustained
+from edgecnn.bench.results import ArtifactBench, DeviceBench, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
 from edgecnn.devices.ask import Task, ask
@@ -22,6 +22,7 @@ from edgecnn.devices.facts import DeviceFacts, look
 from edgecnn.devices.frames import Blob, Frame
 from edgecnn.devices.types import Device
 from edgecnn.errors import EdgeError
+from edgecnn.row_error import RowError
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["LOCAL", "SILENCE_S", "fastest", "measure_on", "opened"]
@@ -107,7 +108,7 @@ def measure_on(
             )
             result = dataclasses.replace(result, sustained=sustained)
     except EdgeError as error:
-        result = dataclasses.replace(result, error=BenchError.of(error))
+        result = dataclasses.replace(result, error=RowError.of(error))
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
 
 
@@ -218,7 +219,7 @@ class _Asked:
         try:
             points = collect_points(ask(self.device, task, heard=heard), device=self.device.name)
         except EdgeError as error:
-            return dataclasses.replace(done, error=BenchError.of(error))
+            return dataclasses.replace(done, error=RowError.of(error))
         return dataclasses.replace(done, points=points)
 
     def profile(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn.artifact import format_of
-from edgecnn.bench.results import ArtifactBench, BenchError
+from edgecnn.bench.results import ArtifactBench
 from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
 from edgecnn.graph import read_graph
+from edgecnn.row_error import RowError
 from edgecnn_runner.container import split_container
 
 __all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "plan"]
@@ -134,4 +135,4 @@ def _file(path: Path, proven: dict[str, Proven]) -> BenchFile:
 
 
 def _with_error(row: ArtifactBench, error: EdgeError) -> ArtifactBench:
-    return dataclasses.replace(row, error=BenchError.of(error))
+    return dataclasses.replace(row, error=RowError.of(error))

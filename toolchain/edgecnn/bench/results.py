@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import edgecnn.errors
-from edgecnn.errors import EdgeError
+from edgecnn.row_error import RowError
 
 __all__ = [
     "BENCH_SCHEMA",
     "ArtifactBench",
-    "BenchError",
     "BenchReport",
     "Conditions",
     "DeviceBench",
@@ -30,31 +28,6 @@ __all__ = [
 ]
 
 BENCH_SCHEMA: Final = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchError:
-    """An ``EdgeError`` as values; see there."""
-
-    error: str
-    exit_code: int
-    problem: str
-    remedy: str
-    observed: str | None = None
-    expected: str | None = None
-
-    @classmethod
-    def of(cls, error: EdgeError) -> BenchError:
-        """Keep an error."""
-        return cls(**error.to_dict())
-
-    def to_error(self) -> EdgeError:
-        """Return the error, of its own class, to be raised."""
-        kind = getattr(edgecnn.errors, self.error, EdgeError)
-        error: EdgeError = kind(
-            self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
-        )
-        return error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +177,7 @@ class ArtifactBench:
     preprocess_ns: tuple[int, ...] = ()
     by_threads: tuple[ThreadBench, ...] = ()
     chosen: int | None = None
-    error: BenchError | None = None
+    error: RowError | None = None
     profile: Profile | None = None
 
     @property
@@ -274,7 +247,7 @@ class Sustained:
     runtime_name: str
     threads: int
     points: tuple[SustainedPoint, ...] = ()
-    error: BenchError | None = None
+    error: RowError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +270,7 @@ class DeviceBench:
     system: str = ""
     conditions: Conditions | None = None
     rows: tuple[ArtifactBench, ...] = ()
-    error: BenchError | None = None
+    error: RowError | None = None
     seconds: float = 0.0
     sustained: Sustained | None = None
 

@@ -17,11 +17,12 @@ from typing import Final
 
 from edgecnn.bench.measuring import LOCAL, SILENCE_S, Choose, fastest, measure_on, opened
 from edgecnn.bench.plan import BenchFile
-from edgecnn.bench.results import BenchError, BenchReport, DeviceBench, Settings
+from edgecnn.bench.results import BenchReport, DeviceBench, Settings
 from edgecnn.bench.watched import StoppedError, WatchedDevice
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import EdgeError, UsageError
 from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn.row_error import RowError
 
 __all__ = ["AT_ONCE", "host_of", "run"]
 
@@ -219,7 +220,7 @@ def _measured(options: DeviceOptions | None, measure: _Measure, shown: _Shown) -
     except StoppedError:
         raise
     except EdgeError as error:
-        result = DeviceBench(device=name, error=BenchError.of(error))
+        result = DeviceBench(device=name, error=RowError.of(error))
     shown.queue.put((name, 1.0, "done"))
     return result
 

@@ -84,7 +84,8 @@ def markdown_summary(report: ParityReport) -> str:
                 for one in row.judgement.criteria
             ]
             if row.corruptions is not None:
-                lines += [f"  - Under corruptions: {markdown_text(worst_sentence(row.corruptions))}"]
+                worst = markdown_text(worst_sentence(row.corruptions))
+                lines += [f"  - Under corruptions: {worst}"]
     lines += ["", "</details>", ""]
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     about = f"{report.created}; {_machine(report)}; {versions}"
