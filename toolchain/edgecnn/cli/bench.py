@@ -22,7 +22,7 @@ def bench(
     targets: Annotated[
         list[Path],
         typer.Argument(
-            metavar="BUILD_OR_FILE...", help="Builds, released models, or single model files."
+            metavar="BUILD_OR_FILE", help="Builds, released models, or single model files."
         ),
     ],
     devices: Annotated[
