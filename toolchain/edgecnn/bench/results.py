@@ -220,8 +220,8 @@ class Conditions:
     Attributes:
         before: Facts before: ``board`` (of the device tree), ``processor``, ``cores``,
             ``governors`` (of each core), ``frequencies_hz`` (``current``, ``least``, ``most`` of
-            each core), ``clock_hz``, ``temperatures_c`` (zone to degrees), ``load`` (of 1, 5 and
-            15 minutes), ``throttled`` (bits of ``vcgencmd get_throttled``), ``other_cpu_share``
+            each core), ``clock_hz``, ``temperatures_c`` (zone to degrees), ``load`` (of the last
+            minute), ``throttled`` (bits of ``vcgencmd get_throttled``), ``other_cpu_share``
             (share of all cores that others used while nothing was measured); None for what the
             device does not tell.
         after: The same afterwards, but for ``other_cpu_share``.
