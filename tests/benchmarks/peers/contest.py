@@ -127,7 +127,7 @@ def _compare(
     ours = (OURS, best)
     asked: dict[tuple[str, str], tuple[str, str, str | None]] = {ours: (OURS, best, None)}
     peers = {(peer.name, variant): peer for peer in PEERS for variant in peer.variants}
-    yardstick = (YARDSTICK.name, *YARDSTICK.variants)
+    yardstick = (YARDSTICK.name, YARDSTICK.variants[0])
     if YARDSTICK.variants[0] in model.paths:
         peers[yardstick] = YARDSTICK
     for (name, variant), peer in peers.items():
