@@ -20,7 +20,7 @@ FILES = plan([RESNET8 / "resnet8-int8.tflite", RESNET8 / "resnet8-int8.onnx"], {
 STATE = {"temperatures_c": {"cpu-thermal": 50.0}, "clock_hz": 1_500_000_000, "throttled": 0}
 FULL = {
     **STATE, "board": "Raspberry Pi 4", "processor": "Cortex-A72", "cores": 4,
-    "governors": ["performance"], "load": [0.1, 0.2, 0.3], "other_cpu_share": 0.0,
+    "governors": ["performance"], "load": 0.1, "other_cpu_share": 0.0,
     "frequencies_hz": [{"current": 1, "least": None, "most": 2}],
 }  # fmt: skip
 
@@ -115,7 +115,7 @@ def test_an_error_of_one_row_leaves_the_others() -> None:
         (lambda v: v["rows"][0].update(preprocess_ns=[[1], [2]]), "other sizes"),
         (lambda v: v["rows"][0].update(decode_ns=[0]), "times of images"),
         (lambda v: v["conditions"]["before"].update(other_cpu_share=1.5), "state"),
-        (lambda v: v["conditions"]["before"].update(load=[float("nan")]), "state"),
+        (lambda v: v["conditions"]["before"].update(load=float("nan")), "state"),
         (lambda v: v["conditions"]["after"].update(throttled=-1), "bits"),
         (lambda v: v["conditions"]["after"].update(clock_hz=10**18), "clock"),
         (lambda v: v["conditions"]["during"][0].update(temperatures_c={"a": 1e9}), "temperatures"),

@@ -35,6 +35,12 @@ def test_labels_say_no_more_than_tells_rows_apart() -> None:
     assert row_labels([one, other, third]) == [
         "tflite-fp32, ai-edge-litert 2.1.0", "tflite-fp32, tflite-runtime 2.14.0", "tflite-int8",
     ]  # fmt: skip
+    changed = dataclasses.replace(third, sha256="cd" * 32)
+    assert row_labels([third, changed, one]) == [
+        "tflite-int8, abababab", "tflite-int8, cdcdcdcd", "tflite-fp32",
+    ]  # fmt: skip
+    renamed = dataclasses.replace(third, file="b.tflite")
+    assert row_labels([third, renamed]) == ["tflite-int8, toy-int8.tflite", "tflite-int8, b.tflite"]
     elsewhere = dataclasses.replace(third, model="big")
     assert row_labels([third, elsewhere]) == ["toy tflite-int8", "big tflite-int8"]
 

@@ -26,7 +26,7 @@ REPORT = BenchReport(
             device="local",
             machine={"cores": 2},
             system="Debian",
-            conditions=Conditions(before={"load": [0.1]}, after={}, during=({"throttled": 0},)),
+            conditions=Conditions(before={"load": 0.1}, after={}, during=({"throttled": 0},)),
             rows=(row(at(1, (1, 2), (3,)), at(2)),),
             seconds=1.5,
             sustained=Sustained(

@@ -65,7 +65,7 @@ class _Full(_State):
     cores: int | None
     governors: list[str] | None
     frequencies_hz: list[_Frequencies] | None
-    load: list[float] | None
+    load: float | None
     other_cpu_share: float | None
 
 
@@ -277,9 +277,9 @@ def _check_conditions(conditions: _Conditions, device: str) -> None:
         _check_state(state, device)
     for full in (conditions.before, conditions.after):
         share = full.other_cpu_share
-        lists = (full.governors or (), full.frequencies_hz or (), full.load or ())
+        lists = (full.governors or (), full.frequencies_hz or ())
         if any(len(one) > _MOST_CORES for one in lists) or not (
-            (share is None or 0 <= share <= 1) and all(0 <= one < 1e6 for one in full.load or ())
+            (share is None or 0 <= share <= 1) and (full.load is None or 0 <= full.load < 1e6)
         ):
             raise _nonsense(device, "a state that cannot be")
 

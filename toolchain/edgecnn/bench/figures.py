@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics as plain
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,13 +133,22 @@ def rows_by_latency(device: DeviceBench) -> list[RowFigures]:
 
 
 def row_labels(rows: Sequence[ArtifactBench]) -> list[str]:
-    """Return short names of rows: the variant, and model and runtime only where they tell apart."""
+    """Return names of rows: the variant, and more only where that tells them apart.
+
+    That is the model's name before it, and the runtime, the file and its digest behind it.
+    """
     models = {row.model for row in rows}
     labels = [f"{row.model} {row.variant}" if len(models) > 1 else row.variant for row in rows]
-    return [
-        f"{label}, {runtime_text(row)}" if labels.count(label) > 1 else label
-        for row, label in zip(rows, labels, strict=True)
-    ]
+    for more in (runtime_text, lambda row: row.file, lambda row: row.sha256[:8]):
+        # Not what all of them share: it would tell nothing.
+        wanting = [label for label in labels if labels.count(label) > 1]
+        labels = [
+            f"{label}, {more(row)}"
+            if label in wanting and _differs(label, labels, rows, more)
+            else label
+            for row, label in zip(rows, labels, strict=True)
+        ]
+    return labels
 
 
 def time_unit(times_ns: Sequence[float]) -> TimeUnit:
@@ -183,6 +192,17 @@ def threads_text(threads: int) -> str:
 def runtime_text(row: ArtifactBench) -> str:
     """Name what ran a row, or what was to run it."""
     return row.runtime or row.runtime_name or "no runtime"
+
+
+def _differs(
+    label: str,
+    labels: Sequence[str],
+    rows: Sequence[ArtifactBench],
+    more: Callable[[ArtifactBench], str],
+) -> bool:
+    """Tell whether rows of one label differ in something."""
+    found = {more(row) for row, one in zip(rows, labels, strict=True) if one == label}
+    return len(found) > 1
 
 
 def _median(values: Sequence[int]) -> int | None:

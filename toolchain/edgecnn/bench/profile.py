@@ -1,8 +1,8 @@
 """Time per operator: asks a device, adds what each operator multiplies, says what is not known.
 
 ONNX Runtime tells what each operator of the graph took that it made of the file. The Python
-packages of LiteRT and tflite-runtime have no profiler: the C library inside of ai-edge-litert has
-one, but 2.3.0 does not let Python reach it. For those, a profile holds the operators of the file
+packages of LiteRT and tflite-runtime have no profiler: the C library in ai-edge-litert 2.3.0 has
+one, but its Python classes do not offer it. For those, a profile holds the operators of the file
 with their multiply-accumulates, which is no measure of time.
 """
 

@@ -34,7 +34,7 @@ def bench(
     targets: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="BUILD_OR_FILE...", help="Builds, released models, or single model files."
+            metavar="BUILD_OR_FILE", help="Builds, released models, or single model files."
         ),
     ] = None,
     devices: Annotated[

@@ -58,8 +58,8 @@ def read_conditions(root: Path = Path("/"), ask: Ask = ask_program) -> dict[str,
 
     Returns:
         ``board`` (of the device tree), ``processor``, ``cores``, ``governors`` (of each core),
-        ``frequencies_hz`` (``current``, ``least`` and ``most`` of each core), ``load`` (of 1, 5
-        and 15 minutes), and what ``read_state`` gives.
+        ``frequencies_hz`` (``current``, ``least`` and ``most`` of each core), ``load`` (of the
+        last minute), and what ``read_state`` gives.
     """
     folders = _core_folders(root)
     return {
@@ -192,12 +192,8 @@ def _temperatures(root: Path) -> dict[str, float]:
     return found
 
 
-def _load(root: Path) -> list[float] | None:
-    parts = (_text(root / "proc/loadavg") or "").split()[:3]
-    try:
-        return [float(one) for one in parts] or None
-    except ValueError:
-        return None
+def _load(root: Path) -> float | None:
+    return _number(_text(root / "proc/loadavg"), r"^([0-9.]+) ")
 
 
 def _hertz(path: Path) -> int | None:
