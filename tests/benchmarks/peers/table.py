@@ -38,11 +38,11 @@ def markdown_tables(found: Mapping[str, Any]) -> str:
             continue
         threads = table["threads"]
         heads = [
-            f"{model['model']}, `{model['recommended']['variant']}`, "
-            f"{model['ours']['median_us']:.1f} µs"
+            f"{model['model']}: `{model['recommended']['variant']}`, "
+            f"{_threads(model['recommended']['threads'])}, {model['ours']['median_us']:.1f} µs"
             for model in models
         ]
-        title = "One thread" if threads == 1 else f"All {threads} cores"
+        title = "Peers on one thread" if threads == 1 else f"Peers on all {threads} cores"
         lines = [
             f"{title}: time of ours over the peer's, with 95 % interval; **bold** where the peer "
             "is faster.",
@@ -64,11 +64,16 @@ def markdown_tables(found: Mapping[str, Any]) -> str:
 
 
 def _ours(model: Mapping[str, Any], threads: int) -> str:
-    head = f"{model['model']}, {threads} thread{'s' * (threads != 1)}: "
+    head = f"{model['model']}, peers on {_threads(threads)}: "
     if "ours" not in model:
         return head + str(model.get("reason", "ours was not measured"))
     chosen = model["recommended"]
-    return f"{head}{chosen['file']} by {chosen['version']}, {model['ours']['median_us']:.1f} µs"
+    ours = f"{chosen['file']} by {chosen['version']}, {_threads(chosen['threads'])}"
+    return f"{head}{ours}, {model['ours']['median_us']:.1f} µs"
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number != 1)}"
 
 
 def _cell(row: Mapping[str, Any]) -> str:
@@ -107,9 +112,12 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
     elif goal["met"]:
         lines.append(f"No peer is faster in any of {goal['compared']} comparisons.")
     else:
+        most: dict[str, float] = {}
+        for one in goal["faster"]:
+            most[one["peer"]] = max(one["ratio"], most.get(one["peer"], 0))
+        peers = ", ".join(f"{name} (at most {ratio:.3f})" for name, ratio in most.items())
         lines.append(
-            f"A peer is faster in {len(goal['faster'])} of {goal['compared']} comparisons:"
-            f" {'; '.join(goal['faster'])}."
+            f"A peer is faster in {len(goal['faster'])} of {goal['compared']} comparisons: {peers}."
         )
     if found["yardstick"] is not None:
         lines.append(_yardstick(found["yardstick"]))
