@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,6 @@ from peers.environments import ENVIRONMENTS, ROOT, make
 from peers.judging import goal, yardstick
 from peers.released import MODELS, build_reference, convert_floats, read_released
 from peers.table import text_table
-
-from edgecnn.workspace import write_json
 
 __all__ = ["QUIET_LOAD", "main", "measure_all"]
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(rounds=rounds, runs=-(-given.runs // rounds))
     found = measure_all(given.models, builds, plan, _threads(given.threads), load=load)
     if given.json is not None:
-        write_json(given.json, found)
+        given.json.write_text(_as_text(found), encoding="utf-8")
     print(text_table(found))
     return 0 if found["goal"]["met"] else 1
 
@@ -108,6 +108,12 @@ def measure_all(
         "yardstick": yardstick(tables),
         "goal": goal(tables),
     }
+
+
+def _as_text(found: Mapping[str, Any]) -> str:
+    """Return JSON with each list of numbers on a line of its own."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[\d.,\s]+\]", lambda one: " ".join(one[0].split()), text) + "\n"
 
 
 def _threads(asked: Sequence[int]) -> list[int]:
