@@ -67,11 +67,13 @@ def test_a_build_is_measured_with_what_its_verification_found(build: Path) -> No
 
 def test_where_the_report_goes(build: Path, tmp_path: Path) -> None:
     file = build / "digits-int8.tflite"
-    done = edgecnn("bench", file, *QUICK)
+    done = edgecnn("bench", file, *QUICK, "--sustain", "1")
     assert (done.code, (build / "bench.json").exists()) == (0, False)
-    assert [row.file for row in read_bench(build / "bench-partial.json").devices[0].rows] == [
-        "digits-int8.tflite"
-    ]
+    (device,) = read_bench(build / "bench-partial.json").devices
+    assert [row.file for row in device.rows] == ["digits-int8.tflite"]
+    assert device.sustained is not None
+    assert device.sustained.file == "digits-int8.tflite"
+    assert device.sustained.points
     (build / "bench-partial.json").unlink()
     (build / "bench-partial.html").unlink()
     released = RESNET8 / "resnet8-int8.tflite"

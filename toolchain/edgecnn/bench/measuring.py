@@ -32,6 +32,7 @@ SILENCE_S: Final = 60.0
 
 _OWN: Final = "its own Python"
 _MOST_RUNS: Final = 10_000
+_LARGEST_REPLY: Final = 2 << 30
 
 Choose = Callable[[DeviceBench], "ArtifactBench | None"]
 Told = Callable[[float, str], object]
@@ -252,7 +253,8 @@ class _Asked:
         """Bound the raw times of a reply: turns of 20 ms, rounds until runs and time are enough."""
         settings = self.settings
         rounds = max(10, settings.runs, round(settings.seconds / 0.01))
-        return 8 * files * 2 * len(settings.threads) * rounds * _MOST_RUNS
+        whole = 8 * files * 2 * len(settings.threads) * rounds * _MOST_RUNS
+        return min(whole, _LARGEST_REPLY)
 
     def _python(self, runtimes: Sequence[str]) -> str:
         """Choose the Python that has a runtime: the usual one, or that of an installed bundle."""

@@ -226,7 +226,8 @@ def _measured(options: DeviceOptions | None, measure: _Measure, shown: _Shown) -
 
 def _summary(done: DeviceBench) -> str:
     if done.error is not None:
-        return f"{done.device}: {done.error.problem} ({done.error.observed})"
+        observed = "" if done.error.observed is None else f" ({done.error.observed})"
+        return f"{done.device}: {done.error.problem}{observed}"
     measured = sum(row.error is None for row in done.rows)
     failed = len(done.rows) - measured
     return f"{done.device}: {measured} measured" + (f", {failed} failed" if failed else "")

@@ -54,7 +54,9 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
 
 
 def resolve_threads(asked: Iterable[int], cores: int) -> list[int]:
-    """Return which numbers of threads are measured: 0 is all cores, no more than there are.
+    """Return which numbers of threads are measured: 0 is all cores, and more are left out.
+
+    Where that leaves none, all cores are measured.
 
     Args:
         asked: As on the command line.
