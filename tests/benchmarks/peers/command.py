@@ -14,8 +14,9 @@ import argparse
 import datetime as dt
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,6 @@ from peers.environments import ENVIRONMENTS, ROOT, make
 from peers.judging import goal, yardstick
 from peers.released import MODELS, build_reference, convert_floats, read_released
 from peers.table import text_table
-
-from edgecnn.workspace import write_json
 
 __all__ = ["QUIET_LOAD", "main", "measure_all"]
 
@@ -42,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write JSON; return 1 if a peer is faster, or nothing was compared."""
     given = _parser().parse_args(arguments)
     told = _tell
+    # Before anything of ours is a load itself.
+    load = os.getloadavg()[0]
     if given.install:
         for name in ENVIRONMENTS:
             told(f"environment of {name}")
@@ -60,15 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build_reference()
     rounds = max(5, -(-given.runs // Plan.runs))
     plan = Plan(rounds=rounds, runs=-(-given.runs // rounds))
-    found = measure_all(given.models, builds, plan, _threads(given.threads))
+    found = measure_all(given.models, builds, plan, _threads(given.threads), load=load)
     if given.json is not None:
-        write_json(given.json, found)
+        given.json.write_text(_as_text(found), encoding="utf-8")
     print(text_table(found))
     return 0 if found["goal"]["met"] else 1
 
 
 def measure_all(
-    models: Sequence[str], builds: Sequence[Path], plan: Plan, threads: Sequence[int]
+    models: Sequence[str],
+    builds: Sequence[Path],
+    plan: Plan,
+    threads: Sequence[int],
+    *,
+    load: float,
 ) -> dict[str, Any]:
     """Return everything measured, JSON-ready.
 
@@ -77,9 +83,9 @@ def measure_all(
         builds: Folders with files that are not released.
         plan: How much is measured.
         threads: A table for each.
+        load: Load average of the last minute before anything was done.
     """
     released = [read_released(name, builds) for name in models]
-    before = os.getloadavg()[0]
     tables = [
         {
             "threads": number,
@@ -93,9 +99,8 @@ def measure_all(
         "schema": 1,
         "created": now.isoformat(timespec="seconds"),
         "machine": {key: value for key, value in machine().items() if key != "load"},
-        # The run itself is a load of about 1, so what was before it counts.
-        "load_before": before,
-        "quiet": before < QUIET_LOAD,
+        "load_before": load,
+        "quiet": load < QUIET_LOAD,
         "versions": {one: metadata.version(one) for one in packages},
         "rounds": plan.rounds,
         "runs_per_turn": plan.runs,
@@ -103,6 +108,12 @@ def measure_all(
         "yardstick": yardstick(tables),
         "goal": goal(tables),
     }
+
+
+def _as_text(found: Mapping[str, Any]) -> str:
+    """Return JSON with each list of numbers on a line of its own."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[\d.,\s]+\]", lambda one: " ".join(one[0].split()), text) + "\n"
 
 
 def _threads(asked: Sequence[int]) -> list[int]:
@@ -136,9 +147,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, help="write everything there")
     return parser
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return what was written."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

@@ -1,4 +1,4 @@
-"""One model at one number of threads: choose what to recommend, then let all take turns."""
+"""One model on some cores: choose what to recommend there, then let all take turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from peers.children import Child, PeerError
@@ -15,7 +15,7 @@ from peers.contestants import NOT_ON_PYPI, OURS, PEERS, YARDSTICK
 from peers.environments import python_of
 from peers.judging import choose, compared, measured
 from peers.released import Released
-from peers.turns import Taken, take_turns
+from peers.turns import Key, Taken, take_turns
 
 import edgecnn
 import edgecnn_runner
@@ -51,7 +51,7 @@ def contest(
     Args:
         model: What there is of it.
         plan: How much.
-        threads: Of every runtime.
+        threads: Of every peer; ours may use one instead, if that is what is recommended.
         told: Is given what is being done.
 
     Returns:
@@ -63,7 +63,7 @@ def contest(
         images = Path(folder) / "images.npy"
         np.save(images, model.images)
         told(f"{model.name}, {threads} thread(s): our files")
-        starts = _Starts(model, images, threads, plan.longest_s)
+        starts = _Starts(model, images, plan.longest_s)
         best = _recommended(found, model, starts, plan, threads)
         if best is None:
             return found
@@ -72,66 +72,77 @@ def contest(
     return found
 
 
+class _Asked(NamedTuple):
+    program: str
+    variant: str
+    threads: int
+    environment: str | None = None
+
+
 @dataclass(frozen=True)
 class _Starts:
     """Starts processes for one model."""
 
     model: Released
     images: Path
-    threads: int
     longest_s: float
 
-    def child(self, program: str, variant: str, environment: str | None = None) -> Child:
+    def child(self, asked: _Asked) -> Child:
         """Start one; raises ``PeerError`` where that is not possible."""
+        variant, environment = asked.variant, asked.environment
         if variant not in self.model.paths:
             raise PeerError(f"there is no {variant} file; run.py --floats makes it")
-        command = [python_of(environment), "-B", "-m", f"peers.{program}"]
-        command += [str(self.model.paths[variant]), str(self.images), str(self.threads)]
+        command = [python_of(environment), "-B", "-m", f"peers.{asked.program}"]
+        command += [str(self.model.paths[variant]), str(self.images), str(asked.threads)]
         path = _OURS if environment is None else []
         return Child(command, longest_s=self.longest_s, path=path)
 
 
 def _recommended(
     found: dict[str, Any], model: Released, starts: _Starts, plan: Plan, threads: int
-) -> str | None:
-    """Measure our files and return the variant to recommend."""
-    problems: dict[str, str] = {}
-    with _children(
-        {variant: (OURS, variant, None) for variant in model.candidates}, starts, problems
-    ) as children:
+) -> _Asked | None:
+    """Measure our files, on one thread and on all, and return what to recommend."""
+    asked = {
+        (variant, number): _Asked(OURS, variant, number)
+        for variant in model.candidates
+        for number in sorted({1, threads})
+    }
+    problems: dict[tuple[str, int], str] = {}
+    with _children(asked, starts, problems) as children:
         taken = take_turns(children, rounds=plan.rounds, runs=plan.runs, seed=plan.seed)
-        about = {variant: one.ready for variant, one in children.items()}
-    chosen = choose(model.name, model.candidates, taken, threads=threads).choice
-    for variant, one in model.candidates.items():
-        row: dict[str, Any] = {"variant": variant, "file": one.file, "verdict": one.verdict}
-        problem = problems.get(variant) or taken[variant].problem
-        row |= {"reason": problem} if problem else measured(taken[variant])
-        row["version"] = about.get(variant, {}).get("version")
+        about = {key: child.ready for key, child in children.items()}
+    for key in asked:
+        one = model.candidates[key[0]]
+        row: dict[str, Any] = {"variant": key[0], "threads": key[1]}
+        row |= {"file": one.file, "verdict": one.verdict}
+        problem = problems.get(key) or taken[key].problem
+        row |= {"reason": problem} if problem else measured(taken[key])
         found["candidates"].append(row)
-    if chosen is None:
+    best = choose(model.name, model.candidates, taken)
+    if best is None:
         found["reason"] = "nothing that passed verification was measured"
         return None
-    variant = chosen.name.partition(" ")[0]
     found["recommended"] = {
-        "variant": variant,
-        "file": model.candidates[variant].file,
-        "version": about[variant]["version"],
-        "details": about[variant]["details"],
+        "variant": best[0],
+        "threads": best[1],
+        "file": model.candidates[best[0]].file,
+        "version": about[best]["version"],
+        "details": about[best]["details"],
     }
-    return variant
+    return asked[best]
 
 
 def _compare(
-    found: dict[str, Any], best: str, model: Released, starts: _Starts, plan: Plan, threads: int
+    found: dict[str, Any], best: _Asked, model: Released, starts: _Starts, plan: Plan, threads: int
 ) -> None:
-    ours = (OURS, best)
-    asked: dict[tuple[str, str], tuple[str, str, str | None]] = {ours: (OURS, best, None)}
+    ours = (OURS, best.variant)
     peers = {(peer.name, variant): peer for peer in PEERS for variant in peer.variants}
     yardstick = (YARDSTICK.name, YARDSTICK.variants[0])
     if YARDSTICK.variants[0] in model.paths:
         peers[yardstick] = YARDSTICK
-    for (name, variant), peer in peers.items():
-        asked[name, variant] = (peer.program, variant, peer.environment)
+    asked = {ours: best}
+    for key, peer in peers.items():
+        asked[key] = _Asked(peer.program, key[1], threads, peer.environment)
     problems: dict[tuple[str, str], str] = {}
     with _children(asked, starts, problems) as children:
         if ours in children:
@@ -150,7 +161,7 @@ def _compare(
         if problem is None and mine.problem is not None:
             problem = f"ours stopped: {mine.problem}"
         if problem is None:
-            row |= {**measured(taken[key]), **compared(mine, taken[key], threads=threads)}
+            row |= {**measured(taken[key]), **compared(mine, taken[key])}
         else:
             row["reason"] = problem
         if key == yardstick:
@@ -183,16 +194,14 @@ def _same_classes(
 
 @contextlib.contextmanager
 def _children(
-    asked: Mapping[Any, tuple[str, str, str | None]],
-    starts: _Starts,
-    problems: dict[Any, str],
-) -> Iterator[dict[Any, Child]]:
+    asked: Mapping[Key, _Asked], starts: _Starts, problems: dict[Key, str]
+) -> Iterator[dict[Key, Child]]:
     """Start what can be started; why others cannot goes into ``problems``."""
     with contextlib.ExitStack() as stack:
         children = {}
-        for key, (program, variant, environment) in asked.items():
+        for key, one in asked.items():
             try:
-                child = starts.child(program, variant, environment)
+                child = starts.child(one)
             except PeerError as error:
                 problems[key] = str(error)
                 continue

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from peers.turns import Taken
 
+from edgecnn.bench.choice import choose_threads
 from edgecnn.bench.recommend import recommend
-from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Ratio, ratio, summarize
 
@@ -53,32 +53,41 @@ class Candidate:
 
 
 def choose(
-    model: str, candidates: Mapping[str, Candidate], taken: Mapping[str, Taken], *, threads: int
-) -> Recommendation:
-    """Let the product's rule choose among a model's files.
+    model: str, candidates: Mapping[str, Candidate], taken: Mapping[tuple[str, int], Taken]
+) -> tuple[str, int] | None:
+    """Let the product's rules choose among a model's files and numbers of threads.
 
     Args:
         model: Its name.
         candidates: By variant.
-        taken: What was measured of each, by variant.
-        threads: Of all of them.
+        taken: What was measured of each, by variant and number of threads.
+
+    Returns:
+        Variant and number of threads; None if nothing that passed was measured.
     """
-    rows = tuple(
-        ArtifactBench(
-            model=model,
-            variant=variant,
-            file=one.file,
-            sha256=one.sha256,
-            bytes=one.bytes,
-            verdict=one.verdict,
-            accuracy=one.accuracy,
-            by_threads=(_as_bench(taken[variant].turns, threads),),
-            chosen=threads,
-        )
-        for variant, one in candidates.items()
-        if variant in taken and taken[variant].turns and taken[variant].problem is None
-    )
-    return recommend(DeviceBench(device="local", rows=rows))
+    rows = []
+    for variant, one in candidates.items():
+        measurements = [
+            _as_bench(done.turns, threads)
+            for (name, threads), done in taken.items()
+            if name == variant and done.turns and done.problem is None
+        ]
+        if measurements:
+            rows.append(
+                ArtifactBench(
+                    model=model,
+                    variant=variant,
+                    file=one.file,
+                    sha256=one.sha256,
+                    bytes=one.bytes,
+                    verdict=one.verdict,
+                    accuracy=one.accuracy,
+                    by_threads=tuple(measurements),
+                    chosen=choose_threads(measurements),
+                )
+            )
+    choice = recommend(DeviceBench(device="local", rows=tuple(rows))).choice
+    return None if choice is None else (rows[choice.row].variant, choice.threads)
 
 
 def measured(taken: Taken) -> dict[str, Any]:
@@ -93,15 +102,14 @@ def measured(taken: Taken) -> dict[str, Any]:
     }
 
 
-def compared(ours: Taken, peer: Taken, *, threads: int) -> dict[str, Any]:
+def compared(ours: Taken, peer: Taken) -> dict[str, Any]:
     """Return the ratio of medians, ours to the peer's, with its interval, and what it shows.
 
     Args:
         ours: Turns taken between the peer's.
         peer: As many turns.
-        threads: Of both.
     """
-    found = ratio(_as_bench(ours.turns, threads), _as_bench(peer.turns, threads), interleaved=True)
+    found = ratio(_as_bench(ours.turns, 1), _as_bench(peer.turns, 1), interleaved=True)
     return {"ratio": asdict(found), "shows": shows(found)}
 
 
@@ -121,7 +129,7 @@ def goal(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         tables: As in results.json.
 
     Returns:
-        ``met``, None where nothing was compared; ``faster``, each peer that is, in words; and
+        ``met``, None where nothing was compared; ``faster``, each case where one is; and
         ``compared``, how many ratios there are.
     """
     found = [
@@ -132,8 +140,13 @@ def goal(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if "ratio" in row
     ]
     faster = [
-        f"{row['peer']} on {row['file']}, {threads} thread{'s' * (threads != 1)}: ours takes "
-        f"{row['ratio']['value']:.3f} times as long on {model}"
+        {
+            "peer": row["peer"],
+            "file": row["file"],
+            "threads": threads,
+            "model": model,
+            "ratio": row["ratio"]["value"],
+        }
         for threads, model, row in found
         if row["shows"] == FASTER
     ]

@@ -38,11 +38,11 @@ def markdown_tables(found: Mapping[str, Any]) -> str:
             continue
         threads = table["threads"]
         heads = [
-            f"{model['model']}, `{model['recommended']['variant']}`, "
-            f"{model['ours']['median_us']:.1f} µs"
+            f"{model['model']}: `{model['recommended']['variant']}`, "
+            f"{_threads(model['recommended']['threads'])}, {model['ours']['median_us']:.1f} µs"
             for model in models
         ]
-        title = "One thread" if threads == 1 else f"All {threads} cores"
+        title = "Peers on one thread" if threads == 1 else f"Peers on all {threads} cores"
         lines = [
             f"{title}: time of ours over the peer's, with 95 % interval; **bold** where the peer "
             "is faster.",
@@ -53,27 +53,42 @@ def markdown_tables(found: Mapping[str, Any]) -> str:
         for number, row in enumerate(models[0]["rows"]):
             rows = [model["rows"][number] for model in models]
             name = f"{row['peer']}{', `' + row['variant'] + '`' if row['variant'] else ''}"
-            if all("ratio" not in one for one in rows):
-                absent = [one["reason"] for one in rows]
-                cells = [absent[0], *[""] * (len(rows) - 1)] if len(set(absent)) == 1 else absent
-            else:
-                cells = [_cell(one) for one in rows]
-            lines.append(f"| {name} | {' | '.join(map(_escaped, cells))} |")
+            cells = [_cell(one) for one in rows]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
+    parts += [f"Not run: {absent}." for absent in _absent(found)]
     return "\n\n".join([*parts, " ".join([_machine(found), *_verdict(found)])])
 
 
 def _ours(model: Mapping[str, Any], threads: int) -> str:
-    head = f"{model['model']}, {threads} thread{'s' * (threads != 1)}: "
+    head = f"{model['model']}, peers on {_threads(threads)}: "
     if "ours" not in model:
         return head + str(model.get("reason", "ours was not measured"))
     chosen = model["recommended"]
-    return f"{head}{chosen['file']} by {chosen['version']}, {model['ours']['median_us']:.1f} µs"
+    ours = f"{chosen['file']} by {chosen['version']}, {_threads(chosen['threads'])}"
+    return f"{head}{ours}, {model['ours']['median_us']:.1f} µs"
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number != 1)}"
+
+
+def _absent(found: Mapping[str, Any]) -> list[str]:
+    """Return each peer that did not run, with its reason, once."""
+    return list(
+        dict.fromkeys(
+            " ".join(filter(None, (row["peer"], row["variant"]))) + f" ({row['reason']})"
+            for table in found["tables"]
+            for model in table["models"]
+            for row in model["rows"]
+            if "ratio" not in row
+        )
+    )
 
 
 def _cell(row: Mapping[str, Any]) -> str:
     if "ratio" not in row:
-        return str(row["reason"])
+        return "not run"
     mark = _STARS[row["shows"]]
     return f"{mark}{_ratio(row['ratio'])}{mark}"
 
@@ -87,7 +102,14 @@ def _ratio(ratio: Mapping[str, float | None]) -> str:
 
 def _machine(found: Mapping[str, Any]) -> str:
     here = found["machine"]
-    tools = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    ran = {
+        row["version"]
+        for table in found["tables"]
+        for model in table["models"]
+        for row in model["rows"]
+        if row.get("version")
+    }
+    tools = ", ".join(sorted(ran | {f"numpy {found['versions']['numpy']}"}))
     state = (
         "nothing else running"
         if found["quiet"]
@@ -107,9 +129,12 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
     elif goal["met"]:
         lines.append(f"No peer is faster in any of {goal['compared']} comparisons.")
     else:
+        most: dict[str, float] = {}
+        for one in goal["faster"]:
+            most[one["peer"]] = max(one["ratio"], most.get(one["peer"], 0))
+        peers = ", ".join(f"{name} (at most {ratio:.3f})" for name, ratio in most.items())
         lines.append(
-            f"A peer is faster in {len(goal['faster'])} of {goal['compared']} comparisons:"
-            f" {'; '.join(goal['faster'])}."
+            f"A peer is faster in {len(goal['faster'])} of {goal['compared']} comparisons: {peers}."
         )
     if found["yardstick"] is not None:
         lines.append(_yardstick(found["yardstick"]))
@@ -127,10 +152,7 @@ def _yardstick(mark: Mapping[str, Any]) -> str:
     return (
         f"Yardstick: MLPerf Tiny's ResNet-8, the same network built anew with random weights and "
         f"converted as the reference is, takes {beside['median_us']:.1f} µs in the same run by a "
-        f"bare LiteRT loop; {ours}, {_ratio(beside['ratio'])} of it ({beside['shows']}). For "
-        f"comparison, {mark['source']}."
+        f"bare LiteRT loop; {ours}, {_ratio(beside['ratio'])} of it. That network is fed int8; "
+        f"ours takes an image's bytes as they are and converts them itself. For comparison, "
+        f"{mark['source']}."
     )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -69,7 +69,7 @@ def test_one_that_fails_stops_and_the_others_go_on() -> None:
     [(100_000, 150_000, "ours is faster"), (150_000, 100_000, FASTER)],
 )
 def test_a_clear_difference_is_shown_with_its_interval(ours: int, peer: int, expected: str) -> None:
-    found = compared(turns_of(ours), turns_of(peer), threads=1)
+    found = compared(turns_of(ours), turns_of(peer))
     assert found["shows"] == expected
     ratio = found["ratio"]
     assert ratio["low"] <= ratio["value"] <= ratio["high"]
@@ -77,12 +77,12 @@ def test_a_clear_difference_is_shown_with_its_interval(ours: int, peer: int, exp
 
 
 def test_noise_is_no_difference() -> None:
-    found = compared(turns_of(100_000, spread=0.2), turns_of(100_001, spread=0.2000001), threads=1)
+    found = compared(turns_of(100_000, spread=0.2), turns_of(100_001, spread=0.2000001))
     assert found["shows"] == "no difference shown"
 
 
 def test_too_few_turns_show_nothing() -> None:
-    found = compared(turns_of(100_000, turns=3), turns_of(300_000, turns=3), threads=1)
+    found = compared(turns_of(100_000, turns=3), turns_of(300_000, turns=3))
     assert found["ratio"]["low"] is None
     assert found["shows"] == "no difference shown"
 
@@ -108,18 +108,24 @@ def test_the_fastest_that_passed_is_recommended() -> None:
         "tflite-fp32": candidate("tflite-fp32", None),
     }
     taken = {
-        "tflite-int8": turns_of(50_000),
-        "onnx-int8": turns_of(80_000),
-        "onnx-fp32": turns_of(10_000),
-        "tflite-fp32": turns_of(10_000),
+        ("tflite-int8", 1): turns_of(50_000),
+        ("onnx-int8", 1): turns_of(80_000),
+        ("onnx-fp32", 1): turns_of(10_000),
+        ("tflite-fp32", 1): turns_of(10_000),
     }
-    found = choose("m", candidates, taken, threads=1).choice
-    assert found is not None
-    assert found.name == "tflite-int8"
-    stopped = {**taken, "tflite-int8": Taken(taken["tflite-int8"].turns, "it has ended")}
-    found = choose("m", candidates, stopped, threads=1).choice
-    assert found is not None
-    assert found.name == "onnx-int8"
+    assert choose("m", candidates, taken) == ("tflite-int8", 1)
+    best = taken["tflite-int8", 1]
+    stopped = {**taken, ("tflite-int8", 1): Taken(best.turns, "it has ended")}
+    assert choose("m", candidates, stopped) == ("onnx-int8", 1)
+    assert choose("m", candidates, {("onnx-fp32", 1): turns_of(10_000)}) is None
+
+
+def test_more_threads_are_recommended_where_they_are_faster() -> None:
+    candidates = {"tflite-int8": candidate("tflite-int8", "PASS")}
+    one, slow, fast = turns_of(50_000), turns_of(55_000), turns_of(30_000)
+    key = "tflite-int8"
+    assert choose("m", candidates, {(key, 1): one, (key, 2): slow}) == (key, 1)
+    assert choose("m", candidates, {(key, 1): one, (key, 2): fast}) == (key, 2)
 
 
 def row(peer: str, value: float | None, shows: str = "ours is faster") -> dict[str, Any]:
@@ -135,10 +141,15 @@ def row(peer: str, value: float | None, shows: str = "ours is faster") -> dict[s
 def results(*rows: dict[str, Any], model: str = "resnet8") -> dict[str, Any]:
     about = {
         "model": model,
-        "recommended": {"variant": "tflite-int8", "file": "ours.tflite", "version": "R 1"},
+        "recommended": {
+            "variant": "tflite-int8",
+            "file": "ours.tflite",
+            "version": "R 1",
+            "threads": 1,
+        },
         "ours": {"median_us": 39.2},
         "rows": list(rows),
-    }
+    }  # fmt: skip
     tables = [{"threads": 1, "models": [about]}, {"threads": 2, "models": [about]}]
     machine = {"processor": "P", "cores": 2, "python": "3.11.7"}
     return {
@@ -153,7 +164,8 @@ def test_the_goal_is_missed_by_one_faster_peer_and_names_it() -> None:
     assert found["goal"]["met"] is False
     assert found["goal"]["compared"] == 4
     assert len(found["goal"]["faster"]) == 2
-    assert "quick on f, 2 threads: ours takes 1.200 times as long" in found["goal"]["faster"][1]
+    expected = {"peer": "quick", "file": "f", "threads": 2, "model": "resnet8", "ratio": 1.2}
+    assert found["goal"]["faster"][1] == expected
 
 
 def test_the_goal_is_met_without_one_and_open_without_any_comparison() -> None:
@@ -177,7 +189,7 @@ def test_mlperf_s_network_is_no_peer_and_its_ratio_is_told() -> None:
     found["yardstick"] = yardstick(found["tables"])
     text = text_table(found)
     assert "takes 50.0 µs in the same run" in text
-    assert "1.100 (1.090 to 1.110) of it (peer is faster)" in text
+    assert "1.100 (1.090 to 1.110) of it." in text
     assert "on another day" in text
 
 
@@ -186,11 +198,12 @@ def test_tables_show_every_row_and_mark_a_faster_peer() -> None:
     page = markdown_tables(found)
     assert "| quick, `v` | **1.200 (1.190 to 1.210)** |" in page
     assert "| slow, `v` | 0.500 (0.490 to 0.510) |" in page
-    assert "| absent, `v` | not \\| installed |" in page
+    assert "| absent, `v` | not run |" in page
+    assert page.count("Not run: absent v (not | installed).") == 1
     assert "other work running (load 3.2), so not to be relied on" in page
-    assert "One thread" in page
-    assert "All 2 cores" in page
-    assert "A peer is faster in 2 of 4 comparisons" in page
+    assert "Peers on one thread" in page
+    assert "Peers on all 2 cores" in page
+    assert "A peer is faster in 2 of 4 comparisons: quick (at most 1.200)." in page
     text = text_table(found)
     assert "peer is faster" in text
     assert text.count("not | installed") == 2
