@@ -59,7 +59,7 @@ _STATE: Final = {
     "frequencies_hz": [{"current": 1_500_000_000, "least": 600_000_000, "most": 1_500_000_000}] * 4,
     "clock_hz": 1_500_000_000,
     "temperatures_c": {"cpu-thermal": 48.2},
-    "load": [0.12, 0.2, 0.3],
+    "load": 0.12,
     "throttled": 0,
     "other_cpu_share": 0.01,
 }

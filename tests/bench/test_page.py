@@ -109,7 +109,8 @@ def test_the_device_is_described(page: HtmlPage) -> None:
     for text in (
         "Board Raspberry Pi 4 Model B Rev 1.4", "Processor Cortex-A72", "Cores 4",
         "Kernel Linux 6.6.31-v8+", "Python 3.11.2", "Governor performance",
-        "Clock 1,500 MHz of 600 MHz to 1,500 MHz", "48.2 °C before", "61.0 °C after",
+        "Clock 1,500 MHz of 600 MHz to 1,500 MHz", "0.12 before, 0.12 after",
+        "48.2 °C before", "61.0 °C after",
         "System Debian GNU/Linux 12 (bookworm)", "ai-edge-litert 2.1.0, onnxruntime 1.23.0",
         "XNNPACK whole graph: tflite-fp32, tflite-fp16, tflite-int8-dynamic, tflite-int8",
     ):  # fmt: skip

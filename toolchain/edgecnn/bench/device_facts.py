@@ -124,9 +124,9 @@ def _hottest(state: Mapping[str, Any]) -> float | None:
 
 def _load(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     known = [
-        (f"{load[0]:.2f} {when}")
+        f"{load:.2f} {when}"
         for load, when in ((before.get("load"), "before"), (after.get("load"), "after"))
-        if load
+        if load is not None
     ]
     return ", ".join(known) or _UNKNOWN
 
