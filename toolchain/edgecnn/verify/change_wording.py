@@ -47,7 +47,7 @@ def change_sentence(change: Change) -> str:
         return f"new: {change.verdict}"
     if change.verdict is None:
         return f"missing; it was {change.verdict_before}"
-    parts = []
+    parts = [] if change.replaces is None else [f"in the place of {change.replaces}"]
     if change.verdict != change.verdict_before:
         parts.append(f"{change.verdict_before} before, now {change.verdict}")
     for measure, name in _MEASURES.items():
@@ -55,7 +55,7 @@ def change_sentence(change: Change) -> str:
         if share is not None and (share.now != share.before or measure in change.regressions):
             parts.append(_share_sentence(name, share, worse=measure in change.regressions))
     if change.bytes != change.bytes_before:
-        parts.append(f"size {size_text(change.bytes_before)} before, now {size_text(change.bytes)}")
+        parts.append(_size_sentence(change.bytes_before, change.bytes))
     if not parts:
         return "the same file" if change.same_file else "another file, with the same answers"
     return "; ".join(parts)
@@ -74,8 +74,15 @@ def _share_sentence(name: str, share: ShareChange, *, worse: bool) -> str:
     )
 
 
+def _size_sentence(before: int | None, now: int | None) -> str:
+    texts = size_text(before), size_text(now)
+    if texts[0] == texts[1]:  # a few bytes, such as the version of a tool in the contract
+        texts = f"{before:,} bytes", f"{now:,} bytes"
+    return f"size {texts[0]} before, now {texts[1]}"
+
+
 def _is_same(change: Change) -> bool:
-    same_verdict = change.verdict == change.verdict_before
+    same_verdict = change.verdict == change.verdict_before and change.replaces is None
     shares = [one for one in (change.accuracy, change.agreement) if one is not None]
     same_shares = all(one.now == one.before for one in shares)
     return same_verdict and same_shares and change.bytes == change.bytes_before
