@@ -19,8 +19,10 @@ from edgecnn.errors import (
     ParityFailError,
     ParityInconclusiveError,
     ParityRegressionError,
+    WorkspaceError,
 )
 from edgecnn.recipe import Limits
+from edgecnn.verification import earlier
 from edgecnn.verify.baseline import compare
 from edgecnn.verify.change_wording import (
     baseline_headline,
@@ -220,6 +222,13 @@ def test_another_size_is_told_and_no_regression() -> None:
     same = replace(report.rows[0], sha256="ff" * 32)
     baseline = compare(replace(report, rows=(same,)), report, source="b")
     assert change_sentence(only(baseline)) == "another file, with the same answers"
+
+
+@pytest.mark.parametrize("name", ["", "none.json", "x" * 300])
+def test_a_baseline_that_is_not_there_is_not_to_be_made_again(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WorkspaceError, match="names no earlier verification") as caught:
+        earlier(tmp_path / name)
+    assert "edgecnn verify " not in caught.value.remedy
 
 
 def test_another_classifier_is_refused() -> None:
