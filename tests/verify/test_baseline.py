@@ -150,7 +150,9 @@ def test_another_float_model_or_images_that_were_added_are_not_paired() -> None:
     assert not baseline.same_model
     assert "the float model changed" in basis_sentence(baseline)
     looked = replace(report.rows[0], looked=Looked(looks=3, images=300, available=600))
-    assert not compare(replace(report, rows=(looked,)), report, source="b").paired
+    decided = replace(report, rows=(looked,))
+    assert not compare(decided, report, source="b").paired
+    assert "as many as each verdict needed" in basis_sentence(compare(decided, decided, source="b"))
 
 
 def test_verdicts_that_got_worse_and_artifacts_that_are_missing() -> None:
@@ -208,6 +210,16 @@ def test_files_that_were_not_asked_for_are_not_missing() -> None:
     some = of_rows(before.rows[0])
     assert only(compare(some, before, source="b", some=True)).variant == "tflite-fp32"
     assert compare(some, before, source="b").regressions
+
+
+def test_an_error_tells_the_first_few_regressions() -> None:
+    (row,) = make_report("PASS").rows
+    before = of_rows(*(renamed(row, f"v{number}") for number in range(5)))
+    now = of_rows(renamed(row, "v0"))
+    assert worse_than(compare(now, before, source="b")) == (
+        "v1, missing; it was PASS; v2, missing; it was PASS; v3, missing; it was PASS; and 1 more"
+    )
+    assert "more" not in worse_than(compare(of_rows(*before.rows[:2]), before, source="b"))
 
 
 def test_another_size_is_told_and_no_regression() -> None:

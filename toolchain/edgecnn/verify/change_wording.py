@@ -11,6 +11,7 @@ from edgecnn.verify.wording import percent, points, size_text
 __all__ = ["baseline_headline", "basis_sentence", "change_sentence", "changed", "worse_than"]
 
 _MEASURES: Final = {"accuracy": "accuracy", "agreement": "agreement with the float model"}
+_MOST_TOLD: Final = 3
 
 
 def baseline_headline(baseline: Baseline) -> str:
@@ -29,10 +30,14 @@ def basis_sentence(baseline: Baseline) -> str:
             "Same images, same float model: artifacts are compared with their predecessors image "
             "by image."
         )
-    what = "the images, or how they were used," if baseline.same_model else "the float model"
+    why = (
+        "Other images than then, or as many as each verdict needed"
+        if baseline.same_model
+        else "Since then the float model changed"
+    )
     return (
-        f"Since then {what} changed, so accuracies are compared as those of two independent "
-        "samples, which only a larger difference tells apart."
+        f"{why}: accuracies are compared as those of two independent samples, which only a larger "
+        "difference tells apart."
     )
 
 
@@ -62,8 +67,11 @@ def change_sentence(change: Change) -> str:
 
 
 def worse_than(baseline: Baseline) -> str:
-    """Say all regressions, for an error."""
-    return "; ".join(f"{one.variant}, {change_sentence(one)}" for one in baseline.regressions)
+    """Say the first few regressions, for an error."""
+    worse = baseline.regressions
+    told = [f"{one.variant}, {change_sentence(one)}" for one in worse[:_MOST_TOLD]]
+    more = len(worse) - _MOST_TOLD
+    return "; ".join(told + ([f"and {more} more"] if more > 0 else []))
 
 
 def _share_sentence(name: str, share: ShareChange, *, worse: bool) -> str:
