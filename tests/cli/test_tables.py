@@ -57,8 +57,8 @@ def test_a_repair_that_was_not_needed_is_told_too() -> None:
         "images": 240,
         "tried": [{"what": "as it was made", "result": "agreement 99.17 %: PASS", "holds": True}],
     }
-    made = {"variant": "tflite-int8", "status": "made", "repair": repair}
-    rows = [
+    made: dict[str, Any] = {"variant": "tflite-int8", "status": "made", "repair": repair}
+    rows: list[dict[str, Any]] = [
         {"variant": "tflite-fp32", "status": "made"},
         made,
         {**made, "variant": "onnx-int8", "status": "failed"},  # it does not run, says its row
