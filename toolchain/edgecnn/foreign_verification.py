@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -177,7 +178,7 @@ def _artifacts(
                 ArtifactRow(
                     variant=path.stem,
                     file=str(path),
-                    bytes=path.stat().st_size if path.is_file() else None,
+                    bytes=path.stat().st_size if os.path.isfile(path) else None,  # noqa: PTH113
                     sha256=digest_of(path),
                     error=RowError.of(error),
                 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import of_command_line
-from edgecnn.errors import UsageError
+from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.locate import build_of, load_data, manifest_recipe
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.workspace import Workspace
@@ -155,7 +155,15 @@ def earlier(path: Path) -> EarlierReport:
     """
     from edgecnn import verify as stage
 
-    file = path / Workspace.PARITY if path.is_dir() else path
+    # These two answer no, and raise nothing, where a name is too long.
+    file = path / Workspace.PARITY if os.path.isdir(path) else path  # noqa: PTH112
+    if not os.path.isfile(file):  # noqa: PTH113
+        raise WorkspaceError(
+            f"--baseline {path} names no earlier verification",
+            observed=f"there is no file {file}",
+            expected="a parity.json that edgecnn verify wrote, or a folder that holds one",
+            remedy="name the parity.json of an earlier verification, or leave --baseline out",
+        )
     return stage.EarlierReport(report=stage.read_report(file), source=str(file))
 
 
