@@ -222,6 +222,17 @@ def test_an_error_tells_the_first_few_regressions() -> None:
     assert "more" not in worse_than(compare(of_rows(*before.rows[:2]), before, source="b"))
 
 
+def test_a_verdict_that_is_open_for_want_of_images_is_no_regression() -> None:
+    before = make_report("PASS")
+    limits = Limits(max_drop=0.1, min_agreement=95, max_class_drop=50)
+    few = make_row("tflite-fp32", 0, images=150, limits=limits)
+    assert few.verdict == "INCONCLUSIVE"
+    assert not compare(of_rows(few), before, source="b").regressions
+    as_many = make_row("tflite-fp32", 0, images=600, limits=limits)
+    assert as_many.verdict == "INCONCLUSIVE"
+    assert compare(of_rows(as_many), before, source="b").regressions
+
+
 def test_another_size_is_told_and_no_regression() -> None:
     report = make_report("PASS")
     larger = replace(report.rows[0], bytes=99_000, sha256="ff" * 32)

@@ -211,6 +211,16 @@ def _beyond_chance(tested: dict[str, dict[str, _Tested]]) -> set[tuple[str, str]
     return {one for one, rejected in zip(which, steps.rejected, strict=True) if rejected}
 
 
+def _fewer(before: ArtifactRow, now: ArtifactRow) -> bool:
+    """Tell whether a verdict is open only because fewer images were looked at."""
+    return (
+        now.verdict == "INCONCLUSIVE"
+        and before.metrics is not None
+        and now.metrics is not None
+        and now.metrics.images < before.metrics.images
+    )
+
+
 def _change(
     name: str,
     before: ArtifactRow | None,
@@ -239,6 +249,6 @@ def _change(
     was_made = before.verdict != "NOT MADE"
     if now is None:
         regressions = ["missing"] if was_made else []
-    elif _GRAVITY.index(now.verdict) > _GRAVITY.index(before.verdict):
+    elif _GRAVITY.index(now.verdict) > _GRAVITY.index(before.verdict) and not _fewer(before, now):
         regressions.insert(0, "verdict")
     return replace(change, regressions=tuple(regressions))
