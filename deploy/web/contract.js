@@ -1,0 +1,116 @@
+/** How the model file is fed and read: `model/contract.json`, checked. */
+
+import { ClassifierError } from "./errors.js";
+
+/** The part of a contract that this app uses (`edgecnn_runner/contract.py` describes all of it),
+ * and what the bundle adds: `sha256` of model.onnx, and `reject_below`, a probability.
+ * @typedef {object} Contract
+ * @property {string} model
+ * @property {string} variant
+ * @property {readonly string[]} labels
+ * @property {{height: number, width: number, channels: number}} input
+ * @property {{kind: "probabilities" | "logits"}} output
+ * @property {string} sha256
+ * @property {number} reject_below
+ * @property {string} created_by For example `edgecnn 0.1.0`. */
+
+/**
+ * Read and check a contract.
+ *
+ * Only what edgecnn writes into ONNX files is accepted: float32 pixels 0..255, NHWC, float32
+ * scores, the resize rule of `preprocess.js`.
+ *
+ * @param {ArrayBuffer} bytes UTF-8 JSON.
+ * @returns {Contract}
+ * @throws {ClassifierError} `contract` if it is no such contract.
+ */
+export function parseContract(bytes) {
+  const raw = parseJson(bytes, "contract");
+  /** @type {string[]} */
+  const problems = [];
+  /** @type {(fine: boolean, problem: string) => void} */
+  const need = (fine, problem) => {
+    if (!fine) problems.push(problem);
+  };
+  const input = Object(raw["input"]);
+  const output = Object(raw["output"]);
+  const labels = Array.isArray(raw["labels"]) ? raw["labels"] : [];
+  const rejectBelow = raw["reject_below"] ?? 0;
+  need(raw["version"] === 1, `version ${raw["version"]}, not 1`);
+  need(raw["resize"] === "centre-crop-box-average-1", `resize rule ${raw["resize"]}`);
+  for (const side of ["height", "width"]) {
+    const size = input[side];
+    need(Number.isInteger(size) && size >= 1 && size <= 16384, `input ${side} ${size}`);
+  }
+  need(input.channels === 1 || input.channels === 3, `input channels ${input.channels}`);
+  need(input.dtype === "float32", `input type ${input.dtype}, not float32`);
+  need(input.layout === "NHWC", `input layout ${input.layout}, not NHWC`);
+  need(input.range === "0..255", `input range ${input.range}, not 0..255`);
+  need(output.dtype === "float32", `output type ${output.dtype}, not float32`);
+  need(["probabilities", "logits"].includes(output.kind), `output kind ${output.kind}`);
+  need(labels.length >= 2 && labels.every(isText), "fewer than two labels, or one is not text");
+  need(isText(raw["model"]) && isText(raw["variant"]), "no name of the model or its variant");
+  need(/^[0-9a-f]{64}$/.test(String(raw["sha256"])), "no SHA-256 of the model file");
+  need(rejectBelow >= 0 && rejectBelow <= 1, `reject_below ${rejectBelow}, not 0..1`);
+  if (problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
+  const made = Object(raw["created_by"])["edgecnn"];
+  return {
+    model: String(raw["model"]),
+    variant: String(raw["variant"]),
+    labels,
+    input: { height: input.height, width: input.width, channels: input.channels },
+    output: { kind: output.kind },
+    sha256: String(raw["sha256"]),
+    reject_below: Number(rejectBelow),
+    created_by: isText(made) ? `edgecnn ${made}` : "edgecnn",
+  };
+}
+
+/**
+ * Parse a JSON object.
+ *
+ * @param {ArrayBuffer} bytes UTF-8.
+ * @param {import("./errors.js").ErrorCode} code Of the error that is thrown.
+ * @returns {Record<string, unknown> & {[key: string]: any}}
+ * @throws {ClassifierError} If it is not one.
+ */
+export function parseJson(bytes, code) {
+  let value;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new ClassifierError(code, String(error));
+  }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw new ClassifierError(code, "not a JSON object");
+  }
+  return value;
+}
+
+/**
+ * Compare a model file with its contract.
+ *
+ * @param {ArrayBuffer} model
+ * @param {Contract} contract
+ * @returns {Promise<boolean>} False where the browser cannot compute SHA-256 because the page is
+ *   not in a secure context; nothing was compared then.
+ * @throws {ClassifierError} `digest` if they do not belong together.
+ */
+export async function checkDigest(model, contract) {
+  const subtle = globalThis.crypto?.subtle;
+  if (subtle === undefined) return false;
+  const digest = new Uint8Array(await subtle.digest("SHA-256", model));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (hex !== contract.sha256) {
+    throw new ClassifierError("digest", `model.onnx has SHA-256 ${hex}, not ${contract.sha256}`);
+  }
+  return true;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {boolean}
+ */
+function isText(value) {
+  return typeof value === "string" && value !== "";
+}

@@ -1,0 +1,162 @@
+/** The camera's view: frames to answers, and how fast. */
+
+import { Camera, listCameras, whyNoCamera } from "./camera.js";
+import { FrameReader } from "./pixels.js";
+import { decide } from "./postprocess.js";
+import { prepare } from "./preprocess.js";
+import { errorText, percentText, text } from "./texts.js";
+import { element, showBars, shownLabel } from "./view.js";
+
+const MEDIAN_OF = 30; // the latest inferences
+const SHOW_EVERY_MS = 120; // faster, nobody can read it
+const SHOW_CALMLY_EVERY_MS = 600; // for who prefers reduced motion
+const SPEAK_EVERY_MS = 3000;
+
+export class LiveView {
+  /** @param {import("./runner.js").Runner} runner */
+  constructor(runner) {
+    this.runner = runner;
+    this.reader = new FrameReader(runner.contract.input);
+    this.video = element("video", HTMLVideoElement);
+    this.camera = new Camera(
+      this.video,
+      () => this.classify(),
+      (state, error) => this.showState(state, error),
+    );
+    /** @type {number[]} */
+    this.latencies = [];
+    /** @type {number[]} */
+    this.times = [];
+    this.shownAt = 0;
+    this.spokenAt = -Infinity;
+    this.spoken = "";
+    const { height, width } = runner.contract.input;
+    element("stage", HTMLElement).style.setProperty("--ratio", String(width / height));
+    element("camera-start", HTMLButtonElement).addEventListener("click", () => {
+      this.start();
+      element("camera-stop", HTMLButtonElement).focus();
+    });
+    element("camera-stop", HTMLButtonElement).addEventListener("click", () => {
+      this.camera.stop();
+      element("camera-start", HTMLButtonElement).focus();
+    });
+    element("camera-switch", HTMLButtonElement).addEventListener("click", () => {
+      void this.camera.switch();
+    });
+    this.visible = true;
+    document.addEventListener("visibilitychange", () => this.seen(this.visible));
+    this.showState("off", whyNoCamera());
+  }
+
+  /**
+   * Say whether this view is the one that is shown; the camera rests while it is not.
+   *
+   * @param {boolean} visible
+   */
+  seen(visible) {
+    this.visible = visible;
+    if (visible && !document.hidden) void this.camera.resume();
+    else this.camera.pause();
+  }
+
+  start() {
+    this.latencies = [];
+    void this.camera.start();
+  }
+
+  /** Classify the frame that is shown. */
+  async classify() {
+    const source = this.reader.read(this.video);
+    if (source === null) return;
+    const { contract } = this.runner;
+    const { scores, milliseconds } = await this.runner.scores(prepare(source, contract.input));
+    const now = performance.now();
+    this.latencies = [...this.latencies, milliseconds].slice(-MEDIAN_OF);
+    this.times = [...this.times, now].slice(-MEDIAN_OF);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (now - this.shownAt < (calm ? SHOW_CALMLY_EVERY_MS : SHOW_EVERY_MS)) return;
+    this.shownAt = now;
+    this.show(decide(scores, contract.labels, contract.reject_below));
+    this.showSpeed();
+  }
+
+  /**
+   * @param {import("./postprocess.js").Decision} decision
+   */
+  show(decision) {
+    const label = shownLabel(decision);
+    const answer = element("answer", HTMLElement);
+    answer.textContent = label;
+    answer.dataset["unknown"] = String(decision.index === null);
+    const below = element("answer-below", HTMLElement);
+    const limit = percentText(this.runner.contract.reject_below);
+    below.textContent = text("result.below", { percent: limit });
+    below.hidden = decision.index !== null;
+    showBars(element("answer-bars", HTMLElement), decision.ranked);
+    // Only when the label changes, and not at every flicker.
+    if (label !== this.spoken && this.shownAt - this.spokenAt > SPEAK_EVERY_MS) {
+      const percent = percentText(decision.score);
+      element("spoken", HTMLElement).textContent = text("camera.spoken", { label, percent });
+      this.spoken = label;
+      this.spokenAt = this.shownAt;
+    }
+  }
+
+  showSpeed() {
+    const milliseconds = median(this.latencies).toFixed(1);
+    element("latency", HTMLElement).textContent = text("camera.latency.value", { milliseconds });
+    const seconds = (Number(this.times.at(-1)) - Number(this.times[0])) / 1000;
+    if (seconds > 0) {
+      const rate = ((this.times.length - 1) / seconds).toFixed(0);
+      element("rate", HTMLElement).textContent = text("camera.rate.value", { rate });
+    }
+  }
+
+  /**
+   * @param {import("./camera.js").CameraState} state
+   * @param {unknown} error
+   */
+  showState(state, error) {
+    const running = state === "on";
+    if (running && (!this.visible || document.hidden)) {
+      this.camera.pause();
+      return;
+    }
+    const words = {
+      on: "",
+      asking: text("camera.asking"),
+      paused: text("camera.paused"),
+      off: error === null ? text("camera.off") : errorText(error),
+    };
+    this.times = []; // a pause is no slow frame
+    this.video.hidden = !running;
+    element("stage", HTMLElement).dataset["running"] = String(running);
+    element("stage-message", HTMLElement).hidden = running;
+    const message = element("camera-message", HTMLElement);
+    message.textContent = words[state];
+    message.dataset["problem"] = String(error !== null);
+    const start = element("camera-start", HTMLButtonElement);
+    start.disabled = whyNoCamera() !== null;
+    start.hidden = state !== "off";
+    element("camera-stop", HTMLButtonElement).hidden = state === "off";
+    if (running) void this.showSwitch();
+    else element("camera-switch", HTMLButtonElement).hidden = true;
+  }
+
+  async showSwitch() {
+    const cameras = await listCameras();
+    const hidden = cameras.length < 2 || this.camera.state !== "on";
+    element("camera-switch", HTMLButtonElement).hidden = hidden;
+  }
+}
+
+/**
+ * @param {readonly number[]} values At least one.
+ * @returns {number}
+ */
+export function median(values) {
+  const ordered = [...values].sort((one, other) => one - other);
+  const middle = ordered.length >> 1;
+  const upper = Number(ordered[middle]);
+  return ordered.length % 2 === 1 ? upper : (Number(ordered[middle - 1]) + upper) / 2;
+}

@@ -1,0 +1,75 @@
+/** The service worker from the page's side: offline use, and the change to a newer version. */
+
+import { showFact } from "./facts.js";
+import { isSingleFile } from "./resources.js";
+import { text } from "./texts.js";
+import { element } from "./view.js";
+
+/** Have the app's files kept on this device, and say how that went. */
+export async function keepOffline() {
+  if (isSingleFile()) {
+    say("about.offline.single");
+    return;
+  }
+  if (!isSecureContext) {
+    say("about.offline.insecure");
+    return;
+  }
+  const workers = navigator.serviceWorker;
+  if (workers === undefined) {
+    say("about.offline.missing");
+    return;
+  }
+  try {
+    say("about.offline.saving");
+    const registration = await workers.register("service-worker.js");
+    const first = registration.active === null;
+    const installing = registration.installing;
+    if (first && installing !== null) {
+      installing.addEventListener("statechange", () => {
+        if (installing.state === "redundant") fail("the service worker was not installed");
+      });
+    }
+    registration.addEventListener("updatefound", () => watch(registration));
+    watch(registration);
+    await workers.ready;
+    say("about.offline.ready");
+  } catch (error) {
+    fail(String(error));
+  }
+}
+
+/**
+ * Offer the newer version once it is complete. It waits until the user wants it: the page that
+ * is open keeps the files that it began with.
+ *
+ * @param {ServiceWorkerRegistration} registration
+ */
+function watch(registration) {
+  const offer = () => {
+    if (registration.waiting === null || navigator.serviceWorker.controller === null) return;
+    element("update", HTMLElement).hidden = false;
+    element("update-apply", HTMLButtonElement).onclick = () => {
+      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), {
+        once: true,
+      });
+      registration.waiting?.postMessage("activate");
+    };
+  };
+  registration.installing?.addEventListener("statechange", offer);
+  offer();
+}
+
+/**
+ * @param {string} reason
+ */
+function fail(reason) {
+  showFact("about.offline", text("about.offline.failed", { reason }));
+}
+
+/**
+ * @param {import("./texts.js").TextKey} key
+ */
+function say(key) {
+  showFact("about.offline", text(key));
+}

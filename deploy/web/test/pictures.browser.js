@@ -1,0 +1,88 @@
+/** Pictures in Chromium: by every way in, good and bad, and the same pixels as Python's. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { text } from "../texts.js";
+import { accessible, FIXTURES, open, settled } from "./chromium.js";
+import { jsonFixture } from "./fixtures.js";
+
+/** @typedef {{name: string, file: string, height: number, width: number, size: object, bytes: string,
+ *   tolerance: number}} PictureCase */
+
+test("pictures: several, with a damaged one, one of a wrong type, an empty one; CSV", async () => {
+  const page = await open({ view: "#pictures" });
+  await settled(page, "good");
+  await accessible(page, "no pictures yet");
+  const good = jsonFixture("pictures.json").slice(0, 3).map((/** @type {PictureCase} */ one) => one.file);
+  const bad = ["damaged.jpg", "truncated.jpg", "text.png", "empty.png", "large.png"];
+  await page.setInputFiles("#files", [...good, ...bad].map((name) => join(FIXTURES, name)));
+  await page.waitForSelector("#batch-status:not(:empty)");
+  const summary = `${text("pictures.done.many", { count: 3 })} ${text("pictures.failed.many", { count: 5 })}`;
+  assert.equal(await page.textContent("#batch-status"), summary);
+  const problems = await page.$$eval("#results > li.problem", (items) =>
+    items.map((item) => item.querySelector("p:last-child")?.textContent));
+  assert.deepEqual(problems, [
+    text("error.damaged"), text("error.damaged"), text("error.type"), text("error.empty"), text("error.large"),
+  ]);
+  assert.ok(await page.isHidden("#batch"));
+  await accessible(page, "results");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  assert.equal(download.suggestedFilename(), "resnet8-results.csv");
+  const lines = readFileSync(await download.path(), "utf-8").trimEnd().split("\r\n");
+  assert.equal(lines.length, 9);
+  assert.match(String(lines[1]), new RegExp(`^${good[0]},\\w+,\\d\\.\\d{4},`));
+  await page.click("#clear");
+  assert.ok(await page.isHidden("#results-area"));
+});
+
+test("pictures: dropped and pasted", async () => {
+  const page = await open();
+  await settled(page, "good");
+  const [one] = jsonFixture("pictures.json");
+  const base64 = readFileSync(join(FIXTURES, one.file)).toString("base64");
+  for (const [count, kind] of ["drop", "paste"].entries()) {
+    await page.evaluate(([kind, base64]) => {
+      const bytes = Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], "image.png", { type: "image/png" }));
+      const event = kind === "drop"
+        ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+        : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+      document.body.dispatchEvent(event);
+    }, [kind, base64]);
+    await page.waitForSelector(`#results > li:nth-child(${count + 1}) .label`);
+  }
+  assert.deepEqual(await page.$$eval("#results .file", (all) => all.map((one) => one.textContent)),
+    ["image.png", "pasted-1"]);
+  assert.ok(await page.isVisible("#pictures"));
+});
+
+test("pictures give the pixels that Python's decoder and resize rule give", async () => {
+  const page = await open();
+  await settled(page, "good");
+  /** @type {PictureCase[]} */
+  const cases = jsonFixture("pictures.json");
+  assert.ok(cases.length >= 20);
+  for (const one of cases) {
+    const base64 = readFileSync(join(FIXTURES, one.file)).toString("base64");
+    const found = await page.evaluate(async ([base64, size]) => {
+      const load = (/** @type {string} */ name) => import(new URL(name, location.href).href);
+      const [{ openPicture }, { prepare }] = await Promise.all([load("pixels.js"), load("preprocess.js")]);
+      const bytes = Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0));
+      const { source, close } = await openPicture(new Blob([bytes]));
+      const prepared = Array.from(prepare(source, size));
+      close();
+      return { height: source.height, width: source.width, prepared };
+    }, /** @type {const} */ ([base64, one.size]));
+    assert.deepEqual([found.height, found.width], [one.height, one.width], one.name);
+    const wanted = Buffer.from(one.bytes, "base64");
+    const worst = found.prepared.reduce(
+      (/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) =>
+        Math.max(most, Math.abs(value - Number(wanted[at]))), 0);
+    console.log(`${one.name}: largest difference ${worst}`);
+    assert.equal(found.prepared.length, wanted.length, one.name);
+    assert.ok(worst <= one.tolerance, `${one.name}: a byte differs by ${worst}`);
+  }
+});

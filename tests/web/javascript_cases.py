@@ -1,0 +1,181 @@
+"""What Python computes for the JavaScript runner to be compared with, as files for Node's tests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runner.contract import Contract, OutputSpec
+from edgecnn_runner.decode import read_image
+from edgecnn_runner.golden import preprocessing_cases, read_golden
+from edgecnn_runner.postprocess import softmax
+from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.session import Session
+from runner.fixture_files import FIXTURES, rewritten
+
+__all__ = [
+    "RELEASED",
+    "ROOT",
+    "write_float",
+    "write_models",
+    "write_preprocessing",
+    "write_softmax",
+]
+
+ROOT = Path(__file__).parents[2]
+RELEASED = ("resnet8", "seed_cnn", "wren")
+_RANDOM = 240  # images for the resize rule, 80 of each number of channels
+_IMAGES = 64  # for each model
+_REJECT_BELOW = 0.25
+Pixels = npt.NDArray[np.uint8]
+
+
+def write_preprocessing(folder: Path) -> None:
+    """Write golden vectors and random images of random sizes, with what ``prepare`` gives."""
+    blob = bytearray()
+    cases: list[dict[str, Any]] = []
+
+    def add(name: str, pixels: Pixels, rgb: Pixels, size: tuple[int, int, int]) -> None:
+        height, width, channels = size
+        answer = prepare(rgb, height=height, width=width, channels=channels)
+        cases.append(
+            {
+                "name": name,
+                "height": pixels.shape[0],
+                "width": pixels.shape[1],
+                "channels": pixels.shape[2],
+                "start": len(blob),
+                "size": {"height": height, "width": width, "channels": channels},
+                "answer": len(blob) + pixels.nbytes,
+            }
+        )
+        blob.extend(pixels.tobytes() + answer.tobytes())
+
+    for size in ((32, 32, 3), (8, 8, 1), (12, 16, 3), (28, 20, 1), (1, 1, 3)):
+        for index, source in enumerate(preprocessing_cases(*size)[0]):
+            add(f"golden {size} {index}", source, source, size)
+    for name in RELEASED:
+        golden = read_golden(ROOT / "models" / name / "golden.npz")
+        for index, source in enumerate(golden.sources):
+            add(f"golden {name} {index}", source, source, (32, 32, 3))
+    rng = np.random.default_rng(20261125)
+    for index in range(_RANDOM):
+        channels = (3, 4, 1)[index % 3]
+        rows, columns = (int(value) for value in np.exp(rng.uniform(0, np.log(400), 2)))
+        pixels = rng.integers(0, 256, (rows, columns, channels), dtype=np.uint8)
+        if index % 2:  # smooth, and with long runs of the extremes
+            pixels = np.clip(np.sort(pixels.astype(int), axis=1) * 2 - 128, 0, 255).astype(np.uint8)
+        size = (int(rng.integers(1, 97)), int(rng.integers(1, 97)), (3, 1)[index // 3 % 2])
+        add(f"random {index}", pixels, _rgb(pixels), size)
+    (folder / "preprocess.bin").write_bytes(blob)
+    (folder / "preprocess.json").write_text(json.dumps(cases))
+
+
+def write_softmax(folder: Path) -> None:
+    """Write rows of logits, then what ``softmax`` makes of each."""
+    rows, classes = 200, 10
+    rng = np.random.default_rng(7)
+    logits = (rng.normal(0, 1, (rows, classes)) * rng.uniform(0.1, 40, (rows, 1))).astype("<f4")
+    (folder / "softmax.bin").write_bytes(logits.tobytes() + softmax(logits).tobytes())
+    (folder / "softmax.json").write_text(json.dumps({"rows": rows, "classes": classes}))
+
+
+def write_models(folder: Path) -> None:
+    """Write images, the Python runner's scores and what a bundle says of each model."""
+    cases = []
+    for name in RELEASED:
+        model = ROOT / "models" / name / f"{name}-int8.onnx"
+        golden = read_golden(model.parent / "golden.npz")
+        images = np.concatenate([golden.images, _more_like(golden.images)])[:_IMAGES]
+        cases.append(_write_model(folder, name, model, images, exact=True))
+    for name in ("rgb-fp32", "grey-fp32", "rgb-int8", "grey-int8"):
+        with np.load(FIXTURES / f"{name.partition('-')[0]}.npz") as stored:
+            images = stored["images"]
+        model = FIXTURES / f"{name}.onnx"
+        cases.append(_write_model(folder, name, model, images, exact="int8" in name))
+        if name == "rgb-fp32":
+            # The same model with a contract that takes its scores for logits.
+            output = OutputSpec(kind="logits")
+            logits = rewritten("rgb-fp32.onnx", folder / "rgb-logits.onnx", output=output)
+            cases.append(_write_model(folder, "rgb-logits", logits, images, exact=False))
+    (folder / "models.json").write_text(json.dumps(cases))
+
+
+def write_float(folder: Path, name: str, model: Path) -> None:
+    """Write the same for a released model's float file, which is none of the released ones."""
+    golden = read_golden(ROOT / "models" / name / "golden.npz")
+    images = np.concatenate([golden.images, _more_like(golden.images)])[:_IMAGES]
+    case = _write_model(folder, f"{name}-fp32", model, images, exact=False)
+    (folder / "models.json").write_text(json.dumps([case]))
+
+
+def _write_model(
+    folder: Path, name: str, model: Path, images: Pixels, *, exact: bool
+) -> dict[str, Any]:
+    with Session.open(model, runtime="onnxruntime") as session:
+        contract, scores = session.contract, session.predict(images)
+    (folder / f"{name}.images.bin").write_bytes(np.ascontiguousarray(images).tobytes())
+    (folder / f"{name}.scores.bin").write_bytes(scores.astype("<f4").tobytes())
+    (folder / f"{name}.contract.json").write_text(_contract_json(contract, model))
+    (folder / f"{name}.golden.json").write_text(_golden_json(contract, images, scores))
+    return {"name": name, "model": str(model), "images": len(images), "exact": exact}
+
+
+def _contract_json(contract: Contract, model: Path) -> str:
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    more = {"sha256": digest, "reject_below": _REJECT_BELOW}
+    return json.dumps({**json.loads(contract.to_json()), **more})
+
+
+def _golden_json(contract: Contract, images: Pixels, scores: npt.NDArray[np.float32]) -> str:
+    spec = contract.input
+    entries = [
+        {
+            **_entry(image, image),
+            "scores": [float(score) for score in row],
+            "top": int(row.argmax()),
+        }
+        for image, row in zip(images[:8], scores, strict=False)
+    ]
+    sources = zip(*preprocessing_cases(spec.height, spec.width, spec.channels), strict=True)
+    entries += [_entry(source, prepared) for source, prepared in sources]
+    return json.dumps({"images": entries, "tolerance": 1e-4})
+
+
+def _entry(pixels: Pixels, prepared: Pixels) -> dict[str, Any]:
+    height, width, channels = pixels.shape
+    return {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "pixels": base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
+        "prepared": base64.b64encode(np.ascontiguousarray(prepared).tobytes()).decode(),
+    }
+
+
+def _more_like(images: Pixels) -> Pixels:
+    """Mix and shift images, for more of them with scores that are less decided."""
+    rng = np.random.default_rng(11)
+    first, second = (images[rng.integers(0, len(images), _IMAGES)].astype(int) for _ in range(2))
+    share = rng.uniform(0.2, 0.8, (_IMAGES, 1, 1, 1))
+    mixed = first * share + np.roll(second, 3, axis=2) * (1 - share)
+    return np.clip(mixed + rng.normal(0, 12, mixed.shape), 0, 255).astype(np.uint8)
+
+
+def _rgb(pixels: Pixels) -> Pixels:
+    """Return what the runner sees of luma, RGB or RGBA; the last by its own decoder."""
+    if pixels.shape[2] == 4:
+        import io
+
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return read_image(buffer.getvalue())
+    return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)

@@ -1,0 +1,122 @@
+"""Picture files of many kinds, and the pixels that Python makes of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from edgecnn_runner.decode import read_image
+from edgecnn_runner.preprocess import prepare
+
+__all__ = ["write_pictures"]
+
+_ORIENTATION = 0x0112
+# JPEG decoders may differ by a step in their inverse transform and colour conversion; browsers
+# and Pillow use the same library here, other browsers need not.
+_JPEG_TOLERANCE = 2
+
+
+def write_pictures(folder: Path) -> None:
+    """Write the pictures, ``pictures.json`` about them, and files that are no good pictures."""
+    cases = []
+    for number, (name, image, kind, options) in enumerate(_pictures()):
+        file = folder / f"picture-{number}.{kind.lower()}"
+        image.save(file, kind, **options)
+        rgb = read_image(file)
+        size = {"height": 32, "width": 24, "channels": 1 if number % 5 == 4 else 3}
+        cases.append(
+            {
+                "name": name,
+                "file": file.name,
+                "height": rgb.shape[0],
+                "width": rgb.shape[1],
+                "size": size,
+                "bytes": base64.b64encode(prepare(rgb, **size).tobytes()).decode(),
+                "tolerance": _JPEG_TOLERANCE if kind == "JPEG" else 0,
+            }
+        )
+    (folder / "pictures.json").write_text(json.dumps(cases))
+    jpeg = folder / "whole.jpg"
+    _photo(480, 640).save(jpeg)
+    (folder / "damaged.jpg").write_bytes(jpeg.read_bytes()[:60])
+    (folder / "truncated.jpg").write_bytes(jpeg.read_bytes()[:9000])
+    (folder / "text.png").write_text("this is no picture")
+    (folder / "empty.png").write_bytes(b"")
+    Image.new("1", (7100, 7100)).save(folder / "large.png")
+
+
+def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
+    photo = _photo(123, 210)
+    yield "RGB as PNG", photo, "PNG", {}
+    yield "of the model's size", _photo(32, 24), "PNG", {}
+    yield "one pixel", _photo(1, 1), "PNG", {}
+    yield "greyscale", photo.convert("L"), "PNG", {}
+    yield "palette", photo.quantize(200), "PNG", {}
+    yield "one bit", photo.convert("1"), "PNG", {}
+    yield "half-transparent", _with_alpha(photo), "PNG", {}
+    yield "half-transparent, not averaged", _noise_with_alpha(32, 24), "PNG", {}
+    yield "half-transparent, greyscale", _with_alpha(photo).convert("LA"), "PNG", {}
+    yield "wholly transparent or not", _with_alpha(photo, hard=True), "PNG", {}
+    yield "transparent in a palette", photo.quantize(60), "PNG", {"transparency": 3}
+    yield "with a colour profile", photo, "PNG", {"icc_profile": _swapped_profile()}
+    yield "GIF", photo.quantize(100), "GIF", {}
+    yield "GIF, the first of two frames", photo.quantize(100), "GIF", _second_frame()
+    yield "BMP", photo, "BMP", {}
+    yield "WebP without loss", photo, "WEBP", {"lossless": True}
+    yield "large", _photo(3000, 4100), "PNG", {"compress_level": 1}
+    yield "JPEG", photo, "JPEG", {"quality": 90}
+    yield "JPEG without subsampling", photo, "JPEG", {"quality": 95, "subsampling": 0}
+    yield "JPEG, greyscale", photo.convert("L"), "JPEG", {}
+    yield "JPEG, progressive", photo, "JPEG", {"progressive": True}
+    for orientation in range(2, 9):
+        exif = Image.Exif()
+        exif[_ORIENTATION] = orientation
+        yield f"JPEG, EXIF orientation {orientation}", photo, "JPEG", {"exif": exif, "quality": 95}
+
+
+def _photo(rows: int, columns: int) -> Image.Image:
+    """Make a picture with slopes, edges and a little noise, different in each corner."""
+    row, column = np.mgrid[:rows, :columns]
+    planes: list[npt.NDArray[Any]] = [
+        200 * row / rows + 40 * ((column // 17) % 2),
+        180 * column / columns + 60 * ((row // 11) % 2),
+        240 - 120 * row / rows - 100 * column / columns,
+    ]
+    noise = np.random.default_rng(5).integers(0, 12, (rows, columns, 3))
+    return Image.fromarray((np.stack(planes, axis=-1) + noise).clip(0, 255).astype(np.uint8))
+
+
+def _with_alpha(photo: Image.Image, *, hard: bool = False) -> Image.Image:
+    columns, rows = photo.size
+    ramp = np.linspace(0, 255, columns).astype(np.uint8)
+    alpha = np.repeat(ramp[np.newaxis], rows, axis=0)
+    image = photo.copy()
+    image.putalpha(Image.fromarray((alpha > 100).astype(np.uint8) * 255 if hard else alpha))
+    return image
+
+
+def _noise_with_alpha(rows: int, columns: int) -> Image.Image:
+    """Make a picture in which any digit lost by multiplying with the opacity shows."""
+    pixels = np.random.default_rng(6).integers(0, 256, (rows, columns, 4), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _swapped_profile() -> bytes:
+    """Return sRGB's profile with red and green swapped: it shows at once whether it is applied."""
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # In the table of tags, a signature is followed by where its value lies (ICC.1, section 7.3).
+    return profile.replace(b"rXYZ", b"?XYZ").replace(b"gXYZ", b"rXYZ").replace(b"?XYZ", b"gXYZ")
+
+
+def _second_frame() -> dict[str, Any]:
+    other = Image.new("RGB", (210, 123), (255, 0, 255)).quantize(4)
+    return {"save_all": True, "append_images": [other], "duration": 100}
