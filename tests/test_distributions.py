@@ -101,6 +101,11 @@ def test_a_built_wheel_holds_the_whole_package(folder: Path, package: Path, tmp_
     wanted = {str(Path(name).relative_to(package.parent.relative_to(ROOT))) for name in held}
     assert wanted
     assert wanted - names == set()
+    if package == TOOLCHAIN:
+        from edgecnn.package.web.sources import app_sources
+
+        app = {f"edgecnn/web_app/{name}" for name in app_sources(ROOT / "deploy/web")}
+        assert app == {name for name in names if name.startswith("edgecnn/web_app/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     (command_name,) = project(folder)["scripts"]
     assert f"{command_name} = " in script

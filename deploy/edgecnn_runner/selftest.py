@@ -17,7 +17,7 @@ from edgecnn_runner.golden import Golden
 from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 
-__all__ = ["SelfTest", "run"]
+__all__ = ["SelfTest", "run", "tolerance_of"]
 
 # Largest difference of a probability between processors. Float kernels differ in the order of
 # additions; integer ones in rounding at every layer, which is several steps of 1/256.
@@ -66,6 +66,15 @@ class SelfTest:
             )
 
 
+def tolerance_of(variant: str) -> float:
+    """Return how far a probability may be from where a variant's file was made.
+
+    Args:
+        variant: Such as ``onnx-int8``.
+    """
+    return _TOLERANCES.get(variant.partition("-")[2], _INTEGER_TOLERANCE)
+
+
 def run(session: Session, golden: Golden) -> SelfTest:
     """Compare this device's answers with the golden vectors.
 
@@ -90,7 +99,7 @@ def run(session: Session, golden: Golden) -> SelfTest:
             f"image {index}: class {contract.labels[found[index]]!r}, "
             f"expected {contract.labels[wanted[index]]!r}"
         )
-    tolerance = _TOLERANCES.get(contract.variant.partition("-")[2], _INTEGER_TOLERANCE)
+    tolerance = tolerance_of(contract.variant)
     made = golden.scores.get(contract.variant)
     worst = None if made is None else float(np.abs(scores - made).max())
     if worst is not None and not worst <= tolerance:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgecnn.package.run import _default_variant
+from edgecnn.package.naming import default_variant
+from edgecnn.package.run import _DEFAULT_VARIANT
 from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, write_json
 
 
@@ -26,9 +27,10 @@ def row(variant: str, status: str, file: str | None = None) -> dict[str, Any]:
 def test_what_a_repair_put_in_an_int8_files_place_is_what_is_packaged(
     tmp_path: Path, runtime: str, kind: str
 ) -> None:
+    variant = _DEFAULT_VARIANT[runtime]
     replaced = row(f"{kind}-int8", "replaced")
     mixed = row(f"{kind}-int8-mixed", "made", "m")
-    assert _default_variant(build(tmp_path, replaced, mixed), runtime) == f"{kind}-int8-mixed"
+    assert default_variant(build(tmp_path, replaced, mixed), variant) == f"{kind}-int8-mixed"
     made = row(f"{kind}-int8", "made", "i")
-    assert _default_variant(build(tmp_path, made), runtime) == f"{kind}-int8"
-    assert _default_variant(None, runtime) == f"{kind}-int8", "a released model"
+    assert default_variant(build(tmp_path, made), variant) == f"{kind}-int8"
+    assert default_variant(None, variant) == f"{kind}-int8", "a released model"

@@ -26,6 +26,7 @@ from edgecnn.cli import (
     package,
     privacy,
     run,
+    serve,
     train,
     verify,
 )
@@ -67,6 +68,7 @@ app.command(rich_help_panel=_CHAIN)(verify.verify)
 app.command(rich_help_panel=_ONE_FILE)(run.run)
 app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
 app.command(rich_help_panel=_DEVICE)(package.package)
+app.command(rich_help_panel=_DEVICE)(serve.serve)
 app.command(rich_help_panel=_DEVICE)(privacy.privacy)
 app.command(rich_help_panel=_DEVICE)(deploy.deploy)
 app.command(rich_help_panel=_DEVICE)(bench.bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
     from edgecnn.package.privacy.claims import Checked
     from edgecnn.package.run import PackageResult
+    from edgecnn.package.web.run import WebResult
 
-__all__ = ["print_bundle", "print_claims"]
+__all__ = ["print_bundle", "print_claims", "print_web_bundle"]
 
 
 def print_bundle(console: Console, result: PackageResult) -> None:
@@ -35,6 +37,24 @@ def print_bundle(console: Console, result: PackageResult) -> None:
     if name.endswith(".deb"):
         there = f"sudo apt install ./{name}"
     line(f"\ncopy it to the device, then there:\n  {there}")
+
+
+def print_web_bundle(console: Console, result: WebResult) -> None:
+    """Print what was made for browsers, and what to do with it next."""
+
+    def line(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    line(f"{result.model} {result.version}: {result.variant} with {result.runtime}")
+    if result.folder is not None:
+        size = size_text(result.folder_bytes or 0)
+        line(f"{result.folder}/  {size}: an app to install, for any web server with HTTPS")
+    if result.html is not None:
+        size = size_text(result.html_bytes or 0)
+        line(f"{result.html}  {size}: the same in one file, to open without a server")
+    line(f"privacy: {result.privacy_summary}")
+    if result.folder is not None:
+        line(f"\nlook at it:\n  edgecnn serve {shlex.quote(result.folder)}")
 
 
 _STATE_STYLE = {"held": "green", "not checked": "yellow", "broken": "bold red"}

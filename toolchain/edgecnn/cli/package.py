@@ -20,30 +20,31 @@ def package(
         ),
     ],
     target: Annotated[
-        str, typer.Option("--target", metavar="NAME", help="What the bundle is for: pi.")
+        str, typer.Option("--target", metavar="NAME", help="What the bundle is for: pi or web.")
     ] = "pi",
     variants: Annotated[
         list[str] | None,
         typer.Option(
             "--variant",
             metavar="NAME",
-            help="One variant to put in, the one to use first. Repeatable. Default: int8.",
+            help="One variant to put in, the one to use first; for pi, repeatable. Default: int8.",
         ),
     ] = None,
     system: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--os",
             metavar="NAME",
-            help="The device's system: bookworm (Python 3.11) or trixie (3.13).",
+            help="pi: the device's system, bookworm (Python 3.11) or trixie (3.13). Default: "
+            "bookworm.",
         ),
-    ] = "bookworm",
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(
             "--runtime",
             metavar="NAME",
-            help="litert, onnxruntime, or, for bookworm, tflite-runtime. Default: litert.",
+            help="pi: litert, onnxruntime, or, for bookworm, tflite-runtime. Default: litert.",
         ),
     ] = None,
     version: Annotated[
@@ -53,19 +54,40 @@ def package(
         ),
     ] = None,
     form: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--format",
             metavar="NAME",
-            help="tar: a .tar.gz with install.sh, which can roll back; deb: for apt.",
+            help="pi: tar, a .tar.gz with install.sh, which can roll back, or deb, for apt. "
+            "Default: tar. web: folder, an app to install; html, one file; or both. Default: both.",
         ),
-    ] = "tar",
+    ] = None,
+    reject_below: Annotated[
+        float | None,
+        typer.Option(
+            "--reject-below",
+            min=0.0,
+            max=1.0,
+            metavar="NUMBER",
+            help='web: the app says "unknown" below this probability. Default: 0, never.',
+        ),
+    ] = None,
+    vendor: Annotated[
+        Path | None,
+        typer.Option(
+            "--vendor-dir",
+            metavar="DIR",
+            help="web: take the files of onnxruntime-web from this folder, with no network. "
+            "Default: by npm, cached.",
+        ),
+    ] = None,
     wheels: Annotated[
         Path | None,
         typer.Option(
             "--wheels",
             metavar="DIR",
-            help="Take the libraries from this folder, with no network. Default: by pip, cached.",
+            help="pi: take the libraries from this folder, with no network. Default: by pip, "
+            "cached.",
         ),
     ] = None,
     key: Annotated[
@@ -73,7 +95,8 @@ def package(
         typer.Option(
             "--sign",
             metavar="KEY",
-            help="Sign it with this Ed25519 private key (PEM); the public key is put beside it.",
+            help="pi: sign it with this Ed25519 private key (PEM); the public key is put beside "
+            "it.",
         ),
     ] = None,
     root: Annotated[
@@ -81,8 +104,8 @@ def package(
         typer.Option(
             "--root",
             metavar="FOLDER",
-            help="Check the privacy claims in this folder's system by chroot, e.g. of debootstrap; "
-            "needs root. Default: here, with libraries for this processor.",
+            help="pi: check the privacy claims in this folder's system by chroot, e.g. of "
+            "debootstrap; needs root. Default: here, with libraries for this processor.",
         ),
     ] = None,
     out: Annotated[
@@ -91,52 +114,34 @@ def package(
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Make a bundle for a Raspberry Pi: proven model files, runner, libraries, privacy note.
+    """Make a bundle of proven model files: for a Raspberry Pi, or for browsers, phones' too.
 
-    The device needs neither a network nor pip: copy the file, unpack it, run install.sh. Only
-    files with a PASS go in. With SOURCE_DATE_EPOCH set, the same inputs give the same bytes.
+    pi: runner, libraries and privacy note in one file; the device needs neither a network nor pip.
+    web: an app that can be installed and works offline, and the same in one HTML file. Only files
+    with a PASS go in. With SOURCE_DATE_EPOCH set, the same inputs give the same bytes.
 
     Example: edgecnn package models/resnet8 --target pi --os bookworm
-    """
-    from edgecnn.cli.bundle_tables import print_bundle
-    from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import out_console, print_json
-    from edgecnn.errors import UsageError
-    from edgecnn.locate import proven_place
-    from edgecnn.package.run import PackageRequest, run
 
-    if target != "pi":
-        raise UsageError(
-            f"bundles for {target} cannot be made",
-            observed=f"--target {target}",
-            expected="pi",
-            remedy="leave it out, or: --target pi",
-        )
-    if form not in ("tar", "deb"):
-        raise UsageError(
-            f"there is no format {form}",
-            observed=f"--format {form}",
-            expected="tar or deb",
-            remedy="leave it out, or name one of these",
-        )
-    place, workspace = proven_place(source)
-    result = run(
-        PackageRequest(
-            place=place,
-            workspace=workspace,
+    Example: edgecnn package models/resnet8 --target web
+    """
+    from edgecnn.cli.package_options import PackageOptions, make_bundle
+
+    make_bundle(
+        source,
+        PackageOptions(
+            target=target,
             variants=tuple(dict.fromkeys(variants or [])),
             system=system,
             runtime=runtime,
             version=version,
+            form=form,
+            reject_below=reject_below,
+            vendor=vendor,
             wheels=wheels,
             key=key,
+            root=root,
             out=out,
-            form=form,
-            root=None if root is None else root.resolve(),
         ),
-        progress=terminal_progress(quiet=quiet),
+        quiet=quiet,
+        json_output=json_output,
     )
-    if json_output:
-        print_json(result.to_dict())
-    else:
-        print_bundle(out_console(), result)

@@ -16,7 +16,8 @@ def privacy(
     bundle: Annotated[
         Path,
         typer.Argument(
-            metavar="BUNDLE", help="A bundle's .tar.gz, or the folder it was unpacked into."
+            metavar="BUNDLE",
+            help="A bundle's .tar.gz, the folder it was unpacked into, or a web bundle's folder.",
         ),
     ],
     root: Annotated[
@@ -24,7 +25,7 @@ def privacy(
         typer.Option(
             "--root",
             metavar="FOLDER",
-            help="Run it in this folder's system by chroot, e.g. of debootstrap; needs root. "
+            help="pi: run it in this folder's system by chroot, e.g. of debootstrap; needs root. "
             "Default: here, with libraries for this processor.",
         ),
     ] = None,
@@ -33,29 +34,46 @@ def privacy(
         typer.Option(
             "--wheels",
             metavar="DIR",
-            help="Take the libraries for this processor from this folder, with no network.",
+            help="pi: take the libraries for this processor from this folder, with no network.",
         ),
     ] = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Check a bundle's privacy claims again: run it, watch every system call, and compare.
+    """Check a bundle's privacy claims again: run it, watch what it does, and compare.
 
-    It runs what is in the bundle, with your rights, though without a network: not for a bundle
-    whose maker you do not trust. Exits 36 if a claim does not hold or cannot be checked here, and
-    if the claims in the bundle are about other files than it holds.
+    A bundle for a Raspberry Pi is run with every system call watched; a web bundle is used in
+    Chromium, and its single file, too. It runs what is in the bundle, with your rights, though
+    without a network: not for a bundle whose maker you do not trust. Exits 36 if a claim does not
+    hold or cannot be checked here, and if the claims in the bundle are about other files than it
+    holds.
 
     Example: edgecnn privacy dist/resnet8-1.0-pi-arm64-cp311.tar.gz
     """
     from edgecnn.cli.bundle_tables import print_claims
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.errors import UsageError
     from edgecnn.package.privacy.again import check_again, exit_error
+    from edgecnn.package.privacy.web_again import check_web_again, web_exit_error
+    from edgecnn.package.web.opened import is_web_bundle
 
     progress = terminal_progress(quiet=quiet)
-    checked = check_again(bundle, root=root, wheels=wheels, progress=progress)
+    if is_web_bundle(bundle):
+        if root is not None or wheels is not None:
+            raise UsageError(
+                "a web bundle is checked in a browser",
+                observed="--root or --wheels",
+                expected="neither: they are for bundles for a Raspberry Pi",
+                remedy="leave them out",
+            )
+        checked = check_web_again(bundle, progress=progress)
+        error = web_exit_error(checked, str(bundle))
+    else:
+        checked = check_again(bundle, root=root, wheels=wheels, progress=progress)
+        error = exit_error(checked, str(bundle))
     if json_output:
         print_json(checked.to_dict())
     else:
         print_claims(out_console(), checked)
-    exit_for(exit_error(checked, str(bundle)))
+    exit_for(error)

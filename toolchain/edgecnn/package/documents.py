@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.package.licences import libraries_in, licences_page, own_licence
+from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import sbom, wheel_digests
 from edgecnn.package.tree import BundlePlan
 from edgecnn.quantities import size_text
@@ -14,7 +15,7 @@ from edgecnn.quantities import size_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["SBOM", "environment", "write_documents"]
+__all__ = ["SBOM", "card_facts", "environment", "write_documents"]
 
 SBOM = "sbom.cdx.json"
 """CycloneDX's own name for such a file in JSON."""
@@ -33,26 +34,10 @@ def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
     """
     proven = plan.proven
     facts = {
-        "model": proven.model,
-        "version": plan.version,
+        **card_facts(proven, plan.version, place=None),
+        "target": "pi",
         "system": plan.platform.system.name,
         "python": plan.platform.system.python,
-        "labels": proven.files[0].contract.labels,
-        "height": proven.files[0].contract.input.height,
-        "width": proven.files[0].contract.input.width,
-        "channels": proven.files[0].contract.input.channels,
-        "files": [
-            {
-                **file.verdict,
-                "name": file.path.name,
-                "variant": file.contract.variant,
-                "input": file.contract.input.dtype,
-                "output": file.contract.output.dtype,
-                "bytes": file.path.stat().st_size,
-                "sha256": file.sha256,
-            }
-            for file in proven.files
-        ],
     }
     pages = environment()
     for name in ("README.md", "MODEL_CARD.md"):
@@ -70,6 +55,38 @@ def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
         date=date,
     )
     (folder / SBOM).write_text(materials, encoding="utf-8")
+
+
+def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, Any]:
+    """Return what a model card says of proven files.
+
+    Args:
+        proven: The files.
+        version: The bundle's version.
+        place: Path of the one model file in the bundle; None for ``models/`` and its name.
+    """
+    contract = proven.files[0].contract
+    return {
+        "model": proven.model,
+        "version": version,
+        "labels": contract.labels,
+        "height": contract.input.height,
+        "width": contract.input.width,
+        "channels": contract.input.channels,
+        "files": [
+            {
+                **file.verdict,
+                "name": file.path.name,
+                "place": place or f"models/{file.path.name}",
+                "variant": file.contract.variant,
+                "input": file.contract.input.dtype,
+                "output": file.contract.output.dtype,
+                "bytes": file.path.stat().st_size,
+                "sha256": file.sha256,
+            }
+            for file in proven.files
+        ],
+    }
 
 
 def environment() -> Environment:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.artifact import mixed_of
-from edgecnn.errors import UsageError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.package.archive import source_date, write_archive
 from edgecnn.package.debian import check_debian, debian_name, write_debian
 from edgecnn.package.documents import write_documents
+from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.note import summary, write_note
@@ -24,7 +22,7 @@ from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.wheels import collect_wheels, read_lock
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.workspace import Workspace, file_digest, write_whole
-from edgecnn_installer.bundle import SIGNATURE, plain_name
+from edgecnn_installer.bundle import SIGNATURE
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["PackageRequest", "PackageResult", "run"]
@@ -124,12 +122,14 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
     """
     platform = choose_platform(request.system, request.runtime)
     date = source_date()
-    version = _version(request.version, date)
+    version = bundle_version(request.version, date)
     signer = None if request.key is None else read_signer(request.key)
-    variants = request.variants or [_default_variant(request.workspace, platform.runtime)]
+    variants = request.variants or [
+        default_variant(request.workspace, _DEFAULT_VARIANT[platform.runtime])
+    ]
     proven = find_proven(request.place, request.workspace, variants)
     runtime_version = _refuse(proven, platform)
-    model = _named(proven)
+    model = named_model(proven)
     if request.form == "deb":
         check_debian(model, version)
     name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
@@ -190,42 +190,3 @@ def _refuse(proven: Proven, platform: Platform) -> str:
     version = next(pin.version for pin in read_lock(platform) if pin.name == package)
     refuse_unloadable(proven, package=package, version=version)
     return version
-
-
-def _default_variant(workspace: Workspace | None, runtime: str) -> str:
-    """Return a runtime's int8 variant, or what a repair put in its place."""
-    variant = _DEFAULT_VARIANT[runtime]
-    rows = [] if workspace is None else workspace.manifest()["variants"]
-    is_replaced = any(row["variant"] == variant and row["status"] == "replaced" for row in rows)
-    return mixed_of(variant) if is_replaced else variant
-
-
-def _version(given: str | None, date: int) -> str:
-    if given is None:
-        return dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y.%m.%d")
-    return _plain(
-        given,
-        f"--version {given} cannot be a part of file names",
-        remedy="for example --version 1.2.0",
-    )
-
-
-def _named(proven: Proven) -> str:
-    return _plain(
-        proven.model,
-        f"the model's name, {proven.model}, cannot be a part of file names",
-        remedy="give it another one: [model] name in the recipe, and build it again",
-    )
-
-
-def _plain(text: str, problem: str, *, remedy: str) -> str:
-    """Return a text that can be a part of file names, as it is; else raise what is wrong."""
-    try:
-        return plain_name(text)
-    except ValueError as error:
-        raise UsageError(
-            problem,
-            observed=str(error),
-            expected="up to 64 letters, digits, dots, hyphens, plus signs and underscores",
-            remedy=remedy,
-        ) from error

@@ -1,0 +1,115 @@
+"""``edgecnn package --target web`` and ``edgecnn privacy`` of its result, as a user calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from web.made import IDS, MODELS, needs_browser, package
+
+pytestmark = [pytest.mark.slow, needs_browser]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packaged")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", folder / "dist", "--json")
+    assert done.returncode == 0, done.stderr
+    (folder / "result.json").write_text(done.stdout)
+    return folder
+
+
+def privacy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgecnn", "privacy", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_command_says_what_it_made(place: Path) -> None:
+    result = json.loads((place / "result.json").read_text())
+    folder, page = Path(result["folder"]), Path(result["html"])
+    assert (folder.name, page.name) == ("resnet8-1.0-web", "resnet8-1.0-classifier.html")
+    assert result["folder_bytes"] == sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    )
+    done = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=False
+    )
+    assert done.returncode == 0
+    note = (folder / "PRIVACY.md").read_text()
+    record = json.loads((folder / "privacy.json").read_text())
+    assert record["subject"] in note
+    assert [one["id"] for one in record["claims"]] == IDS
+    for one in record["claims"]:
+        assert one["checked"] is True
+        assert one["text"] in note
+
+
+def test_the_same_inputs_give_the_same_bytes(place: Path) -> None:
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", place / "again", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    first = {p.relative_to(place / "dist"): p for p in (place / "dist").rglob("*") if p.is_file()}
+    again = {p.relative_to(place / "again"): p for p in (place / "again").rglob("*") if p.is_file()}
+    assert first.keys() == again.keys()
+    for name, path in first.items():
+        assert path.read_bytes() == again[name].read_bytes(), name
+
+
+def test_the_claims_can_be_checked_again(place: Path) -> None:
+    done = privacy(place / "dist/resnet8-1.0-web", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((place / "result.json").read_text())["privacy"]
+
+
+def test_claims_about_other_files_are_refused(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(place / "dist/resnet8-1.0-web", folder)
+    script = folder / "app.js"
+    script.write_text(script.read_text() + "// other\n")
+    done = privacy(folder)
+    assert done.returncode == 32, done.stderr
+    sums = (folder / "SHA256SUMS").read_text().splitlines()
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    sums = [f"{digest}  app.js" if line.endswith("  app.js") else line for line in sums]
+    (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+    done = privacy(folder)
+    assert done.returncode == 36, done.stderr
+    assert "are about other files than it holds" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ("--os trixie", 2, "--os is an option for --target pi alone"),
+        ("--sign KEY", 2, "--sign is an option for --target pi alone"),
+        ("--wheels tests --runtime litert", 2, "--runtime is an option for --target pi alone"),
+        ("--format deb", 2, "there is no format deb for web"),
+        ("--variant tflite-int8", 2, "tflite-int8 does not run in a browser"),
+        ("--variant onnx-int8 --variant onnx-fp32", 2, "holds one model file"),
+        ("--variant onnx-fp32", 35, "is not the file that was verified"),
+        ("--version 1/0", 2, "cannot be a part of file names"),
+        ("--vendor-dir tests", 35, "lacks 3 of the 3 files"),
+        ("--reject-below 1.5", 2, "--reject-below"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(
+    tmp_path: Path, options: str, code: int, said: str
+) -> None:
+    done = package(MODELS / "wren", "--out", tmp_path / "dist", *options.split())
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "dist").exists()
+
+
+def test_a_folder_of_others_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "dist/resnet8-1.0-web"
+    folder.mkdir(parents=True)
+    (folder / "mine.txt").write_text("mine")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
+    assert done.returncode == 29, done.stderr
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]

@@ -1,0 +1,92 @@
+"""``edgecnn serve``: a web bundle for the browsers of this machine, or of phones in its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecnn.cli.options import JsonOption, QuietOption
+
+__all__ = ["serve"]
+
+
+def serve(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="A web bundle, as edgecnn package --target web makes it."
+        ),
+    ],
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Where to listen: an address of this machine, or lan for the one in its network.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")
+    ] = 8000,
+    https: Annotated[
+        bool,
+        typer.Option(
+            "--https",
+            help="Encrypt, with a certificate of its own making. A phone warns once; then its "
+            "camera works, installing for offline use does not.",
+        ),
+    ] = False,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Serve a web bundle until Ctrl-C: to this machine, or to phones in its network.
+
+    Only the files that were packaged are served, with fixed content types and headers.
+
+    Example: edgecnn serve dist/seed_cnn-1.0-web --host lan --https
+    """
+    import signal
+    import threading
+
+    from edgecnn.cli.render import out_console, print_json, say
+    from edgecnn.cli.serve_text import print_place
+    from edgecnn.errors import UsageError
+    from edgecnn.package.web.addresses import place_of
+    from edgecnn.package.web.certificate import self_signed
+    from edgecnn.package.web.opened import read_web_bundle
+    from edgecnn.package.web.server import BundleServer
+
+    files = read_web_bundle(folder)
+    place = place_of(host)
+    own = self_signed(place.names) if https else None
+
+    def said(line: str) -> None:
+        if not quiet:
+            say(f"{line}\n")
+
+    # Waited for below; all threads leave them alone. Ctrl-C is how this is meant to end.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    context = None if own is None else own.context
+    try:
+        server = BundleServer(files, place.listen, port, context=context, said=said)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen at {place.listen}, port {port}",
+            observed=error.strerror or str(error),
+            expected="an address of this machine, and a port that is free",
+            remedy="another port: --port 0 takes any",
+        ) from error
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+    thread.start()
+    url = place.url(server.port, https=https)
+    fingerprint = None if own is None else own.fingerprint
+    if json_output:
+        print_json({"url": url, "fingerprint": fingerprint})
+    else:
+        print_place(out_console(), url, place, fingerprint=fingerprint)
+    signal.sigwait(ends)
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,165 @@
+"""The files of a web bundle, made in memory from what is proven, the app and the runtime.
+
+index.html, app.css, *.js    the app
+service-worker.js            keeps all of it for use without a network
+manifest.webmanifest, icons/ what an installation needs
+vendor/                      ONNX Runtime Web
+model/                       model.onnx, as it was verified, and its contract
+golden.json                  for the self-test at each start
+privacy.json, PRIVACY.md     the claims, and what came of checking them
+README.md, MODEL_CARD.md, LICENSES/
+SHA256SUMS                   a digest of every other file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edgecnn.package.proven import Proven
+from edgecnn.package.web.golden_json import golden_json
+from edgecnn.package.web.icons import GROUND, icon
+from edgecnn.package.web.licences import licence_texts
+from edgecnn.package.web.sources import WORKER
+from edgecnn_runner.golden import read_golden
+
+__all__ = ["SUMS", "WebPlan", "contents", "sealed", "subject_of"]
+
+SUMS: Final = "SHA256SUMS"
+MANIFEST: Final = "manifest.webmanifest"
+MODEL: Final = "model/model.onnx"
+CONTRACT: Final = "model/contract.json"
+CLAIMS: Final = ("privacy.json", "PRIVACY.md")
+_ICONS: Final = (
+    ("icons/icon-192.png", 192, False),
+    ("icons/icon-512.png", 512, False),
+    ("icons/maskable-512.png", 512, True),
+)
+_VERSION_LINE: Final = re.compile(rb'^const VERSION = "([0-9a-f]{64})";$', re.MULTILINE)
+_SHORTEST: Final = 12  # characters that a home screen shows of a name
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebPlan:
+    """What a web bundle is to hold.
+
+    Attributes:
+        proven: The one model file.
+        version: The bundle's version.
+        reject_below: Probability below which the app says "unknown", 0..1.
+        sources: The app's, by name.
+        vendor: The runtime's files, by name.
+    """
+
+    proven: Proven
+    version: str
+    reject_below: float
+    sources: Mapping[str, str]
+    vendor: Mapping[str, bytes]
+
+
+def contents(plan: WebPlan) -> dict[str, bytes]:
+    """Return a bundle's files but for claims, documents, and what depends on all of them.
+
+    Raises:
+        PackageError: If golden vectors or licences lack something.
+        SelfTestError: If the golden vectors are damaged.
+    """
+    (file,) = plan.proven.files
+    files = {name: text.encode() for name, text in plan.sources.items()}
+    files |= {f"vendor/{name}": data for name, data in plan.vendor.items()}
+    files |= {name: icon(size, maskable=maskable) for name, size, maskable in _ICONS}
+    files |= licence_texts()
+    files[MANIFEST] = _json(_webmanifest(plan))
+    files[MODEL] = file.path.read_bytes()
+    contract = json.loads(file.contract.to_json())
+    files[CONTRACT] = _json(
+        {
+            **contract,
+            "sha256": file.sha256,
+            "bundle_version": plan.version,
+            "reject_below": plan.reject_below,
+        }
+    )
+    files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract.variant)
+    return files
+
+
+def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return a bundle's files with the service worker filled in and the digests written.
+
+    Args:
+        files: All others; the service worker as a template.
+
+    Returns:
+        In the order of their names.
+    """
+    others = {name: data for name, data in files.items() if name not in (WORKER, SUMS)}
+    template = files[WORKER].decode()
+    worker = template.replace("@FILES@", json.dumps(sorted(others)))
+    # Another version of any file, or of the worker itself, is another version of the app.
+    version = _digest_of({**others, WORKER: worker.encode()})
+    made = {**others, WORKER: worker.replace("@VERSION@", version).encode()}
+    made[SUMS] = "".join(
+        f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(made.items())
+    ).encode()
+    return dict(sorted(made.items()))
+
+
+def subject_of(files: Mapping[str, bytes]) -> str:
+    """Return a digest of what privacy claims are about: all files but those that state them.
+
+    The service worker's version depends on the claims, so it is left out of its text; the rest of
+    the worker counts.
+
+    Args:
+        files: A bundle's, complete.
+
+    Returns:
+        SHA-256, lower-case hex.
+    """
+    counted = {name: data for name, data in files.items() if name not in (*CLAIMS, SUMS)}
+    counted[WORKER] = _VERSION_LINE.sub(b'const VERSION = "";', files[WORKER])
+    return _digest_of(counted)
+
+
+def _digest_of(files: Mapping[str, bytes]) -> str:
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _webmanifest(plan: WebPlan) -> dict[str, Any]:
+    """Return what an installation reads; see https://www.w3.org/TR/appmanifest/."""
+    model = plan.proven.model
+    colour = "#" + "".join(f"{part:02x}" for part in GROUND)
+    classes = len(plan.proven.files[0].contract.labels)
+    return {
+        "name": f"{model} classifier",
+        "short_name": model if len(model) <= _SHORTEST else model[: _SHORTEST - 1] + "…",
+        "description": f"Recognizes {classes} classes, on this device alone.",
+        "id": f"edgecnn-{model}",
+        "start_url": "./",
+        "scope": "./",
+        "display": "standalone",
+        "lang": "en",
+        "background_color": colour,
+        "theme_color": colour,
+        "icons": [
+            {
+                "src": name,
+                "sizes": f"{size}x{size}",
+                "type": "image/png",
+                "purpose": "maskable" if maskable else "any",
+            }
+            for name, size, maskable in _ICONS
+        ],
+    }
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()

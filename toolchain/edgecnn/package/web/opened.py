@@ -1,0 +1,78 @@
+"""A web bundle on a disk: read whole, and compared with its digests, before anything is done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+from edgecnn.errors import BundleError
+from edgecnn.package.web.contents import MANIFEST, SUMS
+from edgecnn.package.web.sources import PAGE
+
+__all__ = ["is_web_bundle", "read_web_bundle"]
+
+_LARGEST: Final = 1 << 30
+_LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*)")
+
+
+def is_web_bundle(folder: Path) -> bool:
+    """Tell whether a folder has what every web bundle has."""
+    return all((folder / name).is_file() for name in (SUMS, MANIFEST, PAGE))
+
+
+def read_web_bundle(folder: Path) -> dict[str, bytes]:
+    """Read the files that a web bundle's digests name, and no others.
+
+    Args:
+        folder: The bundle.
+
+    Returns:
+        Name to bytes, the digests among them, in the order of the names.
+
+    Raises:
+        BundleError: If it is no web bundle, or a file is altered, missing, or leads elsewhere.
+    """
+    try:
+        text = (folder / SUMS).read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"{folder} is no web bundle",
+            observed=f"{folder / SUMS}: {getattr(error, 'strerror', None) or error}",
+            expected="a folder that edgecnn package BUILD --target web made",
+            remedy="name that folder; it is called MODEL-VERSION-web",
+        ) from error
+    lines = [_LINE.fullmatch(line) for line in text.splitlines()]
+    named = {found[2]: found[1] for found in lines if found is not None}
+    if None in lines or len(named) != len(lines) or PAGE not in named:
+        raise _altered(folder, f"a line of {SUMS} that edgecnn did not write")
+    files = {SUMS: text.encode()}
+    root = folder.resolve()
+    total = 0
+    for name, digest in named.items():
+        path = folder / name
+        parts = name.split("/")
+        try:
+            # A link could show the browser a file from elsewhere.
+            if {".", ".."} & set(parts) or path.resolve() != root / name:
+                raise _altered(folder, f"{name} is not in the folder")
+            total += path.stat().st_size
+            if total > _LARGEST:
+                raise _altered(folder, "more than a bundle ever holds")
+            files[name] = path.read_bytes()
+        except OSError as error:
+            raise _altered(folder, f"{name}: {error.strerror or error}") from error
+        found = hashlib.sha256(files[name]).hexdigest()
+        if found != digest:
+            raise _altered(folder, f"{name} has SHA-256 {found}, not {digest}")
+    return dict(sorted(files.items()))
+
+
+def _altered(folder: Path, observed: str) -> BundleError:
+    return BundleError(
+        f"{folder} is not what was packaged",
+        observed=observed,
+        expected=f"the files that {SUMS} names, unchanged",
+        remedy="make it anew: edgecnn package BUILD --target web",
+    )

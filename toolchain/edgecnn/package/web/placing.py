@@ -1,0 +1,74 @@
+"""A bundle's folder and its single file on the disk: whole, or as they were before."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from edgecnn.errors import WorkspaceError
+from edgecnn.os_errors import wrap_os_errors
+from edgecnn.package.web.opened import is_web_bundle
+from edgecnn.workspace import write_whole
+
+__all__ = ["place_files", "refuse_other_folder"]
+
+_PREFIX: Final = ".edgecnn-web-"
+_OLD_S: Final = 3600
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Refuse to replace what is no web bundle.
+
+    Args:
+        folder: Where one is to be.
+
+    Raises:
+        WorkspaceError: If something else is there.
+    """
+    if not folder.exists() or is_web_bundle(folder):
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    raise WorkspaceError(
+        f"{folder} is there already, and is no web bundle",
+        observed="a folder with other files" if folder.is_dir() else "a file",
+        expected="nothing there, or an earlier bundle, which is replaced",
+        remedy="move it away, or write elsewhere: --out FOLDER",
+    )
+
+
+def place_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a bundle's folder; it appears whole, in place of an earlier one.
+
+    Args:
+        files: Name to bytes.
+        folder: Where to; see ``refuse_other_folder``. Its parent must exist.
+
+    Raises:
+        WorkspaceError: If it cannot be written; what was there before is there again.
+    """
+    with wrap_os_errors(folder):
+        for left in folder.parent.glob(f"{_PREFIX}*"):
+            # A younger one may be another process's, still at work on it.
+            if time.time() - left.stat().st_mtime > _OLD_S:
+                shutil.rmtree(left, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder.parent))
+        try:
+            new, old = work / "new", work / "old"
+            for name, data in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(new / name, data)
+            if folder.exists():
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                if old.exists():
+                    old.rename(folder)
+                raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)

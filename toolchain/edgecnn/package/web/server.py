@@ -1,0 +1,208 @@
+"""Serves a web bundle: the files that it was packaged with, from memory, and nothing else.
+
+There is no path on a disk behind a request, so none can be reached that way. Content types and
+headers are fixed (``policy``), whatever the system's tables say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from edgecnn.package.web.policy import HEADERS, MIME_TYPES
+from edgecnn.package.web.sources import PAGE
+
+__all__ = ["BundleServer", "serving"]
+
+_TIMEOUT_S: Final = 30
+_ALLOWED: Final = "GET, HEAD"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD; ``BundleServer`` says with what."""
+
+    server: BundleServer
+    protocol_version = "HTTP/1.1"
+    timeout = _TIMEOUT_S
+
+    def version_string(self) -> str:
+        """Return what to call this server: nobody needs to know its Python's version."""
+        return "edgecnn"
+
+    def do_GET(self) -> None:
+        """Send a file."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Send a file's headers."""
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        name = unquote_to_bytes(urlsplit(self.path).path.removeprefix("/")).decode("latin-1")
+        body = self.server.files.get(name or PAGE)
+        if body is None:
+            self.send_error(http.HTTPStatus.NOT_FOUND)
+            return
+        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if self.headers.get("If-None-Match") == tag:
+            self.send_response(http.HTTPStatus.NOT_MODIFIED)
+            self.send_header("ETag", tag)
+            self.end_headers()
+            return
+        self.send_response(http.HTTPStatus.OK)
+        suffix = PurePosixPath(name or PAGE).suffix
+        self.send_header("Content-Type", MIME_TYPES.get(suffix, "application/octet-stream"))
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", tag)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Send a status in one plain line; what was asked for is not repeated in it."""
+        del explain
+        status = http.HTTPStatus(code)
+        # Python's own answer to a method that it finds no do_METHOD for is 501.
+        if status == http.HTTPStatus.NOT_IMPLEMENTED:
+            status = http.HTTPStatus.METHOD_NOT_ALLOWED
+        body = f"{status.value} {message or status.phrase}\n".encode("latin-1", "replace")
+        if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            body = f"{status.value} {status.phrase}\n".encode()
+        self.close_connection = True  # what follows in a refused request's body is not read
+        self.send_response(status)
+        if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", _ALLOWED)
+        self.send_header("Content-Type", MIME_TYPES[".txt"])
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if getattr(self, "command", None) != "HEAD":
+            self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        """Send the headers that every answer has, errors too."""
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Pass a line on, without control characters; who asked is not kept."""
+        self.server.said((format % args).encode("unicode_escape").decode("ascii"))
+
+
+class BundleServer(ThreadingHTTPServer):
+    """A web server of one bundle; listens when it is made.
+
+    Args:
+        files: Name to bytes.
+        host: Address to listen at.
+        port: 0 for any that is free.
+        context: For HTTPS; None for HTTP.
+        said: Is told of each request in a line.
+        headers: What every answer has.
+
+    Raises:
+        OSError: If the address cannot be had.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+    block_on_close = False
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        host: str,
+        port: int,
+        *,
+        context: ssl.SSLContext | None = None,
+        said: Callable[[str], object] = lambda _: None,
+        headers: Mapping[str, str] = HEADERS,
+    ) -> None:
+        self.files, self.said, self.headers = files, said, headers
+        self._context = context
+        self._open: set[socket.socket] = set()
+        self._changing = threading.Lock()
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        super().__init__((host, port), _Handler)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return int(self.server_address[1])
+
+    def server_bind(self) -> None:
+        """Bind, without asking a name server what this machine is called."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), self.port
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer one connection, in a thread of its own; with TLS, shake hands there."""
+        if self._context is not None:
+            request.settimeout(_TIMEOUT_S)
+            # Takes the connection over: the socket given is closed by that.
+            request = self._context.wrap_socket(request, server_side=True)
+        with self._changing:
+            self._open.add(request)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            with self._changing:
+                self._open.discard(request)
+            if self._context is not None:
+                request.close()
+
+    def server_close(self) -> None:
+        """Stop listening, and end the connections that browsers keep open for later."""
+        super().server_close()
+        with self._changing:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that ended early, as of a phone that distrusts us."""
+
+
+@contextlib.contextmanager
+def serving(
+    files: Mapping[str, bytes],
+    *,
+    host: str = "127.0.0.1",
+    context: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] = HEADERS,
+    said: Callable[[str], object] = lambda _: None,
+) -> Iterator[BundleServer]:
+    """Serve a bundle in a thread while the block runs, at any free port.
+
+    Args:
+        files: Name to bytes.
+        host: Address.
+        context: For HTTPS.
+        headers: What every answer has.
+        said: Is told of each request.
+
+    Yields:
+        The server. At the end of the block its port refuses connections.
+    """
+    server = BundleServer(files, host, 0, context=context, headers=headers, said=said)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
