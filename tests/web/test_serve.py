@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def served(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def served(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Run the command; yields the process and what it printed as JSON."""
     command = [sys.executable, "-m", "edgecnn", "serve", str(folder), "--port", "0", "--json"]
     with subprocess.Popen(
@@ -220,7 +221,7 @@ def test_what_is_printed_for_people(bundle: Path) -> None:
     ) as process:  # fmt: skip
         time.sleep(0.1)
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or "single file" not in lines[-1]:
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
