@@ -12,7 +12,7 @@ PI_VENV  := .venv-tflite-runtime
 # what they have built.
 PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-fast lint format bench clean help
+.PHONY: demo test test-fast lint format bench peers clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,8 +40,14 @@ format: $(STAMP) ## Let ruff put the sources in form
 bench: $(STAMP) ## Print the ratios the README quotes; some minutes, on a quiet machine
 	$(BIN)/python tests/benchmarks/run_all.py
 
+peers: $(STAMP) ## Compare with other ways of running the models, on a quiet machine; for the README
+	@# It ends with 1 where a peer is faster, which the README is to say.
+	$(BIN)/python tests/benchmarks/peers/run.py --install --floats \
+		--json tests/benchmarks/peers/results.json && met=0 || met=$$?; \
+		$(BIN)/python .ci/update-readme && exit $$met
+
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(PI_VENV) $(PI_VENV)-and-others .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) $(PI_VENV) $(PI_VENV)-and-others .venv-peers-tflite-runtime .venv-peers-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 
 $(STAMP): pyproject.toml deploy/pyproject.toml constraints.txt .ci/make-venv
 	@.ci/make-venv "$(VENV)" "$(PYTHON)"

@@ -17,13 +17,13 @@ import edgecnn_runner
 TOOLCHAIN = Path(edgecnn.__file__).parent
 RUNNER = Path(edgecnn_runner.__file__).parent
 INSTALLER = Path(edgecnn_installer.__file__).parent
-STAGES = ("train", "convert", "verify", "card", "package", "deploy")
+STAGES = ("train", "convert", "verify", "card", "package", "deploy", "bench")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
     "labels", "layers",
-    "manifest", "os_errors", "progress", "quantities", "quiet", "recipe", "recipe_rules",
+    "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
-    "recipe_training", "recipe_verify", "reference", "staging", "tools", "workspace",
+    "recipe_training", "recipe_verify", "reference", "row_error", "staging", "tools", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {
@@ -80,7 +80,7 @@ def test_stages_import_only_the_core_and_the_runner(package: str) -> None:
 
 
 def test_the_core_imports_no_stage() -> None:
-    packages = {"graph", "devices", "layers"}
+    packages = {"graph", "devices", "layers", "pages"}
     core = [TOOLCHAIN / f"{name}.py" for name in CORE - packages]
     for path in [*core, *(path for name in packages for path in sources(TOOLCHAIN / name))]:
         for name in imports(path):
@@ -155,7 +155,7 @@ def test_no_runtime_that_reports_its_use_is_imported_without_opting_out() -> Non
 
 
 @pytest.mark.parametrize(
-    "module", ["data", *STAGES, "devices", "layers", "chain", "cli.app", "inspection"]
+    "module", ["data", *STAGES, "devices", "layers", "pages", "chain", "cli.app", "inspection"]
 )
 def test_importing_a_part_imports_nothing_heavy(module: str) -> None:
     heavy = (

@@ -40,6 +40,7 @@ def test_help_texts_are_the_programs_and_figures_the_recorded_ones(updater: Modu
     assert updater.results_table() in README
     assert updater.models_table() in README
     assert updater.bench_table() in README
+    assert updater.peers_table() in README
     assert updater.up_to_date(README) == README, "run: .venv/bin/python .ci/update-readme"
 
 

@@ -37,6 +37,9 @@ class OnnxBackend:
         data: The whole file.
         threads: At least 1.
         min_runtime: The contract's, for errors.
+        profile: The beginning of paths that onnxruntime writes to; None for no profile. The graph
+            as it is run goes to ``{profile}.onnx`` at once, what each operator took to a file
+            that ``end_profile`` names.
 
     Raises:
         ArtifactError: If onnxruntime refuses the file, or would look for weights in another one.
@@ -44,13 +47,24 @@ class OnnxBackend:
         RuntimeMissingError: If the runtime does not start.
     """
 
-    def __init__(self, data: bytes, *, threads: int, min_runtime: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        threads: int,
+        min_runtime: Mapping[str, str],
+        profile: str | None = None,
+    ) -> None:
         check_weights_inside(data)
         onnxruntime = _import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong comes as an exception, too
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
+            options.optimized_model_filepath = f"{profile}.onnx"
         try:
             session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
@@ -61,6 +75,7 @@ class OnnxBackend:
         self.inputs = tuple(_describe(node) for node in inputs)
         self.outputs = tuple(_describe(node) for node in outputs)
         self._providers = session.get_providers
+        self._end_profiling = session.end_profiling
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(session, inputs[0].name, outputs[0].name)
@@ -68,6 +83,10 @@ class OnnxBackend:
     def kernels(self) -> str:
         """Name the execution providers that the session was really given."""
         return ", ".join(self._providers())
+
+    def end_profile(self) -> str:
+        """End the profile that was asked for; return the path of its JSON."""
+        return str(self._end_profiling())
 
 
 def _import_onnxruntime() -> Any:  # it ships no types

@@ -88,6 +88,7 @@ def main() -> None:
         results = measured("bench_commands.py")["results"] + runner_results(artifact)
         results += measured("bench_convert.py")["results"] + measured("bench_train.py")["results"]
         results += measured("bench_start.py")["results"]
+        results += measured("bench_bench.py")["results"]
         no_browser = why_no_browser()
         if no_browser is None:
             results += measured("bench_web.py")["results"]

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edgecnn.cli.repair_tables import print_repairs
 from edgecnn.cli.tables import checks_table, variants_table
 from edgecnn.health import Check
 
@@ -47,3 +48,23 @@ def test_checks_show_what_was_found_and_the_whole_fix() -> None:
     shown = lines(checks_table([check]))
     assert "bad" in " ".join(shown)
     assert "a-package-with-a-long-name" in "".join("".join(shown).split())
+
+
+def test_a_repair_that_was_not_needed_is_told_too() -> None:
+    repair = {
+        "outcome": "not needed",
+        "split": "validation",
+        "images": 240,
+        "tried": [{"what": "as it was made", "result": "agreement 99.17 %: PASS", "holds": True}],
+    }
+    made: dict[str, Any] = {"variant": "tflite-int8", "status": "made", "repair": repair}
+    rows: list[dict[str, Any]] = [
+        {"variant": "tflite-fp32", "status": "made"},
+        made,
+        {**made, "variant": "onnx-int8", "status": "failed"},  # it does not run, says its row
+    ]
+    buffer = io.StringIO()
+    print_repairs(Console(file=buffer, width=80), rows)
+    assert buffer.getvalue().splitlines() == [
+        "tflite-int8 needs no repair on 240 validation images (agreement 99.17 %: PASS)"
+    ]

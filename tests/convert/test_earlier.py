@@ -12,8 +12,9 @@ import pytest
 
 from convert.networks import CLASSES, dataset
 from edgecnn.convert import find_source
-from edgecnn.convert.earlier import check_same_data
-from edgecnn.errors import DataError, LabelsError, WorkspaceError
+from edgecnn.convert.earlier import check_same_data, refuse_losses
+from edgecnn.convert.result import Status, VariantRow
+from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
 from edgecnn.labels import write_labels
 from edgecnn.workspace import Workspace, write_json
 
@@ -101,3 +102,51 @@ def test_a_model_made_elsewhere_has_no_record(tmp_path: Path) -> None:
 
 def test_the_record_is_what_train_writes(trained: Workspace) -> None:
     assert json.loads(trained.path(trained.SPLITS).read_text())["sha256"] == DATA.digest()
+
+
+def made(variant: str) -> VariantRow:
+    return VariantRow(variant=variant, status="made", file=f"net-{variant[7:]}.tflite")
+
+
+def not_made(variant: str, status: Status) -> VariantRow:
+    return VariantRow(variant=variant, status=status, reason="too old a runtime")
+
+
+REPLACED = not_made("tflite-int8", "replaced")
+MIXED = "tflite-int8-mixed"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kept"),
+    [
+        # What a repair made may no more be lost than what needed none.
+        ([REPLACED, made(MIXED)], [not_made("tflite-int8", "refused")], "net-int8-mixed.tflite"),
+        ([REPLACED, made(MIXED)], [REPLACED, not_made(MIXED, "failed")], "net-int8-mixed.tflite"),
+        ([made("tflite-int8")], [REPLACED, not_made(MIXED, "failed")], "net-int8.tflite"),
+        ([made("tflite-int8")], [not_made("tflite-int8", "failed")], "net-int8.tflite"),
+        # Either in the other's place, and a variant that is not asked for any more, are decisions.
+        ([REPLACED, made(MIXED)], [made("tflite-int8")], None),
+        ([made("tflite-int8")], [REPLACED, made(MIXED)], None),
+        ([REPLACED, made(MIXED)], [made("tflite-fp32")], None),
+    ],
+)
+def test_a_sound_file_is_not_lost(
+    tmp_path: Path, before: list[VariantRow], now: list[VariantRow], kept: str | None
+) -> None:
+    build = Workspace(tmp_path / "build")
+    build.create()
+    weights(tmp_path / "net.keras")
+    source = find_source(tmp_path / "net.keras", labels=CLASSES, input_range="0..1")
+    files = [row.file for row in before if row.file is not None]
+    for file in files:
+        build.path(file).write_bytes(b"a model")
+    entries = {"source": source.to_dict(), "variants": [row.to_dict() for row in before]}
+    build.record_stage("convert", key="k", files=files, entries=entries)
+    if kept is None:
+        refuse_losses(build, source, now)
+        return
+    with pytest.raises(ConversionError, match="nothing was changed") as caught:
+        refuse_losses(build, source, now)
+    assert kept in str(caught.value)
+    build.path(kept).write_bytes(b"altered")
+    refuse_losses(build, source, now)  # there is nothing to lose

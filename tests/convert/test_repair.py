@@ -26,13 +26,13 @@ pytestmark = pytest.mark.slow  # converts whole networks
 DATA = dataset()
 
 
-def recipe(*variants: str, repair: bool = True, max_drop: float = 1.0) -> Recipe:
+def recipe(*variants: str, repair: bool = True, max_drop: float = 1.0, **limits: float) -> Recipe:
     return parse_recipe(
         {
             "model": {"name": "net"},
             "convert": {"variants": list(variants), "repair": repair},
             "calibration": {"images": 12},
-            "limits": {"max_drop": max_drop},
+            "limits": {"max_drop": max_drop, **limits},
         },
         source="test",
     )
@@ -192,8 +192,10 @@ def test_limits_belong_to_the_key_of_a_conversion_that_repairs(source: Source) -
         return key(source, recipe("tflite-int8", **given), DATA)
 
     assert of(repair=False) == of(repair=False, max_drop=2.0)
-    assert of() != of(max_drop=2.0)
+    assert len({of(), of(max_drop=2.0), of(min_agreement=90.0), of(max_class_drop=9.0)}) == 4
     assert of() != of(repair=False)
+    # By these no candidate is judged: verify alone is to be done again.
+    assert of() == of(max_gap_increase=4.0) == of(max_corruption_drop=3.0)
 
 
 def test_a_repair_takes_the_place_of_a_sound_file_that_missed(

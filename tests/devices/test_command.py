@@ -21,7 +21,7 @@ from edgecnn.devices.facts import look
 from edgecnn.devices.frames import Blob, Frame, encode_request
 from edgecnn.devices.on_device.bootstrap import room
 from edgecnn.devices.payload import bootstrap, code_zip
-from edgecnn.devices.types import LOADER
+from edgecnn.devices.types import LOADER, PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError
 
 pytestmark = pytest.mark.slow  # each starts processes
@@ -174,3 +174,28 @@ def test_several_calls_at_once_do_not_mix() -> None:
     for thread in threads:
         thread.join()
     assert len(found) == 3
+
+
+def test_what_looks_on_meanwhile_can_end_it(temporary: Path) -> None:
+    """Nothing is said in either direction when it does."""
+    looks = 0
+
+    def look_on() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise KeyboardInterrupt
+
+    options = choose_device("cmd:sh -c 'exec sleep 600'")
+    assert options is not None
+    begin = time.monotonic()
+    call = PythonCall(
+        request=[],
+        received=lambda _: None,
+        sent=lambda _: None,
+        silence_s=300,
+        looked=look_on,
+    )
+    with open_device(options) as device, pytest.raises(KeyboardInterrupt):
+        device.run_python(call)
+    assert time.monotonic() - begin < 10

@@ -19,6 +19,7 @@ from devices.sshd import Server, new_key, serving
 from edgecnn.devices import choose_device, open_device, ssh_connect
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.types import PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError, UsageError
 
 pytestmark = pytest.mark.slow  # runs a server
@@ -224,3 +225,29 @@ def test_a_connection_that_is_lost(
         if how == "frozen":
             server.cut()
     wait_until(lambda: not list(temporary.iterdir()))
+
+
+def test_what_looks_on_meanwhile_can_end_it(server: Server) -> None:
+    """Nothing is said in either direction when it does; the program there ends, too."""
+    begin = time.monotonic()
+
+    def look_on() -> None:
+        if time.monotonic() - begin > 2:
+            raise KeyboardInterrupt
+
+    options = choose_device(
+        server.address, identity=server.identity, known_hosts=server.known_hosts
+    )
+    assert options is not None
+    call = PythonCall(
+        request=[b"9\n"],  # a program of nine bytes that never comes
+        received=lambda _: None,
+        sent=lambda _: None,
+        silence_s=300,
+        looked=look_on,
+    )
+    with open_device(options) as device:
+        with pytest.raises(KeyboardInterrupt):
+            device.run_python(call)
+        assert time.monotonic() - begin < 15
+    wait_until(lambda: not server.sessions())

@@ -356,6 +356,10 @@ def test_a_verification_is_compared_with_an_earlier_one(demo: Demo, tmp_path: Pa
     assert done.code == 38
     assert "onnx-fp16, missing; it was PASS" in " ".join(done.err.split())
     assert "### \N{CROSS MARK} Worse than in" in summary.read_text("utf-8")
+    # Of one file alone, no other is missing.
+    done = edgecnn("verify", folder / "digits-int8.tflite", "--baseline", earlier)
+    assert done.code == 0, done.err
+    assert "missing" not in done.out
     # A build is up to date, and well, whatever its last verification was compared with.
     done = edgecnn("demo", "--out", folder)
     assert done.code == 0

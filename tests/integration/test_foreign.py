@@ -243,6 +243,12 @@ def test_references_that_cannot_be_are_refused(made: Path) -> None:
     assert isinstance(error, LabelsError)
 
 
+def test_names_that_are_too_long_are_told_as_what_they_are(made: Path) -> None:
+    for name in ("x" * 300, "x" * 300 + ".onnx"):
+        assert "cannot read" in str(refused(made, name, *UNIT))
+        assert "cannot read" in str(refused(made, "logits.tflite", *UNIT, reference=name))
+
+
 def test_data_need_not_have_images_of_every_label(made: Path, tmp_path: Path) -> None:
     for name in ("eins", "zwei", "drei"):
         shutil.copytree(made / "images" / name, tmp_path / "some/test" / name)

@@ -79,6 +79,22 @@ def test_another_table_or_limit_is_verified_again(project: Path) -> None:
     assert edgecnn("verify", project / "build").code == 4
 
 
+def test_a_recipe_that_is_named_judges_by_what_it_says_now(project: Path) -> None:
+    recipe, build = project / "recipe.toml", project / "build"
+    shutil.copy(DEMO, recipe)
+    assert edgecnn("build", project).code == 0
+    recipe.write_text(recipe.read_text().replace("max_drop = 2.0", "max_drop = 0.1"))
+    assert edgecnn("verify", build).code == 0, "a build is judged by what it was built with"
+    done = edgecnn("verify", project)
+    assert done.code == 4
+    assert "limit 0.10" in done.err
+    # That is the build's own now, and a build of the recipe agrees.
+    assert json.loads((build / "parity.json").read_text())["limits"]["max_drop"] == 0.1
+    done = edgecnn("build", project)
+    assert "verify: up to date" in done.err
+    assert done.code == 4
+
+
 def test_a_table_on_the_command_line_is_beside_the_builds_own(
     project: Path, tmp_path: Path
 ) -> None:

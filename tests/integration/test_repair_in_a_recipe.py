@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -9,19 +10,20 @@ import pytest
 from edgecnn import chain
 from edgecnn.card import card, collect_results
 from edgecnn.judged import Judge, Judged
+from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
 
-def recipe(*, max_drop: float = 5.0) -> Recipe:
+def recipe(*, max_drop: float = 5.0, repair: bool = True) -> Recipe:
     return parse_recipe(
         {
             "model": {"name": "digits", "architecture": "tiny_cnn"},
             "data": {"name": "digits", "test": 0.33},
             "train": {"epochs": 8, "batch_size": 64, "optimizer": {"name": "adam"}},
-            "convert": {"variants": ["tflite-int8", "onnx-int8"], "repair": True},
+            "convert": {"variants": ["tflite-int8", "onnx-int8"], "repair": repair},
             "limits": {"max_drop": max_drop, "min_agreement": 90.0, "max_class_drop": 20.0},
         },
         source="test",
@@ -80,3 +82,23 @@ def test_a_build_that_was_repaired_gets_its_card(
     variants = [row["variant"] for row in results["artifacts"]]
     assert variants == ["tflite-int8-mixed", "onnx-int8"]
     assert "its int8-mixed TFLite file" in card(results)
+
+
+def test_a_repair_that_is_undone_is_told(workspace: Workspace) -> None:
+    said: list[str] = []
+
+    class Listener:
+        def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+            return NO_PROGRESS.task(description, total)
+
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    done = chain.build(recipe(repair=False), workspace, data=None, progress=Listener())
+    assert {row["variant"]: row["status"] for row in done.variants} == {
+        "tflite-int8": "made",
+        "onnx-int8": "made",
+    }
+    (note,) = [text for text in said if "repair" in text]
+    assert note.startswith("note: a repair put other files in the place of tflite-int8; ")
+    assert not list(workspace.folder.glob("*mixed*"))

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from edgecnn.errors import CalibrationError
 from edgecnn.recipe import Limits
+from edgecnn.row_error import RowError
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts, Paired
 from edgecnn.verify.measure import measure
 from edgecnn.verify.needed import images_needed
-from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport, RowError
+from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.statistics import mcnemar_p
 
 __all__ = ["NAMES", "counts", "make_report", "make_row", "one_hot"]

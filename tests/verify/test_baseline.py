@@ -19,8 +19,10 @@ from edgecnn.errors import (
     ParityFailError,
     ParityInconclusiveError,
     ParityRegressionError,
+    WorkspaceError,
 )
 from edgecnn.recipe import Limits
+from edgecnn.verification import earlier
 from edgecnn.verify.baseline import compare
 from edgecnn.verify.change_wording import (
     baseline_headline,
@@ -148,7 +150,9 @@ def test_another_float_model_or_images_that_were_added_are_not_paired() -> None:
     assert not baseline.same_model
     assert "the float model changed" in basis_sentence(baseline)
     looked = replace(report.rows[0], looked=Looked(looks=3, images=300, available=600))
-    assert not compare(replace(report, rows=(looked,)), report, source="b").paired
+    decided = replace(report, rows=(looked,))
+    assert not compare(decided, report, source="b").paired
+    assert "as many as each verdict needed" in basis_sentence(compare(decided, decided, source="b"))
 
 
 def test_verdicts_that_got_worse_and_artifacts_that_are_missing() -> None:
@@ -167,15 +171,87 @@ def test_verdicts_that_got_worse_and_artifacts_that_are_missing() -> None:
     assert change_sentence(change).startswith("PASS before, now FAIL; accuracy 100.00 % before")
 
 
+def renamed(row: ArtifactRow, variant: str) -> ArtifactRow:
+    return replace(row, variant=variant)
+
+
+def test_a_file_that_a_repair_replaced_is_compared_with_the_one_in_its_place() -> None:
+    passed, failed, _ = make_report("PASS", "FAIL", "NOT MADE").rows
+    not_made = ArtifactRow(variant="tflite-int8", file=None, reason="tflite-int8-mixed is there")
+    mixed = renamed(passed, "tflite-int8-mixed")
+    plain, repaired = of_rows(failed), of_rows(not_made, mixed)
+    change = only(compare(repaired, plain, source="b"))
+    assert change.variant == "tflite-int8-mixed"
+    assert change.regressions == ()
+    assert change_sentence(change).startswith("in the place of tflite-int8; FAIL before, now PASS")
+    # Back again, it is a regression, and it is the int8 file's.
+    change = only(compare(plain, repaired, source="b"))
+    assert change.variant == "tflite-int8"
+    assert change.regressions == ("verdict", "accuracy", "agreement")
+    assert change_sentence(change).startswith("in the place of tflite-int8-mixed; PASS before")
+    # The same repair twice; and a mixed file that is worse.
+    same = only(compare(repaired, repaired, source="b"))
+    assert same.replaces is None
+    assert changed(compare(repaired, repaired, source="b")) == []
+    worse = of_rows(not_made, renamed(failed, "tflite-int8-mixed"))
+    assert only(compare(worse, repaired, source="b")).regressions[0] == "verdict"
+    # What was not made, with nothing in its place, is missed as before.
+    assert only(compare(of_rows(not_made), plain, source="b")).regressions == ("verdict",)
+    # Files made elsewhere may be called so without any repair.
+    both = of_rows(failed, mixed)
+    assert [one.variant for one in compare(both, both, source="b").changes] == [
+        "tflite-int8",
+        "tflite-int8-mixed",
+    ]
+
+
+def test_files_that_were_not_asked_for_are_not_missing() -> None:
+    before = make_report("PASS", "FAIL")
+    some = of_rows(before.rows[0])
+    assert only(compare(some, before, source="b", some=True)).variant == "tflite-fp32"
+    assert compare(some, before, source="b").regressions
+
+
+def test_an_error_tells_the_first_few_regressions() -> None:
+    (row,) = make_report("PASS").rows
+    before = of_rows(*(renamed(row, f"v{number}") for number in range(5)))
+    now = of_rows(renamed(row, "v0"))
+    assert worse_than(compare(now, before, source="b")) == (
+        "v1, missing; it was PASS; v2, missing; it was PASS; v3, missing; it was PASS; and 1 more"
+    )
+    assert "more" not in worse_than(compare(of_rows(*before.rows[:2]), before, source="b"))
+
+
+def test_a_verdict_that_is_open_for_want_of_images_is_no_regression() -> None:
+    before = make_report("PASS")
+    limits = Limits(max_drop=0.1, min_agreement=95, max_class_drop=50)
+    few = make_row("tflite-fp32", 0, images=150, limits=limits)
+    assert few.verdict == "INCONCLUSIVE"
+    assert not compare(of_rows(few), before, source="b").regressions
+    as_many = make_row("tflite-fp32", 0, images=600, limits=limits)
+    assert as_many.verdict == "INCONCLUSIVE"
+    assert compare(of_rows(as_many), before, source="b").regressions
+
+
 def test_another_size_is_told_and_no_regression() -> None:
     report = make_report("PASS")
     larger = replace(report.rows[0], bytes=99_000, sha256="ff" * 32)
     baseline = compare(replace(report, rows=(larger,)), report, source="b")
     assert change_sentence(only(baseline)) == "size 12.3 kB before, now 99.0 kB"
+    nearly = replace(report.rows[0], bytes=12_346, sha256="ff" * 32)
+    baseline = compare(replace(report, rows=(nearly,)), report, source="b")
+    assert change_sentence(only(baseline)) == "size 12,345 bytes before, now 12,346 bytes"
     assert not baseline.regressions
     same = replace(report.rows[0], sha256="ff" * 32)
     baseline = compare(replace(report, rows=(same,)), report, source="b")
     assert change_sentence(only(baseline)) == "another file, with the same answers"
+
+
+@pytest.mark.parametrize("name", ["", "none.json", "x" * 300])
+def test_a_baseline_that_is_not_there_is_not_to_be_made_again(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WorkspaceError, match="names no earlier verification") as caught:
+        earlier(tmp_path / name)
+    assert "edgecnn verify " not in caught.value.remedy
 
 
 def test_another_classifier_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,7 @@ def test_each_severity_changes_digits_more_than_the_one_before(kind: Kind) -> No
 
 
 @pytest.mark.cifar10
+@pytest.mark.skipif("EDGECNN_DATA" not in os.environ, reason="EDGECNN_DATA is not set")
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_severity_changes_photos_more_than_the_one_before(kind: Kind) -> None:
     pixels = load_dataset(Data(name="cifar10")).test.pixels[:300]

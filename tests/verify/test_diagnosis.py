@@ -68,10 +68,10 @@ def test_rounding_of_a_range_that_is_too_wide_is_coarse_steps() -> None:
 
 
 def test_one_channel_that_takes_the_range_of_all_is_told_by_the_others() -> None:
-    hard = layer(1, 33, channels_db=0.1, storage_channels_db=0.1, spread=652.0)
+    hard = layer(1, 33, channels_db=0.1, storage_channels_db=0.1, spread=6520.0)
     found = diagnose(chain(layer(0, 40), hard, layer(2, 2)))
     assert (found.first, found.steepest, found.cause) == (1, 1, "channels")
-    assert "reaches 652 times as far" in found.sentence
+    assert "reaches 6,520 times as far" in found.sentence
     assert "convert --repair" in found.sentence
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from edgecnn.errors import (
     ParityInconclusiveError,
     WorkspaceError,
 )
+from edgecnn.row_error import RowError
 from edgecnn.verify.report_files import read_report
-from edgecnn.verify.results import Evaluated, ParityReport, RowError
+from edgecnn.verify.results import Evaluated, ParityReport
 from edgecnn.workspace import write_json
 from verify.synthetic import make_report
 
@@ -151,3 +153,21 @@ def test_an_error_comes_back_as_its_own_class() -> None:
 def test_an_unjudged_row_has_no_criteria() -> None:
     with pytest.raises(ValueError, match="was not judged"):
         make_report("ERROR").rows[0].criterion("class_drop")
+
+
+@pytest.mark.parametrize(
+    ("variant", "mends"),
+    [
+        ("tflite-int8", True),
+        ("onnx-int8", True),
+        ("tflite-int8-mixed", False),
+        ("onnx-fp16", False),
+    ],
+)
+def test_a_failure_names_the_repair_where_there_is_one(variant: str, mends: bool) -> None:
+    report = make_report("PASS", "FAIL")
+    failed = dataclasses.replace(report.rows[1], variant=variant)
+    error = dataclasses.replace(report, rows=(report.rows[0], failed)).exit_error()
+    assert isinstance(error, ParityFailError)
+    assert ("edgecnn convert BUILD --repair" in error.remedy) == mends
+    assert "--explain" in error.remedy

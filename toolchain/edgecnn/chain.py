@@ -105,6 +105,7 @@ def convert(
     recipe, workspace = recipe_of(source, request)
     with build_lock(workspace.folder):
         recipe = with_options(recipe, request, already_made(source, workspace))
+        _tell_of_repairs_undone(recipe, workspace, progress)
         dataset = load_data(recipe, request.data, progress)
         result = stage.run(
             source,
@@ -124,6 +125,18 @@ def convert(
     for note in (*assumed, *result.notes, *doubts):
         progress.message(f"note: {note}")
     return workspace, result
+
+
+def _tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
+    """Say so where a conversion without repair puts a repaired file's predecessor back."""
+    rows = workspace.manifest()["variants"]
+    replaced = [str(row["variant"]) for row in rows if row["status"] == "replaced"]
+    if replaced and not recipe.convert.repair:
+        progress.message(
+            f"note: a repair put other files in the place of {', '.join(replaced)}; this "
+            "conversion does not repair, and puts them back (convert --repair, or repair = true "
+            "in the recipe, keeps them)"
+        )
 
 
 def build(
@@ -207,6 +220,7 @@ def _convert_if_needed(
     source = stage.find_source(workspace.folder)
     if _skips(workspace, "convert", stage.key(source, recipe, dataset), progress):
         return "up to date", recorded_conversion(workspace).exit_error()
+    _tell_of_repairs_undone(recipe, workspace, progress)
     judge = _judge_of(recipe)
     result = stage.run(
         source, recipe, workspace, dataset, runtime=None, judge=judge, progress=progress

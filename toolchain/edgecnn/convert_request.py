@@ -47,7 +47,7 @@ class ConvertRequest:
         opset: ONNX opset.
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
-        repair: Mend int8 files that miss the limits, whether or not the recipe says so.
+        repair: Whether to mend int8 files that miss the limits.
     """
 
     source: Path
@@ -59,7 +59,7 @@ class ConvertRequest:
     opset: int | None = None
     ir_version: int | None = None
     runtime: str | None = None
-    repair: bool = False
+    repair: bool | None = None
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -174,7 +174,7 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
         "variants": list(dict.fromkeys([*made, *request.variants])) if request.variants else None,
         "opset": request.opset,
         "ir_version": request.ir_version,
-        "repair": request.repair or None,
+        "repair": request.repair,
     }
     given = {key: value for key, value in wanted.items() if value is not None}
     if not given:

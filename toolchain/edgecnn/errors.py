@@ -20,7 +20,9 @@
     ├── PackageError             35  a bundle cannot be made of what is there
     ├── PrivacyClaimError        36  a bundle does not keep to what it claims
     ├── DeviceConnectionError    37  a device cannot be reached, or was lost
-    └── ParityRegressionError    38  an artifact is worse than in an earlier verification
+    ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
+    ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
+    └── NothingFitsError         40  no artifact keeps the limits of a device
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -46,6 +48,7 @@ from edgecnn_runner.errors import (
 
 __all__ = [
     "ArtifactError",
+    "BenchRegressionError",
     "BuildInUseError",
     "BundleError",
     "CalibrationError",
@@ -60,6 +63,7 @@ __all__ = [
     "EdgeError",
     "ImageError",
     "LabelsError",
+    "NothingFitsError",
     "OutputError",
     "PackageError",
     "ParityFailError",
@@ -145,6 +149,18 @@ class ParityRegressionError(EdgeError):
     """An artifact is worse than in the earlier verification that ``--baseline`` names."""
 
     exit_code = 38
+
+
+class BenchRegressionError(EdgeError):
+    """An artifact is slower, larger or missing, compared with the bench of ``--baseline``."""
+
+    exit_code = 39
+
+
+class NothingFitsError(EdgeError):
+    """On a device, nothing that passed verification keeps the limits that were asked for."""
+
+    exit_code = 40
 
 
 class WorkspaceError(EdgeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -151,9 +152,10 @@ def _artifacts(
             by a flag.
         UsageError: If two files take images of different sizes.
     """
+    from edgecnn.row_error import RowError
     from edgecnn.verify.foreign_files import Told, contract_of
     from edgecnn.verify.plan import Planned
-    from edgecnn.verify.results import ArtifactRow, RowError
+    from edgecnn.verify.results import ArtifactRow
     from edgecnn.verify.rows import digest_of
 
     told = Told(
@@ -176,7 +178,7 @@ def _artifacts(
                 ArtifactRow(
                     variant=path.stem,
                     file=str(path),
-                    bytes=path.stat().st_size if path.is_file() else None,
+                    bytes=path.stat().st_size if os.path.isfile(path) else None,  # noqa: PTH113
                     sha256=digest_of(path),
                     error=RowError.of(error),
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import tomllib
 from collections.abc import Sequence
@@ -49,9 +50,10 @@ def build_of(path: Path) -> tuple[Workspace, list[str] | None]:
         WorkspaceError: If there is no such build yet.
         RecipeError: If there is a recipe instead, and it has mistakes.
     """
-    if path.is_dir() and Workspace(path).is_build():
+    # These two answer no, and raise nothing, where a name is too long.
+    if os.path.isdir(path) and Workspace(path).is_build():  # noqa: PTH112
         return Workspace(path), None
-    if path.is_file() and path.suffix != ".toml":
+    if os.path.isfile(path) and path.suffix != ".toml":  # noqa: PTH113
         workspace = Workspace(path.parent)
         if not workspace.is_build():
             raise WorkspaceError(
@@ -122,9 +124,9 @@ def _how_to_build(path: Path, recipe_file: Path) -> str:
 
 
 def _what_is_at(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         return "a folder with neither of them"
-    return "a file" if path.is_file() else "nothing there"
+    return "a file" if os.path.isfile(path) else "nothing there"  # noqa: PTH113
 
 
 def manifest_recipe(workspace: Workspace) -> Recipe:

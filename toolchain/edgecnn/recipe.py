@@ -7,6 +7,7 @@ reads a setting from anywhere else.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -196,11 +197,13 @@ def find_recipe(path: Path) -> Path:
     Raises:
         RecipeError: If there is none.
     """
-    candidate = path / "recipe.toml" if path.is_dir() else path
-    if not candidate.is_file():
+    # These two answer no, and raise nothing, where a name is too long.
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    candidate = path / "recipe.toml" if is_folder else path
+    if not os.path.isfile(candidate):  # noqa: PTH113
         raise RecipeError(
             f"no recipe at {path}",
-            observed="a folder without recipe.toml" if path.is_dir() else "no such file",
+            observed="a folder without recipe.toml" if is_folder else "no such file",
             expected="a recipe.toml, or a folder that holds one",
             remedy="make one with: edgecnn init FOLDER",
         )

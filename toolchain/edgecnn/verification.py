@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import of_command_line
-from edgecnn.errors import UsageError
+from edgecnn.errors import UsageError, WorkspaceError
 from edgecnn.locate import build_of, load_data, manifest_recipe
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe import Recipe, load_recipe
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.recipe import Corruptions, Limits, Recipe
+    from edgecnn.recipe import Corruptions, Limits
     from edgecnn.verify import EarlierReport, Groups, ParityReport
 
 __all__ = [
@@ -95,7 +96,7 @@ def verify(
     _check_alone(request)
     workspace, artifacts = build_of(request.target)
     with build_lock(workspace.folder, unless_read_only=True):
-        recipe = manifest_recipe(workspace)
+        recipe = _current(manifest_recipe(workspace), request.target)
         wanted = {name: value for name, value in request.limits.items() if value is not None}
         if wanted:
             raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
@@ -138,10 +139,27 @@ def verify(
             until_decided=request.until_decided,
             corruptions=corruptions,
             explain=request.explain,
+            recipe=recipe.to_dict(),
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+
+
+def _current(recipe: Recipe, target: Path) -> Recipe:
+    """Return a build's recipe with what a recipe that was named judges by now.
+
+    Limits, groups and corruptions are no part of what was converted, so that a change of them in
+    the recipe counts at once.
+    """
+    is_recipe = target.suffix == ".toml" or not Workspace(target).is_build()
+    if not is_recipe or (target.is_file() and target.suffix != ".toml"):
+        return recipe
+    named = load_recipe(target)
+    data = recipe.data.model_copy(update={"groups": named.data.groups})
+    return recipe.model_copy(
+        update={"limits": named.limits, "corruptions": named.corruptions, "data": data}
+    )
 
 
 def earlier(path: Path) -> EarlierReport:
@@ -155,7 +173,15 @@ def earlier(path: Path) -> EarlierReport:
     """
     from edgecnn import verify as stage
 
-    file = path / Workspace.PARITY if path.is_dir() else path
+    # These two answer no, and raise nothing, where a name is too long.
+    file = path / Workspace.PARITY if os.path.isdir(path) else path  # noqa: PTH112
+    if not os.path.isfile(file):  # noqa: PTH113
+        raise WorkspaceError(
+            f"--baseline {path} names no earlier verification",
+            observed=f"there is no file {file}",
+            expected="a parity.json that edgecnn verify wrote, or a folder that holds one",
+            remedy="name the parity.json of an earlier verification, or leave --baseline out",
+        )
     return stage.EarlierReport(report=stage.read_report(file), source=str(file))
 
 

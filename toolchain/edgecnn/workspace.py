@@ -60,6 +60,8 @@ class Workspace:
     # Of some files, some images or other limits than the recipe's: never what a bundle rests on.
     PARTIAL_PARITY: Final = "parity-partial.json"
     PARTIAL_REPORT: Final = "report-partial.html"
+    BENCH: Final = "bench.json"
+    PARTIAL_BENCH: Final = "bench-partial.json"
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
 

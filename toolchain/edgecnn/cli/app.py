@@ -15,6 +15,7 @@ import typer
 
 from edgecnn import __version__
 from edgecnn.cli import (
+    bench,
     build,
     convert,
     demo,
@@ -70,6 +71,7 @@ app.command(rich_help_panel=_DEVICE)(package.package)
 app.command(rich_help_panel=_DEVICE)(serve.serve)
 app.command(rich_help_panel=_DEVICE)(privacy.privacy)
 app.command(rich_help_panel=_DEVICE)(deploy.deploy)
+app.command(rich_help_panel=_DEVICE)(bench.bench)
 app.command(rich_help_panel=_SETUP)(init.init)
 app.command(rich_help_panel=_SETUP)(doctor.doctor)
 

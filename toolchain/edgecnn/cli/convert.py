@@ -55,13 +55,13 @@ def convert(
         ),
     ] = None,
     repair: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--repair",
+            "--repair/--no-repair",
             help="Where int8 misses the recipe's limits on validation images: try other "
-            "calibrations, then keep a few layers in float. Also: repair = true in the recipe.",
+            "calibrations, then keep a few layers in float. Default: the recipe's, or not.",
         ),
-    ] = False,
+    ] = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "RecipeRun",
     "ThreadsOption",
     "data_option",
+    "numbers_of_threads",
     "of_recipe",
 ]
 
@@ -124,6 +125,31 @@ PrefixOption = Annotated[
         help="A folder of the device that models are installed below. Default: /opt/edgecnn.",
     ),
 ]
+
+
+def numbers_of_threads(texts: list[str] | None) -> tuple[int, ...]:
+    """Return numbers of threads, 0 for ``all``.
+
+    Args:
+        texts: As typed; None or empty for none.
+
+    Raises:
+        UsageError: If one is neither a number from 1 to 64 nor ``all``.
+    """
+    from edgecnn.errors import UsageError
+
+    found = []
+    for text in texts or ():
+        number = 0 if text == "all" else int(text) if text.isascii() and text.isdigit() else -1
+        if text != "all" and not 1 <= number <= 64:
+            raise UsageError(
+                "--threads is no number of threads",
+                observed=text,
+                expected="1 to 64, or all",
+                remedy="for example --threads 1 --threads all",
+            )
+        found.append(number)
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, kw_only=True)

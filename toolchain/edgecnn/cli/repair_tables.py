@@ -15,10 +15,11 @@ __all__ = ["print_repair", "print_repairs", "recorded_repair"]
 
 
 def print_repairs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the repairs among conversion rows; nothing where none was needed."""
+    """Print the repairs among conversion rows, those that were not needed in a line each."""
     for row in rows:
         repair = row.get("repair")
-        if repair is not None and repair["outcome"] != "not needed":
+        # Of a file that does not run, its row says so.
+        if repair is not None and row["status"] == "made":
             print_repair(console, str(row["variant"]), repair)
 
 

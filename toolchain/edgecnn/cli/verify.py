@@ -169,10 +169,11 @@ def verify(
 ) -> None:
     """Prove that converted files still classify like their float model.
 
-    Exits 0 when every artifact passes, 3 when one fails, and 4 when there are too few images to
-    tell. With one file, --images, --groups, --corruptions or other limits than the recipe's, the
-    result is written beside the build's own verdicts, as report-partial.html. Where it cannot be
-    written, the verdicts are shown all the same, and a PASS exits 29.
+    Exits 0 when every artifact passes, 3 when one fails, 4 when there are too few images to
+    tell, and 38 when one got worse than in --baseline. With one file, --images, --groups,
+    --corruptions, --until-decided or other limits than the recipe's, the result is written beside
+    the build's own verdicts, as report-partial.html. Where it cannot be written, the verdicts are
+    shown all the same, and a PASS exits 29.
 
     With --device the files run there, by this machine's own runner, which is sent with them and
     removed with them; the result is written beside the build's own, with the device's name.

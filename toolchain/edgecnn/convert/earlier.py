@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from edgecnn.artifact import asked_for
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.sources import Source
 from edgecnn.data import Dataset
@@ -121,19 +122,25 @@ def refuse_losses(workspace: Workspace, source: Source, rows: Sequence[VariantRo
     manifest = workspace.manifest()
     if manifest.get("source", {}).get("sha256") != source.sha256:
         return
-    earlier = {row["variant"]: row for row in manifest["variants"] if row["status"] == "made"}
-    lost = [
-        row
+    # What a repair made is the file of the variant that was asked for, then as now.
+    earlier = {
+        asked_for(row["variant"]): row for row in manifest["variants"] if row["status"] == "made"
+    }
+    made = {asked_for(row.variant) for row in rows if row.status == "made"}
+    lost = {
+        asked_for(row.variant): row
         for row in rows
-        if row.status not in ("made", "replaced")  # a repair was asked for
-        and row.variant in earlier
-        and _is_sound(workspace, earlier[row.variant]["file"], manifest["files"])
-    ]
+        if row.status not in ("made", "replaced")
+        and asked_for(row.variant) in earlier.keys() - made
+        and _is_sound(workspace, earlier[asked_for(row.variant)]["file"], manifest["files"])
+    }
     if lost:
-        files = ", ".join(str(earlier[row.variant]["file"]) for row in lost)
+        files = ", ".join(str(earlier[name]["file"]) for name in lost)
         raise ConversionError(
             f"{workspace.folder} has {files}, which cannot be made again: nothing was changed",
-            observed="; ".join(f"{row.variant} {row.status}: {row.reason}" for row in lost),
+            observed="; ".join(
+                f"{row.variant} {row.status}: {row.reason}" for row in lost.values()
+            ),
             expected="every variant that the build has, or a decision to do without",
             remedy="convert into another folder, with --out, or leave these variants out of the "
             "recipe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.calibrating import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
@@ -181,13 +181,20 @@ def key(
             "convert": recipe.convert.model_dump(
                 mode="json", exclude=None if repair else {"repair"}
             ),
-            **({"limits": recipe.limits.model_dump(mode="json")} if repair else {}),
+            **({"limits": _judged_by(recipe)} if repair else {}),
             "calibration": recipe.calibration.model_dump(mode="json"),
             "variants": list(variants or recipe.convert.variants),
             "dataset": dataset.digest(),
             "runtime": None if runtime is None else str(parse_runtime(runtime)),
             "tools": converter_versions(repair=repair),
         }
+    )
+
+
+def _judged_by(recipe: Recipe) -> dict[str, Any]:
+    """Return the limits that a repair's candidates are judged by; others need no conversion."""
+    return recipe.limits.model_dump(
+        mode="json", include={"max_drop", "min_agreement", "max_class_drop"}
     )
 
 

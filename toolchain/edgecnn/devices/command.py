@@ -90,6 +90,7 @@ class _Exchange:
             heard = time.monotonic()
             while self._stdout in self._selector.get_map():
                 ready = self._selector.select(_LOOK_S)
+                self._call.looked()
                 moved = [entry.data() for entry, _ in ready]
                 if any(moved):
                     heard = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from edgecnn.devices.types import Device
 from edgecnn.errors import UsageError
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["DeviceOptions", "choose_device", "open_device"]
+__all__ = ["DeviceOptions", "choose_device", "choose_devices", "open_device"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,40 @@ def choose_device(
         )
     place = PREFIX if prefix is None else posixpath.normpath(prefix)
     return DeviceOptions(address=address, identity=identity, known_hosts=known_hosts, prefix=place)
+
+
+def choose_devices(
+    texts: Sequence[str],
+    *,
+    identity: Path | None = None,
+    known_hosts: Path | None = None,
+    prefix: str | None = None,
+) -> list[DeviceOptions | None]:
+    """Return the devices that a command line means; None for this machine.
+
+    Args:
+        texts: Addresses.
+        identity: As ``choose_device``; for those of the devices that it fits.
+        known_hosts: As ``identity``.
+        prefix: As ``identity``.
+
+    Raises:
+        UsageError: As ``choose_device``, and if an option fits none of the devices.
+    """
+    found: list[DeviceOptions | None] = []
+    kinds = [parse_address(text).kind for text in texts]
+    for text, kind in zip(texts, kinds, strict=True):
+        ssh = kind == "ssh" or "ssh" not in kinds
+        placed = kind != "local" or set(kinds) == {"local"}
+        found.append(
+            choose_device(
+                text,
+                identity=identity if ssh else None,
+                known_hosts=known_hosts if ssh else None,
+                prefix=prefix if placed else None,
+            )
+        )
+    return found
 
 
 @contextlib.contextmanager

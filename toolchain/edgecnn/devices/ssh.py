@@ -99,6 +99,7 @@ class _Exchange:
         try:
             while not reading.done():
                 await asyncio.wait([reading], timeout=_LOOK_S)
+                self._call.looked()
                 if time.monotonic() - self._heard > self._call.silence_s:
                     raise _silent(name, self._call.silence_s, self._tail.text())
                 for task in tasks:

@@ -33,6 +33,7 @@ class PythonCall:
         silence_s: Seconds without a byte in either direction after which the program is ended.
         python: The Python to start, where the device lets choose.
         as_root: Whether to start it as root, by sudo, where the device lets choose.
+        looked: Is called about twice a second meanwhile; may raise, which ends the program.
     """
 
     request: Sequence[bytes | memoryview]
@@ -41,6 +42,7 @@ class PythonCall:
     silence_s: float
     python: str = "python3"
     as_root: bool = False
+    looked: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)

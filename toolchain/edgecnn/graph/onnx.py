@@ -196,6 +196,7 @@ class _Reader:
                 outputs=tuple(results),
                 macs=self._macs(name, domain, inputs, results, attributes),
                 subgraph=index,
+                label=plain_text(node.name),
             )
         )
         for attribute in node.attribute:

@@ -86,6 +86,7 @@ class Operator:
         macs: Multiply-accumulates of one run, sizes left open counted as 1; 0 for operators
             that are no products of matrices; None where they cannot be told.
         subgraph: 0 for the graph itself; others are bodies of control flow.
+        label: What the file calls this one operator; empty if it does not, as TFLite never does.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Operator:
     macs: int | None = 0
     domain: str = ""
     subgraph: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from edgecnn.artifact import asked_for
 from edgecnn.errors import DataError
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate import ALPHA, LEVEL
@@ -47,25 +48,29 @@ class _Tested:
     p: float
 
 
-def compare(report: ParityReport, before: ParityReport, *, source: str) -> Baseline:
+def compare(
+    report: ParityReport, before: ParityReport, *, source: str, some: bool = False
+) -> Baseline:
     """Compare a verification with an earlier one.
 
     Args:
         report: The verification of now.
         before: The earlier one.
         source: What to call the earlier one, for example the path of its file.
+        some: Whether only some files of a build were to be verified: none of the others is
+            missing then.
 
     Returns:
-        One change per variant of either.
+        One change per variant of either; where a repair put another file in a variant's place,
+        these two are compared.
 
     Raises:
         DataError: If they do not have the same classes.
     """
     check_comparable(report.class_names, before, source=source)
     paired = _pairable(report, before)
-    earlier = {row.variant: row for row in before.rows}
-    now = {row.variant: row for row in report.rows}
-    names = [*now, *(name for name in earlier if name not in now)]
+    earlier, now = _as_asked_for(before), _as_asked_for(report)
+    names = [*now, *(name for name in earlier if name not in now and not some)]
     tested = {
         name: _tested(earlier[name].metrics, now[name].metrics, paired=paired)
         for name in names
@@ -102,6 +107,19 @@ def check_comparable(class_names: Sequence[str], before: ParityReport, *, source
 
 def _classes(names: Sequence[str]) -> str:
     return f"{len(names)} classes: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+
+
+def _as_asked_for(report: ParityReport) -> dict[str, ArtifactRow]:
+    """Return the rows by what was asked for: of one that a repair replaced, the file that ships."""
+    found = {row.variant: row for row in report.rows}
+    if report.foreign is not None:  # no repair of ours
+        return found
+    replaced = {name for name, row in found.items() if row.verdict == "NOT MADE"}
+    rows: dict[str, ArtifactRow] = {}
+    for name, row in found.items():
+        wanted = asked_for(name)
+        rows[name if wanted in found.keys() - replaced else wanted] = row
+    return rows
 
 
 def _pairable(report: ParityReport, before: ParityReport) -> bool:
@@ -193,6 +211,16 @@ def _beyond_chance(tested: dict[str, dict[str, _Tested]]) -> set[tuple[str, str]
     return {one for one, rejected in zip(which, steps.rejected, strict=True) if rejected}
 
 
+def _fewer(before: ArtifactRow, now: ArtifactRow) -> bool:
+    """Tell whether a verdict is open only because fewer images were looked at."""
+    return (
+        now.verdict == "INCONCLUSIVE"
+        and before.metrics is not None
+        and now.metrics is not None
+        and now.metrics.images < before.metrics.images
+    )
+
+
 def _change(
     name: str,
     before: ArtifactRow | None,
@@ -200,8 +228,10 @@ def _change(
     tested: dict[str, _Tested],
     worse: set[tuple[str, str]],
 ) -> Change:
+    own = [row.variant for row in (now, before) if row is not None]
     change = Change(
-        variant=name,
+        variant=own[0],
+        replaces=own[-1] if own[-1] != own[0] else None,
         verdict_before=None if before is None else before.verdict,
         verdict=None if now is None else now.verdict,
         bytes_before=None if before is None else before.bytes,
@@ -219,6 +249,6 @@ def _change(
     was_made = before.verdict != "NOT MADE"
     if now is None:
         regressions = ["missing"] if was_made else []
-    elif _GRAVITY.index(now.verdict) > _GRAVITY.index(before.verdict):
+    elif _GRAVITY.index(now.verdict) > _GRAVITY.index(before.verdict) and not _fewer(before, now):
         regressions.insert(0, "verdict")
     return replace(change, regressions=tuple(regressions))

@@ -37,6 +37,8 @@ class Change:
         same_file: Whether it is the very file.
         accuracy: None where one of the two was not judged.
         agreement: With the float model; None where one of the two was not judged.
+        replaces: What the earlier verification had in its place, where a repair changed that;
+            None where it has the same name in both.
         regressions: Which of ``verdict``, ``missing``, ``accuracy``, ``agreement`` got worse.
     """
 
@@ -48,6 +50,7 @@ class Change:
     same_file: bool
     accuracy: ShareChange | None = None
     agreement: ShareChange | None = None
+    replaces: str | None = None
     regressions: tuple[str, ...] = ()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edgecnn.pages import Scale
 from edgecnn.verify.judgement import Criterion, CriterionName
 from edgecnn.verify.metrics import Confusion
 from edgecnn.verify.results import ArtifactRow
@@ -20,24 +21,6 @@ __all__ = ["Cell", "IntervalChart", "Scale", "common_scale", "confusion_grid", "
 # badly must not squeeze all others into a corner.
 _ROOM: Final = 1.6
 _FURTHEST: Final = 4.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """A linear axis.
-
-    Attributes:
-        low: Value at the left end.
-        high: Value at the right end.
-    """
-
-    low: float
-    high: float
-
-    def place(self, value: float) -> float:
-        """Return a value's position, 0..100; values off the axis stand at its ends."""
-        share = (value - self.low) / max(self.high - self.low, 1e-9)
-        return round(100 * min(1.0, max(0.0, share)), 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from edgecnn.progress import Progress, Task
 from edgecnn.recipe import Corruptions as Settings
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores, images_digest
+from edgecnn.row_error import RowError
 from edgecnn.verify.conditions import Condition, CorruptedImages, Corruptions, count_condition
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
@@ -38,7 +39,7 @@ from edgecnn.verify.corruptions import (
 from edgecnn.verify.evaluation import Evaluation, balanced_subset
 from edgecnn.verify.gate import limit_of, with_criterion
 from edgecnn.verify.plan import Planned
-from edgecnn.verify.results import ArtifactRow, RowError
+from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import LocalScorer, Ran, Scorer
 from edgecnn.verify.stand_in import FoundStandIn, candidates, choose, find_stand_ins
 from edgecnn_runner.contract import Contract

@@ -151,7 +151,7 @@ def _because(layer: LayerError, ratios: Sequence[float], cause: Cause) -> str:
         )
     if cause == "channels":
         return (
-            f"its largest channel reaches {layer.spread:.0f} times as far as a typical one, so "
+            f"its largest channel reaches {layer.spread:,.0f} times as far as a typical one, so "
             "that one step for all is too coarse for the others"
         )
     if cause == "steps":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 
+from edgecnn.pages import markdown_row, markdown_text
 from edgecnn.verify.change_wording import (
     baseline_headline,
     basis_sentence,
@@ -36,8 +36,6 @@ _SIGNS: Final = {
     "INCONCLUSIVE": "❔",
     "NOT MADE": "\u2013",
 }  # fmt: skip
-# What Markdown would read as markup in a name that is user data, bare addresses among it.
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&@]|(?<=www)\.|:(?=//))")
 
 
 def write_markdown(path: Path, report: ParityReport) -> None:
@@ -59,9 +57,9 @@ def markdown_summary(report: ParityReport) -> str:
     Names are escaped; nothing in it links to anything or mentions anybody.
     """
     lines = [
-        f"## {_SIGNS[report.verdict]} Parity of {_text(report.model)}: {report.verdict}",
+        f"## {_SIGNS[report.verdict]} Parity of {markdown_text(report.model)}: {report.verdict}",
         "",
-        f"{_text(headline(report))} {_about(report)}",
+        f"{markdown_text(headline(report))} {_about(report)}",
         "",
         "| artifact | verdict | size | accuracy | drop, points (95 %) | agreement | worst class |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
@@ -72,26 +70,31 @@ def markdown_summary(report: ParityReport) -> str:
         lines += _baseline(report.baseline)
     for row in report.rows:
         if row.verdict not in ("PASS", "NOT MADE"):
-            lines += [f"**{_text(row.variant)}**: {_text(verdict_sentence(row, report))}", ""]
+            lines += [
+                f"**{markdown_text(row.variant)}**: {markdown_text(verdict_sentence(row, report))}",
+                "",
+            ]
     lines += ["<details><summary>Criteria and limits</summary>", ""]
-    lines += [f"Limits: {_text(limits_text(report.limits))}.", ""]
+    lines += [f"Limits: {markdown_text(limits_text(report.limits))}.", ""]
     for row in report.rows:
         if row.judgement is not None:
-            lines += [f"- {_text(row.variant)}"]
+            lines += [f"- {markdown_text(row.variant)}"]
             lines += [
-                f"  - {_text(criterion_sentence(one, report.class_names))}"
+                f"  - {markdown_text(criterion_sentence(one, report.class_names))}"
                 for one in row.judgement.criteria
             ]
             if row.corruptions is not None:
-                lines += [f"  - Under corruptions: {_text(worst_sentence(row.corruptions))}"]
+                worst = markdown_text(worst_sentence(row.corruptions))
+                lines += [f"  - Under corruptions: {worst}"]
     lines += ["", "</details>", ""]
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    lines += [f"<sub>{_text(report.created)}; {_text(_machine(report))}; {_text(versions)}</sub>"]
+    about = f"{report.created}; {_machine(report)}; {versions}"
+    lines += [f"<sub>{markdown_text(about)}</sub>"]
     return "\n".join(lines) + "\n"
 
 
 def _about(report: ParityReport) -> str:
-    images = f"{report.evaluated.images:,} test images of {_text(report.evaluated.dataset)}"
+    images = f"{report.evaluated.images:,} test images of {markdown_text(report.evaluated.dataset)}"
     if report.until_decided:
         return f"Up to {images}, for each artifact until its verdict is sure."
     judged = [row.metrics for row in report.rows if row.metrics is not None]
@@ -110,38 +113,34 @@ def _row(row: ArtifactRow, report: ParityReport) -> str:
     start = [f"`{row.variant}`", f"{_SIGNS[row.verdict]} {row.verdict}"]
     if row.metrics is None:
         why = row.error.problem if row.error is not None else row.reason
-        return _cells([*start, size_text(row.bytes), "", "", "", _text(why)])
+        return markdown_row([*start, size_text(row.bytes), "", "", "", markdown_text(why)])
     drop, worst = row.criterion("accuracy_drop"), row.criterion("class_drop")
     name = report.class_names[worst.class_index or 0]
-    return _cells(
+    return markdown_row(
         [
             *start,
             size_text(row.bytes),
             percent(row.metrics.artifact.accuracy),
             f"{points(drop.estimate)} ({points(drop.low)} to {points(drop.high)})",
             percent(row.metrics.agreement),
-            f"{_text(name)} {points(-worst.estimate, 1, sign=True)}",
+            f"{markdown_text(name)} {points(-worst.estimate, 1, sign=True)}",
         ]
     )
 
 
 def _baseline(baseline: Baseline) -> list[str]:
     sign = _SIGNS["FAIL" if baseline.regressions else "PASS"]
-    lines = [f"### {sign} {_text(baseline_headline(baseline))}", "", basis_sentence(baseline), ""]
+    lines = [
+        f"### {sign} {markdown_text(baseline_headline(baseline))}",
+        "",
+        basis_sentence(baseline),
+        "",
+    ]
     some = changed(baseline)
     if not some:
         return [*lines, "All artifacts are as they were.", ""]
     lines += ["| artifact | what changed |", "| --- | --- |"]
     for one in some:
         mark = "❌ " if one.regressions else ""
-        lines.append(_cells([f"`{one.variant}`", mark + _text(change_sentence(one))]))
+        lines.append(markdown_row([f"`{one.variant}`", mark + markdown_text(change_sentence(one))]))
     return [*lines, ""]
-
-
-def _cells(texts: list[str]) -> str:
-    return "| " + " | ".join(texts) + " |"
-
-
-def _text(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -76,9 +76,10 @@ def _images(undecided: Sequence[ArtifactRow], report: ParityReport) -> str:
 
 def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
     if report.foreign is None:
+        mend = "mend int8 with edgecnn convert BUILD --repair, " if _int8(failed) else ""
         return (
-            "see the report for what changed; deploy another variant, or change [limits] in the "
-            "recipe if the loss is acceptable"
+            f"see the report for what changed, and --explain for where; {mend}deploy another "
+            "variant, or change [limits] in the recipe if the loss is acceptable"
         )
     hints = [*report.foreign.hints, *(hint for row in failed for hint in row.hints)]
     if hints:
@@ -87,6 +88,11 @@ def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
         "see the report for what changed; convert the model otherwise, or change the limits "
         "(--max-drop and others) if the loss is acceptable"
     )
+
+
+def _int8(failed: Sequence[ArtifactRow]) -> bool:
+    """Tell whether a repair could mend one of them; one that was mended already is mixed."""
+    return any(row.variant in ("tflite-int8", "onnx-int8") for row in failed)
 
 
 def _rows(report: ParityReport, verdict: RowVerdict) -> list[ArtifactRow]:

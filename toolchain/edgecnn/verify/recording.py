@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import EdgeError, UsageError, WorkspaceError
+from edgecnn.row_error import RowError
 from edgecnn.staging import staging
 from edgecnn.verify.junit import write_junit
 from edgecnn.verify.markdown import write_markdown
 from edgecnn.verify.report_files import report_names, write_reports
-from edgecnn.verify.results import ParityReport, RowError
+from edgecnn.verify.results import ParityReport
 from edgecnn.workspace import Workspace
 
 __all__ = ["record", "refuse_build"]

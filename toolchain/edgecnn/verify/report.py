@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.pages import page_environment
 from edgecnn.verify.change_wording import (
     baseline_headline,
     basis_sentence,
@@ -126,20 +126,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    folder = resources.files("edgecnn.verify") / "templates"
-
-    def load(name: str) -> str:
-        return (folder / name).read_text(encoding="utf-8")
-
-    environment = Environment(
-        loader=FunctionLoader(load),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("edgecnn.verify")
     environment.filters |= {
         "p_text": p_text,
         "percent": percent,

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import edgecnn.errors
 from edgecnn.errors import EdgeError
+from edgecnn.row_error import RowError
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, Corruptions
 from edgecnn.verify.explained import Layers
@@ -29,7 +29,6 @@ __all__ = [
     "ArtifactRow",
     "Evaluated",
     "ParityReport",
-    "RowError",
     "RowVerdict",
 ]
 
@@ -41,31 +40,6 @@ LOCAL: Final = "local"
 """How a report calls the machine that verified, where nothing else ran the artifacts."""
 
 RowVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "ERROR", "NOT MADE"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowError:
-    """An ``EdgeError`` as values; see there."""
-
-    error: str
-    exit_code: int
-    problem: str
-    remedy: str
-    observed: str | None = None
-    expected: str | None = None
-
-    @classmethod
-    def of(cls, error: EdgeError) -> RowError:
-        """Keep an error."""
-        return cls(**error.to_dict())
-
-    def to_error(self) -> EdgeError:
-        """Return the error, of its own class, to be raised."""
-        kind = getattr(edgecnn.errors, self.error, EdgeError)
-        error: EdgeError = kind(
-            self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
-        )
-        return error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.progress import Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores
+from edgecnn.row_error import RowError
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.groups import Groups
 from edgecnn.verify.judging import judge_at_once, judge_until_decided
 from edgecnn.verify.plan import Planned
-from edgecnn.verify.results import ArtifactRow, RowError
+from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn.verify.statistics import mcnemar_p
 from edgecnn.workspace import file_digest

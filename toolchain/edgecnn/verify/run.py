@@ -253,9 +253,10 @@ def run(
         created=created(),
     )
     if baseline is not None:
-        report = dataclasses.replace(
-            report, baseline=compare(report, baseline.report, source=baseline.source)
+        changes = compare(
+            report, baseline.report, source=baseline.source, some=artifacts is not None
         )
+        report = dataclasses.replace(report, baseline=changes)
 
     def key_again() -> str:
         return key(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from edgecnn.devices.on_device.libraries import has_own, installed, use_installed
 from edgecnn_runner.errors import RuntimeMissingError
 
-__all__ = ["run"]
+__all__ = ["find_libraries", "run"]
 
 _EVERY_S: Final = 0.2
 
@@ -33,12 +33,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         EdgeError: See ``edgecnn_runner.session.Session``.
     """
     asked = call.parameters
-    libraries = "the device's own Python"
-    if not has_own(asked["modules"]):
-        found = use_installed(asked["modules"], asked["prefixes"])
-        if found is None:
-            raise _no_runtime(asked)
-        libraries = found
+    libraries = find_libraries(asked)
     import numpy as np
 
     from edgecnn_runner.contract import parse_contract
@@ -64,6 +59,23 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         scores = session.predict(images, advance=advance)
     facts = {"libraries": libraries, "machine": describe_machine(), "model_sha256": digest}
     return "done", facts, [np.ascontiguousarray(scores, "<f4").tobytes()]
+
+
+def find_libraries(asked: Mapping[str, Any]) -> str:
+    """Make a runtime importable; say where it is.
+
+    Args:
+        asked: ``modules``, one of which is enough, ``prefixes`` and ``format``, as for ``run``.
+
+    Raises:
+        RuntimeMissingError: If the device has none of them.
+    """
+    if has_own(asked["modules"]):
+        return "the device's own Python"
+    found = use_installed(asked["modules"], asked["prefixes"])
+    if found is None:
+        raise _no_runtime(asked)
+    return found
 
 
 def _no_runtime(asked: Mapping[str, Any]) -> RuntimeMissingError:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from edgecnn.bench.plan import Proven, plan
+from edgecnn.errors import UsageError
+
+RESNET8 = Path(__file__).parents[2] / "models/resnet8"
+
+
+def test_what_is_known_of_a_file_before_it_runs() -> None:
+    path = RESNET8 / "resnet8-int8.tflite"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (one,) = plan([path, path], {digest: Proven(verdict="PASS", accuracy=0.9)})
+    assert (one.format, one.input) == ("tflite", (32, 32, 3))
+    assert one.row.model == "resnet8"
+    assert one.row.variant == "tflite-int8"
+    assert one.row.macs == 12_501_632
+    assert (one.row.verdict, one.row.accuracy) == ("PASS", 0.9)
+    assert one.row.sha256 == digest
+    assert one.row.bytes == len(one.data) == path.stat().st_size
+
+
+def test_a_verdict_on_another_file_does_not_count() -> None:
+    (one,) = plan([RESNET8 / "resnet8-int8.onnx"], {"ab" * 32: Proven(verdict="PASS")})
+    assert (one.row.verdict, one.row.accuracy) == (None, None)
+
+
+def test_a_file_that_cannot_be_measured_is_a_row_with_its_error(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes((RESNET8 / "resnet8-int8.tflite").read_bytes()[:1000])
+    folder = tmp_path / "folder.onnx"
+    folder.mkdir()
+    paths = [tmp_path / "none.tflite", damaged, folder, RESNET8 / "resnet8-int8.onnx"]
+    found = plan(paths, {})
+    assert [one.row.error is None for one in found] == [False, False, False, True]
+    assert [one.row.file for one in found] == [path.name for path in paths]
+    assert found[0].row.error is not None
+    assert found[0].row.error.observed == "No such file or directory"
+
+
+def test_nothing_and_too_much() -> None:
+    with pytest.raises(UsageError, match="nothing to measure"):
+        plan([], {})
+    with pytest.raises(UsageError, match="too many"):
+        plan([Path(f"{number}.tflite") for number in range(81)], {})

@@ -1,0 +1,21 @@
+"""How fast each file is on a device, and what it takes there. The stage that measures.
+
+``run`` is the entry point; ``read_bench`` reads what it wrote. Nothing here imports TensorFlow or
+a runtime: measuring is done on the device, by ``edgecnn.devices.on_device.bench``.
+"""
+
+from edgecnn.bench.plan import BenchFile, Proven, plan
+from edgecnn.bench.report_files import read_bench, write_bench
+from edgecnn.bench.results import BenchReport, Settings
+from edgecnn.bench.run import run
+
+__all__ = [
+    "BenchFile",
+    "BenchReport",
+    "Proven",
+    "Settings",
+    "plan",
+    "read_bench",
+    "run",
+    "write_bench",
+]
