@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,15 +218,17 @@ def test_what_is_printed_for_people(bundle: Path) -> None:
         [*command, "--host", "0.0.0.0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUTF8": "1"},
     ) as process:  # fmt: skip
-        time.sleep(0.1)
-        assert process.stdout is not None
-        lines: list[str] = []
-        while not lines or "single file" not in lines[-1]:
-            line = process.stdout.readline()
-            assert line, process.stderr.read() if process.stderr else ""
-            lines.append(line)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        try:
+            assert process.stdout is not None
+            lines: list[str] = []
+            while not lines or "single file" not in lines[-1]:
+                line = process.stdout.readline()
+                assert line, process.stderr.read() if process.stderr else ""
+                lines.append(line)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()  # a process that is left would be waited for
     text = "".join(lines)
     address = next(line.split(" ")[0] for line in lines if line.startswith("https://"))
     assert "installing for offline use does not" in text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
 __all__ = ["serve"]
+
+_LOOK_S: Final = 0.1
 
 
 def serve(
@@ -49,6 +51,7 @@ def serve(
     """
     import signal
     import threading
+    import time
 
     from edgecnn.cli.render import out_console, print_json, say
     from edgecnn.cli.serve_text import print_place
@@ -66,9 +69,11 @@ def serve(
         if not quiet:
             say(f"{line}\n")
 
-    # Waited for below; all threads leave them alone. Ctrl-C is how this is meant to end.
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    # Ctrl-C is how this is meant to end. Not by sigwait: a signal that comes before it waits may be
+    # delivered to a thread of numpy's, and it would wait for ever.
+    ended: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, _: ended.append(which))
     context = None if own is None else own.context
     try:
         server = BundleServer(files, place.listen, port, context=context, said=said)
@@ -87,6 +92,7 @@ def serve(
         print_json({"url": url, "fingerprint": fingerprint})
     else:
         print_place(out_console(), url, place, fingerprint=fingerprint)
-    signal.sigwait(ends)
+    while not ended:
+        time.sleep(_LOOK_S)
     server.shutdown()
     server.server_close()
