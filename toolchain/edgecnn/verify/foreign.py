@@ -29,6 +29,7 @@ from edgecnn.verify.foreign_evaluation import (
 from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.foreign_files import read_as
 from edgecnn.verify.foreign_hints import hints_of_artifact, hints_of_reference
+from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.recording import record, refuse_build
@@ -149,9 +150,7 @@ def run_foreign(
             reference_sha256=hashlib.sha256(_bytes_of(evaluation.scores)).hexdigest(),
             model_sha256=reference.sha256,
         ),
-        limits=limits.model_dump(
-            exclude_none=True, exclude=None if groups else {"max_gap_increase"}
-        ),
+        limits=limits_in_force(limits, groups=groups is not None, corruptions=False),
         rows=tuple(rows),
         machine=real.machine(),
         device=real.device,

@@ -47,7 +47,7 @@ from edgecnn.verify.statistics import (
     wilson_interval,
 )
 
-__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of", "with_criterion"]
+__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of", "limits_in_force", "with_criterion"]
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025
@@ -72,6 +72,14 @@ def limit_of(limits: Limits, name: CriterionName) -> float:
         raise ValueError(f"there is no limit for {name}")
     # Ten digits are all a recipe writes, and 100 - 99.9 is not 0.1 in floating point.
     return round(found / 100, 12)
+
+
+def limits_in_force(limits: Limits, *, groups: bool, corruptions: bool) -> dict[str, float]:
+    """Return the limits that say something where there are groups or corrupted images, percent."""
+    unused = set() if groups else {"max_gap_increase"}
+    if not corruptions or limits.max_corruption_drop is None:
+        unused.add("max_corruption_drop")
+    return limits.model_dump(exclude=unused)
 
 
 def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) -> Judgement:

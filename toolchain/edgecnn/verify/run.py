@@ -22,6 +22,7 @@ from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.explaining import explained
+from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
@@ -79,7 +80,9 @@ def key(
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
             "dataset": dataset.digest(),
-            "limits": _in_force(limits, groups, corruptions),
+            "limits": limits_in_force(
+                limits, groups=groups is not None, corruptions=corruptions is not None
+            ),
             "images": images,
             "seed": seed,
             # Only where there are some: a build without them stays up to date.
@@ -91,16 +94,6 @@ def key(
             ),
         }
     )
-
-
-def _in_force(
-    limits: Limits, groups: Groups | None, corruptions: Corruptions | None
-) -> dict[str, Any]:
-    """Return the limits that say something here, percent."""
-    unused = set() if groups is not None else {"max_gap_increase"}
-    if corruptions is None or limits.max_corruption_drop is None:
-        unused.add("max_corruption_drop")
-    return limits.model_dump(exclude=unused)
 
 
 def run(
@@ -244,7 +237,9 @@ def run(
             reference_sha256=file_digest(workspace.path(workspace.REFERENCE)),
             model_sha256=reference.model_sha256,
         ),
-        limits=_in_force(limits, groups, corruptions),
+        limits=limits_in_force(
+            limits, groups=groups is not None, corruptions=corruptions is not None
+        ),
         rows=rows,
         machine=scorer.machine(),
         device=scorer.device,

@@ -73,8 +73,22 @@ def _no_claims(bundle: Path, observed: str) -> PrivacyClaimError:
     )
 
 
-def exit_error(checked: Checked, named: str) -> EdgeError | None:
-    """Return the error that a check amounts to; None if every claim was checked and held."""
+def exit_error(
+    checked: Checked,
+    named: str,
+    *,
+    expected: str = "Linux with strace and unshare, and the bundle's Python",
+    remedy: str = "install what is missing, or check it in a system for its processor: "
+    "--root FOLDER",
+) -> EdgeError | None:
+    """Return the error that a check amounts to; None if every claim was checked and held.
+
+    Args:
+        checked: What came of it.
+        named: The bundle.
+        expected: What it takes to check all claims.
+        remedy: How to come by it.
+    """
     try:
         refuse_broken(checked, named)
     except PrivacyClaimError as error:
@@ -86,6 +100,6 @@ def exit_error(checked: Checked, named: str) -> EdgeError | None:
         f"{len(missing)} of {len(checked.outcomes)} privacy claims of {named} cannot be checked "
         "here",
         observed="; ".join(dict.fromkeys(one.evidence for one in missing)),
-        expected="Linux with strace and unshare, and the bundle's Python",
-        remedy="install what is missing, or check it in a system for its processor: --root FOLDER",
+        expected=expected,
+        remedy=remedy,
     )

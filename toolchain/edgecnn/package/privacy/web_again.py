@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from edgecnn.errors import EdgeError, PrivacyClaimError
-from edgecnn.package.privacy.check import refuse_broken
+from edgecnn.package.privacy.again import exit_error
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked
 from edgecnn.package.privacy.web_check import check_web_bundle
 from edgecnn.package.web.contents import subject_of
@@ -49,17 +49,9 @@ def check_web_again(folder: Path, *, progress: Progress = NO_PROGRESS) -> Checke
 
 def web_exit_error(checked: Checked, named: str) -> EdgeError | None:
     """Return the error that a check amounts to; None if every claim was checked and held."""
-    try:
-        refuse_broken(checked, named)
-    except PrivacyClaimError as error:
-        return error
-    missing = checked.of("not checked")
-    if not missing:
-        return None
-    return PrivacyClaimError(
-        f"{len(missing)} of {len(checked.outcomes)} privacy claims of {named} cannot be checked "
-        "here",
-        observed="; ".join(dict.fromkeys(one.evidence for one in missing)),
+    return exit_error(
+        checked,
+        named,
         expected="Chromium, and Playwright's package for Python",
         remedy="sudo apt install chromium, and pip install playwright",
     )
