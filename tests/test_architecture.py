@@ -23,7 +23,8 @@ CORE = {
     "labels", "layers",
     "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
-    "recipe_training", "recipe_verify", "reference", "row_error", "staging", "tools", "workspace",
+    "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
+    "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

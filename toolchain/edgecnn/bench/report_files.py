@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from edgecnn.bench.results import BENCH_SCHEMA, BenchReport
-from edgecnn.errors import WorkspaceError
+from edgecnn.schema_file import read_schema_file
 from edgecnn.workspace import write_json
 
 __all__ = ["read_bench", "write_bench"]
@@ -39,23 +38,11 @@ def read_bench(path: Path) -> BenchReport:
     Raises:
         WorkspaceError: If the file is missing, damaged or of another schema.
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        schema = values["schema"]
-        if schema == BENCH_SCHEMA:
-            return TypeAdapter(BenchReport).validate_python(values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        raise WorkspaceError(
-            f"cannot read the measurements in {path}",
-            observed=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected=f"what edgecnn bench writes, schema {BENCH_SCHEMA}",
-            remedy=_REMEDY,
-        ) from error
-    raise WorkspaceError(
-        f"{path} was written by another version of edgecnn",
-        observed=f"schema {schema}",
-        expected=f"schema {BENCH_SCHEMA}",
+    return read_schema_file(
+        path,
+        BenchReport,
+        schema=BENCH_SCHEMA,
+        what="the measurements in",
+        command="edgecnn bench",
         remedy=_REMEDY,
     )

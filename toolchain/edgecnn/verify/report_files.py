@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import WorkspaceError
+from edgecnn.schema_file import read_schema_file
 from edgecnn.verify.report import render_report
 from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
 from edgecnn.workspace import Workspace, write_json, write_whole
@@ -67,24 +66,11 @@ def read_report(path: Path) -> ParityReport:
     Raises:
         WorkspaceError: If the file is missing, damaged or of another schema.
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    remedy = f"verify again: edgecnn verify {shlex.quote(str(path.parent))}"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        schema = values["schema"]
-        if schema == PARITY_SCHEMA:
-            return TypeAdapter(ParityReport).validate_python(values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        raise WorkspaceError(
-            f"cannot read the parity report {path}",
-            observed=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected=f"what edgecnn verify writes, schema {PARITY_SCHEMA}",
-            remedy=remedy,
-        ) from error
-    raise WorkspaceError(
-        f"{path} was written by another version of edgecnn",
-        observed=f"schema {schema}",
-        expected=f"schema {PARITY_SCHEMA}",
-        remedy=remedy,
+    return read_schema_file(
+        path,
+        ParityReport,
+        schema=PARITY_SCHEMA,
+        what="the parity report",
+        command="edgecnn verify",
+        remedy=f"verify again: edgecnn verify {shlex.quote(str(path.parent))}",
     )
