@@ -19,6 +19,7 @@ from measure import machine, versions
 from seed_artifact import seed_tflite
 
 from edgecnn.package.privacy.browser import why_no_browser
+from edgecnn.package.web.vendor import read_vendor
 
 HERE = Path(__file__).parent
 OUT = Path("build/bench.json")
@@ -80,7 +81,11 @@ def complaint(results: Sequence[Mapping[str, Any]]) -> str | None:
 def main() -> None:
     """Measure and print."""
     here = machine()
-    tools = versions("tensorflow", "ai-edge-litert", "onnxruntime", "tf2onnx", "numpy")
+    vendor = read_vendor()
+    tools = {
+        **versions("tensorflow", "ai-edge-litert", "onnxruntime", "tf2onnx", "numpy"),
+        vendor.package: vendor.version,
+    }
     print(", ".join(f"{key} {value}" for key, value in here.items()))
     print(", ".join(f"{name} {version}" for name, version in tools.items()), flush=True)
     with tempfile.TemporaryDirectory(prefix="edgecnn-bench-") as folder:
