@@ -49,6 +49,7 @@ def files_of(model: str, *, reject_below: float = 0.0, claims: bool = True) -> d
     """A released model's web bundle, in memory, with claims that nobody checked."""
     proven = find_proven(MODELS / model, None, ["onnx-int8"])
     plan = WebPlan(
+        date=int(EPOCH),
         proven=proven,
         version="1.0",
         reject_below=reject_below,

@@ -60,6 +60,21 @@ def test_the_same_inputs_give_the_same_bytes(place: Path) -> None:
         assert path.read_bytes() == again[name].read_bytes(), name
 
 
+def test_the_bill_of_materials_names_what_is_in_it(place: Path) -> None:
+    folder = place / "dist/resnet8-1.0-web"
+    materials = json.loads((folder / "sbom.cdx.json").read_text())
+    assert (materials["bomFormat"], materials["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {part["name"]: part for part in materials["components"]}
+    assert parts.keys() == {"edgecnn-web-app", "onnxruntime-web", "resnet8-int8.onnx"}
+    runtime = parts["onnxruntime-web"]
+    assert runtime["purl"] == f"pkg:npm/onnxruntime-web@{runtime['version']}"
+    listed = {one["name"]: one["hashes"][0]["content"] for one in runtime["components"]}
+    assert listed.keys() == {f"vendor/{path.name}" for path in (folder / "vendor").iterdir()}
+    listed["model/model.onnx"] = parts["resnet8-int8.onnx"]["hashes"][0]["content"]
+    for name, digest in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
 def test_the_claims_can_be_checked_again(place: Path) -> None:
     done = privacy(place / "dist/resnet8-1.0-web", "--json")
     assert done.returncode == 0, done.stderr

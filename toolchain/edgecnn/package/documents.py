@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.package.licences import libraries_in, licences_page, own_licence
 from edgecnn.package.proven import Proven
-from edgecnn.package.sbom import sbom, wheel_digests
+from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
 from edgecnn.package.tree import BundlePlan
 from edgecnn.quantities import size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["SBOM", "card_facts", "environment", "write_documents"]
-
-SBOM = "sbom.cdx.json"
-"""CycloneDX's own name for such a file in JSON."""
+__all__ = ["card_facts", "environment", "write_documents"]
 
 
 def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
@@ -49,9 +46,8 @@ def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
     materials = sbom(
         name=proven.model,
         version=plan.version,
-        files=proven.files,
-        libraries=libraries,
-        wheels=wheel_digests(plan.wheels),
+        models={f"models/{file.path.name}": file for file in proven.files},
+        parts=pypi_parts(libraries, wheel_digests(plan.wheels)),
         date=date,
     )
     (folder / SBOM).write_text(materials, encoding="utf-8")

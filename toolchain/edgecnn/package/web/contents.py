@@ -7,7 +7,7 @@ vendor/                      ONNX Runtime Web
 model/                       model.onnx, as it was verified, and its contract
 golden.json                  for the self-test at each start
 privacy.json, PRIVACY.md     the claims, and what came of checking them
-README.md, MODEL_CARD.md, LICENSES/
+README.md, MODEL_CARD.md, LICENSES/, sbom.cdx.json
 SHA256SUMS                   a digest of every other file
 """
 
@@ -50,6 +50,7 @@ class WebPlan:
     Attributes:
         proven: The one model file.
         version: The bundle's version.
+        date: When it is made, in seconds since 1970.
         reject_below: Probability below which the app says "unknown", 0..1.
         sources: The app's, by name.
         vendor: The runtime's files, by name.
@@ -57,6 +58,7 @@ class WebPlan:
 
     proven: Proven
     version: str
+    date: int
     reject_below: float
     sources: Mapping[str, str]
     vendor: Mapping[str, bytes]

@@ -132,6 +132,7 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
     plan = WebPlan(
         proven=proven,
         version=version,
+        date=date,
         reject_below=request.reject_below,
         sources=app_sources(),
         vendor=collect_vendor(request.vendor),
