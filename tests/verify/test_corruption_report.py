@@ -27,9 +27,9 @@ from edgecnn.verify.report_files import read_report
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.wording import verdict_sentence
 from edgecnn.workspace import write_json
+from html_page import HtmlPage
 from verify.synthetic import make_report
 from verify.test_corruption_gate import STAND_IN, all_but
-from verify.test_report import _Page
 
 LIMIT = 0.03
 
@@ -71,10 +71,10 @@ def report_of(lost: int, *, limit: float | None = LIMIT, **changes: Any) -> Pari
     )
 
 
-def page_of(report: ParityReport, side: int = 8, channels: int = 3) -> tuple[_Page, str]:
+def page_of(report: ParityReport, side: int = 8, channels: int = 3) -> tuple[HtmlPage, str]:
     pixels = np.random.default_rng(0).integers(0, 256, (10, side, side, channels), dtype=np.uint8)
     html = render_report(report, pixels)
-    return _Page(html), html
+    return HtmlPage(html), html
 
 
 def printed(report: ParityReport, width: int = 80) -> str:
