@@ -22,7 +22,6 @@ from edgecnn.progress import Progress, Task
 from edgecnn.recipe import Corruptions as Settings
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores, images_digest
-from edgecnn.row_error import RowError
 from edgecnn.verify.conditions import Condition, CorruptedImages, Corruptions, count_condition
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
@@ -208,7 +207,7 @@ def _add_condition(
 
 def _finished(row: ArtifactRow, entry: _Entry, limit: float | None) -> ArtifactRow:
     if entry.error is not None:
-        return _failed(row, entry.error)
+        return row.failed(entry.error)
     seconds = None if row.seconds is None else row.seconds + entry.seconds
     about = entry.stand_in.about
     if limit is None or row.judgement is None:
@@ -229,20 +228,7 @@ def _finished(row: ArtifactRow, entry: _Entry, limit: float | None) -> ArtifactR
 
 def _without_stand_in(row: ArtifactRow, error: EdgeError) -> ArtifactRow:
     """Make a row an error that nothing on corrupted images could be told of, unless it fails."""
-    return row if row.judgement is None or row.verdict == "FAIL" else _failed(row, error)
-
-
-def _failed(row: ArtifactRow, error: EdgeError) -> ArtifactRow:
-    return ArtifactRow(
-        variant=row.variant,
-        file=row.file,
-        bytes=row.bytes,
-        sha256=row.sha256,
-        runtime=row.runtime,
-        kernels=row.kernels,
-        error=RowError.of(error),
-        seconds=row.seconds,
-    )
+    return row if row.judgement is None or row.verdict == "FAIL" else row.failed(error)
 
 
 def _contract_of(path: Path) -> Contract:

@@ -97,6 +97,19 @@ class ArtifactRow:
             return self.judgement.verdict
         return "ERROR" if self.error is not None else "NOT MADE"
 
+    def failed(self, error: EdgeError) -> ArtifactRow:
+        """Return this artifact as one that has no verdict: what it is, and why there is none."""
+        return ArtifactRow(
+            variant=self.variant,
+            file=self.file,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            runtime=self.runtime,
+            kernels=self.kernels,
+            error=RowError.of(error),
+            seconds=self.seconds,
+        )
+
     def criterion(self, name: CriterionName) -> Criterion:
         """Return one criterion of a judged artifact.
 
