@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
-from edgecnn.verify.conditions import CorruptedImages, Corruptions, StandIn
+from edgecnn.verify.conditions import CorruptedImages, CorruptionResults, StandIn
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
     judge_conditions,
@@ -41,9 +41,9 @@ def corrupted(
     conditions = all_but(17, lost)
     if limit is None or row.judgement is None:
         return dataclasses.replace(
-            row, corruptions=Corruptions(stand_in=stand_in, conditions=conditions)
+            row, corruptions=CorruptionResults(stand_in=stand_in, conditions=conditions)
         )
-    judged = Corruptions(stand_in=stand_in, conditions=judge_conditions(conditions, limit))
+    judged = CorruptionResults(stand_in=stand_in, conditions=judge_conditions(conditions, limit))
     judgement = with_criterion(row.judgement, corruption_criterion(judged, limit))
     needed = needed_under_corruptions(row.needed, judged.conditions, limit)
     return dataclasses.replace(

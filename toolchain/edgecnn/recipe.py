@@ -19,7 +19,7 @@ from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe_section import Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
-from edgecnn.recipe_verify import Corruptions
+from edgecnn.recipe_verify import CorruptionSettings
 
 __all__ = [
     "ARCHITECTURES",
@@ -28,7 +28,7 @@ __all__ = [
     "Augment",
     "Calibration",
     "Convert",
-    "Corruptions",
+    "CorruptionSettings",
     "Data",
     "Distillation",
     "Limits",
@@ -178,7 +178,7 @@ class Recipe(Section):
     convert: Convert = Convert()
     calibration: Calibration = Calibration()
     limits: Limits = Limits()
-    corruptions: Corruptions = Corruptions()
+    corruptions: CorruptionSettings = CorruptionSettings()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved recipe as JSON-ready values."""

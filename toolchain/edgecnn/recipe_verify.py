@@ -8,10 +8,10 @@ from pydantic import Field
 
 from edgecnn.recipe_section import Section
 
-__all__ = ["Corruptions"]
+__all__ = ["CorruptionSettings"]
 
 
-class Corruptions(Section):
+class CorruptionSettings(Section):
     """Evaluation images that are corrupted, where ``limits.max_corruption_drop`` is set."""
 
     images: Annotated[int, Field(ge=1, le=1_000_000)] = 1000

@@ -15,7 +15,7 @@ from edgecnn.bench.figures import (
     share_text,
     time_text,
 )
-from edgecnn.bench.judgement import Judged
+from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.page import page_headline
 from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.regression_words import gate_headline, row_sentence
@@ -44,7 +44,7 @@ _OUTCOMES: Final = {
 }
 
 
-def write_bench_markdown(path: Path, judged: Judged) -> None:
+def write_bench_markdown(path: Path, judged: JudgedBench) -> None:
     """Write ``bench_markdown``.
 
     Raises:
@@ -57,7 +57,7 @@ def write_bench_markdown(path: Path, judged: Judged) -> None:
         file.write(bench_markdown(judged).encode())
 
 
-def bench_markdown(judged: Judged) -> str:
+def bench_markdown(judged: JudgedBench) -> str:
     """Return a bench as GitHub-flavoured Markdown: recommendations, doubts, tables, regressions.
 
     Names are escaped; nothing in it links to anything or mentions anybody.

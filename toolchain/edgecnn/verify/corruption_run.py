@@ -19,10 +19,9 @@ import numpy.typing as npt
 from edgecnn.artifact import read_artifact
 from edgecnn.errors import ContractError, EdgeError
 from edgecnn.progress import Progress, Task
-from edgecnn.recipe import Corruptions as Settings
-from edgecnn.recipe import Limits
+from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import Reference, check_scores, images_digest
-from edgecnn.verify.conditions import Condition, CorruptedImages, Corruptions, count_condition
+from edgecnn.verify.conditions import Condition, CorruptedImages, CorruptionResults, count_condition
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
     judge_conditions,
@@ -100,7 +99,7 @@ def under_corruptions(
     reference: Reference,
     evaluation: Evaluation,
     limits: Limits,
-    settings: Settings,
+    settings: CorruptionSettings,
     *,
     threads: int,
     scorer: Scorer,
@@ -164,7 +163,7 @@ def under_corruptions(
     ), images
 
 
-def _chosen(evaluation: Evaluation, settings: Settings) -> Evaluation:
+def _chosen(evaluation: Evaluation, settings: CorruptionSettings) -> Evaluation:
     images = evaluation.images
     if settings.images >= len(images):
         return evaluation
@@ -174,7 +173,9 @@ def _chosen(evaluation: Evaluation, settings: Settings) -> Evaluation:
     )
 
 
-def _described(clean: Evaluation, evaluation: Evaluation, settings: Settings) -> CorruptedImages:
+def _described(
+    clean: Evaluation, evaluation: Evaluation, settings: CorruptionSettings
+) -> CorruptedImages:
     # An image that the float model recognises shows best what a corruption does to it.
     right = clean.scores.argmax(axis=1) == clean.images.labels
     example = clean.images.ids[int(right.argmax())]
@@ -211,10 +212,10 @@ def _finished(row: ArtifactRow, entry: _Entry, limit: float | None) -> ArtifactR
     seconds = None if row.seconds is None else row.seconds + entry.seconds
     about = entry.stand_in.about
     if limit is None or row.judgement is None:
-        counted = Corruptions(stand_in=about, conditions=tuple(entry.conditions))
+        counted = CorruptionResults(stand_in=about, conditions=tuple(entry.conditions))
         return dataclasses.replace(row, corruptions=counted, seconds=seconds)
     conditions = judge_conditions(entry.conditions, limit)
-    judged = Corruptions(stand_in=about, conditions=conditions)
+    judged = CorruptionResults(stand_in=about, conditions=conditions)
     judgement = with_criterion(row.judgement, corruption_criterion(judged, limit))
     undecided = judgement.verdict == "INCONCLUSIVE"
     return dataclasses.replace(

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
 from edgecnn.verify.changes import Baseline
-from edgecnn.verify.conditions import CorruptedImages, Corruptions
+from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
 from edgecnn.verify.explained import Layers
 from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.groups import GroupColumn
@@ -82,7 +82,7 @@ class ArtifactRow:
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
     looked: Looked | None = None
-    corruptions: Corruptions | None = None
+    corruptions: CorruptionResults | None = None
     layers: Layers | None = None
     needed: Needed | None = None
     error: RowError | None = None

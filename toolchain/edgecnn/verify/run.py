@@ -12,7 +12,7 @@ from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Corruptions, Limits
+from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.checks import record_name
@@ -45,7 +45,7 @@ def key(
     images: int | None = None,
     seed: int = 0,
     groups: Groups | None = None,
-    corruptions: Corruptions | None = None,
+    corruptions: CorruptionSettings | None = None,
 ) -> str:
     """Return a digest of everything that a verification depends on, files included.
 
@@ -113,7 +113,7 @@ def run(
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
     until_decided: bool = False,
-    corruptions: Corruptions | None = None,
+    corruptions: CorruptionSettings | None = None,
     recipe: Mapping[str, Any] | None = None,
     explain: bool = False,
     progress: Progress = NO_PROGRESS,

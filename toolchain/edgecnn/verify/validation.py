@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.judged import Judged
+from edgecnn.judged import CandidateVerdict
 from edgecnn.recipe import Limits
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts, Judgement, Paired
@@ -25,7 +25,7 @@ Scores = npt.NDArray[np.floating[Any]]
 
 def judge_candidate(
     reference: Scores, scores: Scores, labels: npt.NDArray[np.integer[Any]], *, limits: Limits
-) -> Judged:
+) -> CandidateVerdict:
     """Judge a candidate as ``verify`` would, on other images.
 
     INCONCLUSIVE needs a rule, since something has to be decided. A file that is INCONCLUSIVE
@@ -52,7 +52,7 @@ def judge_candidate(
     judgement = judge(counts, limits)
     within = all(one.estimate <= one.limit for one in judgement.criteria)
     passes, fails = judgement.verdict == "PASS", judgement.verdict == "FAIL"
-    return Judged(
+    return CandidateVerdict(
         verdict=judgement.verdict,
         misses=fails or not within,
         holds=passes or (within and not fails and not _can_pass(counts, limits)),
