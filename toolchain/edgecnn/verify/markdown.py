@@ -83,7 +83,8 @@ def markdown_summary(report: ParityReport) -> str:
                 f"  - {markdown_text(criterion_sentence(one, report.class_names))}"
                 for one in row.judgement.criteria
             ]
-            if row.corruptions is not None:
+            # With a limit, the criterion above is about the same worst corruption.
+            if row.corruptions is not None and "max_corruption_drop" not in report.limits:
                 worst = markdown_text(worst_sentence(row.corruptions))
                 lines += [f"  - Under corruptions: {worst}"]
     lines += ["", "</details>", ""]
