@@ -124,7 +124,8 @@ def run(
     the stage is recorded in the manifest, whatever the verdict. A partial verification (of some
     files, some images, or with other limits than the recipe's) is written beside, as
     ``parity-partial.json`` and ``report-partial.html``: it must not stand in for the whole one.
-    Nor does one on a device, whose files have its name in theirs.
+    Nor does one on a device, whose files, ``parity-on-...`` or ``parity-partial-on-...``, have its
+    name in theirs.
 
     Args:
         workspace: Holds ``reference.npz`` and, unless paths say otherwise, the artifacts.
