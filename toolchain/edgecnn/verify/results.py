@@ -61,8 +61,8 @@ class ArtifactRow:
         looked: How many images it took, where they were added until the verdict was sure; None
             where all were used at once.
         corruptions: How it does on corrupted images; None if it was not asked.
-        layers: Where it departs from its float file; None if that was not asked, and for what has
-            no verdict or is a float32 file itself.
+        layers: Where it departs from its float file, or why that is not known; None if that was not
+            asked, for what has no verdict, and for a float32 file beside others.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.

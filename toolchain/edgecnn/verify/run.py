@@ -21,7 +21,7 @@ from edgecnn.verify.corruption_run import under_corruptions
 from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
-from edgecnn.verify.explaining import explained
+from edgecnn.verify.explaining import explained, with_reason
 from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
@@ -212,6 +212,8 @@ def run(
             if explain:
                 row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
             rows += (row,)
+        if explain:
+            rows = with_reason(rows)
         if corruptions is not None:
             rows, corrupted = under_corruptions(
                 rows,
