@@ -10,7 +10,7 @@ from edgecnn.recipe import Limits
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts
 from edgecnn.verify.measure import measure
-from edgecnn.verify.report import IMAGE_BUDGET_BYTES, render_report
+from edgecnn.verify.report import IMAGE_BUDGET_BYTES, headline, render_report
 from edgecnn.verify.results import ArtifactRow
 from html_page import HtmlPage, assert_self_contained
 from verify.synthetic import make_report, one_hot
@@ -98,6 +98,32 @@ def test_one_good_artifact_is_said_in_one_sentence() -> None:
     page = HtmlPage(render_report(make_report("PASS"), _pixels()))
     assert "The artifact classifies as its float model does." in page.text
     assert not page.all("img")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["PASS"], "The artifact classifies as its float model does."),
+        (["FAIL", "NOT MADE"], "The artifact does not classify as its float model does."),
+        (["ERROR"], "The artifact could not be judged."),
+        (
+            ["INCONCLUSIVE"],
+            "Whether the artifact classifies as its float model does is undecided.",
+        ),
+        (["NOT MADE"], "No artifact was made."),
+        (["PASS", "PASS"], "All 2 artifacts classify as their float model does."),
+        (
+            ["FAIL", "FAIL", "PASS"],
+            "1 of 3 artifacts classifies as the float model does; 2 do not.",
+        ),
+        (
+            ["FAIL", "INCONCLUSIVE"],
+            "0 of 2 artifacts classify as the float model does; 1 does not, 1 is undecided.",
+        ),
+    ],
+)
+def test_the_headline_counts_what_there_is(verdicts: list[str], said: str) -> None:
+    assert headline(make_report(*verdicts)) == said
 
 
 def _many(classes: int, side: int, rows: int) -> tuple[list[ArtifactRow], npt.NDArray[np.uint8]]:
