@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.pages import page_environment
+from edgecnn.quantities import decibel_text, number_text
 from edgecnn.verify.change_wording import (
     baseline_headline,
     basis_sentence,
@@ -137,6 +138,8 @@ def _environment() -> Environment:
     environment = page_environment("edgecnn.verify")
     environment.filters |= {
         "p_text": p_text,
+        "decibels": decibel_text,
+        "number": number_text,
         "percent": percent,
         "points": points,
         "size_text": size_text,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.judged import CandidateVerdict
+from edgecnn.quantities import number_text, percent_text
 from edgecnn.recipe import Limits
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts, Judgement, Paired
@@ -73,6 +74,7 @@ def _can_pass(counts: Counts, limits: Limits) -> bool:
 def _text(judgement: Judgement, agreement: float) -> str:
     drops = {one.name: 100 * one.estimate for one in judgement.criteria}
     return (
-        f"accuracy drop {drops['accuracy_drop']:.2f} points, agreement {100 * agreement:.2f} %, "
-        f"worst class {drops['class_drop']:.1f} points: {judgement.verdict}"
+        f"accuracy drop {number_text(drops['accuracy_drop'], 2)} points, "
+        f"agreement {percent_text(agreement)}, "
+        f"worst class {number_text(drops['class_drop'], 1)} points: {judgement.verdict}"
     )
