@@ -12,7 +12,7 @@ from edgecnn.package.privacy.claims import Outcome, State
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
 from edgecnn.package.web.sources import WORKER, modules_of
 
-__all__ = ["Seen", "judge_web", "unchecked_web"]
+__all__ = ["Seen", "judge_web", "other_ways", "refusals", "unchecked_web"]
 
 # Ways out of a page that its policy has no word for (CSP level 3): code that has none of these
 # names cannot take them.
@@ -84,10 +84,16 @@ def _requests(seen: Seen) -> tuple[list[str], str]:
 
 
 def _sends(seen: Seen) -> tuple[list[str], str]:
-    return _refusals(seen.folder.attempts, seen.folder.arrived)
+    return refusals(seen.folder.attempts, seen.folder.arrived)
 
 
-def _refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+def refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+    """Return what is wrong with how attempts to send ended, and what is said if nothing is.
+
+    Args:
+        attempts: See ``FolderSession``.
+        arrived: See ``FolderSession``.
+    """
     wrong = [f"{name} went out" for name in arrived]
     wrong += [
         f"{name} was not refused by the policy"
@@ -135,7 +141,7 @@ def _offline(seen: Seen) -> tuple[list[str], str]:
 
 def _single(seen: Seen) -> tuple[list[str], str]:
     session = seen.single
-    wrong, good = _refusals(session.attempts, session.arrived)
+    wrong, good = refusals(session.attempts, session.arrived)
     wrong += [f"it asked elsewhere: {line}" for line in session.outside]
     if session.answers != seen.folder.answers:
         wrong.append(f"it answered {session.answers}, the folder {seen.folder.answers}")
@@ -144,13 +150,18 @@ def _single(seen: Seen) -> tuple[list[str], str]:
 
 def _other_ways(seen: Seen) -> tuple[list[str], str]:
     texts = {name: data.decode() for name, data in seen.files.items() if name.endswith(".js")}
-    wrong = [
+    wrong = other_ways(texts)
+    own = [name for name in (*modules_of(texts), WORKER) if "/" not in name]
+    return wrong, f"{len(own)} scripts of the app and {len(texts) - len(own)} of the runtime"
+
+
+def other_ways(texts: Mapping[str, str]) -> list[str]:
+    """Say which texts name a way out of a page that its policy does not cover."""
+    return [
         f"{name} has {found[0].strip()}"
         for name, text in sorted(texts.items())
         if (found := _OTHER_WAYS.search(text)) is not None
     ]
-    own = [name for name in (*modules_of(texts), WORKER) if "/" not in name]
-    return wrong, f"{len(own)} scripts of the app and {len(texts) - len(own)} of the runtime"
 
 
 _CLAIMS: Final = (

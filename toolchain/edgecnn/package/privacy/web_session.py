@@ -12,7 +12,7 @@ import importlib.resources
 import io
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 __all__ = ["OUTSIDE", "FolderSession", "SessionError", "SingleSession", "folder_session",
-           "single_session"]  # fmt: skip
+           "refusal_to_start", "single_session"]  # fmt: skip
 
 OUTSIDE: Final = "http://outside.invalid"
 """Where the attempts to send something go to; the name never exists (RFC 2606)."""
@@ -74,12 +74,14 @@ class SingleSession:
     """What was seen of the single file, with no server and no network at all.
 
     Attributes:
+        browser: Name and version.
         outside: What left for elsewhere, attempts not counted.
         attempts: See ``FolderSession``.
         arrived: See ``FolderSession``.
         answers: File name to label.
     """
 
+    browser: str
     outside: Sequence[str]
     attempts: Mapping[str, str | None]
     arrived: Sequence[str]
@@ -140,6 +142,39 @@ def single_session(page_text: bytes, pictures: Mapping[str, bytes]) -> SingleSes
         SessionError: If the app does not work in the first place.
         playwright.sync_api.Error: If the browser fails.
     """
+    with _opened_file(page_text) as (page, browser, sink, strange):
+        answers = _use(page, pictures)
+        outside = _elsewhere(sink, strange)
+        attempts, arrived = _attempts(page, sink)
+        return SingleSession(
+            browser=f"Chromium {browser.version}",
+            outside=outside,
+            attempts=attempts,
+            arrived=arrived,
+            answers=answers,
+        )
+
+
+def refusal_to_start(page_text: bytes) -> str | None:
+    """Open the single file from a disk; return why its app refuses to work, None if it works.
+
+    Args:
+        page_text: The file.
+
+    Raises:
+        playwright.sync_api.Error: If the browser fails.
+    """
+    with _opened_file(page_text) as (page, *_):
+        try:
+            _wait(page, "#choose:enabled", "the app to be ready")
+        except SessionError as error:
+            return str(error)
+    return None
+
+
+@contextlib.contextmanager
+def _opened_file(page_text: bytes) -> Iterator[tuple[Page, Browser, Sink, list[str]]]:
+    """Open a page from a disk; yield it, its browser, and where its requests end up."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgecnn-page-"))
         path = Path(folder) / "classifier.html"
@@ -148,10 +183,7 @@ def single_session(page_text: bytes, pictures: Mapping[str, bytes]) -> SingleSes
         context, strange = _context(browser, path.as_uri())
         page = context.new_page()
         page.goto(path.as_uri())
-        answers = _use(page, pictures)
-        outside = _elsewhere(sink, strange)
-        attempts, arrived = _attempts(page, sink)
-        return SingleSession(outside=outside, attempts=attempts, arrived=arrived, answers=answers)
+        yield page, browser, sink, strange
 
 
 def _context(browser: Browser, own: str) -> tuple[BrowserContext, list[str]]:
