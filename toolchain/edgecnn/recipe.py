@@ -19,7 +19,7 @@ from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe_section import Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
-from edgecnn.recipe_verify import CorruptionSettings
+from edgecnn.recipe_verify import CorruptionSettings, Limits
 
 __all__ = [
     "ARCHITECTURES",
@@ -150,22 +150,6 @@ class Calibration(Section):
     images: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """How many, balanced over the classes. Default 500, or all there are where there are fewer."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-
-
-class Limits(Section):
-    """What an artifact may lose against its float model."""
-
-    max_drop: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """Accuracy, percentage points."""
-    min_agreement: Annotated[float, Field(ge=0, lt=100)] = 95.0
-    """Images on which both give the same class, percent."""
-    max_class_drop: Annotated[float, Field(gt=0, le=100)] = 5.0
-    """Recall of the class that loses most, percentage points."""
-    max_gap_increase: Annotated[float, Field(gt=0, le=100)] = 3.0
-    """How much wider the gap in accuracy between two groups may be, percentage points; where
-    ``data.groups`` or ``verify --groups`` names a table."""
-    max_corruption_drop: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Accuracy under each corruption, percentage points; None corrupts no images."""
 
 
 class Recipe(Section):
