@@ -22,7 +22,8 @@ from edgecnn.package.privacy.claims import Checked, Outcome, State
 from edgecnn.package.privacy.web import other_ways, refusals, unchecked_web
 from edgecnn.package.privacy.web_again import web_exit_error
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.privacy.web_session import SessionError, refusal_to_start, single_session
+from edgecnn.package.privacy.web_session import refusal_to_start, single_session
+from edgecnn.package.privacy.web_use import SessionError
 from edgecnn.package.web.single import packed
 from edgecnn.progress import NO_PROGRESS, Progress
 
