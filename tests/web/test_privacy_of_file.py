@@ -18,7 +18,7 @@ from web.made import IDS, files_of, needs_browser
 
 pytestmark = [pytest.mark.slow, needs_browser]
 
-OWN = ["single-file", "no-other-way", "self-test"]
+OWN = ["no-other-way", "single-file", "self-test"]
 
 
 @pytest.fixture(scope="module")

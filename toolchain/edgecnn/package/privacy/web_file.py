@@ -18,11 +18,11 @@ from typing import Any, Final
 
 from edgecnn.errors import BundleError, EdgeError, PackageError
 from edgecnn.package.privacy.browser import why_no_browser
-from edgecnn.package.privacy.claims import Checked, Outcome, State
+from edgecnn.package.privacy.claims import Checked, Claim
 from edgecnn.package.privacy.web import other_ways, refusals, unchecked_web
 from edgecnn.package.privacy.web_again import web_exit_error
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.privacy.web_session import refusal_to_start, single_session
+from edgecnn.package.privacy.web_session import SingleSession, refusal_to_start, single_session
 from edgecnn.package.privacy.web_use import SessionError
 from edgecnn.package.web.single import packed
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -40,26 +40,6 @@ _MARKUP_WAYS: Final = re.compile(
     r"""http-equiv\s*=\s*["']?\s*refresh|<a(?:rea)?\s[^>]*\bping\s*=""", re.IGNORECASE
 )
 _FOLDERS: Final = "it is about the folder, which the file does not hold: edgecnn privacy FOLDER"
-
-_CONNECTS: Final = (
-    "single-file",
-    "The single file cannot connect to anything at all.",
-    "It is opened from a disk, used with camera and pictures, and each way of sending is tried in "
-    "it.",
-)
-_WAYS: Final = (
-    "no-other-way",
-    "It names none of the ways out that a page's policy does not cover: WebRTC, WebTransport, "
-    "leaving the page, other windows, sharing.",
-    "All of its text is searched for their names, but for what is packed in it as data.",
-)
-_TESTS: Final = (
-    "self-test",
-    "It tests itself at each start, and does not work where it answers otherwise than it should.",
-    "It is opened as it is, and as a copy that expects other answers of itself.",
-)
-_OF_THE_FILE: Final = (_CONNECTS, _WAYS, _TESTS)
-_IDS: Final = tuple(key for key, *_ in _OF_THE_FILE)
 
 
 def is_page(path: Path) -> bool:
@@ -83,29 +63,35 @@ def check_file(path: Path, *, progress: Progress = NO_PROGRESS) -> Checked:
     """
     page = _read(path)
     progress.message(f"{path}: opening it in a browser")
-    reason, setting = why_no_browser(), ""
-    found: dict[str, tuple[State, str]] = {}
+    reason = why_no_browser()
+    sessions = None
     if reason is None:
-        reason, setting, found = _in_a_browser(path, page)
-    found["no-other-way"] = _other_ways(page.text)
-    outcomes = [
-        _outcome(claim, *found[claim[0]])
-        if claim[0] in found
-        else _outcome(claim, "not checked", reason or "")
-        for claim in _OF_THE_FILE
-    ]
+        try:
+            sessions = _opened(path, page)
+        except _NoSessionError as error:
+            reason = str(error)
+    outcomes = [_WAYS.judged(page)]
+    if sessions is None:
+        outcomes += [one.outcome("not checked", reason or "") for one in _SESSIONS]
+        setting = f"nothing was run: {reason}"
+    else:
+        outcomes += [one.judged(sessions) for one in _SESSIONS]
+        version = sessions.used.browser.partition(".")[0]
+        setting = f"the file itself, in {version} as an emulated phone"
+    own = [one.id for one in outcomes]
     return Checked(
         subject=hashlib.sha256(page.data).hexdigest(),
-        architecture=_PLACE if reason is None else None,
+        architecture=None if sessions is None else _PLACE,
         bundle_architecture=_PLACE,
-        setting=setting if reason is None else f"nothing was run: {reason}",
-        outcomes=(*outcomes, *(one for one in unchecked_web(_FOLDERS) if one.id not in _IDS)),
+        setting=setting,
+        outcomes=(*outcomes, *(one for one in unchecked_web(_FOLDERS) if one.id not in own)),
     )
 
 
 def file_exit_error(checked: Checked, named: str) -> EdgeError | None:
     """Return the error that a check of a file amounts to; None if all that is its own held."""
-    own = tuple(one for one in checked.outcomes if one.id in _IDS)
+    ids = {_WAYS.id, *(one.id for one in _SESSIONS)}
+    own = tuple(one for one in checked.outcomes if one.id in ids)
     return web_exit_error(replace(checked, outcomes=own), named)
 
 
@@ -117,6 +103,14 @@ class _Page:
     text: str
     golden: dict[str, Any]
     pictures: dict[str, bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sessions:
+    """What was seen of it in use, and why a copy that expects other answers refused to start."""
+
+    used: SingleSession
+    refusal: str | None
 
 
 def _read(path: Path) -> _Page:
@@ -139,13 +133,18 @@ def _read(path: Path) -> _Page:
     return _Page(data=data, text=text, golden=golden, pictures=pictures)
 
 
-def _in_a_browser(path: Path, page: _Page) -> tuple[str | None, str, dict[str, tuple[State, str]]]:
-    """Open the file; return why that failed or None, what was run, and what was seen."""
+class _NoSessionError(Exception):
+    """The browser failed; the message says how."""
+
+
+def _opened(path: Path, page: _Page) -> _Sessions:
     from playwright.sync_api import Error
 
     try:
-        session = single_session(page.data, page.pictures)
-        refusal = refusal_to_start(_expecting_others(page.text, page.golden))
+        return _Sessions(
+            used=single_session(page.data, page.pictures),
+            refusal=refusal_to_start(_expecting_others(page)),
+        )
     except SessionError as error:
         raise PackageError(
             f"{path} does not work in this machine's browser",
@@ -154,44 +153,40 @@ def _in_a_browser(path: Path, page: _Page) -> tuple[str | None, str, dict[str, t
             remedy="make it anew, if it was changed: edgecnn package BUILD --target web",
         ) from error
     except Error as error:
-        return " ".join(str(error).split())[:300], "", {}
-    wrong, good = refusals(session.attempts, session.arrived)
-    wrong += [f"it asked elsewhere: {line}" for line in session.outside]
-    version = session.browser.partition(".")[0]
-    return None, f"the file itself, in {version} as an emulated phone", {
-        "single-file": _state(wrong, f"opened from a disk, it classified pictures; {good}"),
-        "self-test": _state(
-            [] if refusal else ["a copy that expects other answers of itself works all the same"],
-            f"it works as it is; of the copy: {(refusal or '').partition('. ')[0]}",
-        ),
-    }  # fmt: skip
+        raise _NoSessionError(" ".join(str(error).split())[:300]) from error
 
 
-def _expecting_others(text: str, golden: dict[str, Any]) -> bytes:
+def _expecting_others(page: _Page) -> bytes:
     """Return the page with another expected class for each image that has one."""
     images = [
         one if one.get("top") is None else {**one, "top": 0 if one["top"] else 1}
-        for one in golden["images"]
+        for one in page.golden["images"]
     ]
-    other = packed(json.dumps({**golden, "images": images}).encode())
+    other = packed(json.dumps({**page.golden, "images": images}).encode())
     return _RESOURCE.sub(
-        lambda found: found[0].replace(found[2], other) if found[1] == _GOLDEN else found[0], text
+        lambda found: found[0].replace(found[2], other) if found[1] == _GOLDEN else found[0],
+        page.text,
     ).encode()
 
 
-def _other_ways(text: str) -> tuple[State, str]:
-    bare = _RESOURCE.sub("", text)
+def _connects(sessions: _Sessions) -> tuple[list[str], str]:
+    wrong, good = refusals(sessions.used.attempts, sessions.used.arrived)
+    wrong += [f"it asked elsewhere: {line}" for line in sessions.used.outside]
+    return wrong, f"opened from a disk, it classified pictures; {good}"
+
+
+def _tests_itself(sessions: _Sessions) -> tuple[list[str], str]:
+    if sessions.refusal is None:
+        return ["a copy that expects other answers of itself works all the same"], ""
+    said = sessions.refusal.partition(". ")[0]
+    return [], f"it works as it is; of the copy: {said}"
+
+
+def _names_ways(page: _Page) -> tuple[list[str], str]:
+    bare = _RESOURCE.sub("", page.text)
     wrong = other_ways({"it": bare})
     wrong += [f"it has {found[0]}" for found in _MARKUP_WAYS.finditer(bare)]
-    return _state(wrong, f"{len(bare):,} characters of page, style and scripts")
-
-
-def _state(wrong: list[str], good: str) -> tuple[State, str]:
-    return ("broken", "; ".join(wrong)) if wrong else ("held", good)
-
-
-def _outcome(claim: tuple[str, str, str], state: State, evidence: str) -> Outcome:
-    return Outcome(id=claim[0], claim=claim[1], check=claim[2], state=state, evidence=evidence)
+    return wrong, f"{len(bare):,} characters of page, style and scripts"
 
 
 def _no_page(path: Path, observed: str) -> BundleError:
@@ -201,3 +196,28 @@ def _no_page(path: Path, observed: str) -> BundleError:
         expected="an HTML file that edgecnn package BUILD --target web made",
         remedy="name that file; it is called MODEL-VERSION-classifier.html",
     )
+
+
+_WAYS: Final[Claim[_Page]] = Claim(
+    "no-other-way",
+    "It names none of the ways out that a page's policy does not cover: WebRTC, WebTransport, "
+    "leaving the page, other windows, sharing.",
+    "All of its text is searched for their names, but for what is packed in it as data.",
+    _names_ways,
+)
+_SESSIONS: Final[tuple[Claim[_Sessions], ...]] = (
+    Claim(
+        "single-file",
+        "The single file cannot connect to anything at all.",
+        "It is opened from a disk, used with camera and pictures, and each way of sending is tried "
+        "in it.",
+        _connects,
+    ),
+    Claim(
+        "self-test",
+        "It tests itself at each start, and does not work where it answers otherwise than it "
+        "should.",
+        "It is opened as it is, and as a copy that expects other answers of itself.",
+        _tests_itself,
+    ),
+)
