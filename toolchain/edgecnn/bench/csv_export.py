@@ -14,8 +14,7 @@ from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.row_error import RowError
-from edgecnn.workspace import wrap_os_errors
-from edgecnn_runner.output import whole_file
+from edgecnn.workspace import write_whole
 
 __all__ = ["COLUMNS", "csv_rows", "csv_text", "write_csv"]
 
@@ -76,11 +75,7 @@ def write_csv(path: Path, judged: JudgedBench) -> None:
     Raises:
         WorkspaceError: If it cannot be written; what was there before stays then.
     """
-    with (
-        wrap_os_errors(path, elsewhere="name a file elsewhere: --csv FILE"),
-        whole_file(path) as file,
-    ):
-        file.write(csv_text(judged).encode())
+    write_whole(path, csv_text(judged), option="--csv")
 
 
 def csv_text(judged: JudgedBench) -> str:
