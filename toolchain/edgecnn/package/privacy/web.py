@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.package.privacy.claims import Outcome, State
+from edgecnn.package.privacy.claims import Claim, Outcome
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
 from edgecnn.package.web.sources import WORKER, modules_of
 
-__all__ = ["Seen", "judge_web", "unchecked_web"]
+__all__ = ["Seen", "judge_web", "other_ways", "refusals", "unchecked_web"]
 
 # Ways out of a page that its policy has no word for (CSP level 3): code that has none of these
 # names cannot take them.
@@ -21,8 +21,6 @@ _OTHER_WAYS: Final = re.compile(
     r"|\b(?:window|self|globalThis)\.open\b|\blocation\.(?:assign|replace)\b"
     r"|\blocation(?:\.href)?\s*=[^=]|\bnavigator\.share\b|\.ping\s*="
 )
-
-_SHOWN: Final = 20  # findings that a claim's evidence lists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +38,9 @@ class Seen:
     single: SingleSession
 
 
-@dataclass(frozen=True)
-class _Claim:
-    id: str
-    claim: str
-    check: str
-    find: Callable[[Seen], tuple[list[str], str]]
-
-
 def judge_web(seen: Seen) -> list[Outcome]:
     """Return what the sessions say of each claim."""
-    outcomes = []
-    for claim in _CLAIMS:
-        wrong, good = claim.find(seen)
-        state: State = "broken" if wrong else "held"
-        outcomes.append(_outcome(claim, state, "; ".join(wrong[:_SHOWN]) if wrong else good))
-    return outcomes
+    return [claim.judged(seen) for claim in _CLAIMS]
 
 
 def unchecked_web(reason: str) -> list[Outcome]:
@@ -64,13 +49,7 @@ def unchecked_web(reason: str) -> list[Outcome]:
     Args:
         reason: Why.
     """
-    return [_outcome(claim, "not checked", reason) for claim in _CLAIMS]
-
-
-def _outcome(claim: _Claim, state: State, evidence: str) -> Outcome:
-    return Outcome(
-        id=claim.id, claim=claim.claim, check=claim.check, state=state, evidence=evidence
-    )
+    return [claim.outcome("not checked", reason) for claim in _CLAIMS]
 
 
 def _requests(seen: Seen) -> tuple[list[str], str]:
@@ -84,10 +63,16 @@ def _requests(seen: Seen) -> tuple[list[str], str]:
 
 
 def _sends(seen: Seen) -> tuple[list[str], str]:
-    return _refusals(seen.folder.attempts, seen.folder.arrived)
+    return refusals(seen.folder.attempts, seen.folder.arrived)
 
 
-def _refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+def refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+    """Return what is wrong with how attempts to send ended, and what is said if nothing is.
+
+    Args:
+        attempts: See ``FolderSession``.
+        arrived: See ``FolderSession``.
+    """
     wrong = [f"{name} went out" for name in arrived]
     wrong += [
         f"{name} was not refused by the policy"
@@ -135,7 +120,7 @@ def _offline(seen: Seen) -> tuple[list[str], str]:
 
 def _single(seen: Seen) -> tuple[list[str], str]:
     session = seen.single
-    wrong, good = _refusals(session.attempts, session.arrived)
+    wrong, good = refusals(session.attempts, session.arrived)
     wrong += [f"it asked elsewhere: {line}" for line in session.outside]
     if session.answers != seen.folder.answers:
         wrong.append(f"it answered {session.answers}, the folder {seen.folder.answers}")
@@ -144,17 +129,22 @@ def _single(seen: Seen) -> tuple[list[str], str]:
 
 def _other_ways(seen: Seen) -> tuple[list[str], str]:
     texts = {name: data.decode() for name, data in seen.files.items() if name.endswith(".js")}
-    wrong = [
-        f"{name} has {found[0].strip()}"
-        for name, text in sorted(texts.items())
-        if (found := _OTHER_WAYS.search(text)) is not None
-    ]
+    wrong = other_ways(texts)
     own = [name for name in (*modules_of(texts), WORKER) if "/" not in name]
     return wrong, f"{len(own)} scripts of the app and {len(texts) - len(own)} of the runtime"
 
 
-_CLAIMS: Final = (
-    _Claim(
+def other_ways(texts: Mapping[str, str]) -> list[str]:
+    """Say which texts name a way out of a page that its policy does not cover."""
+    return [
+        f"{name} has {found[0].strip()}"
+        for name, text in sorted(texts.items())
+        if (found := _OTHER_WAYS.search(text)) is not None
+    ]
+
+
+_CLAIMS: Final[tuple[Claim[Seen], ...]] = (
+    Claim(
         "own-origin",
         "No request leaves the server that the app came from, and that one gets none but for the "
         "app's own files.",
@@ -162,34 +152,34 @@ _CLAIMS: Final = (
         "privacy page; all of the browser's traffic through a proxy that notes it.",
         _requests,
     ),
-    _Claim(
+    Claim(
         "sends-refused",
         "The browser refuses what would send anything to another origin.",
         "In the app's page, each way of sending that a page has is tried; the browser says what "
         "its policy refuses, and the proxy, what arrives.",
         _sends,
     ),
-    _Claim(
+    Claim(
         "images-not-stored",
         "No image and no result is stored; in the browser's storage lies the app and nothing else.",
         "After the session, all that a page can store is listed, and each kept file compared with "
         "the bundle by SHA-256.",
         _images,
     ),
-    _Claim(
+    Claim(
         "offline",
         "Once opened, it works without its server and without a network.",
         "The server is ended, that its port refuses connections is made sure of, and the page is "
         "loaded again.",
         _offline,
     ),
-    _Claim(
+    Claim(
         "single-file",
         "The single file cannot connect to anything at all.",
         "It is opened from a disk, used as the folder is, and each way of sending is tried in it.",
         _single,
     ),
-    _Claim(
+    Claim(
         "no-other-way",
         "No script names one of the ways out that a page's policy does not cover: WebRTC, "
         "WebTransport, leaving the page, other windows, sharing.",
