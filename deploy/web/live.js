@@ -38,7 +38,7 @@ export class LiveView {
     });
     element("camera-stop", HTMLButtonElement).addEventListener("click", () => {
       this.camera.stop();
-      element("camera-start", HTMLButtonElement).focus();
+      element("camera-start", HTMLButtonElement).focus(); // Safari focuses no button that is clicked
     });
     element("camera-switch", HTMLButtonElement).addEventListener("click", () => {
       void this.camera.switch();
@@ -135,18 +135,35 @@ export class LiveView {
     const message = element("camera-message", HTMLElement);
     message.textContent = words[state];
     message.dataset["problem"] = String(error !== null);
+    this.showButtons(state);
+  }
+
+  /**
+   * Show the buttons that do something now. What has the focus keeps it, or hands it on.
+   *
+   * @param {import("./camera.js").CameraState} state
+   */
+  showButtons(state) {
     const start = element("camera-start", HTMLButtonElement);
+    const stop = element("camera-stop", HTMLButtonElement);
+    const other = element("camera-switch", HTMLButtonElement);
+    const focused = document.activeElement === stop || document.activeElement === other;
     start.disabled = whyNoCamera() !== null;
     start.hidden = state !== "off";
-    element("camera-stop", HTMLButtonElement).hidden = state === "off";
-    if (running) void this.showSwitch();
-    else element("camera-switch", HTMLButtonElement).hidden = true;
+    stop.hidden = state === "off";
+    // While the next camera is asked for, its button stays: a hidden one would lose the focus.
+    if (state === "off") other.hidden = true;
+    if (state === "on") void this.showSwitch();
+    if (focused && state === "off") start.focus();
   }
 
   async showSwitch() {
     const cameras = await listCameras();
-    const hidden = cameras.length < 2 || this.camera.state !== "on";
-    element("camera-switch", HTMLButtonElement).hidden = hidden;
+    if (this.camera.state !== "on") return;
+    const other = element("camera-switch", HTMLButtonElement);
+    const focused = document.activeElement === other;
+    other.hidden = cameras.length < 2;
+    if (focused && other.hidden) element("camera-stop", HTMLButtonElement).focus();
   }
 }
 
