@@ -22,6 +22,7 @@ export const TEXTS = {
   "camera.paused": "Paused while the page is hidden.",
   "camera.preview": "What the model sees of the camera",
   "camera.result": "Camera result",
+  "camera.last": "Last answer",
   "camera.empty": "Nothing classified yet.",
   "camera.latency": "Median latency",
   "camera.latency.value": "{milliseconds} ms",

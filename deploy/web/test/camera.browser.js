@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { open, settled } from "./chromium.js";
+import { text } from "../texts.js";
+import { accessible, files, open, settled } from "./chromium.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -73,4 +74,45 @@ test("one camera alone cannot be switched", async () => {
   await page.click("#camera-start");
   await page.waitForSelector("#answer-bars li");
   assert.ok(await page.isHidden("#camera-switch"));
+});
+
+test("an answer of the past is called so, and is quieter", async () => {
+  const page = await open();
+  await settled(page, "good");
+  const colour = (/** @type {string} */ id) => page.$eval(id, (one) => getComputedStyle(one).color);
+  assert.equal(await page.textContent("#answer"), text("camera.empty"));
+  assert.ok(await page.isHidden("#answer-last"));
+  await page.click("#camera-start");
+  await page.waitForSelector("#answer-bars li");
+  assert.ok(await page.isHidden("#answer-last"));
+  const loud = await colour("#answer-bars .name");
+  await page.click("#camera-stop");
+  assert.ok(await page.isVisible("#answer-last"));
+  assert.equal(await page.textContent("#answer-last"), text("camera.last"));
+  assert.notEqual(await colour("#answer-bars .name"), loud);
+  assert.equal(await page.textContent("#spoken"), "");
+  await accessible(page, "last answer");
+  await page.waitForTimeout(500); // an inference that still ran would have ended
+  assert.ok(await page.isVisible("#answer-last"));
+  await page.click("#camera-start");
+  await page.waitForSelector('#answer-card[data-of="now"]');
+  assert.ok(await page.isHidden("#answer-last"));
+  assert.equal(await colour("#answer-bars .name"), loud);
+});
+
+/** The files in which no answer reaches the limit. */
+const strict = new Map([["model/contract.json", Buffer.from(JSON.stringify({
+  ...JSON.parse(String(files.get("model/contract.json"))), reject_below: 1,
+}))]]);
+
+test("a screen reader hears a label with its probability, and unknown without one", async () => {
+  for (const changed of [new Map(), strict]) {
+    const page = await open({ changed });
+    await settled(page, "good");
+    await page.click("#camera-start");
+    await page.waitForSelector("#spoken:not(:empty)", { state: "attached" });
+    const spoken = String(await page.textContent("#spoken"));
+    if (changed === strict) assert.equal(spoken, text("result.unknown"));
+    else assert.match(spoken, /^\w+, <?\d+.%$/);
+  }
 });
