@@ -70,7 +70,7 @@ export const TEXTS = {
     "Passed, {passed} of {total}. Largest difference of a score: {difference} (allowed: {tolerance}).",
   "about.selftest.failed": "Failed, {passed} of {total} passed: {problems}",
   "about.offline": "Offline use",
-  "about.offline.single": "This file holds everything. It opens no connection.",
+  "about.offline.single": "This file holds everything. It asks for nothing.",
   "about.offline.ready": "All files of the app are on this device. It works without a network.",
   "about.offline.saving": "The app's files are being saved on this device.",
   "about.offline.insecure":
