@@ -7,6 +7,7 @@
  * counts, so nothing is lost in the result.
  */
 
+import { asStored } from "./containers.js";
 import { ClassifierError } from "./errors.js";
 import { centreCrop, MAX_PIXELS } from "./preprocess.js";
 
@@ -38,9 +39,10 @@ const SIGNATURES = [
  */
 export async function openPicture(file) {
   if (file.size === 0) throw new ClassifierError("empty", "0 bytes");
+  const stored = await asStored(file);
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, {
+    bitmap = await createImageBitmap(stored, {
       imageOrientation: "from-image",
       colorSpaceConversion: "none",
       premultiplyAlpha: "none",
