@@ -104,7 +104,7 @@ export const TEXTS = {
   "error.empty": "The file is empty.",
   "error.type": "This is no picture that the browser can read.",
   "error.damaged": "The picture is damaged, or of a kind that this browser does not read.",
-  "error.large": "The picture has more than 50 million pixels. Scale it down first.",
+  "error.large": "The picture has more than 67 million pixels. Scale it down first.",
   "error.memory": "The picture does not fit into memory.",
   "error.camera-none": "No camera was found. Connect one and try again; pictures work without.",
   "error.camera-denied":

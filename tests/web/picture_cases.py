@@ -49,7 +49,7 @@ def write_pictures(folder: Path) -> None:
     (folder / "truncated.jpg").write_bytes(jpeg.read_bytes()[:9000])
     (folder / "text.png").write_text("this is no picture")
     (folder / "empty.png").write_bytes(b"")
-    Image.new("1", (7100, 7100)).save(folder / "large.png")
+    Image.new("1", (8193, 8192)).save(folder / "large.png")
 
 
 def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:

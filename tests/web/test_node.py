@@ -16,6 +16,7 @@ from web.javascript_cases import (
     write_float,
     write_models,
     write_preprocessing,
+    write_sizes,
     write_softmax,
 )
 from web.node import WEB, install_packages, run_node
@@ -38,6 +39,7 @@ def test_pixels_and_scores_are_pythons(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     write_preprocessing(tmp_path)
+    write_sizes(tmp_path)
     write_softmax(tmp_path)
     write_models(tmp_path)
     names = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.test.js"))
