@@ -75,6 +75,8 @@ export const TEXTS = {
   "about.offline.saving": "The app's files are being saved on this device.",
   "about.offline.insecure":
     "Not here: this address is not secure (HTTPS), so the browser keeps no files for offline use.",
+  "about.offline.distrusted":
+    "Not here: the browser does not trust this server's certificate, so it keeps no files for offline use.",
   "about.offline.missing": "Not here: this browser has no service workers, or they are switched off.",
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
   "about.licences": "Licences",
