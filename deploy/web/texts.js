@@ -95,7 +95,7 @@ export const TEXTS = {
 
   "error.contract": "The description of the model is damaged. Copy the app again.",
   "error.digest": "The model file is not the one that was verified. Copy the app again.",
-  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server.",
+  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server: is the file there, and sent as the right type?",
   "error.runtime":
     "The model could not be run. The browser needs WebAssembly with SIMD (2021; Safari since 16.4): update it.",
   "error.scores": "The model answered with scores that are not numbers.",
