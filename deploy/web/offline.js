@@ -22,12 +22,15 @@ export async function keepOffline() {
   }
   try {
     say("about.offline.saving");
+    const told = whyNotKept(workers);
     const registration = await workers.register("service-worker.js");
     const first = registration.active === null;
     const installing = registration.installing;
     if (first && installing !== null) {
       installing.addEventListener("statechange", () => {
-        if (installing.state === "redundant") fail("the service worker was not installed");
+        if (installing.state !== "redundant") return;
+        fail("the service worker was not installed");
+        void told.then(fail);
       });
     }
     registration.addEventListener("updatefound", () => watch(registration));
@@ -35,8 +38,37 @@ export async function keepOffline() {
     await workers.ready;
     say("about.offline.ready");
   } catch (error) {
-    fail(String(error));
+    if (isDistrusted(error)) say("about.offline.distrusted");
+    else fail(String(error));
   }
+}
+
+/**
+ * Wait for the service worker to say which file it could not keep.
+ *
+ * @param {ServiceWorkerContainer} workers
+ * @returns {Promise<string>}
+ */
+function whyNotKept(workers) {
+  return new Promise((resolve) => {
+    workers.addEventListener("message", (event) => {
+      const reason = Object(event.data).notKept;
+      if (typeof reason === "string") resolve(reason);
+    });
+    workers.startMessages();
+  });
+}
+
+/**
+ * Tell whether a browser refused the service worker because of the server's certificate, which it
+ * does also where the user has gone on to the page all the same.
+ *
+ * @param {unknown} error
+ * @returns {boolean}
+ */
+function isDistrusted(error) {
+  const { name, message } = Object(error);
+  return name === "SecurityError" && /certificate/i.test(String(message));
 }
 
 /**

@@ -10,6 +10,7 @@
 import { asStored } from "./containers.js";
 import { ClassifierError } from "./errors.js";
 import { centreCrop, MAX_PIXELS } from "./preprocess.js";
+import { HEADER_BYTES, statedSize } from "./sizes.js";
 
 /** @typedef {import("./preprocess.js").PixelSource} PixelSource */
 /** @typedef {import("./preprocess.js").ModelSize} ModelSize */
@@ -38,6 +39,8 @@ const SIGNATURES = [
  * @throws {ClassifierError} `empty`, `type`, `damaged` or `large`.
  */
 export async function openPicture(file) {
+  // Before it is decoded, which could take more memory than a phone has.
+  refuseLarge(statedSize(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer())));
   if (file.size === 0) throw new ClassifierError("empty", "0 bytes");
   const stored = await asStored(file);
   let bitmap;
@@ -51,12 +54,23 @@ export async function openPicture(file) {
     const code = (await looksLikePicture(file)) ? "damaged" : "type";
     throw new ClassifierError(code, String(error));
   }
-  if (bitmap.width * bitmap.height > MAX_PIXELS) {
-    const observed = `${bitmap.width} x ${bitmap.height} pixels`;
+  try {
+    refuseLarge(bitmap);
+  } catch (error) {
     bitmap.close();
-    throw new ClassifierError("large", observed);
+    throw error;
   }
   return { source: new BitmapReader(bitmap), bitmap, close: () => bitmap.close() };
+}
+
+/**
+ * @param {import("./sizes.js").StatedSize | null} size Null if it is not known yet.
+ * @throws {ClassifierError} `large`.
+ */
+function refuseLarge(size) {
+  if (size !== null && size.width * size.height > MAX_PIXELS) {
+    throw new ClassifierError("large", `${size.width} x ${size.height} pixels`);
+  }
 }
 
 /** @implements {PixelSource} */

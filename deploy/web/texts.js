@@ -75,6 +75,8 @@ export const TEXTS = {
   "about.offline.saving": "The app's files are being saved on this device.",
   "about.offline.insecure":
     "Not here: this address is not secure (HTTPS), so the browser keeps no files for offline use.",
+  "about.offline.distrusted":
+    "Not here: the browser does not trust this server's certificate, so it keeps no files for offline use.",
   "about.offline.missing": "Not here: this browser has no service workers, or they are switched off.",
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
   "about.licences": "Licences",
@@ -93,7 +95,7 @@ export const TEXTS = {
 
   "error.contract": "The description of the model is damaged. Copy the app again.",
   "error.digest": "The model file is not the one that was verified. Copy the app again.",
-  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server.",
+  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server: is the file there, and sent as the right type?",
   "error.runtime":
     "The model could not be run. The browser needs WebAssembly with SIMD (2021; Safari since 16.4): update it.",
   "error.scores": "The model answered with scores that are not numbers.",
@@ -104,7 +106,7 @@ export const TEXTS = {
   "error.empty": "The file is empty.",
   "error.type": "This is no picture that the browser can read.",
   "error.damaged": "The picture is damaged, or of a kind that this browser does not read.",
-  "error.large": "The picture has more than 50 million pixels. Scale it down first.",
+  "error.large": "The picture has more than 67 million pixels. Scale it down first.",
   "error.memory": "The picture does not fit into memory.",
   "error.camera-none": "No camera was found. Connect one and try again; pictures work without.",
   "error.camera-denied":

@@ -57,7 +57,7 @@ def write_pictures(folder: Path) -> None:
         (folder / f"cut.{kind.lower()}").write_bytes(data[: len(data) * 9 // 10])
     (folder / "text.png").write_text("this is no picture")
     (folder / "empty.png").write_bytes(b"")
-    Image.new("1", (7100, 7100)).save(folder / "large.png")
+    Image.new("1", (8193, 8192)).save(folder / "large.png")
 
 
 def write_containers(folder: Path) -> None:

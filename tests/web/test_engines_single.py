@@ -13,7 +13,6 @@ import pytest
 
 from edgecnn.package.privacy.browser import Sink
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.privacy.web_session import OUTSIDE
 from edgecnn.package.web.server import serving
 from edgecnn.package.web.single import single_page
 from web.engine import Engine, until
@@ -22,6 +21,7 @@ from web.in_engines import ENGINES, classify, heard, listening, ready, started
 pytestmark = pytest.mark.slow
 
 MODEL = "resnet8"
+OUTSIDE = "http://outside.invalid"
 ATTEMPTS = (importlib.resources.files("edgecnn.package.privacy") / "attempts.js").read_text(
     encoding="utf-8"
 )

@@ -16,6 +16,7 @@ from web.javascript_cases import (
     write_float,
     write_models,
     write_preprocessing,
+    write_sizes,
     write_softmax,
 )
 from web.node import WEB, install_packages, run_node
@@ -39,6 +40,7 @@ def test_pixels_and_scores_are_pythons(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     write_preprocessing(tmp_path)
+    write_sizes(tmp_path)
     write_softmax(tmp_path)
     write_models(tmp_path)
     write_containers(tmp_path)

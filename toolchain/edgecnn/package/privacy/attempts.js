@@ -47,6 +47,7 @@ async ([outside, leaving]) => {
   const outcome = {};
   for (const [name, way] of Object.entries(ways)) {
     if ((name === "form") !== leaving) continue;
+    if (name === "WebTransport" && globalThis.WebTransport === undefined) continue;
     const place = `${outside}/${encodeURIComponent(name)}`;
     const before = refused.length;
     try {
