@@ -22,6 +22,7 @@ export const TEXTS = {
   "camera.paused": "Paused while the page is hidden.",
   "camera.preview": "What the model sees of the camera",
   "camera.result": "Camera result",
+  "camera.last": "Last answer",
   "camera.empty": "Nothing classified yet.",
   "camera.latency": "Median latency",
   "camera.latency.value": "{milliseconds} ms",
@@ -50,15 +51,15 @@ export const TEXTS = {
 
   "result.unknown": "unknown",
   "result.below": "The best class is below the limit of {percent}.",
-  "result.percent": "{percent} %",
+  "result.percent": "{percent}\u00a0%",
 
   "about.title": "About this app",
   "about.model": "Model",
   "about.made": "Made by",
   "about.classes": "Classes",
   "about.input": "Sees",
-  "about.input.colour": "{width} x {height} pixels, in colour",
-  "about.input.grey": "{width} x {height} pixels, in grey",
+  "about.input.colour": "{width} × {height} pixels, in colour",
+  "about.input.grey": "{width} × {height} pixels, in grey",
   "about.limit": "Limit for “unknown”",
   "about.limit.none": "none",
   "about.digest": "SHA-256 of the model",
@@ -139,14 +140,16 @@ export function text(key, values = {}) {
 }
 
 /**
- * Write a probability for people, rounded down: 100 % is only what is certain.
+ * Write a probability for people, rounded down: 100 % is only what is certain, and 0 % only what
+ * is ruled out.
  *
  * @param {number} probability 0..1.
- * @returns {string} For example `87 %`.
+ * @returns {string} For example `87 %` or `<1 %`, with a space that no line ends at.
  */
 export function percentText(probability) {
   // What float32 made of 0.29 is 0.28999999...: not to be rounded down to 28.
-  return text("result.percent", { percent: Math.floor(probability * 100 + 1e-4) });
+  const percent = Math.floor(probability * 100 + 1e-4);
+  return text("result.percent", { percent: percent === 0 && probability > 0 ? "<1" : percent });
 }
 
 /**

@@ -176,6 +176,21 @@ test("by keyboard alone: skip link, views, a button", async () => {
   assert.equal(await cameraMessage(page), text("camera.off"));
 });
 
+test("after the skip link, a reload shows the same view; an address of it alone, the first", async () => {
+  const page = await open({ view: "#pictures" });
+  await settled(page, "good");
+  await page.focus("#skip");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "main");
+  await page.reload();
+  await settled(page, "good");
+  assert.ok(await page.isVisible("#pictures"));
+  const kept = await open({ view: "#main" });
+  await settled(kept, "good");
+  assert.ok(await kept.isVisible("#camera"));
+  assert.equal(await kept.getAttribute('nav a[href="#camera"]', "aria-current"), "page");
+});
+
 test("what accessible() looks for is found where it is planted", async () => {
   const page = await open();
   await settled(page, "good");
