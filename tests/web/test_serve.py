@@ -263,20 +263,6 @@ def test_a_port_that_is_taken(bundle: Path, url: str) -> None:
     assert "--port 0" in done.stderr
 
 
-@pytest.mark.parametrize("host", ["nowhere", "256.1.1.1", ""])
-def test_what_is_no_address_is_refused(host: str) -> None:
-    with pytest.raises(UsageError):
-        place_of(host)
-
-
-def test_names_of_a_certificate() -> None:
-    assert place_of("127.0.0.1").names == ("127.0.0.1", "localhost")
-    assert place_of("::1").url(1, https=True) == "https://[::1]:1/"
-    everywhere = place_of("0.0.0.0")
-    assert {"127.0.0.1", "localhost"} <= set(everywhere.names)
-    assert not everywhere.is_loopback
-
-
 def test_an_altered_bundle_is_not_served(bundle: Path, tmp_path: Path) -> None:
     def copy(name: str) -> Path:
         shutil.copytree(bundle, tmp_path / name)
