@@ -121,7 +121,7 @@ def test_files_have_their_types_and_all_headers(
         "/..", "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "//etc/passwd",
         "/etc/passwd", "/model/", "/model", "/icons/", "/secret.txt", "/index.html/",
         "/app.js%00", "/./app.js", "/\\..\\secret.txt", "/SHA256SUMS/../secret.txt",
-        "http://elsewhere/secret.txt",
+        "http://127.0.0.1/secret.txt",
     ],
 )  # fmt: skip
 def test_nothing_but_the_bundle_is_served(bundle: Path, url: str, path: str) -> None:
@@ -140,14 +140,6 @@ def test_only_get_and_head_are_answered(url: str, method: str) -> None:
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert body == b"405 Method Not Allowed\n"
-
-
-def test_a_line_that_is_no_request_is_refused(url: str) -> None:
-    port = int(url.rstrip("/").rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
-        raw.sendall(b"\x16\x03\x01 <script>\r\n\r\n")
-        answer = raw.recv(4096)
-    assert b"<script>" not in answer
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

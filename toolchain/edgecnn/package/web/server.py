@@ -1,7 +1,8 @@
 """Serves a web bundle: the files that it was packaged with, from memory, and nothing else.
 
 There is no path on a disk behind a request, so none can be reached that way. Content types and
-headers are fixed (``policy``), whatever the system's tables say.
+headers are fixed (``policy``), whatever the system's tables say. Requests to another name than this
+machine's are refused (``hosts``).
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from email import errors as header_errors
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from edgecnn.package.web.addresses import Place, place_of
+from edgecnn.package.web.hosts import host_of, is_own
 from edgecnn.package.web.policy import HEADERS, MIME_TYPES
 from edgecnn.package.web.sources import PAGE
 
@@ -25,6 +29,13 @@ __all__ = ["BundleServer", "serving"]
 
 _TIMEOUT_S: Final = 30
 _ALLOWED: Final = "GET, HEAD"
+# Lines among the headers that are none. Python takes what follows for a body, Content-Length too;
+# another server before this one may not. (Other defects are about bodies of several parts.)
+_NO_HEADER: Final = (
+    header_errors.FirstHeaderLineIsContinuationDefect,
+    header_errors.MisplacedEnvelopeHeaderDefect,
+    header_errors.MissingHeaderBodySeparatorDefect,
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -32,11 +43,50 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: BundleServer
     protocol_version = "HTTP/1.1"
+    # Of a line that names none. Python's is 0.9, which is answered without status and headers.
+    default_request_version = "HTTP/1.0"
     timeout = _TIMEOUT_S
 
     def version_string(self) -> str:
         """Return what to call this server: nobody needs to know its Python's version."""
         return "edgecnn"
+
+    def parse_request(self) -> bool:
+        """Read a request's headers; answer it here if it is not to be answered otherwise."""
+        if not super().parse_request():
+            return False
+        # No body is read, and what is left of one would be taken for the next request.
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+        status = self._refusal()
+        if status == http.HTTPStatus.MISDIRECTED_REQUEST:
+            self._refuse(status, f"{status.phrase}: open {self.server.url}")
+        elif status is not None:
+            self.send_error(status)
+        return status is None
+
+    def _refusal(self) -> http.HTTPStatus | None:
+        try:
+            target = urlsplit(self.path).netloc
+        except ValueError:
+            return http.HTTPStatus.BAD_REQUEST
+        hosts = self.headers.get_all("Host", [])
+        wrong = any(isinstance(defect, _NO_HEADER) for defect in self.headers.defects)
+        # RFC 9112, section 3.2: exactly one, but for HTTP/1.0.
+        missing = not hosts and self.request_version != "HTTP/1.0"
+        if wrong or missing or len(hosts) > 1:
+            return http.HTTPStatus.BAD_REQUEST
+        for authority in [*hosts, *([target] if target else [])]:
+            host = host_of(authority)
+            if host is None:
+                return http.HTTPStatus.BAD_REQUEST
+            if not is_own(host, self.server.place.names):
+                return http.HTTPStatus.MISDIRECTED_REQUEST
+        return None
+
+    def handle_expect_100(self) -> bool:
+        """Ask for no body; it would not be read."""
+        return True
 
     def do_GET(self) -> None:
         """Send a file."""
@@ -69,21 +119,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Send a status in one plain line; what was asked for is not repeated in it."""
-        del explain
+        del message, explain  # Python's own quote the request
         status = http.HTTPStatus(code)
         # Python's own answer to a method that it finds no do_METHOD for is 501.
         if status == http.HTTPStatus.NOT_IMPLEMENTED:
             status = http.HTTPStatus.METHOD_NOT_ALLOWED
-        body = f"{status.value} {message or status.phrase}\n".encode("latin-1", "replace")
-        if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
-            body = f"{status.value} {status.phrase}\n".encode()
+        self._refuse(status, status.phrase)
+
+    def _refuse(self, status: http.HTTPStatus, text: str) -> None:
+        body = f"{status.value} {text}\n".encode()
         self.close_connection = True  # what follows in a refused request's body is not read
         self.send_response(status)
         if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", _ALLOWED)
         self.send_header("Content-Type", MIME_TYPES[".txt"])
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
         self.end_headers()
         if getattr(self, "command", None) != "HEAD":
             self.wfile.write(body)
@@ -92,6 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Send the headers that every answer has, errors too."""
         for name, value in self.server.headers.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
@@ -104,7 +156,7 @@ class BundleServer(ThreadingHTTPServer):
 
     Args:
         files: Name to bytes.
-        host: Address to listen at.
+        place: Where to listen, and the names to answer to.
         port: 0 for any that is free.
         context: For HTTPS; None for HTTP.
         said: Is told of each request in a line.
@@ -121,25 +173,30 @@ class BundleServer(ThreadingHTTPServer):
     def __init__(
         self,
         files: Mapping[str, bytes],
-        host: str,
+        place: Place,
         port: int,
         *,
         context: ssl.SSLContext | None = None,
         said: Callable[[str], object] = lambda _: None,
         headers: Mapping[str, str] = HEADERS,
     ) -> None:
-        self.files, self.said, self.headers = files, said, headers
+        self.files, self.place, self.said, self.headers = files, place, said, headers
         self._context = context
         self._open: set[socket.socket] = set()
         self._changing = threading.Lock()
-        if ":" in host:
+        if ":" in place.listen:
             self.address_family = socket.AF_INET6
-        super().__init__((host, port), _Handler)
+        super().__init__((place.listen, port), _Handler)
 
     @property
     def port(self) -> int:
         """The port that it listens at."""
         return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return self.place.url(self.port, https=self._context is not None)
 
     def server_bind(self) -> None:
         """Bind, without asking a name server what this machine is called."""
@@ -189,7 +246,7 @@ def serving(
 
     Args:
         files: Name to bytes.
-        host: Address.
+        host: See ``place_of``.
         context: For HTTPS.
         headers: What every answer has.
         said: Is told of each request.
@@ -197,7 +254,7 @@ def serving(
     Yields:
         The server. At the end of the block its port refuses connections.
     """
-    server = BundleServer(files, host, 0, context=context, headers=headers, said=said)
+    server = BundleServer(files, place_of(host), 0, context=context, headers=headers, said=said)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
