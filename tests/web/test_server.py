@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
+import ssl
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from edgecnn.package.web.addresses import place_of
+from edgecnn.package.web.certificate import self_signed
+from edgecnn.package.web.connections import MOST
 from edgecnn.package.web.server import BundleServer, serving
 
 FILES = {"index.html": b"the page", "app.js": b"the app", "model/contract.json": b"the contract"}
+LARGE = bytes(32 << 20)
+"""More than the buffers of both ends take."""
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +156,69 @@ def test_two_requests_are_two_answers(server: BundleServer) -> None:
     assert answer.count(b"HTTP/1.1 200 ") == 2
     assert b"Connection: close" not in answer
     assert answer.endswith(b"the app")
+
+
+@pytest.mark.parametrize("https", [False, True])
+def test_idle_connections_do_not_keep_others_out(https: bool) -> None:
+    own = self_signed(["127.0.0.1"])
+    trust = ssl.create_default_context(cadata=own.certificate.decode())
+    with (
+        serving(FILES, context=own.context if https else None) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        idle = [stack.enter_context(connected(server)) for _ in range(3 * MOST)]
+        for _ in range(6):  # as a browser
+            kept = (
+                http.client.HTTPSConnection("127.0.0.1", server.port, context=trust, timeout=20)
+                if https
+                else http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            )
+            stack.callback(kept.close)
+            kept.request("GET", "/")
+            assert kept.getresponse().read() == b"the page"
+        assert len(server.connections) <= MOST
+        # Those that waited longest were ended, and the latest not.
+        assert idle[0].recv(1) == b""
+        idle[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            idle[-1].recv(1)
+
+
+def test_one_that_is_being_answered_is_not_ended_for_others() -> None:
+    with serving({"model/model.onnx": LARGE}) as server, contextlib.ExitStack() as stack:
+        slow = stack.enter_context(connected(server))
+        slow.sendall(asked("127.0.0.1", "/model/model.onnx").encode())
+        found = slow.recv(1000)
+        for _ in range(3 * MOST):
+            stack.enter_context(connected(server))
+        late = stack.enter_context(connected(server))
+        late.sendall(asked("127.0.0.1", "/none").encode())
+        assert late.recv(1000).startswith(b"HTTP/1.1 404 ")
+        slow.sendall(b"GET / HTTP/1.0\r\n\r\n")  # so that it ends
+        size = len(found)
+        while part := slow.recv(1 << 20):
+            size += len(part)
+        assert size > len(LARGE)
+
+
+def test_where_all_are_being_answered_one_more_is_closed() -> None:
+    with serving({"app.js": b"the app", "large": LARGE}) as server, contextlib.ExitStack() as stack:
+        for _ in range(MOST):
+            slow = stack.enter_context(connected(server))
+            slow.sendall(asked("127.0.0.1", "/large").encode())
+            assert slow.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert said_to(server, SECOND) == b""
+        slow.close()
+        until = time.monotonic() + 20
+        while not (answer := said_to(server, SECOND)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert answer.endswith(b"the app")
+
+
+def test_a_connection_that_ends_unused_is_not_told() -> None:
+    lines: list[str] = []
+    with serving(FILES, said=lines.append, patience_s=0.2) as server, connected(server) as kept:
+        kept.sendall(asked("127.0.0.1", "/").encode())
+        while kept.recv(1000):
+            pass
+    assert lines == ['"GET / HTTP/1.1" 200 -']

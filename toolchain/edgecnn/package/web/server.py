@@ -21,13 +21,14 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from edgecnn.package.web.addresses import Place, place_of
+from edgecnn.package.web.connections import Connections
 from edgecnn.package.web.hosts import host_of, is_own
 from edgecnn.package.web.policy import HEADERS, MIME_TYPES
 from edgecnn.package.web.sources import PAGE
 
 __all__ = ["BundleServer", "serving"]
 
-_TIMEOUT_S: Final = 30
+_PATIENCE_S: Final = 30.0
 _ALLOWED: Final = "GET, HEAD"
 # Lines among the headers that are none. Python takes what follows for a body, Content-Length too;
 # another server before this one may not. (Other defects are about bodies of several parts.)
@@ -45,14 +46,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Of a line that names none. Python's is 0.9, which is answered without status and headers.
     default_request_version = "HTTP/1.0"
-    timeout = _TIMEOUT_S
 
     def version_string(self) -> str:
         """Return what to call this server: nobody needs to know its Python's version."""
         return "edgecnn"
 
+    def handle_one_request(self) -> None:
+        """Wait for a request, and answer it."""
+        self.server.connections.wait(self.connection)
+        super().handle_one_request()
+
     def parse_request(self) -> bool:
         """Read a request's headers; answer it here if it is not to be answered otherwise."""
+        self.server.connections.work(self.connection)
         if not super().parse_request():
             return False
         # No body is read, and what is left of one would be taken for the next request.
@@ -146,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         super().end_headers()
 
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Say nothing of connections that ended because nothing was asked for a while."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Pass a line on, without control characters; who asked is not kept."""
         self.server.said((format % args).encode("unicode_escape").decode("ascii"))
@@ -161,6 +170,7 @@ class BundleServer(ThreadingHTTPServer):
         context: For HTTPS; None for HTTP.
         said: Is told of each request in a line.
         headers: What every answer has.
+        patience_s: After how many seconds without a request a connection ends.
 
     Raises:
         OSError: If the address cannot be had.
@@ -169,6 +179,7 @@ class BundleServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     block_on_close = False
+    request_queue_size = 64
 
     def __init__(
         self,
@@ -179,11 +190,11 @@ class BundleServer(ThreadingHTTPServer):
         context: ssl.SSLContext | None = None,
         said: Callable[[str], object] = lambda _: None,
         headers: Mapping[str, str] = HEADERS,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self.files, self.place, self.said, self.headers = files, place, said, headers
-        self._context = context
-        self._open: set[socket.socket] = set()
-        self._changing = threading.Lock()
+        self.connections = Connections()
+        self._context, self._patience_s = context, patience_s
         if ":" in place.listen:
             self.address_family = socket.AF_INET6
         super().__init__((place.listen, port), _Handler)
@@ -205,29 +216,38 @@ class BundleServer(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), self.port
 
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Take a connection; with TLS, hands are not shaken yet, for that can take its time."""
+        connection, address = super().get_request()
+        connection.settimeout(self._patience_s)
+        if self._context is not None:
+            connection = self._context.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection, if there is room for it."""
+        if self.connections.admit(request):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer one connection, in a thread of its own; with TLS, shake hands there."""
-        if self._context is not None:
-            request.settimeout(_TIMEOUT_S)
-            # Takes the connection over: the socket given is closed by that.
-            request = self._context.wrap_socket(request, server_side=True)
-        with self._changing:
-            self._open.add(request)
-        try:
-            super().finish_request(request, client_address)
-        finally:
-            with self._changing:
-                self._open.discard(request)
-            if self._context is not None:
-                request.close()
+        if isinstance(request, ssl.SSLSocket):
+            request.do_handshake()
+        super().finish_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.connections.remove(request)
+        super().shutdown_request(request)
 
     def server_close(self) -> None:
         """Stop listening, and end the connections that browsers keep open for later."""
         super().server_close()
-        with self._changing:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        self.connections.end()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of connections that ended early, as of a phone that distrusts us."""
@@ -241,6 +261,7 @@ def serving(
     context: ssl.SSLContext | None = None,
     headers: Mapping[str, str] = HEADERS,
     said: Callable[[str], object] = lambda _: None,
+    patience_s: float = _PATIENCE_S,
 ) -> Iterator[BundleServer]:
     """Serve a bundle in a thread while the block runs, at any free port.
 
@@ -250,11 +271,14 @@ def serving(
         context: For HTTPS.
         headers: What every answer has.
         said: Is told of each request.
+        patience_s: After how many seconds without a request a connection ends.
 
     Yields:
         The server. At the end of the block its port refuses connections.
     """
-    server = BundleServer(files, place_of(host), 0, context=context, headers=headers, said=said)
+    server = BundleServer(
+        files, place_of(host), 0, context=context, headers=headers, said=said, patience_s=patience_s
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
