@@ -281,3 +281,17 @@ def test_an_altered_bundle_is_not_served(bundle: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edgecnn", "serve", str(altered)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 32
+
+
+@pytest.mark.parametrize("name", ["app.css", "SHA256SUMS"])
+def test_a_named_pipe_in_a_bundle_does_not_keep_it_waiting(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "piped"
+    shutil.copytree(bundle, folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    command = [sys.executable, "-m", "edgecnn", "serve", str(folder), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 32
+    assert "not a regular file" in done.stderr

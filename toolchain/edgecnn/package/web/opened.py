@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,7 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
         BundleError: If it is no web bundle, or a file is altered, missing, or leads elsewhere.
     """
     try:
+        _regular_size(folder / SUMS)
         text = (folder / SUMS).read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         raise BundleError(
@@ -57,7 +60,7 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
             # A link could show the browser a file from elsewhere.
             if {".", ".."} & set(parts) or path.resolve() != root / name:
                 raise _altered(folder, f"{name} is not in the folder")
-            total += path.stat().st_size
+            total += _regular_size(path)
             if total > _LARGEST:
                 raise _altered(folder, "more than a bundle ever holds")
             files[name] = path.read_bytes()
@@ -67,6 +70,14 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
         if found != digest:
             raise _altered(folder, f"{name} has SHA-256 {found}, not {digest}")
     return dict(sorted(files.items()))
+
+
+def _regular_size(path: Path) -> int:
+    """Return a file's size; opening what is none, as a named pipe, could wait for ever."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return found.st_size
 
 
 def _altered(folder: Path, observed: str) -> BundleError:
