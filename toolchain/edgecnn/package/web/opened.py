@@ -13,7 +13,7 @@ from edgecnn.errors import BundleError
 from edgecnn.package.web.contents import MANIFEST, SUMS
 from edgecnn.package.web.sources import PAGE
 
-__all__ = ["is_web_bundle", "read_web_bundle"]
+__all__ = ["is_web_bundle", "named_files", "read_web_bundle"]
 
 _LARGEST: Final = 1 << 30
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*)")
@@ -70,6 +70,19 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
         if found != digest:
             raise _altered(folder, f"{name} has SHA-256 {found}, not {digest}")
     return dict(sorted(files.items()))
+
+
+def named_files(folder: Path) -> frozenset[str]:
+    """Return what a web bundle's digests name, and they themselves; lines that name none count not.
+
+    Args:
+        folder: For which ``is_web_bundle`` holds.
+
+    Raises:
+        OSError: If they cannot be read.
+    """
+    lines = (folder / SUMS).read_text(encoding="ascii", errors="replace").splitlines()
+    return frozenset({SUMS, *(found[2] for line in lines if (found := _LINE.fullmatch(line)))})
 
 
 def _regular_size(path: Path) -> int:
