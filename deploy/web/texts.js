@@ -14,6 +14,8 @@ export const TEXTS = {
   "start.failed": "The app cannot start.",
   "start.retry": "Try again",
 
+  "update.apply": "Newer version: update",
+
   "camera.start": "Start the camera",
   "camera.stop": "Stop",
   "camera.switch": "Switch camera",
@@ -82,8 +84,6 @@ export const TEXTS = {
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
   "about.licences": "Licences",
   "about.licences.loading": "Loading the text.",
-  "about.update": "A newer version of this app is ready.",
-  "about.update.apply": "Update now",
 
   "privacy.title": "Privacy",
   "privacy.intro":

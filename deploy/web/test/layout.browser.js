@@ -47,6 +47,11 @@ async function inWindow(page, ids, state) {
   }
 }
 
+/** As where a newer version waits.
+ * @type {(page: Page, shown: boolean) => Promise<void>} */
+const showOffer = (page, shown) =>
+  page.$eval("#update", (offer, shown) => void (/** @type {HTMLElement} */ (offer).hidden = !shown), shown);
+
 const RUNNING = ["stage", "answer", "answer-bars", "rate", "camera-stop", "camera-switch"];
 
 for (const [name, differing] of Object.entries(ANSWERS)) {
@@ -64,6 +69,9 @@ for (const [name, differing] of Object.entries(ANSWERS)) {
       assert.equal(await page.isVisible("#answer-below"), name === "unknown");
       await inWindow(page, RUNNING, state);
       await accessible(page, state);
+      await showOffer(page, true);
+      await inWindow(page, [...RUNNING, "update-apply"], `${state}, a newer version`);
+      await showOffer(page, false);
       await page.click("#camera-stop");
       await page.evaluate(() => scrollTo(0, 0));
     }

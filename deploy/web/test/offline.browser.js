@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { text } from "../texts.js";
-import { files, launch, settled } from "./chromium.js";
+import { accessible, files, launch, settled } from "./chromium.js";
 import { serve } from "./served.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -46,7 +46,14 @@ test("the newer version waits until it is wanted, then replaces the older one", 
     await page.reload();
     await settled(page, "good");
     assert.equal(await page.textContent("#about-title"), "About this app");
-    await page.waitForSelector("#update:not([hidden])");
+    for (const view of ["camera", "pictures", "about"]) {
+      await page.click(`nav a[href="#${view}"]`);
+      await page.waitForSelector("#update-apply", { state: "visible" });
+      for (const size of [{ width: 320, height: 568 }, { width: 851, height: 393 }]) {
+        await page.setViewportSize(size);
+        await accessible(page, `update offered, ${view}`);
+      }
+    }
     await page.click("#update-apply");
     for (let wait = 0; wait < 100; wait++) {
       if ((await page.textContent("#about-title").catch(() => "")) === "Newer") break;
