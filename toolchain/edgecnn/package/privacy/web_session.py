@@ -229,7 +229,7 @@ def _classified(page: Page, pictures: Mapping[str, bytes]) -> dict[str, str]:
     _wait(page, f"#results > li:nth-child({len(pictures)})", "all pictures' results")
     with page.expect_download() as saved:
         page.locator("#save").click()
-    rows = csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8")))
+    rows = csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8-sig")))
     return {row["file"]: row["label"] or row["error"] for row in rows}
 
 
