@@ -1,4 +1,4 @@
-"""HTTPS with a certificate that nobody vouches for, in a browser whose user went on all the same."""
+"""HTTPS with a certificate that nobody vouches for, in a browser whose user goes on."""
 
 from __future__ import annotations
 
