@@ -47,7 +47,7 @@ export const TEXTS = {
   "pictures.failed.one": "1 could not be read.",
   "pictures.failed.many": "{count} could not be read.",
   "pictures.stopped": "Stopped before the end.",
-  "pictures.saved": "Saved as {file}.",
+  "pictures.saved": "Results handed to the browser as {file}.",
   "pictures.pasted": "pasted-{number}",
   "pictures.csv": "{model}-results.csv",
 
@@ -59,6 +59,7 @@ export const TEXTS = {
   "about.model": "Model",
   "about.made": "Made by",
   "about.classes": "Classes",
+  "about.classes.many": "{count}, by name",
   "about.input": "Sees",
   "about.input.colour": "{width} × {height} pixels, in colour",
   "about.input.grey": "{width} × {height} pixels, in grey",
@@ -115,7 +116,7 @@ export const TEXTS = {
   "error.camera-busy": "The camera is used by another program. Close it there and try again.",
   "error.camera-lost": "The camera was lost: unplugged, or taken by another program.",
   "error.camera-insecure":
-    "This address is not secure, so the browser gives no camera. Open the app by HTTPS or as the file classifier.html. Pictures work here.",
+    "This address is not secure, so the browser gives no camera. Open the app by HTTPS, or the file whose name ends in classifier.html. Pictures work here.",
   "error.camera-missing": "This browser gives pages no camera. Pictures work here.",
   "error.camera-failed": "The camera could not be started.",
   "error.unexpected": "Something went wrong that should not: {reason}",

@@ -106,7 +106,7 @@ def test_claims_about_other_files_are_refused(place: Path, tmp_path: Path) -> No
         ("--format deb", 2, "there is no format deb for web"),
         ("--variant tflite-int8", 2, "tflite-int8 does not run in a browser"),
         ("--variant onnx-int8 --variant onnx-fp32", 2, "holds one model file"),
-        ("--variant onnx-fp32", 35, "is not the file that was verified"),
+        ("--variant onnx-fp32", 35, "edgecnn convert"),
         ("--version 1/0", 2, "cannot be a part of file names"),
         ("--vendor-dir tests", 35, "lacks 3 of the 3 files"),
         ("--reject-below 1.5", 2, "--reject-below"),
@@ -119,6 +119,18 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert not (tmp_path / "dist").exists()
+
+
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_checked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "dist").write_text("mine")
+    for out in (tmp_path / "dist", tmp_path / "dist/deeper/still"):
+        done = package(MODELS / "resnet8", "--out", out, "--vendor-dir", tmp_path)
+        # With no runtime in that folder: what would be said next.
+        assert done.returncode == 29, done.stderr
+        assert "is no folder" in done.stderr
+    assert (tmp_path / "dist").read_text() == "mine"
 
 
 def test_a_folder_of_others_is_not_replaced(tmp_path: Path) -> None:

@@ -278,6 +278,11 @@ def test_an_altered_bundle_is_not_served(bundle: Path, tmp_path: Path) -> None:
             read_web_bundle(folder)
     with pytest.raises(BundleError, match="is no web bundle"):
         read_web_bundle(tmp_path)
+    page = tmp_path / "resnet8-1.0-classifier.html"
+    page.write_text("<!doctype html>")
+    with pytest.raises(BundleError, match="needs no server") as caught:
+        read_web_bundle(page)
+    assert "open it in a browser" in str(caught.value.remedy)
     command = [sys.executable, "-m", "edgecnn", "serve", str(altered)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 32

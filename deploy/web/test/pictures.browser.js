@@ -57,7 +57,7 @@ test("pictures: dropped and pasted", async () => {
     await page.waitForSelector(`#results > li:nth-child(${count + 1}) .label`);
   }
   assert.deepEqual(await page.$$eval("#results .file", (all) => all.map((one) => one.textContent)),
-    ["image.png", "pasted-1"]);
+    ["pasted-1", "image.png"]); // the newest first
   assert.ok(await page.isVisible("#pictures"));
 });
 

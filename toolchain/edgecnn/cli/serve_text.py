@@ -19,7 +19,8 @@ _PLAIN: Final = (
 _SELF_SIGNED: Final = (
     "The browser will warn that it cannot check who this is: compare the fingerprint before you go "
     "on. Then the camera works; installing for offline use does not, for that takes a certificate "
-    "that the phone trusts. The single file, classifier.html, needs no server at all."
+    "that the phone trusts. The single file, whose name ends in classifier.html, needs no "
+    "server at all."
 )
 
 

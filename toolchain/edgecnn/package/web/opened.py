@@ -36,6 +36,14 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
     Raises:
         BundleError: If it is no web bundle, or a file is altered, missing, or leads elsewhere.
     """
+    if folder.is_file() and folder.suffix == ".html":
+        raise BundleError(
+            f"{folder} is a file that needs no server",
+            observed="one HTML file",
+            expected="a folder that edgecnn package BUILD --target web made",
+            remedy="open it in a browser, on this device or on any that it is copied to; or name "
+            "the folder beside it, MODEL-VERSION-web",
+        )
     try:
         _regular_size(folder / SUMS)
         text = (folder / SUMS).read_text(encoding="ascii")

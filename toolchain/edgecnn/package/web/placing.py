@@ -16,11 +16,30 @@ from edgecnn.package.web.contents import SUMS
 from edgecnn.package.web.opened import is_web_bundle, named_files
 from edgecnn.workspace import write_whole
 
-__all__ = ["place_files", "refuse_other_folder"]
+__all__ = ["place_files", "refuse_no_folder", "refuse_other_folder"]
 
 _PREFIX: Final = ".edgecnn-web-"
 _OLD_S: Final = 3600
 _SHOWN: Final = 5
+
+
+def refuse_no_folder(out: Path) -> None:
+    """Refuse to write into what is no folder.
+
+    Args:
+        out: Where a bundle is to lie; need not exist.
+
+    Raises:
+        WorkspaceError: If it, or a folder above it, is something else.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise WorkspaceError(
+            f"{out} is no folder, so nothing can be written into it",
+            observed=f"{there} is a file",
+            expected="a folder, or nothing yet",
+            remedy="move it away, or write elsewhere: --out FOLDER",
+        )
 
 
 def refuse_other_folder(folder: Path) -> None:
