@@ -54,7 +54,7 @@ async function loadTested() {
  * @returns {Promise<void>}
  */
 async function startApp() {
-  if (Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
+  if (await Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
   fillPage();
   followViews((view) => liveView?.seen(view === "camera"));
   element("retry", HTMLButtonElement).addEventListener("click", () => location.reload());

@@ -26,6 +26,14 @@ const SIGNATURES = [
   { at: 0, bytes: [0x4d, 0x4d, 0x00, 0x2a] },
 ];
 
+/** How all pictures are decoded: upright by their EXIF orientation, colours as stored.
+ * @type {ImageBitmapOptions} */
+const DECODING = {
+  imageOrientation: "from-image",
+  colorSpaceConversion: "none",
+  premultiplyAlpha: "none",
+};
+
 /** A picture to read from. `close` frees its memory.
  * @typedef {{source: PixelSource, bitmap: ImageBitmap, close: () => void}} OpenPicture */
 
@@ -40,11 +48,7 @@ export async function openPicture(file) {
   if (file.size === 0) throw new ClassifierError("empty", "0 bytes");
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, {
-      imageOrientation: "from-image",
-      colorSpaceConversion: "none",
-      premultiplyAlpha: "none",
-    });
+    bitmap = await createImageBitmap(file, DECODING);
   } catch (error) {
     const code = (await looksLikePicture(file)) ? "damaged" : "type";
     throw new ClassifierError(code, String(error));
@@ -134,7 +138,7 @@ export async function readsTruePixels() {
   for (let at = 0; at < pixels.data.length; at++) {
     pixels.data[at] = at % 4 === 3 ? 255 : (at * 37 + (at >> 6)) % 256;
   }
-  const bitmap = await createImageBitmap(pixels);
+  const bitmap = await createImageBitmap(pixels, DECODING);
   const read = new BitmapReader(bitmap).rows(0, 0, side, side);
   bitmap.close();
   return pixels.data.every((value, at) => value === read[at]);
