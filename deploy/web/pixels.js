@@ -8,6 +8,7 @@
  */
 
 import { ClassifierError } from "./errors.js";
+import { orientationApart, storedPart, turning, upright } from "./orientation.js";
 import { centreCrop, MAX_PIXELS } from "./preprocess.js";
 
 /** @typedef {import("./preprocess.js").PixelSource} PixelSource */
@@ -26,7 +27,7 @@ const SIGNATURES = [
   { at: 0, bytes: [0x4d, 0x4d, 0x00, 0x2a] },
 ];
 
-/** How all pictures are decoded: upright by their EXIF orientation, colours as stored.
+/** How all pictures are decoded: upright by the file's orientation, colours as stored.
  * @type {ImageBitmapOptions} */
 const DECODING = {
   imageOrientation: "from-image",
@@ -34,8 +35,13 @@ const DECODING = {
   premultiplyAlpha: "none",
 };
 
-/** A picture to read from. `close` frees its memory.
- * @typedef {{source: PixelSource, bitmap: ImageBitmap, close: () => void}} OpenPicture */
+/** A picture to read from, upright; `orientation` says how that is made of `bitmap`. `close` frees
+ * its memory.
+ * @typedef {object} OpenPicture
+ * @property {PixelSource} source
+ * @property {ImageBitmap} bitmap
+ * @property {number} orientation
+ * @property {() => void} close */
 
 /**
  * Decode a picture: its first frame, upright by its EXIF orientation, colours as stored.
@@ -46,9 +52,10 @@ const DECODING = {
  */
 export async function openPicture(file) {
   if (file.size === 0) throw new ClassifierError("empty", "0 bytes");
+  const { stored, orientation } = await orientationApart(file);
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, DECODING);
+    bitmap = await createImageBitmap(stored, DECODING);
   } catch (error) {
     const code = (await looksLikePicture(file)) ? "damaged" : "type";
     throw new ClassifierError(code, String(error));
@@ -58,7 +65,8 @@ export async function openPicture(file) {
     bitmap.close();
     throw new ClassifierError("large", observed);
   }
-  return { source: new BitmapReader(bitmap), bitmap, close: () => bitmap.close() };
+  const source = upright(new BitmapReader(bitmap), orientation);
+  return { source, bitmap, orientation, close: () => bitmap.close() };
 }
 
 /** @implements {PixelSource} */
@@ -147,14 +155,15 @@ export async function readsTruePixels() {
 /**
  * Make a small canvas of the part of a picture that the model sees; for the eye only.
  *
- * @param {ImageBitmap} bitmap
+ * @param {OpenPicture} picture
  * @param {ModelSize} size
  * @param {number} side Pixels of its longer side.
  * @returns {HTMLCanvasElement}
  */
-export function thumbnail(bitmap, size, side) {
+export function thumbnail({ source, bitmap, orientation }, size, side) {
   const canvas = document.createElement("canvas");
-  const crop = centreCrop(bitmap.height, bitmap.width, size);
+  const crop = centreCrop(source.height, source.width, size);
+  const part = storedPart(bitmap, orientation, crop);
   const scale = side / Math.max(size.height, size.width);
   canvas.width = Math.max(1, Math.round(size.width * scale));
   canvas.height = Math.max(1, Math.round(size.height * scale));
@@ -162,11 +171,8 @@ export function thumbnail(bitmap, size, side) {
   if (context === null) return canvas;
   context.fillStyle = "white"; // as the resize rule has it
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(
-    bitmap,
-    ...[crop.left, crop.upper, crop.width, crop.height],
-    ...[0, 0, canvas.width, canvas.height],
-  );
+  context.setTransform(...turning(orientation, canvas.width, canvas.height));
+  context.drawImage(bitmap, part.left, part.upper, part.width, part.height, 0, 0, 1, 1);
   return canvas;
 }
 

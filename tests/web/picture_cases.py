@@ -15,7 +15,7 @@ from PIL import Image
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 
-__all__ = ["write_pictures"]
+__all__ = ["write_orientations", "write_pictures"]
 
 _ORIENTATION = 0x0112
 # JPEG decoders may differ by a step in their inverse transform and colour conversion; browsers
@@ -75,10 +75,36 @@ def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
     yield "JPEG without subsampling", photo, "JPEG", {"quality": 95, "subsampling": 0}
     yield "JPEG, greyscale", photo.convert("L"), "JPEG", {}
     yield "JPEG, progressive", photo, "JPEG", {"progressive": True}
-    for orientation in range(2, 9):
-        exif = Image.Exif()
-        exif[_ORIENTATION] = orientation
-        yield f"JPEG, EXIF orientation {orientation}", photo, "JPEG", {"exif": exif, "quality": 95}
+    for orientation, exif in _orientations():
+        name = f"EXIF orientation {orientation}"
+        yield f"JPEG, {name}", photo, "JPEG", {"exif": exif, "quality": 95}
+        yield f"PNG, {name}", photo, "PNG", {"exif": exif}
+        yield f"WebP, {name}", photo, "WEBP", {"exif": exif, "lossless": True}
+    yield "WebP with loss, EXIF orientation 6", photo, "WEBP", {"exif": _exif(6)}
+    transparent = _with_alpha(photo)
+    yield "half-transparent WebP, turned", transparent, "WEBP", {"exif": _exif(7), "lossless": True}
+
+
+def write_orientations(folder: Path) -> None:
+    """Write small pictures of every orientation, and ``orientations.json`` about them."""
+    cases = []
+    for kind in ("JPEG", "PNG", "WEBP"):
+        for orientation, exif in _orientations():
+            name = f"turned-{orientation}.{kind.lower()}"
+            _photo(5, 9).save(folder / name, kind, exif=exif)
+            cases.append({"file": name, "kind": kind, "orientation": orientation})
+    (folder / "orientations.json").write_text(json.dumps(cases))
+
+
+def _orientations() -> Iterator[tuple[int, Image.Exif]]:
+    for orientation in range(1, 9):
+        yield orientation, _exif(orientation)
+
+
+def _exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    return exif
 
 
 def _photo(rows: int, columns: int) -> Image.Image:
