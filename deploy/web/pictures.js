@@ -120,7 +120,7 @@ export class PicturesView {
     try {
       const picture = await openPicture(file);
       try {
-        const shown = thumbnail(picture.bitmap, contract.input, THUMBNAIL_SIDE);
+        const shown = thumbnail(picture, contract.input, THUMBNAIL_SIDE);
         shown.setAttribute("aria-hidden", "true");
         item.append(shown, words);
         const prepared = prepare(picture.source, contract.input);

@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 
-__all__ = ["write_containers", "write_pictures"]
+__all__ = ["write_containers", "write_orientations", "write_pictures"]
 
 _ORIENTATION = 0x0112
 # JPEG decoders may differ by a step in their inverse transform and colour conversion; browsers
@@ -65,7 +65,7 @@ def write_containers(folder: Path) -> None:
     photo = _photo(24, 20)
     profile = {"icc_profile": _swapped_profile()}
     kinds: dict[str, list[dict[str, Any]]] = {
-        "JPEG": [{"exif": _turned(6), "progressive": True}, profile],
+        "JPEG": [{"exif": _exif(6), "progressive": True}, profile],
         "PNG": [profile, {"pnginfo": _gamma()}],
         "WEBP": [{"lossless": True}, profile],
         "GIF": [{}],
@@ -110,9 +110,36 @@ def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
     yield "JPEG without subsampling", photo, "JPEG", {"quality": 95, "subsampling": 0}
     yield "JPEG, greyscale", photo.convert("L"), "JPEG", {}
     yield "JPEG, progressive", photo, "JPEG", {"progressive": True}
-    for orientation in range(2, 9):
-        options = {"exif": _turned(orientation), "quality": 95}
-        yield f"JPEG, EXIF orientation {orientation}", photo, "JPEG", options
+    for orientation, exif in _orientations():
+        name = f"EXIF orientation {orientation}"
+        yield f"JPEG, {name}", photo, "JPEG", {"exif": exif, "quality": 95}
+        yield f"PNG, {name}", photo, "PNG", {"exif": exif}
+        yield f"WebP, {name}", photo, "WEBP", {"exif": exif, "lossless": True}
+    yield "WebP with loss, EXIF orientation 6", photo, "WEBP", {"exif": _exif(6)}
+    transparent = _with_alpha(photo)
+    yield "half-transparent WebP, turned", transparent, "WEBP", {"exif": _exif(7), "lossless": True}
+
+
+def write_orientations(folder: Path) -> None:
+    """Write small pictures of every orientation, and ``orientations.json`` about them."""
+    cases = []
+    for kind in ("JPEG", "PNG", "WEBP"):
+        for orientation, exif in _orientations():
+            name = f"turned-{orientation}.{kind.lower()}"
+            _photo(5, 9).save(folder / name, kind, exif=exif)
+            cases.append({"file": name, "kind": kind, "orientation": orientation})
+    (folder / "orientations.json").write_text(json.dumps(cases))
+
+
+def _orientations() -> Iterator[tuple[int, Image.Exif]]:
+    for orientation in range(1, 9):
+        yield orientation, _exif(orientation)
+
+
+def _exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    return exif
 
 
 def _photo(rows: int, columns: int) -> Image.Image:
@@ -141,11 +168,6 @@ def _noise_with_alpha(rows: int, columns: int) -> Image.Image:
     pixels = np.random.default_rng(6).integers(0, 256, (rows, columns, 4), dtype=np.uint8)
     return Image.fromarray(pixels)
 
-
-def _turned(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[_ORIENTATION] = orientation
-    return exif
 
 
 def _gamma() -> PngInfo:

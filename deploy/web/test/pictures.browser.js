@@ -88,3 +88,36 @@ test("pictures give the pixels that Python's decoder and resize rule give", asyn
     assert.ok(worst <= one.tolerance, `${one.name}: a byte differs by ${worst}`);
   }
 });
+
+test("what is shown of a picture is upright, too", async () => {
+  const page = await open();
+  await settled(page, "good");
+  /** @type {PictureCase[]} */
+  const cases = jsonFixture("pictures.json");
+  /** @type {(name: string) => string} */
+  const file = (name) => {
+    const one = cases.find((other) => other.name === name);
+    return readFileSync(join(FIXTURES, String(one?.file))).toString("base64");
+  };
+  /** The mean difference of a byte of two pictures' thumbnails.
+   * @type {(names: string[]) => Promise<number>} */
+  const difference = (names) => page.evaluate(async (files) => {
+    const { openPicture, thumbnail } = await import(new URL("pixels.js", location.href).href);
+    const [one, other] = await Promise.all(files.map(async (base64) => {
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const canvas = thumbnail(await openPicture(new Blob([bytes])), { height: 32, width: 24 }, 96);
+      return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    }));
+    const sum = one.reduce((/** @type {number} */ all, /** @type {number} */ value, /** @type {number} */ at) =>
+      all + Math.abs(value - other[at]), 0);
+    return sum / one.length;
+  }, names.map(file));
+  for (let orientation = 1; orientation <= 8; orientation++) {
+    // A JPEG is turned by the browser.
+    const name = `EXIF orientation ${orientation}`;
+    const found = await difference([`WebP, ${name}`, `JPEG, ${name}`]);
+    assert.ok(found < 3, `${name}: ${found}`);
+  }
+  // The control: a wrong turn is seen.
+  assert.ok((await difference(["WebP, EXIF orientation 6", "JPEG, EXIF orientation 8"])) > 12);
+});
