@@ -169,7 +169,6 @@ def _noise_with_alpha(rows: int, columns: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-
 def _gamma() -> PngInfo:
     """Return PNG's chunk for a gamma of 1.0; following it makes a picture darker or brighter."""
     made = PngInfo()
