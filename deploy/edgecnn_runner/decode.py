@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PIXELS", "read_image"]
 
-MAX_PIXELS: Final = 50_000_000
-"""A file that claims more is refused unread. The limit is for memory, see ``_to_rgb``: there are
-phones that make larger photos (108 megapixels), and those have to be scaled down first."""
+MAX_PIXELS: Final = 1 << 26
+"""A file that claims more is refused unread. The limit is for memory, see ``_to_rgb``, and lies
+above the 8192 x 6144 of phones with 50 megapixels: there are some that make larger photos (108
+megapixels), and those have to be scaled down first."""
 
 _BAND_PIXELS: Final = 1 << 18  # converted at a time: a few megabytes
 _JPEG: Final = b"\xff\xd8\xff"

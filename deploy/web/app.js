@@ -55,7 +55,7 @@ async function loadTested() {
  * @returns {Promise<void>}
  */
 async function startApp() {
-  if (Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
+  if (await Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
   fillPage();
   const giveDropsTo = catchDrops();
   followViews((view) => liveView?.seen(view === "camera"));

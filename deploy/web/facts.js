@@ -5,6 +5,9 @@ import { element, make } from "./view.js";
 
 /** @typedef {import("./contract.js").Contract} Contract */
 
+/** So many classes are named at once; a thousand would make the page twenty screens long. */
+const NAMED = 20;
+
 /**
  * Show what the contract says.
  *
@@ -17,11 +20,25 @@ export function showModelFacts(contract, digestChecked) {
   const limit = contract.reject_below;
   showFact("about.model", `${contract.model}, ${contract.variant}`);
   showFact("about.made", contract.created_by);
-  showFact("about.classes", `${contract.labels.length}: ${contract.labels.join(", ")}`);
+  showClasses(contract.labels);
   showFact("about.input", text(sees, { width, height }));
   showFact("about.limit", limit > 0 ? percentText(limit) : text("about.limit.none"));
   const compared = digestChecked ? "about.digest.checked" : "about.digest.unchecked";
   showFact("about.digest", `${contract.sha256}\n${text(compared)}`);
+}
+
+/**
+ * @param {readonly string[]} labels
+ */
+function showClasses(labels) {
+  const names = labels.join(", ");
+  if (labels.length <= NAMED) {
+    showFact("about.classes", `${labels.length}: ${names}`);
+    return;
+  }
+  const box = document.createElement("details");
+  box.append(make("summary", text("about.classes.many", { count: labels.length })), make("p", names));
+  showFact("about.classes", "").replaceChildren(box);
 }
 
 /**
@@ -46,6 +63,7 @@ export function showSelfTest(test) {
  *
  * @param {import("./texts.js").TextKey} key Of its name.
  * @param {string} value
+ * @returns {HTMLElement} Where it is shown.
  */
 export function showFact(key, value) {
   const id = key.replaceAll(".", "-");
@@ -58,4 +76,5 @@ export function showFact(key, value) {
     element("facts", HTMLElement).append(group);
   }
   place.textContent = value;
+  return place;
 }

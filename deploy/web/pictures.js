@@ -3,7 +3,7 @@
 import { openPicture, thumbnail } from "./pixels.js";
 import { decide } from "./postprocess.js";
 import { prepare } from "./preprocess.js";
-import { saveOnDevice, toCsv } from "./results.js";
+import { printable, saveOnDevice, toCsv } from "./results.js";
 import { errorText, percentText, text } from "./texts.js";
 import { element, make, showBars, shownLabel } from "./view.js";
 
@@ -23,6 +23,8 @@ export class PicturesView {
     this.failed = 0;
     this.total = 0;
     this.busy = false;
+    /** @type {Element | null} */
+    this.earlier = null; // what the latest batch's results are put before
     this.pasted = 0;
     const files = element("files", HTMLInputElement);
     const choose = element("choose", HTMLButtonElement);
@@ -66,26 +68,43 @@ export class PicturesView {
 
   async work() {
     this.busy = true;
-    element("batch", HTMLElement).hidden = false;
     element("batch-status", HTMLElement).textContent = "";
+    this.earlier = element("results", HTMLElement).firstElementChild;
     for (;;) {
       this.showProgress();
       const file = this.waiting.shift();
       if (file === undefined) break;
+      const { results } = this;
       const item = make("li");
       const result = await this.classify(file, item);
-      this.results.push(result);
-      element("results", HTMLElement).append(item);
-      element("results-area", HTMLElement).hidden = false;
+      if (results !== this.results) continue; // the list was cleared meanwhile
+      results.push(result);
+      this.show(item);
       this.done += 1;
       if (result.error) this.failed += 1;
       await letThePageBreathe();
     }
-    const stopped = this.done < this.total;
-    element("batch", HTMLElement).hidden = true;
-    element("batch-status", HTMLElement).textContent = this.summary(stopped);
+    // Nothing to sum up where the list was cleared.
+    const words = this.total > 0 ? this.summary(this.done < this.total) : "";
     this.done = this.failed = this.total = 0;
+    this.showProgress();
+    element("batch-status", HTMLElement).textContent = words;
     this.busy = false;
+  }
+
+  /**
+   * Put a result into the list: the latest batch comes first, in its own order. Its first result
+   * is brought into sight, which on a small screen it would not be.
+   *
+   * @param {HTMLElement} item
+   */
+  show(item) {
+    element("results", HTMLElement).insertBefore(item, this.earlier);
+    element("results-area", HTMLElement).hidden = false;
+    if (this.done > 0) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    // In the middle: at the lower edge it would lie behind the tabs.
+    item.scrollIntoView({ block: "center", behavior: calm ? "instant" : "smooth" });
   }
 
   /**
@@ -95,12 +114,13 @@ export class PicturesView {
    */
   async classify(file, item) {
     const { contract } = this.runner;
+    const name = printable(file.name);
     const words = make("div", "", "words");
-    words.append(make("p", file.name, "file"));
+    words.append(make("p", name, "file"));
     try {
       const picture = await openPicture(file);
       try {
-        const shown = thumbnail(picture.bitmap, contract.input, THUMBNAIL_SIDE);
+        const shown = thumbnail(picture, contract.input, THUMBNAIL_SIDE);
         shown.setAttribute("aria-hidden", "true");
         item.append(shown, words);
         const prepared = prepare(picture.source, contract.input);
@@ -116,7 +136,7 @@ export class PicturesView {
           words.append(make("p", text("result.below", { percent }), "detail"));
         }
         words.append(bars);
-        return { file: file.name, decision, milliseconds, error: "" };
+        return { file: name, decision, milliseconds, error: "" };
       } finally {
         picture.close();
       }
@@ -124,14 +144,16 @@ export class PicturesView {
       const message = errorText(error);
       item.className = "problem";
       item.replaceChildren(make("span", "!", "mark"), words);
-      words.replaceChildren(make("p", file.name, "file"), make("p", message));
+      words.replaceChildren(make("p", name, "file"), make("p", message));
       item.firstElementChild?.setAttribute("aria-hidden", "true");
-      return { file: file.name, decision: null, milliseconds: null, error: message };
+      return { file: name, decision: null, milliseconds: null, error: message };
     }
   }
 
   showProgress() {
     const { done, total } = this;
+    element("batch", HTMLElement).hidden = total === 0;
+    if (total === 0) return;
     element("progress-label", HTMLElement).textContent = text("pictures.progress", { done, total });
     const progress = element("progress", HTMLProgressElement);
     progress.max = total;
@@ -167,6 +189,9 @@ export class PicturesView {
   clear() {
     this.stop();
     this.results = [];
+    this.earlier = null;
+    this.done = this.failed = this.total = 0;
+    this.showProgress();
     element("results", HTMLElement).replaceChildren();
     element("results-area", HTMLElement).hidden = true;
     element("batch-status", HTMLElement).textContent = "";

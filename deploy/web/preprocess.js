@@ -22,7 +22,7 @@
  * @typedef {{height: number, width: number, channels: number}} ModelSize */
 
 /** Beyond it a picture is refused, as by the Python runner (`MAX_PIXELS` in `decode.py`). */
-export const MAX_PIXELS = 50_000_000;
+export const MAX_PIXELS = 2 ** 26;
 
 /**
  * Wrap pixels that are in memory.
@@ -94,8 +94,8 @@ export function prepare(source, size) {
 /**
  * Average over boxes of equal size.
  *
- * All sums are integers below 255 * H * W * width, for 50 million pixels and a width of 16384
- * about 2e14: exact in a double, whose integers reach 9e15.
+ * All sums are integers below 255 * H * W * width, for 2 ** 26 pixels and a width of 16384
+ * about 3e14: exact in a double, whose integers reach 9e15.
  *
  * @param {PixelSource} source
  * @param {Crop} crop

@@ -10,6 +10,7 @@ import { ClassifierError } from "./errors.js";
 
 /** @typedef {typeof import("onnxruntime-web/wasm")} Runtime */
 
+const GLUE = "vendor/ort-wasm-simd-threaded.js";
 const GZIP_MAGIC = [0x1f, 0x8b];
 
 /**
@@ -44,29 +45,41 @@ export async function resource(name) {
  * Load ONNX Runtime Web, set to one thread of WebAssembly in this page.
  *
  * @returns {Promise<Runtime>}
- * @throws {ClassifierError} `resource` or `runtime`.
+ * @throws {ClassifierError} `resource` if a file of it is not there.
  */
 export async function loadRuntime() {
   const inside = /** @type {{edgecnnRuntime?: Runtime}} */ (globalThis).edgecnnRuntime;
   const binary = resource("vendor/ort-wasm-simd-threaded.wasm");
   binary.catch(() => undefined); // awaited below; until then it must not count as unhandled
   /** @type {Runtime} */
-  let runtime;
-  try {
-    runtime = inside ?? (await import(new URL("vendor/ort.wasm.min.js", document.baseURI).href));
-  } catch (error) {
-    throw new ClassifierError("runtime", String(error));
-  }
+  const runtime = inside ?? (await importModule("vendor/ort.wasm.min.js"));
   const wasm = runtime.env.wasm;
   wasm.numThreads = 1;
   wasm.proxy = false;
   if (inside === undefined) {
     // Absolute and of this origin; otherwise the runtime would make a blob: of it.
-    wasm.wasmPaths = { mjs: new URL("vendor/ort-wasm-simd-threaded.js", document.baseURI).href };
+    wasm.wasmPaths = { mjs: new URL(GLUE, document.baseURI).href };
+    await importModule(GLUE); // the runtime would tell of its absence as of an old browser
   }
   wasm.wasmBinary = await binary;
   runtime.env.logLevel = "error";
   return runtime;
+}
+
+/**
+ * Import a module that is no part of the app.
+ *
+ * @param {string} name Relative to the page.
+ * @returns {Promise<any>} Its exports.
+ * @throws {ClassifierError} `resource` if it is missing, or sent as a type that is no script;
+ *   browsers do not say which.
+ */
+async function importModule(name) {
+  try {
+    return await import(new URL(name, document.baseURI).href);
+  } catch (error) {
+    throw new ClassifierError("resource", `${name}: ${error}`);
+  }
 }
 
 /**

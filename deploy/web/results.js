@@ -8,11 +8,15 @@
  * @property {string} error Empty if there was none. */
 
 const RANKED = 3;
+/** How Excel tells that a file is UTF-8 (a byte order mark). */
+const UTF8_MARK = "\ufeff";
+/** What ends a line, acts on a terminal, or has what follows run from right to left. */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 /** What a spreadsheet may take for the beginning of a formula. */
 const FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n"];
 
 /**
- * Write results as CSV, with a header line and CRLF line ends.
+ * Write results as CSV, with a byte order mark, a header line and CRLF line ends.
  *
  * Text that a spreadsheet would run as a formula gets an apostrophe in front: file names and
  * labels are not ours.
@@ -34,7 +38,17 @@ export function toCsv(results, unknown) {
     }
     return [...cells, numberCell(milliseconds), textCell(error)].join(",");
   });
-  return [header.join(","), ...lines, ""].join("\r\n");
+  return UTF8_MARK + [header.join(","), ...lines, ""].join("\r\n");
+}
+
+/**
+ * Return a file's name as it can be shown without harm: a name may pretend to be another one.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export function printable(name) {
+  return name.replaceAll(UNPRINTABLE, "\ufffd");
 }
 
 /**

@@ -35,17 +35,37 @@ worker.addEventListener("fetch", (event) => {
 });
 
 /**
- * Fetch all files anew, past the browser's own cache. If one fails, nothing is kept.
+ * Fetch all files anew, past the browser's own cache. If one fails, nothing is kept, and the app's
+ * pages are told which.
  *
  * @returns {Promise<void>}
  */
 async function keepAll() {
   const cache = await caches.open(CACHE);
+  const outcomes = await Promise.allSettled(FILES.map((file) => keep(cache, file)));
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed === undefined) return;
+  await caches.delete(CACHE);
+  const reason = String(failed.reason?.message ?? failed.reason);
+  for (const page of await worker.clients.matchAll({ includeUncontrolled: true })) {
+    if (page.url.startsWith(worker.registration.scope)) page.postMessage({ notKept: reason });
+  }
+  throw failed.reason;
+}
+
+/**
+ * @param {Cache} cache
+ * @param {string} file
+ * @returns {Promise<void>}
+ * @throws {Error} Its message names the file.
+ */
+async function keep(cache, file) {
   try {
-    await cache.addAll(FILES.map((file) => new Request(file, { cache: "reload" })));
+    const response = await fetch(new Request(file, { cache: "reload" }));
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    await cache.put(file, response);
   } catch (error) {
-    await caches.delete(CACHE);
-    throw error;
+    throw new Error(`${file}: ${error instanceof Error ? error.message : error}`);
   }
 }
 

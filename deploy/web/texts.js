@@ -47,7 +47,7 @@ export const TEXTS = {
   "pictures.failed.one": "1 could not be read.",
   "pictures.failed.many": "{count} could not be read.",
   "pictures.stopped": "Stopped before the end.",
-  "pictures.saved": "Saved as {file}.",
+  "pictures.saved": "Results handed to the browser as {file}.",
   "pictures.pasted": "pasted-{number}",
   "pictures.csv": "{model}-results.csv",
 
@@ -59,6 +59,7 @@ export const TEXTS = {
   "about.model": "Model",
   "about.made": "Made by",
   "about.classes": "Classes",
+  "about.classes.many": "{count}, by name",
   "about.input": "Sees",
   "about.input.colour": "{width} × {height} pixels, in colour",
   "about.input.grey": "{width} × {height} pixels, in grey",
@@ -73,11 +74,13 @@ export const TEXTS = {
     "Passed, {passed} of {total}. Largest difference of a score: {difference} (allowed: {tolerance}).",
   "about.selftest.failed": "Failed, {passed} of {total} passed: {problems}",
   "about.offline": "Offline use",
-  "about.offline.single": "This file holds everything. It opens no connection.",
+  "about.offline.single": "This file holds everything. It asks for nothing.",
   "about.offline.ready": "All files of the app are on this device. It works without a network.",
   "about.offline.saving": "The app's files are being saved on this device.",
   "about.offline.insecure":
     "Not here: this address is not secure (HTTPS), so the browser keeps no files for offline use.",
+  "about.offline.distrusted":
+    "Not here: the browser does not trust this server's certificate, so it keeps no files for offline use.",
   "about.offline.missing": "Not here: this browser has no service workers, or they are switched off.",
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
   "about.licences": "Licences",
@@ -94,7 +97,7 @@ export const TEXTS = {
 
   "error.contract": "The description of the model is damaged. Copy the app again.",
   "error.digest": "The model file is not the one that was verified. Copy the app again.",
-  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server.",
+  "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server: is the file there, and sent as the right type?",
   "error.runtime":
     "The model could not be run. The browser needs WebAssembly with SIMD (2021; Safari since 16.4): update it.",
   "error.scores": "The model answered with scores that are not numbers.",
@@ -105,7 +108,7 @@ export const TEXTS = {
   "error.empty": "The file is empty.",
   "error.type": "This is no picture that the browser can read.",
   "error.damaged": "The picture is damaged, or of a kind that this browser does not read.",
-  "error.large": "The picture has more than 50 million pixels. Scale it down first.",
+  "error.large": "The picture has more than 67 million pixels. Scale it down first.",
   "error.memory": "The picture does not fit into memory.",
   "error.camera-none": "No camera was found. Connect one and try again; pictures work without.",
   "error.camera-denied":
@@ -113,7 +116,7 @@ export const TEXTS = {
   "error.camera-busy": "The camera is used by another program. Close it there and try again.",
   "error.camera-lost": "The camera was lost: unplugged, or taken by another program.",
   "error.camera-insecure":
-    "This address is not secure, so the browser gives no camera. Open the app by HTTPS or as the file classifier.html. Pictures work here.",
+    "This address is not secure, so the browser gives no camera. Open the app by HTTPS, or the file whose name ends in classifier.html. Pictures work here.",
   "error.camera-missing": "This browser gives pages no camera. Pictures work here.",
   "error.camera-failed": "The camera could not be started.",
   "error.unexpected": "Something went wrong that should not: {reason}",

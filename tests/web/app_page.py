@@ -56,5 +56,5 @@ def classify(page: Page, pictures: dict[str, bytes]) -> list[dict[str, str]]:
     page.locator(f"#results > li:nth-child({len(pictures)})").wait_for()
     with page.expect_download() as saved:
         page.locator("#save").tap()
-    text = saved.value.path().read_text(encoding="utf-8")
+    text = saved.value.path().read_text(encoding="utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from edgecnn_runner.contract import Contract, OutputSpec
 from edgecnn_runner.decode import read_image
@@ -25,6 +27,7 @@ __all__ = [
     "write_float",
     "write_models",
     "write_preprocessing",
+    "write_sizes",
     "write_softmax",
 ]
 
@@ -75,6 +78,40 @@ def write_preprocessing(folder: Path) -> None:
         add(f"random {index}", pixels, _rgb(pixels), size)
     (folder / "preprocess.bin").write_bytes(blob)
     (folder / "preprocess.json").write_text(json.dumps(cases))
+
+
+def write_sizes(folder: Path) -> None:
+    """Write picture files of every kind whose size is read from the header, and ``sizes.json``.
+
+    Among them one of a phone with 50 megapixels, and one that is refused.
+    """
+    options: dict[str, tuple[str, dict[str, Any]]] = {
+        "plain.jpg": ("JPEG", {}),
+        "progressive.jpg": ("JPEG", {"progressive": True, "comment": b"x" * 60_000}),
+        "metadata.jpg": ("JPEG", {"exif": _thumbnail(), "icc_profile": b"x" * 300_000}),
+        "plain.png": ("PNG", {}),
+        "plain.gif": ("GIF", {}),
+        "lossy.webp": ("WEBP", {}),
+        "lossless.webp": ("WEBP", {"lossless": True}),
+        "extended.webp": ("WEBP", {"exif": _thumbnail()}),
+        "plain.bmp": ("BMP", {}),
+    }
+    cases = []
+    for number, (name, (kind, more)) in enumerate(options.items()):
+        width, height = 300 + number, 77 + number
+        Image.new("RGB", (width, height), (9, 200, 90)).save(folder / name, kind, **more)
+        cases.append({"file": name, "width": width, "height": height})
+    for name, side in (("phone.jpg", (8192, 6144)), ("huge.png", (20_000, 20_000))):
+        Image.new("1", side).save(folder / name)
+        cases.append({"file": name, "width": side[0], "height": side[1]})
+    (folder / "sizes.json").write_text(json.dumps(cases))
+
+
+def _thumbnail() -> bytes:
+    """Return Exif with a JPEG in it, whose size is not the picture's."""
+    small = io.BytesIO()
+    Image.new("RGB", (16, 12)).save(small, "JPEG")
+    return b"Exif\0\0MM\0\x2a\0\0\0\x08\0\0\0\0\0\0" + small.getvalue()
 
 
 def write_softmax(folder: Path) -> None:
@@ -171,10 +208,6 @@ def _more_like(images: Pixels) -> Pixels:
 def _rgb(pixels: Pixels) -> Pixels:
     """Return what the runner sees of luma, RGB or RGBA; the last by its own decoder."""
     if pixels.shape[2] == 4:
-        import io
-
-        from PIL import Image
-
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
         return read_image(buffer.getvalue())

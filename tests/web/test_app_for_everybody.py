@@ -63,4 +63,4 @@ def test_it_is_used_by_keyboard_alone(browser: Browser, server: BundleServer) ->
         assert {"Camera", "Pictures", "About and privacy"} <= set(reached)
         page.locator('#nav a[href="#pictures"]').focus()
         page.keyboard.press("Enter")
-        assert page.locator("#pictures").is_visible()
+        page.locator("#pictures:visible").wait_for()  # the page changes a moment later

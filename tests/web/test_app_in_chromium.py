@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.fixture_files import HAS_ONNX
-from web.javascript_cases import write_models
+from web.javascript_cases import write_models, write_sizes
 from web.node import WEB, install_packages, run_node
 from web.picture_cases import write_pictures
 
@@ -26,6 +26,7 @@ pytestmark = [
 def test_the_app_works(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     install_packages()
     write_models(tmp_path)
+    write_sizes(tmp_path)
     write_pictures(tmp_path)
     names = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.browser.js"))
     assert len(names) >= 7

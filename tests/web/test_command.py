@@ -106,7 +106,7 @@ def test_claims_about_other_files_are_refused(place: Path, tmp_path: Path) -> No
         ("--format deb", 2, "there is no format deb for web"),
         ("--variant tflite-int8", 2, "tflite-int8 does not run in a browser"),
         ("--variant onnx-int8 --variant onnx-fp32", 2, "holds one model file"),
-        ("--variant onnx-fp32", 35, "is not the file that was verified"),
+        ("--variant onnx-fp32", 35, "edgecnn convert"),
         ("--version 1/0", 2, "cannot be a part of file names"),
         ("--vendor-dir tests", 35, "lacks 3 of the 3 files"),
         ("--reject-below 1.5", 2, "--reject-below"),
@@ -121,6 +121,18 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
     assert not (tmp_path / "dist").exists()
 
 
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_checked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "dist").write_text("mine")
+    for out in (tmp_path / "dist", tmp_path / "dist/deeper/still"):
+        done = package(MODELS / "resnet8", "--out", out, "--vendor-dir", tmp_path)
+        # With no runtime in that folder: what would be said next.
+        assert done.returncode == 29, done.stderr
+        assert "is no folder" in done.stderr
+    assert (tmp_path / "dist").read_text() == "mine"
+
+
 def test_a_folder_of_others_is_not_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "dist/resnet8-1.0-web"
     folder.mkdir(parents=True)
@@ -128,3 +140,22 @@ def test_a_folder_of_others_is_not_replaced(tmp_path: Path) -> None:
     done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
     assert done.returncode == 29, done.stderr
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_a_users_own_files_in_a_bundle_are_not_deleted(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dist/resnet8-1.0-web"
+    shutil.copytree(place / "dist/resnet8-1.0-web", folder)
+    (folder / ".htaccess").write_text("mine")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
+    assert done.returncode == 29, done.stderr
+    assert ".htaccess" in done.stderr
+    assert (folder / ".htaccess").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "dist").iterdir()] == [folder.name]
+    # Without it, the bundle is replaced.
+    (folder / ".htaccess").unlink()
+    (folder / "app.css").write_text("altered")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "app.css").read_bytes() == (
+        place / "dist/resnet8-1.0-web/app.css"
+    ).read_bytes()

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from edgecnn.errors import PackageError
-from edgecnn.package.web.contents import subject_of
+from edgecnn.package.web.contents import sealed, subject_of
 from edgecnn.package.web.icons import icon
 from edgecnn.package.web.policy import FOLDER_POLICY
+from edgecnn.package.web.sources import app_sources
 from edgecnn_runner.container import read_container
 from edgecnn_runner.golden import read_golden
 from edgecnn_runner.preprocess import prepare
@@ -85,13 +86,21 @@ def test_the_worker_keeps_the_files_that_are_there(files: dict[str, bytes]) -> N
     listed = re.search(r"^const FILES = (\[.*\]);$", worker, re.MULTILINE)
     assert listed is not None
     kept = set(json.loads(listed[1]))
-    assert kept == set(files) - {"service-worker.js", "SHA256SUMS"}
+    # What the app never reads is not kept: a host that does not serve it must not matter.
+    beside = {"SHA256SUMS", "PRIVACY.md", ".nojekyll"}
+    assert kept == set(files) - {"service-worker.js", *beside}
+    texts = {name: files[name].decode() for name in kept if re.fullmatch(r"[^/]+\.js", name)}
+    assert len(texts) > 15
+    for document in ("README.md", "MODEL_CARD.md", "PRIVACY.md", "sbom.cdx.json", ".nojekyll"):
+        assert not any(f'"{document}"' in text for text in texts.values()), document
+    template = app_sources()["service-worker.js"].encode()
+    more = {"README.md": b"a", "MODEL_CARD.md": b"b", "sbom.cdx.json": b"{}"}
+    made = sealed({**files, "service-worker.js": template, **more})
+    assert made["service-worker.js"] == files["service-worker.js"]
+    assert more.keys() <= made.keys()
 
 
 def test_another_file_is_another_version_and_another_subject(files: dict[str, bytes]) -> None:
-    from edgecnn.package.web.contents import sealed
-    from edgecnn.package.web.sources import app_sources
-
     worker = app_sources()["service-worker.js"].encode()
 
     def made(**changed: bytes) -> dict[str, bytes]:
@@ -116,7 +125,9 @@ def test_another_file_is_another_version_and_another_subject(files: dict[str, by
 def test_what_an_installation_reads(files: dict[str, bytes]) -> None:
     manifest = json.loads(files["manifest.webmanifest"])
     assert manifest["display"] == "standalone"
-    assert manifest["id"] == "edgecnn-seed_cnn"
+    # Two folders with one model, on one origin, are two apps: by default an app is its start_url.
+    assert "id" not in manifest
+    assert manifest["start_url"] == manifest["scope"] == "./"
     assert {"name", "short_name", "start_url", "theme_color", "background_color"} <= set(manifest)
     assert {one["purpose"] for one in manifest["icons"]} == {"any", "maskable"}
     for one in manifest["icons"]:
@@ -155,6 +166,15 @@ def test_licences_are_there(files: dict[str, bytes]) -> None:
     assert b"MIT License" in files["LICENSES/onnxruntime.txt"]
     assert b"Apache License" in files["LICENSES/edgecnn.txt"]
     assert len(files["LICENSES/onnxruntime-third-party.txt"]) > 100_000
+    # The runtime is WebAssembly by Emscripten, which links musl: each notice with its permission.
+    for name, notice in (
+        ("emscripten", "Copyright (c) 2010-2014 Emscripten authors"),
+        ("musl", "Copyright © 2005-2020 Rich Felker, et al."),
+        ("musl", "provided that this notice\nis preserved"),
+    ):
+        text = files[f"LICENSES/{name}.txt"].decode()
+        assert notice in text
+        assert "Permission is hereby granted, free of charge" in text
     overview = files["LICENSES/README.txt"].decode()
     for name in files:
         if name.startswith("LICENSES/") and not name.endswith("README.txt"):

@@ -16,9 +16,11 @@ from web.javascript_cases import (
     write_float,
     write_models,
     write_preprocessing,
+    write_sizes,
     write_softmax,
 )
 from web.node import WEB, install_packages, run_node
+from web.picture_cases import write_containers, write_orientations
 
 pytestmark = pytest.mark.slow
 
@@ -38,11 +40,14 @@ def test_pixels_and_scores_are_pythons(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     write_preprocessing(tmp_path)
+    write_sizes(tmp_path)
     write_softmax(tmp_path)
     write_models(tmp_path)
+    write_containers(tmp_path)
+    write_orientations(tmp_path)
     names = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.test.js"))
     assert len(names) >= 6
-    assert _run_tests(names, tmp_path, record_property) >= 50
+    assert _run_tests(names, tmp_path, record_property) >= 56
 
 
 @pytest.mark.cifar10

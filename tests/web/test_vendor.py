@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
+import socket
 import tarfile
 from pathlib import Path
 
@@ -95,6 +97,25 @@ def test_without_npm_the_error_says_what_to_do(tmp_path: Path) -> None:
     assert "no npm on PATH" in done.stderr
     assert "--vendor-dir" in done.stderr
     assert not (tmp_path / "dist").exists()
+
+
+def test_where_npm_fetches_nothing_its_own_words_are_told(tmp_path: Path) -> None:
+    """A real npm, set to a registry at a port that nobody listens at."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listening
+        settings = {
+            "npm_config_registry": f"http://127.0.0.1:{taken.getsockname()[1]}/",
+            "npm_config_fetch_retries": "0",
+            "npm_config_cache": str(tmp_path / "npm"),
+        }
+        env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), **settings}
+        done = package(MODELS / "resnet8", "--out", tmp_path / "dist", env=env)
+    assert done.returncode == 35, done.stderr
+    assert "ECONNREFUSED" in done.stderr
+    assert "a registry that has it" in done.stderr
+    assert "apt install" not in done.stderr
 
 
 @pytest.mark.slow

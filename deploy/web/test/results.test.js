@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toCsv } from "../results.js";
+import { printable, toCsv } from "../results.js";
 
 const DECISION = {
   index: 0,
@@ -22,7 +22,8 @@ test("one line for each picture, CRLF, numbers with four digits", () => {
     ],
     "unknown",
   );
-  assert.deepEqual(csv.split("\r\n"), [
+  assert.ok(csv.startsWith("\ufeff")); // so that Excel reads UTF-8
+  assert.deepEqual(csv.slice(1).split("\r\n"), [
     "file,label,score,label_1,score_1,label_2,score_2,label_3,score_3,milliseconds,error",
     "one.jpg,cat,0.7500,cat,0.7500,'-dog,0.2500,,,1.2500,",
     "two.jpg,unknown,0.7500,cat,0.7500,'-dog,0.2500,,,2.0000,",
@@ -39,3 +40,10 @@ for (const start of ["=", "+", "-", "@", "\t", "\r", "\n"]) {
     assert.ok(cell.startsWith(`"'${start}HYPERLINK(""x"")",`), cell);
   });
 }
+
+test("a file name can neither break its line nor turn its end around", () => {
+  assert.equal(printable("a\nb\r\tc\u0000\u007f\u0085"), "a\ufffdb\ufffd\ufffdc\ufffd\ufffd\ufffd");
+  assert.equal(printable("cat\u202egnp.exe\u2066\u200f\u2028"), "cat\ufffdgnp.exe\ufffd\ufffd\ufffd");
+  const fine = "Größe 猫 😀 قط e\u0301 👩\u200d🔬.jpg";
+  assert.equal(printable(fine), fine);
+});

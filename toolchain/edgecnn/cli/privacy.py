@@ -45,10 +45,10 @@ def privacy(
 
     A bundle for a Raspberry Pi is run with every system call watched; a web bundle is used in
     Chromium, and its single file, too. Of a single file alone, what needs no more is checked: that
-    it can connect to nothing, names no other way out, and tests itself. It runs what is in the
-    bundle, with your rights, though without a network: not for a bundle whose maker you do not
-    trust. Exits 36 if a claim does not hold or cannot be checked here, and if the claims in the
-    bundle are about other files than it holds.
+    it makes no request, names no other way out, and tests itself. It runs what is in the bundle,
+    with your rights, though without a network, or with a browser that reaches nothing else: not
+    for a bundle whose maker you do not trust. Exits 36 if a claim does not hold or cannot be
+    checked here, and if the claims in the bundle are about other files than it holds.
 
     Example: edgecnn privacy dist/resnet8-1.0-pi-arm64-cp311.tar.gz
     """

@@ -19,7 +19,8 @@ _PLAIN: Final = (
 _SELF_SIGNED: Final = (
     "The browser will warn that it cannot check who this is: compare the fingerprint before you go "
     "on. Then the camera works; installing for offline use does not, for that takes a certificate "
-    "that the phone trusts. The single file, classifier.html, needs no server at all."
+    "that the phone trusts. The single file, whose name ends in classifier.html, needs no "
+    "server at all."
 )
 
 
@@ -37,7 +38,7 @@ def print_place(console: Console, url: str, place: Place, *, fingerprint: str | 
         # Without emoji: rich takes the :CD: of a fingerprint for a picture of a disc.
         console.print(text, markup=False, emoji=False, soft_wrap=True)
 
-    if not place.is_loopback:
+    if place.shows_others_the_way:
         code = qr_code(url, encoding=console.encoding, coloured=console.is_terminal)
         console.file.write(f"{code}\n" if code else "")
     line(f"{url}  (Ctrl-C ends it)")

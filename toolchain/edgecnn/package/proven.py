@@ -83,7 +83,10 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
             expected="the verdicts of a whole verification",
             remedy=f"edgecnn verify {place}",
         ) from error
-    files = tuple(_file(folder, place, name, by_variant, facts) for name in variants)
+    files = tuple(
+        _file(folder, place, name, by_variant, facts, is_released=workspace is None)
+        for name in variants
+    )
     golden = folder / Workspace.GOLDEN
     if not golden.is_file():
         raise PackageError(
@@ -153,6 +156,8 @@ def _file(
     variant: str,
     rows: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, dict[str, Any]],
+    *,
+    is_released: bool,
 ) -> ProvenFile:
     row = rows.get(variant)
     if row is None or row["verdict"] != "PASS":
@@ -164,6 +169,14 @@ def _file(
             remedy=f"edgecnn verify {place}, or another --variant",
         )
     path = folder / Path(str(row["file"])).name
+    if is_released and not path.exists():
+        raise PackageError(
+            f"the released model {place} has no {variant} file, only the record of its proof",
+            observed=f"no {path}",
+            expected="one of the files that lie there",
+            remedy=f"make it from the released weights, prove it, and package that build: edgecnn "
+            f"convert {place} --variant {variant}; edgecnn verify {place}; edgecnn package again",
+        )
     try:
         digest = file_digest(path)
     except OSError as error:

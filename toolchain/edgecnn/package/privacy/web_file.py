@@ -19,11 +19,12 @@ from typing import Any, Final
 from edgecnn.errors import BundleError, EdgeError, PackageError
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.privacy.claims import Checked, Claim
-from edgecnn.package.privacy.web import other_ways, refusals, unchecked_web
+from edgecnn.package.privacy.web import CONNECTS, refusals, unchecked_web
 from edgecnn.package.privacy.web_again import web_exit_error
 from edgecnn.package.privacy.web_check import sample_pictures
 from edgecnn.package.privacy.web_session import SingleSession, refusal_to_start, single_session
 from edgecnn.package.privacy.web_use import SessionError
+from edgecnn.package.privacy.web_ways import other_ways
 from edgecnn.package.web.single import packed
 from edgecnn.progress import NO_PROGRESS, Progress
 
@@ -34,10 +35,6 @@ _PLACE: Final = "a browser"
 _GOLDEN: Final = "golden.json"
 _RESOURCE: Final = re.compile(
     r'<script type="text/plain" id="resource:([^"]*)">([A-Za-z0-9+/=]*)</script>'
-)
-# Ways of leaving that a page has in its markup, and no policy a word for.
-_MARKUP_WAYS: Final = re.compile(
-    r"""http-equiv\s*=\s*["']?\s*refresh|<a(?:rea)?\s[^>]*\bping\s*=""", re.IGNORECASE
 )
 _FOLDERS: Final = "it is about the folder, which the file does not hold: edgecnn privacy FOLDER"
 
@@ -184,8 +181,7 @@ def _tests_itself(sessions: _Sessions) -> tuple[list[str], str]:
 
 def _names_ways(page: _Page) -> tuple[list[str], str]:
     bare = _RESOURCE.sub("", page.text)
-    wrong = other_ways({"it": bare})
-    wrong += [f"it has {found[0]}" for found in _MARKUP_WAYS.finditer(bare)]
+    wrong = other_ways({"it": bare}, {"it": bare})
     return wrong, f"{len(bare):,} characters of page, style and scripts"
 
 
@@ -200,17 +196,18 @@ def _no_page(path: Path, observed: str) -> BundleError:
 
 _WAYS: Final[Claim[_Page]] = Claim(
     "no-other-way",
-    "It names none of the ways out that a page's policy does not cover: WebRTC, WebTransport, "
-    "leaving the page, other windows, sharing.",
-    "All of its text is searched for their names, but for what is packed in it as data.",
+    "It names none of the ways out that a page's policy does not cover: WebRTC, leaving the page, "
+    "other windows, sharing.",
+    "All of its text is searched for their names, but for what is packed in it as data. That finds "
+    "mistakes and is no proof.",
     _names_ways,
 )
 _SESSIONS: Final[tuple[Claim[_Sessions], ...]] = (
     Claim(
         "single-file",
-        "The single file cannot connect to anything at all.",
-        "It is opened from a disk, used with camera and pictures, and each way of sending is tried "
-        "in it.",
+        CONNECTS,
+        "It is opened from a disk, used with camera and pictures, and each way of making a request "
+        "is tried in it.",
         _connects,
     ),
     Claim(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.resources
+import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,15 +24,12 @@ from edgecnn.package.web.server import BundleServer, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["OUTSIDE", "FolderSession", "SingleSession", "folder_session", "refusal_to_start",
+__all__ = ["FolderSession", "SingleSession", "folder_session", "refusal_to_start",
            "single_session"]  # fmt: skip
 
-OUTSIDE: Final = "http://outside.invalid"
-"""Where the attempts to send something go to; the name never exists (RFC 2606)."""
-
-# What Chromium itself speaks to, page or no page; a request of the page to one of these is among
-# the page's requests, which are seen apart.
-_BROWSERS_OWN: Final = (".google.com", ".googleapis.com", ".gstatic.com", ".gvt1.com")
+# What Debian's Chromium itself asks for, page or no page: looks for updates, and for accounts.
+_BROWSERS_OWN: Final = ("accounts.google.com", "update.googleapis.com")
+_LATE_MS: Final = 3000  # for what is sent by and by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,7 @@ class FolderSession:
     Attributes:
         browser: Name and version.
         asked: Request lines at the bundle's own server.
-        outside: What left for elsewhere during the session, attempts not counted.
+        outside: What left for elsewhere, from the start to the end, attempts not counted.
         attempts: Way of sending to the directive that refused it; None where none did.
         arrived: Ways whose attempt was seen outside.
         stored: As ``stored.js`` gives it.
@@ -102,18 +100,18 @@ def folder_session(files: Mapping[str, bytes], pictures: Mapping[str, bytes]) ->
         answers = use_app(page, pictures)
         page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
         stored = page.evaluate(_script("stored.js"))
-        outside = _elsewhere(sink, strange)
         other = context.new_page()
         other.goto(f"http://{place}/")
         wait_for(other, "#choose:enabled", "the app to be ready a second time")
-        seen = tuple(asked)
-        attempts, arrived = _attempts(other, sink)
+        host = _no_host()
+        attempts, arrived = _attempts(other, sink, host)
         other.close()
         offline, refused = _offline(page, server, pictures)
+        page.wait_for_timeout(_LATE_MS)
         return FolderSession(
             browser=f"Chromium {browser.version}",
-            asked=seen,
-            outside=outside,
+            asked=tuple(asked),
+            outside=_elsewhere(sink, strange, host),
             attempts=attempts,
             arrived=arrived,
             stored=stored,
@@ -136,8 +134,9 @@ def single_session(page_text: bytes, pictures: Mapping[str, bytes]) -> SingleSes
     """
     with _opened_file(page_text) as (page, browser, sink, strange):
         answers = use_app(page, pictures)
-        outside = _elsewhere(sink, strange)
-        attempts, arrived = _attempts(page, sink)
+        page.wait_for_timeout(_LATE_MS)
+        outside = _elsewhere(sink, strange, "")
+        attempts, arrived = _attempts(page, sink, _no_host())
         return SingleSession(
             browser=f"Chromium {browser.version}",
             outside=outside,
@@ -178,40 +177,46 @@ def _opened_file(page_text: bytes) -> Iterator[tuple[Page, Browser, Sink, list[s
         yield page, browser, sink, strange
 
 
-def _elsewhere(sink: Sink, strange: Sequence[str]) -> tuple[str, ...]:
-    """Return what went elsewhere, without what the browser does by itself."""
-    past = [line for line in sink.lines if not _host(line).endswith(_BROWSERS_OWN)]
-    return tuple(sorted({*strange, *past}))
+def _no_host() -> str:
+    """Return a name that no host ever has (RFC 2606), and that no page can know before."""
+    return f"x{secrets.token_hex(8)}.invalid"
+
+
+def _elsewhere(sink: Sink, strange: Sequence[str], attempts: str) -> tuple[str, ...]:
+    """Return what went elsewhere, without attempts and what the browser does by itself."""
+    past = [line for line in sink.lines if _host(line) not in (attempts, *_BROWSERS_OWN)]
+    mine = [line for line in strange if urlsplit(line.partition(" ")[2]).hostname != attempts]
+    return tuple(sorted({*mine, *past}))
 
 
 def _host(line: str) -> str:
-    """Return the host of a request line to a proxy, with a dot before it."""
+    """Return the host of a request line to a proxy."""
     method, _, rest = line.partition(" ")
     target = rest.partition(" ")[0]
-    url = f"//{target}" if method == "CONNECT" else target
-    return f".{urlsplit(url).hostname or ''}"
+    return urlsplit(f"//{target}" if method == "CONNECT" else target).hostname or ""
 
 
-def _attempts(page: Page, sink: Sink) -> tuple[dict[str, str | None], tuple[str, ...]]:
+def _attempts(page: Page, sink: Sink, host: str) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    """Try to send to a host; return which directive refused each way, and what arrived."""
     from playwright.sync_api import Error
 
-    before = len(sink.lines)
-    outcome = dict(page.evaluate(_script("attempts.js"), [OUTSIDE, False]))
+    place, before = f"http://{host}", len(sink.lines)
+    outcome = dict(page.evaluate(_script("attempts.js"), [place, False]))
     try:
-        outcome |= page.evaluate(_script("attempts.js"), [OUTSIDE, True])
+        outcome |= page.evaluate(_script("attempts.js"), [place, True])
     except Error:  # the page was left
         outcome["form"] = None
     page.wait_for_timeout(300)  # what is on its way arrives
     found = sink.lines[before:]
-    arrived = [name for name in outcome if any(_target(name) in line for line in found)]
+    arrived = [
+        name
+        for name in outcome
+        if any(f"{place}/{name.replace(' ', '%20')}" in line for line in found)
+    ]
     # A WebSocket asks the proxy for a tunnel, which names the host alone.
-    if any(line.startswith("CONNECT outside.invalid") for line in found):
+    if any(line.startswith(f"CONNECT {host}") for line in found):
         arrived.append("WebSocket")
     return outcome, tuple(arrived)
-
-
-def _target(way: str) -> str:
-    return f"{OUTSIDE}/{way.replace(' ', '%20')}"
 
 
 def _offline(

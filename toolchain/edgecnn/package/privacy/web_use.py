@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.resources
 import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ class SessionError(Exception):
 def open_phone(browser: Browser, own: str) -> tuple[BrowserContext, list[str]]:
     """Open a phone; return it, and a list that its requests to elsewhere are added to.
 
+    So are its uses of ways out that are no requests: WebRTC, other windows, sharing.
+
     Args:
         browser: Where.
         own: What the address of each request begins with that is none to elsewhere.
@@ -48,6 +51,9 @@ def open_phone(browser: Browser, own: str) -> tuple[BrowserContext, list[str]]:
     context.on(
         "page", lambda page: page.on("websocket", lambda socket: note("WebSocket", socket.url))
     )
+    context.expose_binding("edgecnnSessionNote", lambda _, what: strange.append(f"used {what}"))
+    watched = importlib.resources.files("edgecnn.package.privacy") / "watched.js"
+    context.add_init_script(watched.read_text(encoding="utf-8"))
     return context, strange
 
 
@@ -99,5 +105,5 @@ def classified(page: Page, pictures: Mapping[str, bytes]) -> dict[str, str]:
     wait_for(page, f"#results > li:nth-child({len(pictures)})", "all pictures' results")
     with page.expect_download() as saved:
         page.locator("#save").click()
-    rows = csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8")))
+    rows = csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8-sig")))
     return {row["file"]: row["label"] or row["error"] for row in rows}

@@ -8,6 +8,7 @@ model/                       model.onnx, as it was verified, and its contract
 golden.json                  for the self-test at each start
 privacy.json, PRIVACY.md     the claims, and what came of checking them
 README.md, MODEL_CARD.md, LICENSES/, sbom.cdx.json
+.nojekyll                    has GitHub Pages serve all of it as it is
 SHA256SUMS                   a digest of every other file
 """
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edgecnn.package.proven import Proven
+from edgecnn.package.sbom import SBOM
 from edgecnn.package.web.golden_json import golden_json
 from edgecnn.package.web.icons import GROUND, icon
 from edgecnn.package.web.licences import licence_texts
@@ -39,6 +41,7 @@ _ICONS: Final = (
     ("icons/icon-512.png", 512, False),
     ("icons/maskable-512.png", 512, True),
 )
+_PLAIN: Final = ".nojekyll"
 _VERSION_LINE: Final = re.compile(rb'^const VERSION = "([0-9a-f]{64})";$', re.MULTILINE)
 _SHORTEST: Final = 12  # characters that a home screen shows of a name
 
@@ -76,6 +79,7 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
     files |= {f"vendor/{name}": data for name, data in plan.vendor.items()}
     files |= {name: icon(size, maskable=maskable) for name, size, maskable in _ICONS}
     files |= licence_texts()
+    files[_PLAIN] = b""
     files[MANIFEST] = _json(_webmanifest(plan))
     files[MODEL] = file.path.read_bytes()
     contract = json.loads(file.contract.to_json())
@@ -94,6 +98,9 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return a bundle's files with the service worker filled in and the digests written.
 
+    The worker keeps what the app reads. Documents lie beside it for people, and some hosts serve
+    none or make other files of them, which must not keep the app from being installed.
+
     Args:
         files: All others; the service worker as a template.
 
@@ -101,10 +108,11 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
         In the order of their names.
     """
     others = {name: data for name, data in files.items() if name not in (WORKER, SUMS)}
+    kept = {name: data for name, data in others.items() if not _is_document(name)}
     template = files[WORKER].decode()
-    worker = template.replace("@FILES@", json.dumps(sorted(others)))
-    # Another version of any file, or of the worker itself, is another version of the app.
-    version = _digest_of({**others, WORKER: worker.encode()})
+    worker = template.replace("@FILES@", json.dumps(sorted(kept)))
+    # Another version of any of them, or of the worker itself, is another version of the app.
+    version = _digest_of({**kept, WORKER: worker.encode()})
     made = {**others, WORKER: worker.replace("@VERSION@", version).encode()}
     made[SUMS] = "".join(
         f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(made.items())
@@ -129,6 +137,10 @@ def subject_of(files: Mapping[str, bytes]) -> str:
     return _digest_of(counted)
 
 
+def _is_document(name: str) -> bool:
+    return name in (SBOM, _PLAIN) or ("/" not in name and name.endswith(".md"))
+
+
 def _digest_of(files: Mapping[str, bytes]) -> str:
     lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()]
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
@@ -143,7 +155,7 @@ def _webmanifest(plan: WebPlan) -> dict[str, Any]:
         "name": f"{model} classifier",
         "short_name": model if len(model) <= _SHORTEST else model[: _SHORTEST - 1] + "…",
         "description": f"Recognizes {classes} classes, on this device alone.",
-        "id": f"edgecnn-{model}",
+        # No "id": it is the start_url then, so that two folders of one origin are two apps.
         "start_url": "./",
         "scope": "./",
         "display": "standalone",

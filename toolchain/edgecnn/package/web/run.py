@@ -18,7 +18,7 @@ from edgecnn.package.privacy.web_check import check_web_bundle, claimed
 from edgecnn.package.proven import find_proven, refuse_unloadable
 from edgecnn.package.web.contents import WebPlan, contents, sealed
 from edgecnn.package.web.documents import documents
-from edgecnn.package.web.placing import place_files, refuse_other_folder
+from edgecnn.package.web.placing import place_files, refuse_no_folder, refuse_other_folder
 from edgecnn.package.web.single import single_page
 from edgecnn.package.web.sources import app_sources
 from edgecnn.package.web.vendor import collect_vendor, read_vendor
@@ -127,6 +127,7 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
     model = named_model(proven)
     folder = request.out / f"{model}-{version}-web"
     html = request.out / f"{model}-{version}-classifier.html"
+    refuse_no_folder(request.out)
     refuse_other_folder(folder)
     progress.message(f"{model}: {proven.files[0].path.name}, proven")
     plan = WebPlan(

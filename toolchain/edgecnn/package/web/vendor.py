@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -139,7 +140,8 @@ def _fetched(vendor: Vendor) -> dict[str, bytes]:
         raise _no_package(wanted, "no npm on PATH")
     with tempfile.TemporaryDirectory(prefix="edgecnn-npm-") as name:
         # In an empty folder: no project's settings, and no script of a package, is run.
-        command = [npm, "pack", wanted, "--ignore-scripts", "--silent", "--pack-destination", name]
+        command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel", "error"]
+        command += ["--pack-destination", name]
         try:
             done = subprocess.run(  # noqa: S603 - npm, no shell
                 command, cwd=name, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -149,8 +151,7 @@ def _fetched(vendor: Vendor) -> dict[str, bytes]:
             raise _no_package(wanted, str(error)) from error
         packed = sorted(Path(name).glob("*.tgz"))
         if done.returncode != 0 or len(packed) != 1:
-            said = " ".join((done.stderr or done.stdout).split())[-300:]
-            raise _no_package(wanted, f"npm ended with {done.returncode}: {said}")
+            raise _not_fetched(wanted, f"npm ended with {done.returncode}: {_said(done.stderr)}")
         return taken_from(packed[0], vendor)
 
 
@@ -187,6 +188,23 @@ def taken_from(archive: Path, vendor: Vendor) -> dict[str, bytes]:
             f"{vendor.package}@{vendor.version}", f"{type(error).__name__}: {error}"
         ) from error
     return found
+
+
+def _said(text: str) -> str:
+    """Return npm's first line in words; codes stand before it, and hints and its log behind."""
+    lines = [re.sub(r"^npm (?:error|ERR!)\s*", "", line).strip() for line in text.splitlines()]
+    told = [line for line in lines if line and not re.match(r"(?:code|errno|syscall)\b", line)]
+    return told[0][:300] if told else "no word about it"
+
+
+def _not_fetched(wanted: str, observed: str) -> PackageError:
+    return PackageError(
+        f"{wanted} cannot be had from npm",
+        observed=observed,
+        expected="a network, and a registry that has it: npm config get registry",
+        remedy=f"see what it says: npm view {wanted}; where there is no network, name a folder "
+        "that holds its files: --vendor-dir DIR",
+    )
 
 
 def _no_package(wanted: str, observed: str) -> PackageError:
