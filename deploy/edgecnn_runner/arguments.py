@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
+from edgecnn_runner.argument_values import count, probability, seconds, size
 from edgecnn_runner.contract import INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
 from edgecnn_runner.streams import write_result
 
@@ -104,7 +105,7 @@ def _add_classify(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     command.add_argument("images", metavar="IMAGE", nargs="+", help="image files of any size")
     command.add_argument(
-        "--top", metavar="K", type=_count, default=3, help="classes to show (default 3)"
+        "--top", metavar="K", type=count, default=3, help="classes to show (default 3)"
     )
     _add_reject(command)
     _add_foreign(command)
@@ -141,7 +142,7 @@ def _add_camera(commands: argparse._SubParsersAction[_Parser]) -> None:
     command.add_argument(
         "--size",
         metavar="WxH",
-        type=_size,
+        type=size,
         default=(640, 480),
         help="frame size to ask a camera for (default 640x480)",
     )
@@ -156,12 +157,12 @@ def _add_stream(command: argparse.ArgumentParser, *, interval_s: float, interval
     command.add_argument(
         "--interval",
         metavar="S",
-        type=_seconds,
+        type=seconds,
         default=interval_s,
         help=f"{interval} (default {interval_s:g})",
     )
     command.add_argument(
-        "--top", metavar="K", type=_count, default=1, help="classes in each line (default 1)"
+        "--top", metavar="K", type=count, default=1, help="classes in each line (default 1)"
     )
     _add_reject(command)
     command.add_argument(
@@ -170,7 +171,7 @@ def _add_stream(command: argparse.ArgumentParser, *, interval_s: float, interval
         help="add the lines to FILE; default: standard output",
     )
     command.add_argument(
-        "--count", metavar="N", type=_count, help="end after N lines (default: go on)"
+        "--count", metavar="N", type=count, help="end after N lines (default: go on)"
     )
     _add_foreign(command)
 
@@ -179,7 +180,7 @@ def _add_reject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--reject-below",
         metavar="P",
-        type=_probability,
+        type=probability,
         default=0.0,
         help='answer "unknown" when the best score is below P (0 to 1)',
     )
@@ -206,10 +207,10 @@ def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     command.add_argument("image", metavar="IMAGE", nargs="?", help="default: a generated one")
     command.add_argument(
-        "--runs", metavar="N", type=_count, default=1000, help="calls measured (default 1000)"
+        "--runs", metavar="N", type=count, default=1000, help="calls measured (default 1000)"
     )
     command.add_argument(
-        "--warmup", metavar="N", type=_count, default=50, help="calls before (default 50)"
+        "--warmup", metavar="N", type=count, default=50, help="calls before (default 50)"
     )
     _add_foreign(command)
 
@@ -252,7 +253,7 @@ def _command(
     command.set_defaults(parser=command)
     command.add_argument("file", metavar="FILE", help="a .tflite or .onnx file")
     command.add_argument(
-        "--threads", metavar="N", type=_count, default=1, help="threads to run on (default 1)"
+        "--threads", metavar="N", type=count, default=1, help="threads to run on (default 1)"
     )
     command.add_argument("--runtime", choices=_RUNTIMES, help="default: the best installed")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -271,38 +272,3 @@ def _add_foreign(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--layout", choices=LAYOUTS, help="the order of its input's axes, where it does not tell"
     )
-
-
-def _count(text: str) -> int:
-    value = _number(int, text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return int(value)
-
-
-def _seconds(text: str) -> float:
-    value = _number(float, text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a time in seconds, 0 or more")
-    return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 640x480")
-    return int(width), int(height)
-
-
-def _probability(text: str) -> float:
-    value = _number(float, text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _number(kind: Callable[[str], float], text: str) -> float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

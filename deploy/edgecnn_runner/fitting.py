@@ -1,16 +1,26 @@
-"""Does a model fit its contract: one image in, one score per label out."""
+"""Which contract a model file has, and whether it fits: one image in, one score per label out."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
 from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes import TensorInfo
 
-__all__ = ["check_classifier", "check_fit", "class_count", "input_shape"]
+if TYPE_CHECKING:
+    from edgecnn_runner.container import Container
+
+__all__ = [
+    "check_classifier",
+    "check_fit",
+    "choose_contract",
+    "class_count",
+    "input_shape",
+    "two_contracts",
+]
 
 _IMAGE: Final = "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels"
 _TYPES: Final = ("uint8", "int8", "float32")
@@ -19,6 +29,38 @@ _FIX_SIZE: Final = (
     "on the workstation, fix the size to the one it was trained with and convert it again: build "
     "the Keras model on Input((height, width, 3)); export to ONNX with no dynamic axes"
 )
+
+
+def choose_contract(container: Container, given: Contract | None, *, name: str) -> Contract:
+    """Return the contract to use: the file's own, or the one given for a foreign file.
+
+    Raises:
+        ContractError: If there is none, or two.
+    """
+    if container.contract is not None and given is not None:
+        raise two_contracts(name)
+    chosen = container.contract or given
+    if chosen is None:
+        raise ContractError(
+            f"{name} carries no contract: what it was trained on is not known",
+            observed="a model file that edgecnn did not make",
+            expected="its labels and its input range",
+            remedy="name them where the file is run (edgecnn-run classify, bench or predict; "
+            "edgecnn run on the workstation): --labels FILE --input-range 0..255, 0..1, -1..1 or "
+            "imagenet (in Python: Classifier(path, labels=..., input_range=...))",
+        )
+    return chosen
+
+
+def two_contracts(name: str) -> ContractError:
+    """Return the error for a file that has a contract and was given another."""
+    return ContractError(
+        f"{name} carries its own contract",
+        observed="labels, an input range or an output kind given as well",
+        expected="only the file",
+        remedy="leave out --labels, --input-range, --output-kind and --layout (in Python: labels, "
+        "input_range, output_kind and layout)",
+    )
 
 
 def check_classifier(

@@ -17,11 +17,11 @@ from edgecnn_runner.contract import (
     repeated,
 )
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
-from edgecnn_runner.fitting import class_count
+from edgecnn_runner.fitting import class_count, two_contracts
 from edgecnn_runner.output_kind import tell_kind
 from edgecnn_runner.probe import Description, probe
 from edgecnn_runner.runtimes import TensorInfo, choose_runtime
-from edgecnn_runner.session import Session, two_contracts
+from edgecnn_runner.session import Session
 
 __all__ = ["foreign_contract", "open_foreign"]
 

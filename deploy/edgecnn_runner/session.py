@@ -16,9 +16,9 @@ import numpy as np
 
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import Contract
-from edgecnn_runner.errors import ContractError, ImageError, ScoreError
+from edgecnn_runner.errors import ImageError, ScoreError
 from edgecnn_runner.feed import make_feed
-from edgecnn_runner.fitting import check_classifier, check_fit
+from edgecnn_runner.fitting import check_classifier, check_fit, choose_contract
 from edgecnn_runner.postprocess import probabilities
 from edgecnn_runner.quantize import dequantize
 from edgecnn_runner.remedies import CONVERT_AGAIN
@@ -250,38 +250,6 @@ class Session:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def choose_contract(container: Container, given: Contract | None, *, name: str) -> Contract:
-    """Return the contract to use: the file's own, or the one given for a foreign file.
-
-    Raises:
-        ContractError: If there is none, or two.
-    """
-    if container.contract is not None and given is not None:
-        raise two_contracts(name)
-    chosen = container.contract or given
-    if chosen is None:
-        raise ContractError(
-            f"{name} carries no contract: what it was trained on is not known",
-            observed="a model file that edgecnn did not make",
-            expected="its labels and its input range",
-            remedy="name them where the file is run (edgecnn-run classify, bench or predict; "
-            "edgecnn run on the workstation): --labels FILE --input-range 0..255, 0..1, -1..1 or "
-            "imagenet (in Python: Classifier(path, labels=..., input_range=...))",
-        )
-    return chosen
-
-
-def two_contracts(name: str) -> ContractError:
-    """Return the error for a file that has a contract and was given another."""
-    return ContractError(
-        f"{name} carries its own contract",
-        observed="labels, an input range or an output kind given as well",
-        expected="only the file",
-        remedy="leave out --labels, --input-range, --output-kind and --layout (in Python: labels, "
-        "input_range, output_kind and layout)",
-    )
 
 
 def _score_table(contract: Contract) -> list[float] | None:

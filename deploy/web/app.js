@@ -1,6 +1,7 @@
 /** The beginning: load the model, test it, and only then let anything be classified. */
 
 import { checkDigest, parseContract } from "./contract.js";
+import { catchDrops } from "./drops.js";
 import { ClassifierError } from "./errors.js";
 import { showFact, showModelFacts, showSelfTest } from "./facts.js";
 import { offerLicences } from "./licences.js";
@@ -54,8 +55,9 @@ async function loadTested() {
  * @returns {Promise<void>}
  */
 async function startApp() {
-  if (Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
+  if (await Object(globalThis).edgecnnTooOld) return; // start-check.js has said so
   fillPage();
+  const giveDropsTo = catchDrops();
   followViews((view) => liveView?.seen(view === "camera"));
   element("retry", HTMLButtonElement).addEventListener("click", () => location.reload());
   void showPrivacy();
@@ -64,7 +66,8 @@ async function startApp() {
     const runner = await loadTested();
     liveView = new LiveView(runner);
     liveView.seen(!element("camera", HTMLElement).hidden);
-    new PicturesView(runner);
+    const pictures = new PicturesView(runner);
+    giveDropsTo((files) => pictures.add(files));
   } catch (error) {
     showStatus(text("start.failed"), "bad");
     showFailure(errorText(error), String(Object(error).message ?? error));

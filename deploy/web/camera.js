@@ -98,7 +98,10 @@ export class Camera {
    * @returns {Promise<void>}
    */
   async switch() {
+    const { run } = this;
+    if (this.state !== "on") return;
     const cameras = await listCameras();
+    if (run !== this.run) return;
     const used = this.stream?.getVideoTracks()[0]?.getSettings().deviceId;
     const place = cameras.findIndex((camera) => camera.deviceId === used);
     this.device = cameras[(place + 1) % cameras.length]?.deviceId ?? null;
@@ -145,6 +148,7 @@ export class Camera {
    */
   fail(error) {
     this.release();
+    this.device = null; // the next start takes any camera, not again the one that failed
     const code = CAMERA_ERRORS[String(Object(error).name)];
     const known = error instanceof ClassifierError || code === undefined;
     this.change("off", known ? error : new ClassifierError(code, String(error)));
@@ -184,14 +188,26 @@ export async function listCameras() {
 }
 
 /**
+ * Ask for one camera; for any, if it is not there any more or none is named.
+ *
  * @param {string | null} device
  * @returns {Promise<MediaStream>}
  */
 async function askForCamera(device) {
   const reason = whyNoCamera();
   if (reason !== null) throw reason;
-  const which = device === null ? { facingMode: { ideal: "environment" } } : { deviceId: device };
-  return navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WANTED, ...which } });
+  /** @type {(which: MediaTrackConstraints) => Promise<MediaStream>} */
+  const ask = (which) =>
+    navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WANTED, ...which } });
+  if (device !== null) {
+    try {
+      // Without "exact" it is a wish, and a browser may stay with the camera that it had.
+      return await ask({ deviceId: { exact: device } });
+    } catch (error) {
+      if (CAMERA_ERRORS[String(Object(error).name)] !== "camera-none") throw error;
+    }
+  }
+  return ask({ facingMode: { ideal: "environment" } });
 }
 
 /**

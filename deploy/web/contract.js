@@ -35,7 +35,7 @@ export function parseContract(bytes) {
   const input = Object(raw["input"]);
   const output = Object(raw["output"]);
   const labels = Array.isArray(raw["labels"]) ? raw["labels"] : [];
-  const rejectBelow = raw["reject_below"] ?? 0;
+  const rejectBelow = raw["reject_below"] === undefined ? 0 : raw["reject_below"];
   need(raw["version"] === 1, `version ${raw["version"]}, not 1`);
   need(raw["resize"] === "centre-crop-box-average-1", `resize rule ${raw["resize"]}`);
   for (const side of ["height", "width"]) {
@@ -51,7 +51,8 @@ export function parseContract(bytes) {
   need(labels.length >= 2 && labels.every(isText), "fewer than two labels, or one is not text");
   need(isText(raw["model"]) && isText(raw["variant"]), "no name of the model or its variant");
   need(/^[0-9a-f]{64}$/.test(String(raw["sha256"])), "no SHA-256 of the model file");
-  need(rejectBelow >= 0 && rejectBelow <= 1, `reject_below ${rejectBelow}, not 0..1`);
+  const isShare = typeof rejectBelow === "number" && rejectBelow >= 0 && rejectBelow <= 1;
+  need(isShare, `reject_below ${JSON.stringify(rejectBelow)}, not a number 0..1`);
   if (problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
   const made = Object(raw["created_by"])["edgecnn"];
   return {

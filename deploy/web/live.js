@@ -38,7 +38,7 @@ export class LiveView {
     });
     element("camera-stop", HTMLButtonElement).addEventListener("click", () => {
       this.camera.stop();
-      element("camera-start", HTMLButtonElement).focus();
+      element("camera-start", HTMLButtonElement).focus(); // Safari focuses no button that is clicked
     });
     element("camera-switch", HTMLButtonElement).addEventListener("click", () => {
       void this.camera.switch();
@@ -70,6 +70,7 @@ export class LiveView {
     if (source === null) return;
     const { contract } = this.runner;
     const { scores, milliseconds } = await this.runner.scores(prepare(source, contract.input));
+    if (this.camera.state !== "on") return; // stopped while the model ran
     const now = performance.now();
     this.latencies = [...this.latencies, milliseconds].slice(-MEDIAN_OF);
     this.times = [...this.times, now].slice(-MEDIAN_OF);
@@ -84,6 +85,7 @@ export class LiveView {
    * @param {import("./postprocess.js").Decision} decision
    */
   show(decision) {
+    this.showAge("now");
     const label = shownLabel(decision);
     const answer = element("answer", HTMLElement);
     answer.textContent = label;
@@ -95,11 +97,25 @@ export class LiveView {
     showBars(element("answer-bars", HTMLElement), decision.ranked);
     // Only when the label changes, and not at every flicker.
     if (label !== this.spoken && this.shownAt - this.spokenAt > SPEAK_EVERY_MS) {
+      // With "unknown" no figure: the score is that of the class that is not named.
       const percent = percentText(decision.score);
-      element("spoken", HTMLElement).textContent = text("camera.spoken", { label, percent });
+      const words = decision.index === null ? label : text("camera.spoken", { label, percent });
+      element("spoken", HTMLElement).textContent = words;
       this.spoken = label;
       this.spokenAt = this.shownAt;
     }
+  }
+
+  /**
+   * Say whether the answer that is shown is one to what the camera sees now.
+   *
+   * @param {"now" | "past"} age
+   */
+  showAge(age) {
+    const card = element("answer-card", HTMLElement);
+    if (age === "past" && card.dataset["of"] === "nothing") return;
+    card.dataset["of"] = age;
+    element("answer-last", HTMLElement).hidden = age === "now";
   }
 
   showSpeed() {
@@ -135,18 +151,40 @@ export class LiveView {
     const message = element("camera-message", HTMLElement);
     message.textContent = words[state];
     message.dataset["problem"] = String(error !== null);
+    if (!running) this.showAge("past");
+    if (state === "off") {
+      this.spoken = ""; // after a new start, also the same answer is news
+      element("spoken", HTMLElement).textContent = "";
+    }
+    this.showButtons(state);
+  }
+
+  /**
+   * Show the buttons that do something now. What has the focus keeps it, or hands it on.
+   *
+   * @param {import("./camera.js").CameraState} state
+   */
+  showButtons(state) {
     const start = element("camera-start", HTMLButtonElement);
+    const stop = element("camera-stop", HTMLButtonElement);
+    const other = element("camera-switch", HTMLButtonElement);
+    const focused = document.activeElement === stop || document.activeElement === other;
     start.disabled = whyNoCamera() !== null;
     start.hidden = state !== "off";
-    element("camera-stop", HTMLButtonElement).hidden = state === "off";
-    if (running) void this.showSwitch();
-    else element("camera-switch", HTMLButtonElement).hidden = true;
+    stop.hidden = state === "off";
+    // While the next camera is asked for, its button stays: a hidden one would lose the focus.
+    if (state === "off") other.hidden = true;
+    if (state === "on") void this.showSwitch();
+    if (focused && state === "off") start.focus();
   }
 
   async showSwitch() {
     const cameras = await listCameras();
-    const hidden = cameras.length < 2 || this.camera.state !== "on";
-    element("camera-switch", HTMLButtonElement).hidden = hidden;
+    if (this.camera.state !== "on") return;
+    const other = element("camera-switch", HTMLButtonElement);
+    const focused = document.activeElement === other;
+    other.hidden = cameras.length < 2;
+    if (focused && other.hidden) element("camera-stop", HTMLButtonElement).focus();
   }
 }
 

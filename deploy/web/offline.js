@@ -35,6 +35,7 @@ export async function keepOffline() {
     }
     registration.addEventListener("updatefound", () => watch(registration));
     watch(registration);
+    followOtherTabs(registration);
     await workers.ready;
     say("about.offline.ready");
   } catch (error) {
@@ -78,18 +79,47 @@ function isDistrusted(error) {
  * @param {ServiceWorkerRegistration} registration
  */
 function watch(registration) {
-  const offer = () => {
-    if (registration.waiting === null || navigator.serviceWorker.controller === null) return;
-    element("update", HTMLElement).hidden = false;
-    element("update-apply", HTMLButtonElement).onclick = () => {
-      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), {
-        once: true,
-      });
-      registration.waiting?.postMessage("activate");
-    };
+  const look = () => {
+    if (registration.waiting !== null && navigator.serviceWorker.controller !== null) {
+      offer(registration);
+    }
   };
-  registration.installing?.addEventListener("statechange", offer);
-  offer();
+  registration.installing?.addEventListener("statechange", look);
+  look();
+}
+
+/**
+ * Offer the newer version also where another tab has put it in charge: this page is still of the
+ * older one, whose files are gone. It is not loaded again unasked, which would lose its results.
+ *
+ * @param {ServiceWorkerRegistration} registration
+ */
+function followOtherTabs(registration) {
+  const workers = navigator.serviceWorker;
+  // The very first worker takes charge of a page of its own version.
+  let controlled = workers.controller !== null;
+  workers.addEventListener("controllerchange", () => {
+    if (controlled) offer(registration);
+    controlled = true;
+  });
+}
+
+/**
+ * @param {ServiceWorkerRegistration} registration
+ */
+function offer(registration) {
+  element("update", HTMLElement).hidden = false;
+  element("update-apply", HTMLButtonElement).onclick = () => {
+    const { waiting } = registration;
+    if (waiting === null) {
+      location.reload(); // it is in charge already
+      return;
+    }
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), {
+      once: true,
+    });
+    waiting.postMessage("activate");
+  };
 }
 
 /**

@@ -37,31 +37,7 @@ export class PicturesView {
     element("batch-stop", HTMLButtonElement).addEventListener("click", () => this.stop());
     element("save", HTMLButtonElement).addEventListener("click", () => this.save());
     element("clear", HTMLButtonElement).addEventListener("click", () => this.clear());
-    this.takeDropped();
     document.addEventListener("paste", (event) => this.paste(event));
-  }
-
-  takeDropped() {
-    const drop = element("drop", HTMLElement);
-    const hint = element("drop-hint", HTMLElement);
-    /** @type {(over: boolean) => void} */
-    const show = (over) => {
-      drop.dataset["over"] = String(over);
-      hint.textContent = text(over ? "pictures.drop" : "pictures.hint");
-    };
-    // On the whole page: a browser would otherwise leave the app to show what misses the field.
-    addEventListener("dragover", (event) => {
-      event.preventDefault();
-      show(true);
-    });
-    addEventListener("dragleave", (event) => {
-      if (event.relatedTarget === null) show(false);
-    });
-    addEventListener("drop", (event) => {
-      event.preventDefault();
-      show(false);
-      this.add(Array.from(event.dataTransfer?.files ?? []));
-    });
   }
 
   /**
@@ -144,7 +120,7 @@ export class PicturesView {
     try {
       const picture = await openPicture(file);
       try {
-        const shown = thumbnail(picture.bitmap, contract.input, THUMBNAIL_SIDE);
+        const shown = thumbnail(picture, contract.input, THUMBNAIL_SIDE);
         shown.setAttribute("aria-hidden", "true");
         item.append(shown, words);
         const prepared = prepare(picture.source, contract.input);

@@ -7,7 +7,9 @@
  * counts, so nothing is lost in the result.
  */
 
+import { asStored } from "./containers.js";
 import { ClassifierError } from "./errors.js";
+import { orientationApart, storedPart, turning, upright } from "./orientation.js";
 import { centreCrop, MAX_PIXELS } from "./preprocess.js";
 import { HEADER_BYTES, statedSize } from "./sizes.js";
 
@@ -27,8 +29,21 @@ const SIGNATURES = [
   { at: 0, bytes: [0x4d, 0x4d, 0x00, 0x2a] },
 ];
 
-/** A picture to read from. `close` frees its memory.
- * @typedef {{source: PixelSource, bitmap: ImageBitmap, close: () => void}} OpenPicture */
+/** How all pictures are decoded: upright by the file's orientation, colours as stored.
+ * @type {ImageBitmapOptions} */
+const DECODING = {
+  imageOrientation: "from-image",
+  colorSpaceConversion: "none",
+  premultiplyAlpha: "none",
+};
+
+/** A picture to read from, upright; `orientation` says how that is made of `bitmap`. `close` frees
+ * its memory.
+ * @typedef {object} OpenPicture
+ * @property {PixelSource} source
+ * @property {ImageBitmap} bitmap
+ * @property {number} orientation
+ * @property {() => void} close */
 
 /**
  * Decode a picture: its first frame, upright by its EXIF orientation, colours as stored.
@@ -41,13 +56,10 @@ export async function openPicture(file) {
   // Before it is decoded, which could take more memory than a phone has.
   refuseLarge(statedSize(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer())));
   if (file.size === 0) throw new ClassifierError("empty", "0 bytes");
+  const { stored, orientation } = await orientationApart(await asStored(file));
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, {
-      imageOrientation: "from-image",
-      colorSpaceConversion: "none",
-      premultiplyAlpha: "none",
-    });
+    bitmap = await createImageBitmap(stored, DECODING);
   } catch (error) {
     const code = (await looksLikePicture(file)) ? "damaged" : "type";
     throw new ClassifierError(code, String(error));
@@ -58,7 +70,8 @@ export async function openPicture(file) {
     bitmap.close();
     throw error;
   }
-  return { source: new BitmapReader(bitmap), bitmap, close: () => bitmap.close() };
+  const source = upright(new BitmapReader(bitmap), orientation);
+  return { source, bitmap, orientation, close: () => bitmap.close() };
 }
 
 /**
@@ -148,7 +161,7 @@ export async function readsTruePixels() {
   for (let at = 0; at < pixels.data.length; at++) {
     pixels.data[at] = at % 4 === 3 ? 255 : (at * 37 + (at >> 6)) % 256;
   }
-  const bitmap = await createImageBitmap(pixels);
+  const bitmap = await createImageBitmap(pixels, DECODING);
   const read = new BitmapReader(bitmap).rows(0, 0, side, side);
   bitmap.close();
   return pixels.data.every((value, at) => value === read[at]);
@@ -157,14 +170,15 @@ export async function readsTruePixels() {
 /**
  * Make a small canvas of the part of a picture that the model sees; for the eye only.
  *
- * @param {ImageBitmap} bitmap
+ * @param {OpenPicture} picture
  * @param {ModelSize} size
  * @param {number} side Pixels of its longer side.
  * @returns {HTMLCanvasElement}
  */
-export function thumbnail(bitmap, size, side) {
+export function thumbnail({ source, bitmap, orientation }, size, side) {
   const canvas = document.createElement("canvas");
-  const crop = centreCrop(bitmap.height, bitmap.width, size);
+  const crop = centreCrop(source.height, source.width, size);
+  const part = storedPart(bitmap, orientation, crop);
   const scale = side / Math.max(size.height, size.width);
   canvas.width = Math.max(1, Math.round(size.width * scale));
   canvas.height = Math.max(1, Math.round(size.height * scale));
@@ -172,11 +186,8 @@ export function thumbnail(bitmap, size, side) {
   if (context === null) return canvas;
   context.fillStyle = "white"; // as the resize rule has it
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(
-    bitmap,
-    ...[crop.left, crop.upper, crop.width, crop.height],
-    ...[0, 0, canvas.width, canvas.height],
-  );
+  context.setTransform(...turning(orientation, canvas.width, canvas.height));
+  context.drawImage(bitmap, part.left, part.upper, part.width, part.height, 0, 0, 1, 1);
   return canvas;
 }
 

@@ -14,6 +14,8 @@ export const TEXTS = {
   "start.failed": "The app cannot start.",
   "start.retry": "Try again",
 
+  "update.apply": "Newer version: update",
+
   "camera.start": "Start the camera",
   "camera.stop": "Stop",
   "camera.switch": "Switch camera",
@@ -22,6 +24,7 @@ export const TEXTS = {
   "camera.paused": "Paused while the page is hidden.",
   "camera.preview": "What the model sees of the camera",
   "camera.result": "Camera result",
+  "camera.last": "Last answer",
   "camera.empty": "Nothing classified yet.",
   "camera.latency": "Median latency",
   "camera.latency.value": "{milliseconds} ms",
@@ -50,7 +53,7 @@ export const TEXTS = {
 
   "result.unknown": "unknown",
   "result.below": "The best class is below the limit of {percent}.",
-  "result.percent": "{percent} %",
+  "result.percent": "{percent}\u00a0%",
 
   "about.title": "About this app",
   "about.model": "Model",
@@ -58,8 +61,8 @@ export const TEXTS = {
   "about.classes": "Classes",
   "about.classes.many": "{count}, by name",
   "about.input": "Sees",
-  "about.input.colour": "{width} x {height} pixels, in colour",
-  "about.input.grey": "{width} x {height} pixels, in grey",
+  "about.input.colour": "{width} × {height} pixels, in colour",
+  "about.input.grey": "{width} × {height} pixels, in grey",
   "about.limit": "Limit for “unknown”",
   "about.limit.none": "none",
   "about.digest": "SHA-256 of the model",
@@ -71,7 +74,7 @@ export const TEXTS = {
     "Passed, {passed} of {total}. Largest difference of a score: {difference} (allowed: {tolerance}).",
   "about.selftest.failed": "Failed, {passed} of {total} passed: {problems}",
   "about.offline": "Offline use",
-  "about.offline.single": "This file holds everything. It opens no connection.",
+  "about.offline.single": "This file holds everything. It asks for nothing.",
   "about.offline.ready": "All files of the app are on this device. It works without a network.",
   "about.offline.saving": "The app's files are being saved on this device.",
   "about.offline.insecure":
@@ -82,8 +85,6 @@ export const TEXTS = {
   "about.offline.failed": "The app's files could not be saved for offline use: {reason}",
   "about.licences": "Licences",
   "about.licences.loading": "Loading the text.",
-  "about.update": "A newer version of this app is ready.",
-  "about.update.apply": "Update now",
 
   "privacy.title": "Privacy",
   "privacy.intro":
@@ -140,14 +141,16 @@ export function text(key, values = {}) {
 }
 
 /**
- * Write a probability for people, rounded down: 100 % is only what is certain.
+ * Write a probability for people, rounded down: 100 % is only what is certain, and 0 % only what
+ * is ruled out.
  *
  * @param {number} probability 0..1.
- * @returns {string} For example `87 %`.
+ * @returns {string} For example `87 %` or `<1 %`, with a space that no line ends at.
  */
 export function percentText(probability) {
   // What float32 made of 0.29 is 0.28999999...: not to be rounded down to 28.
-  return text("result.percent", { percent: Math.floor(probability * 100 + 1e-4) });
+  const percent = Math.floor(probability * 100 + 1e-4);
+  return text("result.percent", { percent: percent === 0 && probability > 0 ? "<1" : percent });
 }
 
 /**

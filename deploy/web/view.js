@@ -54,9 +54,12 @@ export function fillPage() {
  * @param {(view: string) => void} changed Called now and on each change.
  */
 export function followViews(changed) {
+  let shown = false;
   const follow = () => {
     const asked = location.hash.slice(1);
-    if (asked === "main") return;
+    // Of the skip link, in an address that was kept: no view, but not the end of one either.
+    if (asked === "main" && shown) return;
+    shown = true;
     const view = VIEWS.includes(asked) ? asked : VIEWS[0];
     for (const id of VIEWS) element(id, HTMLElement).hidden = id !== view;
     for (const link of document.querySelectorAll("#nav a")) {
@@ -67,6 +70,11 @@ export function followViews(changed) {
     changed(String(view));
   };
   addEventListener("hashchange", follow);
+  element("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+    // The address keeps the view's name, for a reload to come back to it.
+    event.preventDefault();
+    element("main", HTMLElement).focus();
+  });
   follow();
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.measured import at, row
-from edgecnn.bench.doubt import judge_conditions, spread_of, throttling_in
+from edgecnn.bench.doubt import judge_conditions, throttling_in
 from edgecnn.bench.results import Conditions
 
 QUIET: dict[str, Any] = {
@@ -86,11 +86,6 @@ def test_a_wide_spread_and_a_warm_up_without_an_end_name_the_file() -> None:
 
 def test_the_number_of_threads_that_is_not_chosen_does_not_matter() -> None:
     assert not judged(row(at(1), at(2, (100,) * 80 + (200,) * 20, stable=False))).warnings
-
-
-def test_the_spread_sees_what_one_run_in_ten_does() -> None:
-    assert spread_of((100,) * 90 + (900,) * 10) == 0
-    assert spread_of((100,) * 89 + (150,) * 11) == 0.5
 
 
 def test_readings_between_phases_count_and_are_kept() -> None:

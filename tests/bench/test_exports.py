@@ -19,13 +19,13 @@ from bench.reports import (
 from edgecnn.bench.csv_export import COLUMNS, csv_text, write_csv
 from edgecnn.bench.exports import write_exports
 from edgecnn.bench.figures import figures_of
-from edgecnn.bench.judgement import EarlierBench, Judged, Judging, judge_bench
+from edgecnn.bench.judgement import EarlierBench, JudgedBench, Judging, judge_bench
 from edgecnn.bench.markdown import bench_markdown, write_bench_markdown
 from edgecnn.bench.results import BenchReport, Conditions
 from edgecnn.errors import WorkspaceError
 
 
-def rows_of(judged: Judged) -> list[dict[str, str]]:
+def rows_of(judged: JudgedBench) -> list[dict[str, str]]:
     reader = csv.DictReader(io.StringIO(csv_text(judged)), strict=True)
     rows = list(reader)
     assert reader.fieldnames == list(COLUMNS)
@@ -34,12 +34,12 @@ def rows_of(judged: Judged) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def judged() -> Judged:
+def judged() -> JudgedBench:
     rows = (*made_device().rows, not_measured())
     return judge_bench(made_report(made_device(rows=rows), unreachable()))
 
 
-def test_csv_has_a_row_for_each_number_of_threads_and_each_failure(judged: Judged) -> None:
+def test_csv_has_a_row_for_each_number_of_threads_and_each_failure(judged: JudgedBench) -> None:
     rows = rows_of(judged)
     assert len(rows) == 6 * 3 + 1 + 1
     assert rows[-2]["error"] == "onnxruntime does not start (ImportError: libx)"
@@ -48,7 +48,7 @@ def test_csv_has_a_row_for_each_number_of_threads_and_each_failure(judged: Judge
     assert rows[-1]["error"] == "ssh://pi@gone cannot be reached (connection refused)"
 
 
-def test_csv_holds_the_figures_to_the_last_digit(judged: Judged) -> None:
+def test_csv_holds_the_figures_to_the_last_digit(judged: JudgedBench) -> None:
     device = judged.report.devices[0]
     row = device.rows[3]
     (best,) = [one for one in row.by_threads if one.threads == 4]
@@ -86,7 +86,7 @@ def test_csv_holds_the_figures_to_the_last_digit(judged: Judged) -> None:
     assert found["board"] == "Raspberry Pi 4 Model B Rev 1.4"
 
 
-def test_only_one_row_of_a_device_is_recommended(judged: Judged) -> None:
+def test_only_one_row_of_a_device_is_recommended(judged: JudgedBench) -> None:
     rows = rows_of(judged)
     assert sum(row["recommended"] == "1" for row in rows) == 1
     assert sum(row["chosen"] == "1" for row in rows) == 6
@@ -116,7 +116,7 @@ def test_csv_says_what_is_doubtful_and_invalid() -> None:
     assert {row["recommended"] for row in found} == {"0"}
 
 
-def test_markdown_begins_with_what_to_ship(judged: Judged) -> None:
+def test_markdown_begins_with_what_to_ship(judged: JudgedBench) -> None:
     one = dataclasses.replace(
         judged,
         report=dataclasses.replace(judged.report, devices=judged.report.devices[:1]),
@@ -127,7 +127,7 @@ def test_markdown_begins_with_what_to_ship(judged: Judged) -> None:
     assert "- ⚠️ tflite-int8-dynamic with litert is slower than float32" in text
 
 
-def test_markdown_has_a_row_for_each_artifact_and_each_device_its_part(judged: Judged) -> None:
+def test_markdown_has_a_row_for_each_artifact_and_each_device_its_part(judged: JudgedBench) -> None:
     text = bench_markdown(judged)
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert sum("| artifact |" in line for line in table) == 2
@@ -170,7 +170,7 @@ def test_markdown_begins_with_regressions_where_there_is_a_baseline() -> None:
     assert "### ✅ Nothing got worse" in same
 
 
-def test_files_appear_whole_or_the_reason_is_told(tmp_path: Path, judged: Judged) -> None:
+def test_files_appear_whole_or_the_reason_is_told(tmp_path: Path, judged: JudgedBench) -> None:
     place = tmp_path / "bench.json"
     table, summary = tmp_path / "b.csv", tmp_path / "b.md"
     written = write_exports(judged, place, csv=table, markdown=summary)
@@ -185,6 +185,6 @@ def test_files_appear_whole_or_the_reason_is_told(tmp_path: Path, judged: Judged
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.csv", "b.md", "bench.html"]
 
 
-def test_without_a_place_there_is_no_page(tmp_path: Path, judged: Judged) -> None:
+def test_without_a_place_there_is_no_page(tmp_path: Path, judged: JudgedBench) -> None:
     assert write_exports(judged, None) == ()
     assert not list(tmp_path.iterdir())

@@ -48,6 +48,11 @@ def test_the_spread_sees_a_tail_that_the_median_deviation_does_not() -> None:
     assert spread(summary) == pytest.approx(0.3)
 
 
+def test_the_spread_sees_what_more_than_one_run_in_ten_does() -> None:
+    assert spread(summarize([100] * 90 + [900] * 10)) == 0
+    assert spread(summarize([100] * 89 + [150] * 11)) == 0.5
+
+
 def test_gmacs_are_macs_over_the_median() -> None:
     assert macs_per_second(12_501_632, 78_400) == round(12_501_632 / 78_400e-9)
     assert macs_per_second(None, 78_400) is None

@@ -105,13 +105,13 @@ def _compare(
     folder: Path,
     goal: float,
 ) -> Comparison:
-    from edgecnn.train import fit as loop
+    from edgecnn.train import epoch_log
     from edgecnn.train.architectures import build_network
     from edgecnn.train.checkpoint import CheckpointFolder
     from edgecnn.train.fit import fit
 
     # Every epoch has to be told here: that is when the bare loop has its turn.
-    loop._MESSAGE_SECONDS = -1.0
+    epoch_log._MESSAGE_SECONDS = -1.0
     turns = _Turns(bare)
     network = build_network(
         "seed_cnn",

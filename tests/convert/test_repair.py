@@ -16,7 +16,7 @@ from edgecnn.convert.runtimes import TargetRuntime
 from edgecnn.errors import ConversionError
 from edgecnn.graph import Graph
 from edgecnn.graph.precision import find_precision
-from edgecnn.judged import Judge, Judged
+from edgecnn.judged import CandidateVerdict, Judge
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace, file_digest
@@ -46,16 +46,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     return find_source(path)
 
 
-def verdict(*, misses: bool) -> Judged:
+def verdict(*, misses: bool) -> CandidateVerdict:
     words = "FAIL" if misses else "PASS"
-    return Judged(verdict=words, misses=misses, holds=not misses, text=words)
+    return CandidateVerdict(verdict=words, misses=misses, holds=not misses, text=words)
 
 
 def judging(answer: Callable[[int], bool]) -> Judge:
     """A judge that misses by the number of the call, from 0; whatever the scores are."""
     calls = 0
 
-    def judge(reference: Any, scores: Any, labels: Any) -> Judged:
+    def judge(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
         nonlocal calls
         assert reference.shape == scores.shape == (len(DATA.validation), 5)
         assert np.array_equal(labels, DATA.validation.labels), "no image but validation images"
@@ -95,7 +95,7 @@ def test_what_does_not_miss_is_left_as_it_is(source: Source, tmp_path: Path) -> 
 
 
 def test_only_the_two_int8_variants_are_judged(source: Source, tmp_path: Path) -> None:
-    def never(reference: Any, scores: Any, labels: Any) -> Judged:
+    def never(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
         raise AssertionError
 
     variants = ("tflite-fp32", "tflite-int8-dynamic", "tflite-int16x8", "onnx-fp16")

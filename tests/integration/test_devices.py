@@ -46,6 +46,22 @@ def test_a_device_gives_the_verdicts_of_this_machine(build: Path, tmp_path: Path
     assert "kernels: XNNPACK" in (suite[0][0].text or "")
 
 
+def test_some_images_on_a_device_do_not_replace_what_all_of_them_said(build: Path) -> None:
+    address = f"cmd:{sys.executable}"
+    one = build / "digits-int8.tflite"
+    assert edgecnn("verify", build, "--device", address).code == 0
+    whole = {path: path.read_bytes() for path in build.glob("*-on-*")}
+    assert len(whole) == 2
+    for some in ((build, "--images", "100"), (one,)):
+        done = edgecnn("verify", *some, "--device", address, "--json")
+        assert done.code in (0, 4), done.err
+        (parity,) = build.glob("parity-partial-on-cmd-*.json")
+        assert json.loads(parity.read_text())["rows"] == done.json()["rows"]
+        (page,) = build.glob("report-partial-on-cmd-*.html")
+        assert f"The artifacts ran on {address}" in page.read_text()
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
 def test_reports_of_a_device_go_where_they_are_sent(build: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     file = build / "digits-int8.tflite"

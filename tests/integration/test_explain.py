@@ -74,7 +74,7 @@ def test_what_runs_on_a_device_is_explained_here(demo: Demo, tmp_path: Path) -> 
     done = edgecnn("verify", file, "--device", device, "--explain", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     assert "on 64 images, on this machine, the worst of 6" in " ".join(done.out.split())
-    (page,) = (tmp_path / "out").glob("report-on-*.html")
+    (page,) = (tmp_path / "out").glob("report-partial-on-*.html")
     assert "on the workstation and not on cmd:" in page.read_text(encoding="utf-8")
 
 

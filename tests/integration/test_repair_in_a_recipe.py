@@ -9,7 +9,7 @@ import pytest
 
 from edgecnn import chain
 from edgecnn.card import card, collect_results
-from edgecnn.judged import Judge, Judged
+from edgecnn.judged import CandidateVerdict, Judge
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.recipe import Recipe, parse_recipe
 from edgecnn.workspace import Workspace
@@ -58,10 +58,10 @@ def test_a_build_that_was_repaired_gets_its_card(
     def made_up(recipe: Recipe) -> Judge:
         """Miss until all seven calibrations for TFLite are through; then be content."""
 
-        def judge(reference: Any, scores: Any, labels: Any) -> Judged:
+        def judge(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
             calls.append(None)
             fine = len(calls) > 7
-            return Judged(verdict="PASS", misses=not fine, holds=fine, text="as I say")
+            return CandidateVerdict(verdict="PASS", misses=not fine, holds=fine, text="as I say")
 
         return judge
 

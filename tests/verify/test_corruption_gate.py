@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from edgecnn.recipe import Limits
-from edgecnn.verify.conditions import Condition, Corruptions, StandIn, count_condition
+from edgecnn.verify.conditions import Condition, CorruptionResults, StandIn, count_condition
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
     judge_conditions,
@@ -61,7 +61,7 @@ def all_but(place: int, lost: int, gained: int = 0, images: int = N) -> tuple[Co
 
 def criterion_of(conditions: tuple[Condition, ...], limit: float = LIMIT) -> Criterion:
     judged = judge_conditions(conditions, limit)
-    return corruption_criterion(Corruptions(stand_in=STAND_IN, conditions=judged), limit)
+    return corruption_criterion(CorruptionResults(stand_in=STAND_IN, conditions=judged), limit)
 
 
 def test_counts_of_a_condition() -> None:
@@ -129,7 +129,7 @@ def test_without_a_limit_nothing_is_judged() -> None:
     with pytest.raises(ValueError, match="no limit"):
         limit_of(Limits(), "corruption_drop")
     with pytest.raises(ValueError, match="not judged"):
-        corruption_criterion(Corruptions(stand_in=STAND_IN, conditions=all_but(0, 1)), LIMIT)
+        corruption_criterion(CorruptionResults(stand_in=STAND_IN, conditions=all_but(0, 1)), LIMIT)
 
 
 def test_a_condition_is_met_exactly_when_a_drop_on_clean_images_is() -> None:

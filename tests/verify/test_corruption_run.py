@@ -15,7 +15,7 @@ from edgecnn import verify
 from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
-from edgecnn.recipe import Corruptions, Limits
+from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import Reference, images_digest, read_reference
 from edgecnn.verify.corruptions import CONDITIONS, corrupt_all
 from edgecnn.verify.evaluation import balanced_subset
@@ -30,7 +30,7 @@ dataset, build = test_run.dataset, test_run.build  # a build's four files, 300 i
 
 EASY = test_run.EASY
 GATED = EASY.model_copy(update={"max_corruption_drop": 60.0})
-SOME = Corruptions(images=120, seed=4)
+SOME = CorruptionSettings(images=120, seed=4)
 
 
 def rows_of(report: verify.ParityReport) -> dict[str, ArtifactRow]:
@@ -160,8 +160,8 @@ def test_they_are_part_of_the_stages_key(build: Workspace, dataset: Dataset) -> 
     keys = {
         key(),
         key(corruptions=SOME),
-        key(corruptions=Corruptions(images=121, seed=4)),
-        key(corruptions=Corruptions(images=120, seed=5)),
+        key(corruptions=CorruptionSettings(images=121, seed=4)),
+        key(corruptions=CorruptionSettings(images=120, seed=5)),
         key(GATED, corruptions=SOME),
     }
     assert len(keys) == 5
@@ -248,10 +248,10 @@ def test_a_float32_file_that_is_not_the_builds_own_does_not_stand_in(
 def test_on_a_device_the_files_run_there_and_the_stand_in_here(
     build: Workspace, dataset: Dataset
 ) -> None:
-    here = verify.run(build, dataset, limits=EASY, corruptions=Corruptions(images=20))
+    here = verify.run(build, dataset, limits=EASY, corruptions=CorruptionSettings(images=20))
     there = verify.run(
         build, dataset, limits=EASY, artifacts=["tflite-int8"], partial=True,
-        corruptions=Corruptions(images=20), device=choose_device(f"cmd:{sys.executable}"),
+        corruptions=CorruptionSettings(images=20), device=choose_device(f"cmd:{sys.executable}"),
     )  # fmt: skip
     (row,) = there.rows
     assert there.device == f"cmd:{sys.executable}"
@@ -271,7 +271,7 @@ def test_a_device_that_is_lost_is_a_row_with_the_reason(
     script.chmod(0o755)
     report = verify.run(
         build, dataset, limits=EASY, artifacts=["tflite-int8"], partial=True,
-        corruptions=Corruptions(images=20), device=choose_device(f"cmd:{script}"),
+        corruptions=CorruptionSettings(images=20), device=choose_device(f"cmd:{script}"),
     )  # fmt: skip
     (row,) = report.rows
     assert row.verdict == "ERROR"

@@ -213,6 +213,22 @@ def test_one_file_is_compared_with_the_float_file_beside_it(
     assert len(row.layers.layers) == 8
 
 
+def test_a_float_file_alone_says_why_there_is_nothing_to_explain(
+    control: Workspace, tmp_path: Path
+) -> None:
+    workspace = copied(control, tmp_path)
+    alone: dict[str, Any] = {"artifacts": ["net-fp32.onnx"], "partial": True}
+    (row,) = explained(workspace, **alone).rows
+    assert row.layers is not None
+    assert row.layers.reason.startswith("a float32 file is itself what others are compared with")
+    page = workspace.path(Workspace.PARTIAL_REPORT).read_text()
+    assert f"The layers were not compared: {row.layers.reason}." in page
+    (silent,) = explained(workspace, **alone, explain=False).rows
+    assert silent.layers is None
+    both = explained(workspace, artifacts=["net-fp32.onnx", "net-int8.onnx"], partial=True).rows
+    assert [one.layers is None for one in both] == [True, False]
+
+
 def test_no_more_images_are_used_than_it_says(tmp_path: Path) -> None:
     test = Images(
         pixels=pixels(100, SHAPE, 7),

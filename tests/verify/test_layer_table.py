@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -10,6 +12,7 @@ from edgecnn.layers import LayerComparison
 from edgecnn.verify.diagnosis import diagnose, ratios_that_count
 from edgecnn.verify.explained import Layers
 from edgecnn.verify.layer_table import render_layers, worst_layers
+from edgecnn.verify.report import render_report
 from edgecnn.verify.results import ParityReport
 from verify.synthetic import make_report
 from verify.test_diagnosis import layer
@@ -49,6 +52,19 @@ def test_the_worst_layers_are_listed_in_network_order() -> None:
     listed = worst_layers(row.layers)
     assert [number for number, *_ in listed] == [2, 3, 4]
     assert listed[1] == (3, "CONV_2D Relu_2", "3.0 dB", "3.0 dB", "1.23 %")
+
+
+def test_a_ratio_that_rounds_to_zero_has_no_sign() -> None:
+    (row,) = explained().rows
+    assert row.layers is not None
+    lost = dataclasses.replace(row.layers.layers[1], snr_db=-0.02, channels_db=-3.0)
+    layers = (row.layers.layers[0], lost, *row.layers.layers[2:])
+    listed = worst_layers(dataclasses.replace(row.layers, layers=layers))
+    assert listed[0][2:4] == ("0.0 dB", "-3.0 dB")
+    page = render_report(explained(layers=layers), np.zeros((600, 8, 8, 3), np.uint8))
+    assert ">0.0</td>" in page
+    assert ": 0.0 dB</title>" in page
+    assert not re.search(r"-0\.0\b", page)
 
 
 def test_it_fits_eighty_columns_and_ends_with_the_diagnosis() -> None:

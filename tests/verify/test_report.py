@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import numpy.typing as npt
@@ -11,45 +10,11 @@ from edgecnn.recipe import Limits
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts
 from edgecnn.verify.measure import measure
-from edgecnn.verify.report import IMAGE_BUDGET_BYTES, render_report
+from edgecnn.verify.report import IMAGE_BUDGET_BYTES, headline, render_report
 from edgecnn.verify.results import ArtifactRow
+from html_page import HtmlPage, assert_self_contained
 from verify.synthetic import make_report, one_hot
 from verify.test_layer_table import explained
-
-_VOID = {"meta", "link", "img", "br"}
-_SHAPES = {"rect", "line", "circle", "path", "polyline"}
-
-
-class _Page(HTMLParser):
-    """Collects what a browser would see, and insists that tags are closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in _VOID | _SHAPES
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def _pixels(n: int = 600, side: int = 8, channels: int = 3) -> npt.NDArray[np.uint8]:
@@ -58,11 +23,11 @@ def _pixels(n: int = 600, side: int = 8, channels: int = 3) -> npt.NDArray[np.ui
 
 
 @pytest.fixture(scope="module")
-def page() -> _Page:
-    return _Page(render_report(make_report(), _pixels()))
+def page() -> HtmlPage:
+    return HtmlPage(render_report(make_report(), _pixels()))
 
 
-def test_the_verdict_comes_first(page: _Page) -> None:
+def test_the_verdict_comes_first(page: HtmlPage) -> None:
     lines = [line.strip() for line in page.text.splitlines() if line.strip()]
     assert lines[0] == "FAIL: parity of toy"
     assert lines[2] == "FAIL"
@@ -74,14 +39,7 @@ def test_the_verdict_comes_first(page: _Page) -> None:
 
 def test_nothing_is_loaded_from_anywhere_and_nothing_runs() -> None:
     html = render_report(make_report(), _pixels())
-    page = _Page(html)
-    tags = {tag for tag, _ in page.tags}
-    assert not tags & {"script", "iframe", "object", "embed", "base", "form"}
-    for _, attributes in page.tags:
-        assert not any(name.startswith("on") for name in attributes)
-        for name in ("src", "href", "data", "srcset", "xlink:href"):
-            value = attributes.get(name) or "#"
-            assert value.startswith(("#", "data:"))
+    assert_self_contained(html)
     assert "http://" not in html
     assert "https://" not in html
     assert "@import" not in html
@@ -90,14 +48,14 @@ def test_nothing_is_loaded_from_anywhere_and_nothing_runs() -> None:
 
 def test_names_are_escaped() -> None:
     names = ("<script>alert(1)</script>", '"><img src=x>', "{{ 7 * 7 }}")
-    page = _Page(render_report(make_report(class_names=names, model="<i>&"), _pixels()))
+    page = HtmlPage(render_report(make_report(class_names=names, model="<i>&"), _pixels()))
     assert not page.all("script")
     assert "<script>alert(1)</script>" in page.text
     assert "{{ 7 * 7 }}" in page.text
     assert all((image["src"] or "").startswith("data:image/png;") for image in page.all("img"))
 
 
-def test_every_artifact_has_its_part_and_the_summary_points_to_it(page: _Page) -> None:
+def test_every_artifact_has_its_part_and_the_summary_points_to_it(page: HtmlPage) -> None:
     parts = [article["id"] for article in page.all("article")]
     links = [link["href"] for link in page.all("a")]
     assert [f"#{part}" for part in parts] == links
@@ -106,7 +64,7 @@ def test_every_artifact_has_its_part_and_the_summary_points_to_it(page: _Page) -
         assert text in page.text
 
 
-def test_intervals_are_drawn_against_their_limits(page: _Page) -> None:
+def test_intervals_are_drawn_against_their_limits(page: HtmlPage) -> None:
     labels = [svg.get("aria-label") or "" for svg in page.all("svg")]
     drops = [label for label in labels if label.startswith("Accuracy drop: ")]
     assert len(drops) == 2 * 3
@@ -115,7 +73,7 @@ def test_intervals_are_drawn_against_their_limits(page: _Page) -> None:
     assert len(limits) == 3 * 4
 
 
-def test_shows_recall_confusion_and_flips(page: _Page) -> None:
+def test_shows_recall_confusion_and_flips(page: HtmlPage) -> None:
     bars = [rect for rect in page.all("rect") if rect.get("class") == "after"]
     assert len(bars) == 3 * 3
     matrices = [table for table in page.all("table") if table.get("class") == "matrix"]
@@ -131,15 +89,41 @@ def test_shows_recall_confusion_and_flips(page: _Page) -> None:
     assert "200 images, 24 shown" in re.sub(r"\s+", " ", page.text)
 
 
-def test_tells_where_the_numbers_come_from(page: _Page) -> None:
+def test_tells_where_the_numbers_come_from(page: HtmlPage) -> None:
     for text in ("ab" * 32, "01" * 32, "02" * 32, "03" * 32, "2026-01-02T03:04:05Z", "python 3.11"):
         assert text in page.text
 
 
 def test_one_good_artifact_is_said_in_one_sentence() -> None:
-    page = _Page(render_report(make_report("PASS"), _pixels()))
+    page = HtmlPage(render_report(make_report("PASS"), _pixels()))
     assert "The artifact classifies as its float model does." in page.text
     assert not page.all("img")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["PASS"], "The artifact classifies as its float model does."),
+        (["FAIL", "NOT MADE"], "The artifact does not classify as its float model does."),
+        (["ERROR"], "The artifact could not be judged."),
+        (
+            ["INCONCLUSIVE"],
+            "Whether the artifact classifies as its float model does is undecided.",
+        ),
+        (["NOT MADE"], "No artifact was made."),
+        (["PASS", "PASS"], "All 2 artifacts classify as their float model does."),
+        (
+            ["FAIL", "FAIL", "PASS"],
+            "1 of 3 artifacts classifies as the float model does; 2 do not.",
+        ),
+        (
+            ["FAIL", "INCONCLUSIVE"],
+            "0 of 2 artifacts classify as the float model does; 1 does not, 1 is undecided.",
+        ),
+    ],
+)
+def test_the_headline_counts_what_there_is(verdicts: list[str], said: str) -> None:
+    assert headline(make_report(*verdicts)) == said
 
 
 def _many(classes: int, side: int, rows: int) -> tuple[list[ArtifactRow], npt.NDArray[np.uint8]]:
@@ -161,7 +145,7 @@ def test_stays_under_3_megabytes_with_many_large_images() -> None:
     names = tuple(f"class {i}" for i in range(10))
     html = render_report(make_report(rows=tuple(rows), class_names=names), pixels)
     assert len(html.encode()) < 3_000_000
-    pictures = sum(len(image["src"] or "") for image in _Page(html).all("img"))
+    pictures = sum(len(image["src"] or "") for image in HtmlPage(html).all("img"))
     assert IMAGE_BUDGET_BYTES / 2 < pictures <= IMAGE_BUDGET_BYTES
 
 
@@ -169,7 +153,7 @@ def test_many_classes_show_the_worst_and_no_matrix() -> None:
     rows, pixels = _many(classes=100, side=8, rows=6)
     names = tuple(f"class {i}" for i in range(100))
     html = render_report(make_report(rows=tuple(rows), class_names=names), pixels)
-    page = _Page(html)
+    page = HtmlPage(html)
     assert "The 60 of 100 classes that lose most." in page.text
     assert not [table for table in page.all("table") if table.get("class") == "matrix"]
     assert "The mistakes whose number changed most" in page.text
@@ -182,18 +166,18 @@ def test_a_class_without_images_says_so() -> None:
     metrics = measure(scores, scores, labels, [str(i) for i in range(400)])
     judgement = judge(Counts.of(metrics), Limits())
     row = ArtifactRow(variant="v", file="x", metrics=metrics, mcnemar_p=1.0, judgement=judgement)
-    page = _Page(render_report(make_report(rows=(row,)), _pixels(400)))
+    page = HtmlPage(render_report(make_report(rows=(row,)), _pixels(400)))
     assert "not among the evaluation images" in page.text
 
 
 def test_greyscale_images_and_single_pixels_are_shown() -> None:
-    page = _Page(render_report(make_report("FAIL"), _pixels(600, 1, 1)))
+    page = HtmlPage(render_report(make_report("FAIL"), _pixels(600, 1, 1)))
     assert len(page.all("img")) == 24
 
 
 def test_layers_are_drawn_and_what_files_call_them_is_escaped() -> None:
     shown = explained(unmatched=("<b>odd</b>",))
-    page = _Page(render_report(shown, _pixels()))
+    page = HtmlPage(render_report(shown, _pixels()))
     (row,) = shown.rows
     assert row.layers is not None
     assert row.layers.diagnosis in page.text
@@ -211,6 +195,6 @@ def test_layers_are_drawn_and_what_files_call_them_is_escaped() -> None:
 
 
 def test_layers_that_could_not_be_compared_are_a_sentence() -> None:
-    page = _Page(render_report(explained(layers=(), reason="there is no float file"), _pixels()))
+    page = HtmlPage(render_report(explained(layers=(), reason="there is no float file"), _pixels()))
     assert "The layers were not compared: there is no float file." in page.text
     assert page.all("polyline") == []

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn.errors import DataError
-from edgecnn.judged import Judged
+from edgecnn.judged import CandidateVerdict
 from edgecnn.recipe import Limits
 from edgecnn.verify import judge_candidate
 
 LIMITS = Limits(max_drop=2.0, min_agreement=95.0, max_class_drop=10.0)
 
 
-def judged(images: int, wrong: int) -> Judged:
+def judged(images: int, wrong: int) -> CandidateVerdict:
     """A candidate that is wrong on some images on which the float model is always right."""
     labels = np.arange(images) % 2
     reference = np.eye(2, dtype=np.float32)[labels]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn import __version__
 from edgecnn.errors import EdgeError
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.proven import find_proven
@@ -29,6 +30,7 @@ AXE = ROOT / "deploy/web/node_modules/axe-core/axe.min.js"
 EPOCH = "1700000000"
 IDS = [
     "own-origin", "sends-refused", "images-not-stored", "offline", "single-file", "no-other-way",
+    "own-files",
 ]  # fmt: skip
 
 needs_browser = pytest.mark.skipif(
@@ -59,7 +61,9 @@ def files_of(model: str, *, reject_below: float = 0.0, claims: bool = True) -> d
     made = contents(plan)
     if claims:
         text = {"claims": [{"id": "one", "text": "a claim", "checked": False, "how": "why"}]}
-        made["privacy.json"] = json.dumps({**text, "made": "now", "bundle": "this"}).encode()
+        made["privacy.json"] = json.dumps(
+            {**text, "made": f"edgecnn {__version__}, now", "bundle": "this"}
+        ).encode()
         made["PRIVACY.md"] = b"none\n"
     return sealed(made)
 

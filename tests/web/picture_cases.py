@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 
-__all__ = ["write_pictures"]
+__all__ = ["write_containers", "write_orientations", "write_pictures"]
 
 _ORIENTATION = 0x0112
 # JPEG decoders may differ by a step in their inverse transform and colour conversion; browsers
@@ -47,9 +50,37 @@ def write_pictures(folder: Path) -> None:
     _photo(480, 640).save(jpeg)
     (folder / "damaged.jpg").write_bytes(jpeg.read_bytes()[:60])
     (folder / "truncated.jpg").write_bytes(jpeg.read_bytes()[:9000])
+    for kind in ("PNG", "GIF", "WEBP", "BMP"):
+        whole = io.BytesIO()
+        _photo(48, 64).save(whole, kind)
+        data = whole.getvalue()
+        (folder / f"cut.{kind.lower()}").write_bytes(data[: len(data) * 9 // 10])
     (folder / "text.png").write_text("this is no picture")
     (folder / "empty.png").write_bytes(b"")
     Image.new("1", (8193, 8192)).save(folder / "large.png")
+
+
+def write_containers(folder: Path) -> None:
+    """Write each kind of file plainly, and where it can be, with a colour profile and a gamma."""
+    photo = _photo(24, 20)
+    profile = {"icc_profile": _swapped_profile()}
+    kinds: dict[str, list[dict[str, Any]]] = {
+        "JPEG": [{"exif": _exif(6), "progressive": True}, profile],
+        "PNG": [profile, {"pnginfo": _gamma()}],
+        "WEBP": [{"lossless": True}, profile],
+        "GIF": [{}],
+        "BMP": [{}],
+    }
+    cases = []
+    for kind, all_options in kinds.items():
+        photo.save(folder / f"plain.{kind}", kind)
+        cases.append({"plain": f"plain.{kind}", "file": f"plain.{kind}", "coloured": False})
+        for number, options in enumerate(all_options):
+            file = f"{number}.{kind}"
+            photo.save(folder / file, kind, **options)
+            coloured = "icc_profile" in options or "pnginfo" in options
+            cases.append({"plain": f"plain.{kind}", "file": file, "coloured": coloured})
+    (folder / "containers.json").write_text(json.dumps(cases))
 
 
 def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
@@ -65,7 +96,11 @@ def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
     yield "half-transparent, greyscale", _with_alpha(photo).convert("LA"), "PNG", {}
     yield "wholly transparent or not", _with_alpha(photo, hard=True), "PNG", {}
     yield "transparent in a palette", photo.quantize(60), "PNG", {"transparency": 3}
-    yield "with a colour profile", photo, "PNG", {"icc_profile": _swapped_profile()}
+    profile = {"icc_profile": _swapped_profile()}
+    yield "with a colour profile", photo, "PNG", profile
+    yield "WebP with a colour profile", photo, "WEBP", {"lossless": True, **profile}
+    yield "JPEG with a colour profile", photo, "JPEG", profile
+    yield "with a gamma", photo, "PNG", {"pnginfo": _gamma()}
     yield "GIF", photo.quantize(100), "GIF", {}
     yield "GIF, the first of two frames", photo.quantize(100), "GIF", _second_frame()
     yield "BMP", photo, "BMP", {}
@@ -75,10 +110,36 @@ def _pictures() -> Iterator[tuple[str, Image.Image, str, dict[str, Any]]]:
     yield "JPEG without subsampling", photo, "JPEG", {"quality": 95, "subsampling": 0}
     yield "JPEG, greyscale", photo.convert("L"), "JPEG", {}
     yield "JPEG, progressive", photo, "JPEG", {"progressive": True}
-    for orientation in range(2, 9):
-        exif = Image.Exif()
-        exif[_ORIENTATION] = orientation
-        yield f"JPEG, EXIF orientation {orientation}", photo, "JPEG", {"exif": exif, "quality": 95}
+    for orientation, exif in _orientations():
+        name = f"EXIF orientation {orientation}"
+        yield f"JPEG, {name}", photo, "JPEG", {"exif": exif, "quality": 95}
+        yield f"PNG, {name}", photo, "PNG", {"exif": exif}
+        yield f"WebP, {name}", photo, "WEBP", {"exif": exif, "lossless": True}
+    yield "WebP with loss, EXIF orientation 6", photo, "WEBP", {"exif": _exif(6)}
+    transparent = _with_alpha(photo)
+    yield "half-transparent WebP, turned", transparent, "WEBP", {"exif": _exif(7), "lossless": True}
+
+
+def write_orientations(folder: Path) -> None:
+    """Write small pictures of every orientation, and ``orientations.json`` about them."""
+    cases = []
+    for kind in ("JPEG", "PNG", "WEBP"):
+        for orientation, exif in _orientations():
+            name = f"turned-{orientation}.{kind.lower()}"
+            _photo(5, 9).save(folder / name, kind, exif=exif)
+            cases.append({"file": name, "kind": kind, "orientation": orientation})
+    (folder / "orientations.json").write_text(json.dumps(cases))
+
+
+def _orientations() -> Iterator[tuple[int, Image.Exif]]:
+    for orientation in range(1, 9):
+        yield orientation, _exif(orientation)
+
+
+def _exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[_ORIENTATION] = orientation
+    return exif
 
 
 def _photo(rows: int, columns: int) -> Image.Image:
@@ -106,6 +167,13 @@ def _noise_with_alpha(rows: int, columns: int) -> Image.Image:
     """Make a picture in which any digit lost by multiplying with the opacity shows."""
     pixels = np.random.default_rng(6).integers(0, 256, (rows, columns, 4), dtype=np.uint8)
     return Image.fromarray(pixels)
+
+
+def _gamma() -> PngInfo:
+    """Return PNG's chunk for a gamma of 1.0; following it makes a picture darker or brighter."""
+    made = PngInfo()
+    made.add(b"gAMA", struct.pack(">I", 100_000))
+    return made
 
 
 def _swapped_profile() -> bytes:

@@ -2,115 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
 import re
 import socket
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edgecnn.package.privacy.browser import PHONE, opened_browser
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.web.policy import HEADERS
-from edgecnn.package.web.server import BundleServer, serving
+from edgecnn.package.web.server import BundleServer
 from edgecnn.package.web.single import single_page
-from web.made import AXE, camera_video, files_of, golden_images, needs_browser
+from web.app_page import classify, opened_at, phone, place, ready
+from web.made import needs_browser
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.slow, needs_browser]
-
-MODEL = "resnet8"
-
-
-@pytest.fixture(scope="module")
-def files() -> dict[str, bytes]:
-    return files_of(MODEL, reject_below=0.3)
-
-
-@pytest.fixture(scope="module")
-def server(files: dict[str, bytes]) -> Iterator[BundleServer]:
-    with serving(files) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A camera that shows a golden image, and the label it has."""
-    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    images, classes = golden_images(MODEL)
-    camera_video(path, images[0])
-    labels = json.loads(files_of(MODEL)["model/contract.json"])["labels"]
-    return path, labels[classes[0]]
-
-
-@pytest.fixture(scope="module")
-def browser(video: tuple[Path, str]) -> Iterator[Browser]:
-    options = [
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={video[0]}",
-    ]
-    with opened_browser(allowed="127.0.0.1", options=options) as (started, _):
-        yield started
-
-
-def phone(browser: Browser, **more: Any) -> BrowserContext:
-    width, height = PHONE
-    settings = {"viewport": {"width": width, "height": height}, "has_touch": True}
-    context = browser.new_context(**{**settings, "is_mobile": True, **more})
-    context.set_default_timeout(30_000)
-    return context
-
-
-def place(server: BundleServer) -> str:
-    return f"http://127.0.0.1:{server.port}/"
-
-
-@contextlib.contextmanager
-def opened_at(
-    browser: Browser, files: dict[str, bytes], headers: Mapping[str, str] = HEADERS
-) -> Iterator[tuple[Page, BundleServer]]:
-    """A page of its own, at another bundle's server."""
-    with (
-        serving(files, headers=headers) as other,
-        phone(browser, permissions=["camera"]) as context,
-    ):
-        page = context.new_page()
-        page.goto(place(other))
-        yield page, other
-
-
-def ready(page: Page) -> None:
-    page.locator("#choose:enabled").wait_for(state="attached")
-
-
-@pytest.fixture
-def page(browser: Browser, server: BundleServer) -> Iterator[Page]:
-    with phone(browser, permissions=["camera"]) as context:
-        made = context.new_page()
-        made.goto(place(server))
-        ready(made)
-        yield made
-
-
-def classify(page: Page, pictures: dict[str, bytes]) -> list[dict[str, str]]:
-    """Choose pictures; return the rows of the CSV file that is saved then."""
-    page.locator('#nav a[href="#pictures"]').tap()
-    chosen = [
-        {"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures.items()
-    ]
-    page.locator("#files").set_input_files(chosen)  # type: ignore[arg-type]
-    page.locator(f"#results > li:nth-child({len(pictures)})").wait_for()
-    with page.expect_download() as saved:
-        page.locator("#save").tap()
-    text = saved.value.path().read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_it_tests_itself_and_says_so(page: Page, files: dict[str, bytes]) -> None:
@@ -240,55 +148,6 @@ def test_text_is_never_run(page: Page) -> None:
         }))"""
     )
     assert said == "EvalError"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 393, 1280])
-def test_nothing_hangs_over_and_axe_finds_nothing(
-    browser: Browser, server: BundleServer, files: dict[str, bytes], width: int, scheme: Any
-) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not there: npm ci in deploy/web")
-    view: Any = {"width": width, "height": 851}
-    with phone(browser, viewport=view, color_scheme=scheme, permissions=["camera"]) as context:
-        context.add_init_script(path=AXE)  # by the browser's own protocol, past the policy
-        page = context.new_page()
-        page.goto(place(server))
-        ready(page)
-        classify(page, {**sample_pictures(files), "text.png": b"no picture"})
-        for name in ("camera", "pictures", "about"):
-            page.locator(f'#nav a[href="#{name}"]').tap()
-            if name == "camera":
-                page.locator("#camera-start").tap()
-                page.locator("#answer-bars > li").first.wait_for()
-            wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{name}: {wide} pixels beyond {width}"
-            found = page.evaluate("() => axe.run().then((found) => found.violations)")
-            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
-            small = page.evaluate(_SMALL_TARGETS)
-            assert small == []
-
-
-# WCAG 2.2, 2.5.8 asks for 24 CSS pixels; a thumb, for more.
-_SMALL_TARGETS = """() => Array.from(document.querySelectorAll("button, nav a"))
-  .map((one) => [one, one.getBoundingClientRect()])
-  .filter(([, box]) => box.width > 0 && box.height < 44)
-  .map(([one, box]) => `${one.id || one.textContent} ${box.height}`)"""
-
-
-def test_it_is_used_by_keyboard_alone(browser: Browser, server: BundleServer) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(place(server))
-        ready(page)
-        reached = []
-        for _ in range(8):
-            page.keyboard.press("Tab")
-            reached.append(page.evaluate("() => document.activeElement.textContent.trim()"))
-        assert {"Camera", "Pictures", "About and privacy"} <= set(reached)
-        page.locator('#nav a[href="#pictures"]').focus()
-        page.keyboard.press("Enter")
-        assert page.locator("#pictures").is_visible()
 
 
 def test_the_single_file_from_a_disk_with_no_network(

@@ -140,3 +140,22 @@ def test_a_folder_of_others_is_not_replaced(tmp_path: Path) -> None:
     done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
     assert done.returncode == 29, done.stderr
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_a_users_own_files_in_a_bundle_are_not_deleted(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dist/resnet8-1.0-web"
+    shutil.copytree(place / "dist/resnet8-1.0-web", folder)
+    (folder / ".htaccess").write_text("mine")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
+    assert done.returncode == 29, done.stderr
+    assert ".htaccess" in done.stderr
+    assert (folder / ".htaccess").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "dist").iterdir()] == [folder.name]
+    # Without it, the bundle is replaced.
+    (folder / ".htaccess").unlink()
+    (folder / "app.css").write_text("altered")
+    done = package(MODELS / "resnet8", "--version", "1.0", "--out", tmp_path / "dist")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "app.css").read_bytes() == (
+        place / "dist/resnet8-1.0-web/app.css"
+    ).read_bytes()

@@ -166,6 +166,15 @@ def test_licences_are_there(files: dict[str, bytes]) -> None:
     assert b"MIT License" in files["LICENSES/onnxruntime.txt"]
     assert b"Apache License" in files["LICENSES/edgecnn.txt"]
     assert len(files["LICENSES/onnxruntime-third-party.txt"]) > 100_000
+    # The runtime is WebAssembly by Emscripten, which links musl: each notice with its permission.
+    for name, notice in (
+        ("emscripten", "Copyright (c) 2010-2014 Emscripten authors"),
+        ("musl", "Copyright © 2005-2020 Rich Felker, et al."),
+        ("musl", "provided that this notice\nis preserved"),
+    ):
+        text = files[f"LICENSES/{name}.txt"].decode()
+        assert notice in text
+        assert "Permission is hereby granted, free of charge" in text
     overview = files["LICENSES/README.txt"].decode()
     for name in files:
         if name.startswith("LICENSES/") and not name.endswith("README.txt"):

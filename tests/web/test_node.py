@@ -20,6 +20,7 @@ from web.javascript_cases import (
     write_softmax,
 )
 from web.node import WEB, install_packages, run_node
+from web.picture_cases import write_containers, write_orientations
 
 pytestmark = pytest.mark.slow
 
@@ -42,9 +43,11 @@ def test_pixels_and_scores_are_pythons(
     write_sizes(tmp_path)
     write_softmax(tmp_path)
     write_models(tmp_path)
+    write_containers(tmp_path)
+    write_orientations(tmp_path)
     names = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.test.js"))
     assert len(names) >= 6
-    assert _run_tests(names, tmp_path, record_property) >= 50
+    assert _run_tests(names, tmp_path, record_property) >= 56
 
 
 @pytest.mark.cifar10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edgecnn.package.privacy.web_session import (
 )
 from edgecnn.package.web.contents import sealed
 from edgecnn.package.web.single import single_page
-from edgecnn.package.web.sources import app_sources
+from edgecnn.package.web.sources import WORKER, app_sources
 from web.made import IDS, files_of, needs_browser
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -30,7 +31,7 @@ SEND = "\nsetTimeout(() => fetch('http://outside.invalid/picture').catch(() => 0
 NOTHING = FolderSession(
     browser="", asked=(), outside=(), attempts={}, arrived=(), answers={}, offline={}, refused=True,
     stored={"odd": [], "kept": {}, "databases": [], "local": [], "session": [], "cookies": "",
-            "files": []},
+            "files": [], "caches": [], "headers": [], "buckets": []},
 )  # fmt: skip
 
 
@@ -66,12 +67,17 @@ def test_an_open_policy_is_caught(files: dict[str, bytes], single: SingleSession
     """Each way of sending that it leaves open arrives; and what the app itself sends."""
     page = files["index.html"].decode()
     policy = page.split('Policy" content="')[1].split('"')[0]
-    opened = "default-src * 'unsafe-inline' 'unsafe-eval'; worker-src *"
+    opened = "default-src * 'unsafe-inline' 'unsafe-eval'; worker-src * blob:"
     bad = changed(files, index_html=(policy, opened), app_js=(START, SEND + START))
     found = judged(bad, single)
     assert found["sends-refused"].state == found["own-origin"].state == "broken"
-    for way in ("fetch", "beacon", "WebSocket", "image", "form", "script", "style", "EventSource"):
-        assert f"{way} went out" in found["sends-refused"].evidence
+    said = found["sends-refused"].evidence
+    for way in ("fetch", "fetch with a body", "XMLHttpRequest", "beacon", "WebSocket",
+                "EventSource", "image", "script", "module import", "style", "frame", "media",
+                "object", "worker", "form"):  # fmt: skip
+        assert f"{way} went out" in said
+    # By UDP, which this browser does not send: nothing can arrive.
+    assert "WebTransport was not refused by the policy" in said
     assert "http://outside.invalid/picture" in found["own-origin"].evidence
 
 
@@ -83,12 +89,15 @@ sessionStorage.setItem("last", "cat");
 document.cookie = "last=cat";
 indexedDB.open("frames");
 await (await navigator.storage.getDirectory()).getFileHandle("frame", { create: true });
+await navigator.storageBuckets.open("last");
+(await caches.open("cat")).put("/app.css", new Response("", { headers: { "x-last": "cat" } }));
 """
     found = judged(changed(files, app_js=(START, code + START)), single)["images-not-stored"]
     assert found.state == "broken"
     for what in (
         "its cache holds kept.png", "local storage: last", "session storage: last",
-        "cookies: last=cat", "database: frames", "file system: frame",
+        "cookies: last=cat", "database: frames", "file system: frame", "storage bucket: last",
+        "a cache is called cat", "an answer is kept with x-last",
     ):  # fmt: skip
         assert what in found.evidence
 
@@ -129,12 +138,55 @@ def test_what_holds_is_held_and_a_single_file_that_may_connect_is_caught(
     assert "fetch went out" in checked.of("broken")[0].evidence
 
 
-def test_names_of_other_ways_out_are_caught(files: dict[str, bytes], single: SingleSession) -> None:
-    for leak in ("new RTCPeerConnection()", "location.href = x", "window.open(x)"):
-        bad = changed(files, app_js=(START, f"{START}\nconst way = () => {leak};"))
-        found = {one.id: one for one in judge_web(Seen(files=bad, folder=NOTHING, single=single))}
-        assert found["no-other-way"].state == "broken"
-        assert found["no-other-way"].evidence.startswith("app.js has ")
+def test_what_its_worker_sends_late_is_caught(
+    files: dict[str, bytes], single: SingleSession
+) -> None:
+    """Also to a host that is a neighbour of the browser's own."""
+    urls = ("http://outside.invalid/late", "http://storage.googleapis.com/late")
+    late = "".join(f"fetch({url!r}).catch(() => 0); " for url in urls)
+    code = f"setTimeout(() => setInterval(() => {{ {late} }}, 500), 5000);\n"
+    keep = "async function keepAll() {"
+    found = judged(changed(files, service__worker_js=(keep, code + keep)), single)["own-origin"]
+    assert found.state == "broken"
+    for url in urls:
+        assert f"GET {url}" in found.evidence
+
+
+def test_ways_out_that_are_no_requests_are_caught_in_use(
+    files: dict[str, bytes], single: SingleSession
+) -> None:
+    """However their names are written."""
+    code = 'new window["RTCPeer" + "Connection"](); window["op" + "en"]("about:blank");\n'
+    found = judged(changed(files, app_js=(START, code + START)), single)
+    assert found["no-other-way"].state == "held"
+    assert found["own-origin"].state == "broken"
+    assert "it asked elsewhere: used RTCPeerConnection" in found["own-origin"].evidence
+    assert "it asked elsewhere: used open()" in found["own-origin"].evidence
+
+
+def test_code_that_is_not_edgecnns_is_caught(
+    files: dict[str, bytes], single: SingleSession
+) -> None:
+    other = sealed({
+        **changed(files, app_js=(START, f"{START}\n"), app_css=("{", "{ ")), "more.js": b"",
+        "vendor/ort.wasm.min.js": b"", "service-worker.js": app_sources()[WORKER].encode(),
+    })  # fmt: skip
+    for bad, names in (
+        (other, ("app.css", "app.js", "more.js", "vendor/ort.wasm.min.js")),
+        ({**files, WORKER: files[WORKER] + b"\n"}, (WORKER,)),
+    ):
+        (found,) = (one for one in judge_web(seen(bad, single)) if one.id == "own-files")
+        assert found.state == "broken"
+        assert found.evidence == "; ".join(f"{name} is not edgecnn's" for name in names)
+    record = json.loads(files["privacy.json"])
+    later = {**other, "privacy.json": json.dumps({**record, "made": "edgecnn 99, now"}).encode()}
+    (found,) = (one for one in judge_web(seen(later, single)) if one.id == "own-files")
+    assert found.state == "not checked"
+    assert "made by edgecnn 99" in found.evidence
+
+
+def seen(files: Mapping[str, bytes], single: SingleSession) -> Seen:
+    return Seen(files=files, folder=NOTHING, single=single)
 
 
 def test_an_app_that_does_not_start_is_no_bundle(files: dict[str, bytes]) -> None:

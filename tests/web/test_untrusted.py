@@ -1,4 +1,4 @@
-"""HTTPS with a certificate that nobody vouches for, in a browser whose user goes on."""
+"""HTTPS with a certificate that nobody vouches for, in a browser whose user went on anyway."""
 
 from __future__ import annotations
 

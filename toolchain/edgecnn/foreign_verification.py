@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -152,11 +151,9 @@ def _artifacts(
             by a flag.
         UsageError: If two files take images of different sizes.
     """
-    from edgecnn.row_error import RowError
     from edgecnn.verify.foreign_files import Told, contract_of
     from edgecnn.verify.plan import Planned
-    from edgecnn.verify.results import ArtifactRow
-    from edgecnn.verify.rows import digest_of
+    from edgecnn.verify.rows import failed_row
 
     told = Told(
         labels=labels,
@@ -174,15 +171,7 @@ def _artifacts(
             raise
         except EdgeError as error:
             problems.append(error)
-            found.append(
-                ArtifactRow(
-                    variant=path.stem,
-                    file=str(path),
-                    bytes=path.stat().st_size if os.path.isfile(path) else None,  # noqa: PTH113
-                    sha256=digest_of(path),
-                    error=RowError.of(error),
-                )
-            )
+            found.append(failed_row(path.stem, str(path), path, error))
             continue
         spec = contract.input
         sizes.setdefault((spec.height, spec.width, spec.channels), path)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Judge", "Judged"]
+__all__ = ["CandidateVerdict", "Judge"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class CandidateVerdict:
     """What the gate says of a candidate on images that are not the test images.
 
     Attributes:
@@ -35,5 +35,5 @@ class Judged:
 
 
 Scores = npt.NDArray[np.floating[Any]]
-Judge = Callable[[Scores, Scores, npt.NDArray[np.integer[Any]]], Judged]
+Judge = Callable[[Scores, Scores, npt.NDArray[np.integer[Any]]], CandidateVerdict]
 """Takes the float model's probabilities and a candidate's, shape (n, classes), and n labels."""

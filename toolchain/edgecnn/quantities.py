@@ -1,10 +1,10 @@
-"""Sizes in words, the same wherever a person reads them."""
+"""Quantities in words, the same wherever a person reads them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["size_text"]
+__all__ = ["decibel_text", "number_text", "percent_text", "size_text"]
 
 # Decimal units, as disks and download pages count.
 _LARGE: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"))
@@ -23,3 +23,39 @@ def size_text(size_bytes: int) -> str:
         if round(size_bytes / unit, 3) >= 1:
             return f"{size_bytes / unit:.2f} {name}"
     return f"{size_bytes / 1000:.1f} kB"
+
+
+def number_text(value: float, digits: int, *, plus: str = "", minus: str = "-") -> str:
+    """Return a number with so many decimals, and without a sign where that leaves zero.
+
+    Args:
+        value: The number.
+        digits: Decimals.
+        plus: What stands before what is more than zero.
+        minus: What stands before what is less than zero.
+
+    >>> [number_text(value, 1) for value in (-0.06, -0.04, 0.0, 12.34)]
+    ['-0.1', '0.0', '0.0', '12.3']
+    """
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (minus if value < 0 else plus) + text
+
+
+def decibel_text(ratio_db: float) -> str:
+    """Return a signal-to-noise ratio with its unit.
+
+    >>> decibel_text(-0.04)
+    '0.0 dB'
+    """
+    return f"{number_text(ratio_db, 1)} dB"
+
+
+def percent_text(share: float, digits: int = 2) -> str:
+    """Return a share as percent.
+
+    >>> percent_text(0.9751)
+    '97.51 %'
+    """
+    return f"{number_text(100 * share, digits)} %"

@@ -19,7 +19,7 @@ from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe_section import Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
-from edgecnn.recipe_verify import Corruptions
+from edgecnn.recipe_verify import CorruptionSettings, Limits
 
 __all__ = [
     "ARCHITECTURES",
@@ -28,7 +28,7 @@ __all__ = [
     "Augment",
     "Calibration",
     "Convert",
-    "Corruptions",
+    "CorruptionSettings",
     "Data",
     "Distillation",
     "Limits",
@@ -152,22 +152,6 @@ class Calibration(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
-class Limits(Section):
-    """What an artifact may lose against its float model."""
-
-    max_drop: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """Accuracy, percentage points."""
-    min_agreement: Annotated[float, Field(ge=0, lt=100)] = 95.0
-    """Images on which both give the same class, percent."""
-    max_class_drop: Annotated[float, Field(gt=0, le=100)] = 5.0
-    """Recall of the class that loses most, percentage points."""
-    max_gap_increase: Annotated[float, Field(gt=0, le=100)] = 3.0
-    """How much wider the gap in accuracy between two groups may be, percentage points; where
-    ``data.groups`` or ``verify --groups`` names a table."""
-    max_corruption_drop: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Accuracy under each corruption, percentage points; None corrupts no images."""
-
-
 class Recipe(Section):
     """A whole recipe, validated, with its defaults filled in."""
 
@@ -178,7 +162,7 @@ class Recipe(Section):
     convert: Convert = Convert()
     calibration: Calibration = Calibration()
     limits: Limits = Limits()
-    corruptions: Corruptions = Corruptions()
+    corruptions: CorruptionSettings = CorruptionSettings()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved recipe as JSON-ready values."""

@@ -18,7 +18,7 @@ from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
-    from edgecnn.recipe import Corruptions, Limits
+    from edgecnn.recipe import CorruptionSettings, Limits
     from edgecnn.verify import EarlierReport, Groups, ParityReport
 
 __all__ = [
@@ -204,12 +204,12 @@ def own_groups(recipe: Recipe, *, instead: Path | None = None) -> Groups | None:
     return None if path is None else read_groups(path)
 
 
-def own_corruptions(recipe: Recipe) -> Corruptions | None:
+def own_corruptions(recipe: Recipe) -> CorruptionSettings | None:
     """Return how a recipe's verdicts are judged under corruptions; None if they are not."""
     return None if recipe.limits.max_corruption_drop is None else recipe.corruptions
 
 
-def _corruptions(recipe: Recipe, request: VerifyRequest) -> Corruptions | None:
+def _corruptions(recipe: Recipe, request: VerifyRequest) -> CorruptionSettings | None:
     if request.corruption_images is not None:
         return recipe.corruptions.model_copy(update={"images": request.corruption_images})
     return recipe.corruptions if request.corruptions else own_corruptions(recipe)

@@ -213,9 +213,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file atomically; see ``atomic_file``. Text becomes UTF-8."""
-    with atomic_file(path) as file:
+def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> None:
+    """Write a file atomically; see ``atomic_file``. Text becomes UTF-8.
+
+    Args:
+        path: Where to.
+        data: What to write.
+        option: The option that named this file, which an error sends the user back to; None for a
+            file in a folder that was named.
+    """
+    elsewhere = {} if option is None else {"elsewhere": f"name a file elsewhere: {option} FILE"}
+    with wrap_os_errors(path, **elsewhere), whole_file(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 

@@ -10,6 +10,12 @@ import { accessible, files, FIXTURES, INSECURE_HOST, launch, open, PHONE, settle
 
 /** @typedef {import("playwright-core").Page} Page */
 
+const REFUSING = `const make = createImageBitmap;
+  globalThis.createImageBitmap = async (source, options) => {
+    if (options?.imageOrientation === "from-image") throw new TypeError("no valid enum value");
+    return make(source, options);
+  };`;
+
 /** @type {(page: Page) => Promise<string>} */
 const cameraMessage = async (page) => String(await page.textContent("#camera-message"));
 
@@ -157,8 +163,25 @@ test("without modules: a folder that was opened, an old browser, no JavaScript",
   assert.ok(await old.isHidden("#app"));
   await accessible(old, "old browser");
 
+  // As before Chrome 112, Firefox 111, Safari 16: that value is no good, so no picture could be read.
+  const refusing = await open({ script: REFUSING });
+  await refusing.waitForSelector("#start-old:not([hidden])");
+  assert.match(await refusing.innerText("#start"), /Missing here: createImageBitmap with imageOrientation/);
+  assert.ok(await refusing.isHidden("#app"));
+
   const off = await open({ context: { javaScriptEnabled: false } });
   assert.match(await off.innerText("#start"), /JavaScript is switched off/);
+});
+
+test("the start's test of pixels reads a picture as pictures are read", async () => {
+  const page = await open();
+  await settled(page, "good");
+  /** @type {() => Promise<boolean>} */
+  const readsTruePixels = async () =>
+    (await import(new URL("pixels.js", location.href).href)).readsTruePixels();
+  assert.equal(await page.evaluate(readsTruePixels), true);
+  await page.evaluate(REFUSING);
+  await assert.rejects(page.evaluate(readsTruePixels), /no valid enum value/);
 });
 
 test("by keyboard alone: skip link, views, a button", async () => {
@@ -174,6 +197,21 @@ test("by keyboard alone: skip link, views, a button", async () => {
   await page.waitForSelector("#answer-bars li");
   await page.keyboard.press("Enter"); // the focus has gone on to Stop
   assert.equal(await cameraMessage(page), text("camera.off"));
+});
+
+test("after the skip link, a reload shows the same view; an address of it alone, the first", async () => {
+  const page = await open({ view: "#pictures" });
+  await settled(page, "good");
+  await page.focus("#skip");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "main");
+  await page.reload();
+  await settled(page, "good");
+  assert.ok(await page.isVisible("#pictures"));
+  const kept = await open({ view: "#main" });
+  await settled(kept, "good");
+  assert.ok(await kept.isVisible("#camera"));
+  assert.equal(await kept.getAttribute('nav a[href="#camera"]', "aria-current"), "page");
 });
 
 test("what accessible() looks for is found where it is planted", async () => {

@@ -39,7 +39,12 @@ const BAD = [
   ["four channels", { input: { ...CONTRACT.input, channels: 4 } }, /channels 4/],
   ["one label", { labels: ["a"] }, /labels/],
   ["no digest", { sha256: "" }, /SHA-256/],
-  ["a limit above 1", { reject_below: 50 }, /reject_below 50/],
+  ["a limit above 1", { reject_below: 50 }, /reject_below 50,/],
+  ["a limit below 0", { reject_below: -0.1 }, /reject_below -0.1,/],
+  ["a limit as text", { reject_below: "0.5" }, /reject_below "0.5", not a number/],
+  ["a limit as a truth", { reject_below: true }, /reject_below true, not a number/],
+  ["a limit that is null", { reject_below: null }, /reject_below null, not a number/],
+  ["a limit in a list", { reject_below: [0.5] }, /reject_below \[0.5\], not a number/],
 ];
 for (const [name, change, message] of BAD) {
   test(`refused: ${name}`, () => {

@@ -16,22 +16,24 @@ test("pictures: several, with a damaged one, one of a wrong type, an empty one; 
   await settled(page, "good");
   await accessible(page, "no pictures yet");
   const good = jsonFixture("pictures.json").slice(0, 3).map((/** @type {PictureCase} */ one) => one.file);
-  const bad = ["damaged.jpg", "truncated.jpg", "text.png", "empty.png", "large.png"];
+  const cut = ["cut.png", "cut.gif", "cut.webp", "cut.bmp"];
+  const bad = ["damaged.jpg", "truncated.jpg", "text.png", "empty.png", "large.png", ...cut];
   await page.setInputFiles("#files", [...good, ...bad].map((name) => join(FIXTURES, name)));
   await page.waitForSelector("#batch-status:not(:empty)");
-  const summary = `${text("pictures.done.many", { count: 3 })} ${text("pictures.failed.many", { count: 5 })}`;
+  const summary = `${text("pictures.done.many", { count: 3 })} ${text("pictures.failed.many", { count: bad.length })}`;
   assert.equal(await page.textContent("#batch-status"), summary);
   const problems = await page.$$eval("#results > li.problem", (items) =>
     items.map((item) => item.querySelector("p:last-child")?.textContent));
   assert.deepEqual(problems, [
     text("error.damaged"), text("error.damaged"), text("error.type"), text("error.empty"), text("error.large"),
+    ...cut.map(() => text("error.damaged")),
   ]);
   assert.ok(await page.isHidden("#batch"));
   await accessible(page, "results");
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
   assert.equal(download.suggestedFilename(), "resnet8-results.csv");
   const lines = readFileSync(await download.path(), "utf-8").trimEnd().split("\r\n");
-  assert.equal(lines.length, 9);
+  assert.equal(lines.length, 1 + good.length + bad.length);
   assert.match(String(lines[1]), new RegExp(`^${good[0]},\\w+,\\d\\.\\d{4},`));
   await page.click("#clear");
   assert.ok(await page.isHidden("#results-area"));
@@ -85,4 +87,37 @@ test("pictures give the pixels that Python's decoder and resize rule give", asyn
     assert.equal(found.prepared.length, wanted.length, one.name);
     assert.ok(worst <= one.tolerance, `${one.name}: a byte differs by ${worst}`);
   }
+});
+
+test("what is shown of a picture is upright, too", async () => {
+  const page = await open();
+  await settled(page, "good");
+  /** @type {PictureCase[]} */
+  const cases = jsonFixture("pictures.json");
+  /** @type {(name: string) => string} */
+  const file = (name) => {
+    const one = cases.find((other) => other.name === name);
+    return readFileSync(join(FIXTURES, String(one?.file))).toString("base64");
+  };
+  /** The mean difference of a byte of two pictures' thumbnails.
+   * @type {(names: string[]) => Promise<number>} */
+  const difference = (names) => page.evaluate(async (files) => {
+    const { openPicture, thumbnail } = await import(new URL("pixels.js", location.href).href);
+    const [one, other] = await Promise.all(files.map(async (base64) => {
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const canvas = thumbnail(await openPicture(new Blob([bytes])), { height: 32, width: 24 }, 96);
+      return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    }));
+    const sum = one.reduce((/** @type {number} */ all, /** @type {number} */ value, /** @type {number} */ at) =>
+      all + Math.abs(value - other[at]), 0);
+    return sum / one.length;
+  }, names.map(file));
+  for (let orientation = 1; orientation <= 8; orientation++) {
+    // A JPEG is turned by the browser.
+    const name = `EXIF orientation ${orientation}`;
+    const found = await difference([`WebP, ${name}`, `JPEG, ${name}`]);
+    assert.ok(found < 3, `${name}: ${found}`);
+  }
+  // The control: a wrong turn is seen.
+  assert.ok((await difference(["WebP, EXIF orientation 6", "JPEG, EXIF orientation 8"])) > 12);
 });

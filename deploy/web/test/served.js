@@ -71,9 +71,10 @@ export function bundle(model, file) {
  * Serve files on the loopback interface.
  *
  * @param {Map<string, Buffer>} files May be changed while it serves.
+ * @param {Record<string, string>} [headers] More of them.
  * @returns {Promise<{port: number, requests: string[], close: () => void}>}
  */
-export async function serve(files) {
+export async function serve(files, headers = {}) {
   /** @type {string[]} */
   const requests = [];
   const server = createServer((request, response) => {
@@ -85,7 +86,8 @@ export async function serve(files) {
       return;
     }
     const type = TYPES[extname(path || "index.html")] ?? "application/octet-stream";
-    response.writeHead(200, { "Content-Type": type, "X-Content-Type-Options": "nosniff" }).end(body);
+    const own = { "Content-Type": type, "X-Content-Type-Options": "nosniff" };
+    response.writeHead(200, { ...own, ...headers }).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());

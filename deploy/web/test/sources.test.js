@@ -102,10 +102,14 @@ test("texts are filled in, and a value that is missing is an error", () => {
   assert.equal(errorText({ code: 8, toString: () => "y" }), text("error.unexpected", { reason: "y" }));
 });
 
-test("100 % is only what is certain", () => {
-  assert.equal(percentText(0.9999), "99 %");
-  assert.equal(percentText(1), "100 %");
-  assert.equal(percentText(Math.fround(0.29)), "29 %");
+test("100 % is only what is certain, 0 % only what is ruled out, and no line ends before %", () => {
+  assert.equal(percentText(0.9999), "99\u00a0%");
+  assert.equal(percentText(1), "100\u00a0%");
+  assert.equal(percentText(Math.fround(0.29)), "29\u00a0%");
+  assert.equal(percentText(Math.fround(0.01)), "1\u00a0%");
+  assert.equal(percentText(Math.fround(0.0099)), "<1\u00a0%");
+  assert.equal(percentText(1e-30), "<1\u00a0%");
+  assert.equal(percentText(0), "0\u00a0%");
 });
 
 test("every element that a module looks up is in the page", () => {

@@ -5,28 +5,32 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import numpy as np
 
 from edgecnn.bench.choice import choose_threads
 from edgecnn.bench.doubt import judge_conditions
 from edgecnn.bench.plan import BenchFile
+from edgecnn.bench.reply import (
+    LONGEST_NS,
+    MOST_CORES,
+    RowReply,
+    ThreadsReply,
+    are_times,
+    nonsense,
+    read_points,
+    read_reply,
+)
 from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
 from edgecnn.devices.ask import error_of
 from edgecnn.devices.facts import machine_facts, plain
 from edgecnn.devices.frames import Frame
-from edgecnn.errors import ArtifactError, DeviceError, EdgeError
+from edgecnn.errors import ArtifactError
 from edgecnn.row_error import RowError
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["Collected", "collect", "collect_points"]
-
-_MOST_CORES: Final = 4096
-_MOST_ZONES: Final = 200
-_T = TypeVar("_T")
-_LONGEST_NS: Final = 10**15
-"""Eleven days; a run that is said to have taken longer was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,82 +46,6 @@ class Collected:
     machine: Mapping[str, Any]
     conditions: Conditions
     rows: tuple[ArtifactBench, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Frequencies:
-    current: int | None
-    least: int | None
-    most: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    temperatures_c: dict[str, float] | None
-    clock_hz: int | None
-    throttled: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Full(_State):
-    board: str | None
-    processor: str | None
-    cores: int | None
-    governors: list[str] | None
-    frequencies_hz: list[_Frequencies] | None
-    load: float | None
-    other_cpu_share: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Conditions:
-    before: _Full
-    during: list[_State]
-    after: _Full
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Threads:
-    threads: int
-    turns: list[int]
-    warmup: int
-    stable: bool
-    kernels: str
-    first_ns: int
-    load_ns: int
-    starts_ns: list[int]
-    peak_memory_bytes: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    artifact: int
-    sha256: str
-    runtime_name: str | None
-    runtime: str | None
-    by_threads: list[_Threads]
-    error: dict[str, Any] | None
-    decode_ns: list[int]
-    preprocess_ns: list[list[int]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reply:
-    machine: dict[str, Any]
-    conditions: _Conditions
-    rows: list[_Row]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Points:
-    points: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Point(_State):
-    n: int
-    median_ns: int
-    p90_ns: int
 
 
 def collect(
@@ -142,12 +70,11 @@ def collect(
         DeviceError: If it makes no sense.
         ArtifactError: If a file that it measured is not the one that was sent.
     """
-    reply = _checked(_Reply, plain(last.values), device)
-    _check_conditions(reply.conditions, device)
+    reply = read_reply(plain(last.values), device)
     if {row.artifact for row in reply.rows} != set(range(len(files))):
-        raise _nonsense(device, "rows of other files than were sent, or not of all")
+        raise nonsense(device, "rows of other files than were sent, or not of all")
     if len(last.blobs) != sum(len(row.by_threads) for row in reply.rows):
-        raise _nonsense(device, f"{len(last.blobs)} lists of times")
+        raise nonsense(device, f"{len(last.blobs)} lists of times")
     blobs = iter(last.blobs)
     rows = [
         _row(row, files[row.artifact], inputs, blobs, device=device)
@@ -169,29 +96,21 @@ def collect_points(last: Frame, *, device: str) -> tuple[SustainedPoint, ...]:
     Raises:
         DeviceError: If it makes no sense.
     """
-    points = _checked(_Points, plain(last.values), device).points
-    found = []
-    for values in points:
-        one = _checked(_Point, values, device)
-        _check_state(one, device)
-        if one.n < 1 or not _are_times([one.median_ns, one.p90_ns]):
-            raise _nonsense(device, "seconds without runs, or times that cannot be")
-        temperatures = (one.temperatures_c or {}).values()
-        found.append(
-            SustainedPoint(
-                n=one.n,
-                median_ns=one.median_ns,
-                p90_ns=one.p90_ns,
-                temperature_c=max(temperatures, default=None),
-                clock_hz=one.clock_hz,
-                throttled=one.throttled,
-            )
+    return tuple(
+        SustainedPoint(
+            n=one.n,
+            median_ns=one.median_ns,
+            p90_ns=one.p90_ns,
+            temperature_c=max((one.temperatures_c or {}).values(), default=None),
+            clock_hz=one.clock_hz,
+            throttled=one.throttled,
         )
-    return tuple(found)
+        for one in read_points(plain(last.values), device)
+    )
 
 
 def _row(
-    row: _Row,
+    row: RowReply,
     file: BenchFile,
     inputs: Sequence[tuple[int, int, int]],
     blobs: Iterator[bytes],
@@ -208,20 +127,20 @@ def _row(
     if row.runtime_name is not None and (
         row.runtime_name not in RUNTIMES or RUNTIMES[row.runtime_name].model_format != file.format
     ):
-        raise _nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
+        raise nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
     error = None if row.error is None else RowError.of(error_of(row.error))
     if error is None and not (row.by_threads and row.runtime and row.runtime_name):
-        raise _nonsense(device, f"{file.row.file} has neither figures nor an error")
+        raise nonsense(device, f"{file.row.file} has neither figures nor an error")
     measured = tuple(
         _threads(one, blob, device) for one, blob in zip(row.by_threads, blobs, strict=False)
     )
     preprocess: Sequence[int] = ()
     if row.preprocess_ns and file.input is not None:
         if len(row.preprocess_ns) != len(inputs):
-            raise _nonsense(device, "preprocessing of other sizes than were sent")
+            raise nonsense(device, "preprocessing of other sizes than were sent")
         preprocess = row.preprocess_ns[inputs.index(file.input)]
-    if not _are_times([*row.decode_ns, *preprocess]):
-        raise _nonsense(device, "times of images that cannot be")
+    if not are_times([*row.decode_ns, *preprocess]):
+        raise nonsense(device, "times of images that cannot be")
     return dataclasses.replace(
         file.row,
         runtime=row.runtime,
@@ -235,22 +154,22 @@ def _row(
     )
 
 
-def _threads(one: _Threads, blob: bytes, device: str) -> ThreadBench:
+def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
     if len(blob) % 8 or not one.turns or min(one.turns) < 1 or 8 * sum(one.turns) != len(blob):
-        raise _nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
+        raise nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
     samples = np.frombuffer(blob, "<u8")
-    if int(samples.max()) > _LONGEST_NS or not samples.all():
-        raise _nonsense(device, "times that cannot be")
+    if int(samples.max()) > LONGEST_NS or not samples.all():
+        raise nonsense(device, "times that cannot be")
     numbers = [one.first_ns, one.load_ns, *one.starts_ns]
     memory = one.peak_memory_bytes
     if not (
-        _are_times(numbers)
+        are_times(numbers)
         and one.starts_ns
-        and 1 <= one.threads <= _MOST_CORES
+        and 1 <= one.threads <= MOST_CORES
         and one.warmup >= 0
         and (memory is None or memory > 0)
     ):
-        raise _nonsense(device, "times, threads or memory that cannot be")
+        raise nonsense(device, "times, threads or memory that cannot be")
     values, turns, start = samples.tolist(), [], 0
     for length in one.turns:
         turns.append(tuple(values[start : start + length]))
@@ -265,54 +184,4 @@ def _threads(one: _Threads, blob: bytes, device: str) -> ThreadBench:
         starts_ns=tuple(one.starts_ns),
         peak_memory_bytes=memory,
         kernels=one.kernels,
-    )
-
-
-def _are_times(values: Sequence[int]) -> bool:
-    return all(0 < one <= _LONGEST_NS for one in values)
-
-
-def _check_conditions(conditions: _Conditions, device: str) -> None:
-    for state in (conditions.before, *conditions.during, conditions.after):
-        _check_state(state, device)
-    for full in (conditions.before, conditions.after):
-        share = full.other_cpu_share
-        lists = (full.governors or (), full.frequencies_hz or ())
-        if any(len(one) > _MOST_CORES for one in lists) or not (
-            (share is None or 0 <= share <= 1) and (full.load is None or 0 <= full.load < 1e6)
-        ):
-            raise _nonsense(device, "a state that cannot be")
-
-
-def _check_state(state: _State, device: str) -> None:
-    temperatures = state.temperatures_c or {}
-    clock, bits = state.clock_hz, state.throttled
-    if not (
-        len(temperatures) <= _MOST_ZONES
-        and all(-300 < one < 1000 for one in temperatures.values())
-        and (clock is None or 0 <= clock < 10**12)
-        and (bits is None or 0 <= bits < 1 << 32)
-    ):
-        raise _nonsense(device, "temperatures, a clock or bits that cannot be")
-
-
-def _checked(kind: type[_T], values: Any, device: str) -> _T:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except (ValidationError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        if isinstance(error, ValidationError):
-            found = error.errors()[0]
-            first = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-        raise _nonsense(device, first) from error
-
-
-def _nonsense(device: str, observed: str) -> EdgeError:
-    return DeviceError(
-        f"{device} answers with measurements that make no sense",
-        observed=observed[:300],
-        expected="what our program there says",
-        remedy="try again; check that the address starts a plain Python on the device",
     )

@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from edgecnn.bench.device_facts import board_of
 from edgecnn.bench.figures import figures_of
-from edgecnn.bench.judgement import Judged
+from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.row_error import RowError
-from edgecnn.workspace import wrap_os_errors
-from edgecnn_runner.output import whole_file
+from edgecnn.workspace import write_whole
 
 __all__ = ["COLUMNS", "csv_rows", "csv_text", "write_csv"]
 
@@ -70,20 +69,16 @@ COLUMNS: Final[Mapping[str, str]] = {
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(path: Path, judged: Judged) -> None:
+def write_csv(path: Path, judged: JudgedBench) -> None:
     """Write ``csv_text``.
 
     Raises:
         WorkspaceError: If it cannot be written; what was there before stays then.
     """
-    with (
-        wrap_os_errors(path, elsewhere="name a file elsewhere: --csv FILE"),
-        whole_file(path) as file,
-    ):
-        file.write(csv_text(judged).encode())
+    write_whole(path, csv_text(judged), option="--csv")
 
 
-def csv_text(judged: Judged) -> str:
+def csv_text(judged: JudgedBench) -> str:
     """Return a bench as CSV with a header (RFC 4180, but for line ends of one character).
 
     Text that a spreadsheet would take for a formula gets an apostrophe before it.
@@ -96,7 +91,7 @@ def csv_text(judged: Judged) -> str:
     return text.getvalue()
 
 
-def csv_rows(judged: Judged) -> Iterator[dict[str, Any]]:
+def csv_rows(judged: JudgedBench) -> Iterator[dict[str, Any]]:
     """Yield rows by column: a device or an artifact without figures has one with its error."""
     for device, recommendation in zip(judged.report.devices, judged.recommendations, strict=True):
         known = _of_device(device)

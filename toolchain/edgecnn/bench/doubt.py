@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from edgecnn.bench.results import ArtifactBench, Conditions
-from edgecnn_runner.timing import percentile
+from edgecnn.bench.statistics import spread, summarize
 
-__all__ = ["judge_conditions", "spread_of", "throttling_in"]
+__all__ = ["judge_conditions", "throttling_in"]
 
 _OTHERS: Final = 0.10
 _SPREAD: Final = 0.10
@@ -121,9 +121,9 @@ def _about_device(before: Mapping[str, Any]) -> list[str]:
 def _about_figures(rows: Sequence[ArtifactBench]) -> list[str]:
     best = [(row, row.best) for row in rows if row.best is not None]
     wide = [
-        f"{_name(row)} {100 * spread_of(one.samples_ns):.0f} %"
+        f"{_name(row)} {100 * share:.0f} %"
         for row, one in best
-        if one is not None and spread_of(one.samples_ns) > _SPREAD
+        if one is not None and (share := spread(summarize(one.samples_ns))) > _SPREAD
     ]
     unsteady = [_name(row) for row, one in best if one is not None and not one.stable]
     said = []
@@ -132,16 +132,6 @@ def _about_figures(rows: Sequence[ArtifactBench]) -> list[str]:
     if unsteady:
         said.append("times never became stable in the warm-up: " + ", ".join(unsteady))
     return said
-
-
-def spread_of(samples_ns: Sequence[int]) -> float:
-    """Return by which share of the median the slowest tenth exceeds it, at least: p90.
-
-    Not by the median deviation, which does not see what happens to fewer than half of the runs.
-    """
-    ordered = sorted(samples_ns)
-    median = percentile(ordered, 50)
-    return (percentile(ordered, 90) - median) / median
 
 
 def _name(row: ArtifactBench) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn.bench.csv_export import write_csv
-from edgecnn.bench.judgement import Judged
+from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.markdown import write_bench_markdown
 from edgecnn.bench.page import render_page
 from edgecnn.workspace import write_whole
@@ -14,7 +14,11 @@ __all__ = ["write_exports"]
 
 
 def write_exports(
-    judged: Judged, place: Path | None, *, csv: Path | None = None, markdown: Path | None = None
+    judged: JudgedBench,
+    place: Path | None,
+    *,
+    csv: Path | None = None,
+    markdown: Path | None = None,
 ) -> tuple[Path, ...]:
     """Write the page and what else was asked for, each whole or not at all.
 

@@ -13,7 +13,7 @@ from edgecnn.bench.results import BenchReport
 from edgecnn.bench.words import headline, limits_text, loss_sentence
 from edgecnn.errors import EdgeError, NothingFitsError
 
-__all__ = ["EarlierBench", "Judged", "Judging", "judge_bench"]
+__all__ = ["EarlierBench", "JudgedBench", "Judging", "judge_bench"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Judging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedBench:
     """A bench with what follows from it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Judged:
         }
 
 
-def judge_bench(report: BenchReport, judging: Judging | None = None) -> Judged:
+def judge_bench(report: BenchReport, judging: Judging | None = None) -> JudgedBench:
     """Recommend for each device, and compare with the baseline if there is one.
 
     Args:
@@ -104,7 +104,7 @@ def judge_bench(report: BenchReport, judging: Judging | None = None) -> Judged:
         The report, judged.
     """
     judging = Judging() if judging is None else judging
-    return Judged(
+    return JudgedBench(
         report=report,
         recommendations=tuple(
             recommend(

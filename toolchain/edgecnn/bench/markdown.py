@@ -15,7 +15,7 @@ from edgecnn.bench.figures import (
     share_text,
     time_text,
 )
-from edgecnn.bench.judgement import Judged
+from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.page import page_headline
 from edgecnn.bench.recommendation import Recommendation
 from edgecnn.bench.regression_words import gate_headline, row_sentence
@@ -24,8 +24,7 @@ from edgecnn.bench.results import DeviceBench
 from edgecnn.bench.words import headline, loss_sentence, warning_sentences
 from edgecnn.pages import markdown_row, markdown_text
 from edgecnn.quantities import size_text
-from edgecnn.workspace import wrap_os_errors
-from edgecnn_runner.output import whole_file
+from edgecnn.workspace import write_whole
 
 __all__ = ["bench_markdown", "write_bench_markdown"]
 
@@ -44,20 +43,16 @@ _OUTCOMES: Final = {
 }
 
 
-def write_bench_markdown(path: Path, judged: Judged) -> None:
+def write_bench_markdown(path: Path, judged: JudgedBench) -> None:
     """Write ``bench_markdown``.
 
     Raises:
         WorkspaceError: If it cannot be written; what was there before stays then.
     """
-    with (
-        wrap_os_errors(path, elsewhere="name a file elsewhere: --markdown FILE"),
-        whole_file(path) as file,
-    ):
-        file.write(bench_markdown(judged).encode())
+    write_whole(path, bench_markdown(judged), option="--markdown")
 
 
-def bench_markdown(judged: Judged) -> str:
+def bench_markdown(judged: JudgedBench) -> str:
     """Return a bench as GitHub-flavoured Markdown: recommendations, doubts, tables, regressions.
 
     Names are escaped; nothing in it links to anything or mentions anybody.

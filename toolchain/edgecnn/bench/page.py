@@ -22,7 +22,7 @@ from edgecnn.bench.figures import (
     time_text,
     time_unit,
 )
-from edgecnn.bench.judgement import Judged
+from edgecnn.bench.judgement import JudgedBench
 from edgecnn.bench.pareto_chart import HEIGHT_PX, pareto_chart
 from edgecnn.bench.profile_view import profile_view
 from edgecnn.bench.recommendation import Recommendation
@@ -42,7 +42,7 @@ _MOST_OPEN: Final = 8
 """Reasons shown at once; more of them are folded."""
 
 
-def render_page(judged: Judged) -> str:
+def render_page(judged: JudgedBench) -> str:
     """Return the page as HTML.
 
     Args:
@@ -67,7 +67,7 @@ def render_page(judged: Judged) -> str:
     )
 
 
-def page_headline(judged: Judged) -> str:
+def page_headline(judged: JudgedBench) -> str:
     """Say what the report comes to, in one sentence: what to ship where there is one device."""
     recommendations = judged.recommendations
     if len(recommendations) == 1:

@@ -8,7 +8,7 @@ from typing import Final
 from edgecnn.bench.recommend import falls_short, is_faster, is_slower, needs_more
 from edgecnn.bench.recommendation import Candidate, Excess, LimitName, Limits, Recommendation
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
-from edgecnn.quantities import size_text
+from edgecnn.quantities import number_text, percent_text, size_text
 
 __all__ = [
     "duration_text",
@@ -16,7 +16,6 @@ __all__ = [
     "headline",
     "limits_text",
     "loss_sentence",
-    "percent",
     "points",
     "ratio_text",
     "times_text",
@@ -45,14 +44,9 @@ def duration_text(ns: int) -> str:
     return f"{ns} ns"
 
 
-def percent(share: float, digits: int = 2) -> str:
-    """Return a share as percent: ``88.34 %``."""
-    return f"{share * 100:.{digits}f} %"
-
-
 def points(share: float) -> str:
     """Return a share in percentage points, without unit: ``0.06``."""
-    return f"{share * 100:.2f}"
+    return number_text(share * 100, 2)
 
 
 def times_text(value: float) -> str:
@@ -98,7 +92,7 @@ def headline(recommendation: Recommendation) -> str:
     memory = "" if choice.memory_bytes is None else f", {size_text(choice.memory_bytes)} of memory"
     return (
         f"Ship {choice.name}, {threads}: {duration_text(choice.median_ns)}, "
-        f"{percent(choice.accuracy)} of test images right, a file of "
+        f"{percent_text(choice.accuracy)} of test images right, a file of "
         f"{size_text(choice.size_bytes)}{memory}."
     )
 
@@ -127,7 +121,7 @@ def loss_sentence(recommendation: Recommendation, candidate: Candidate) -> str:
     best = max(within, key=lambda one: one.accuracy)
     if falls_short(candidate.accuracy, best.accuracy, recommendation.max_drop):
         return (
-            f"Its accuracy, {percent(candidate.accuracy)}, is "
+            f"Its accuracy, {percent_text(candidate.accuracy)}, is "
             f"{points(best.accuracy - candidate.accuracy)} points below that of {best.name}; only "
             f"up to {points(recommendation.max_drop)} count as equal."
         )

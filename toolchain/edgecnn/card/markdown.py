@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.artifact import asked_for, precision_of
+from edgecnn.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -66,7 +67,7 @@ def markdown_environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Markdown, not HTML; all texts are the project's own
     )
-    environment.filters.update(percent=_percent, points=_points, size=_size)
+    environment.filters.update(percent=percent_text, points=_points, size=size_text)
     return environment
 
 
@@ -81,17 +82,8 @@ def _changes(augment: Mapping[str, Any]) -> list[str]:
     return [text for key, text in said.items() if augment[key]]
 
 
-def _percent(share: float, digits: int = 2) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
 def _points(share: float) -> str:
-    # 0.0 is added so that no minus stands before a zero.
-    return f"{round(100 * share, 2) + 0.0:.2f}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
+    return number_text(100 * share, 2)
 
 
 def _matrix(cells: Sequence[Sequence[int]], classes: int) -> list[list[int]]:

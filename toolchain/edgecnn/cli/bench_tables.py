@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.bench.judgement import Judged
+    from edgecnn.bench.judgement import JudgedBench
     from edgecnn.bench.recommendation import Recommendation
     from edgecnn.bench.results import DeviceBench
 
@@ -30,7 +30,7 @@ MarkdownOption = Annotated[
 ]
 
 
-def print_bench(console: Console, judged: Judged) -> None:
+def print_bench(console: Console, judged: JudgedBench) -> None:
     """Print for each device its table, what makes it doubtful and what to ship; then the gate."""
     from edgecnn.cli.bench_judged import print_gate
 
@@ -42,7 +42,7 @@ def print_bench(console: Console, judged: Judged) -> None:
 
 def write_bench_reports(
     console: Console | None,
-    judged: Judged,
+    judged: JudgedBench,
     place: Path | None,
     *,
     csv: Path | None = None,

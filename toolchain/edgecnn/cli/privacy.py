@@ -17,7 +17,8 @@ def privacy(
         Path,
         typer.Argument(
             metavar="BUNDLE",
-            help="A bundle's .tar.gz, the folder it was unpacked into, or a web bundle's folder.",
+            help="A bundle's .tar.gz, the folder it was unpacked into, or a web bundle's folder "
+            "or single file.",
         ),
     ],
     root: Annotated[
@@ -43,10 +44,11 @@ def privacy(
     """Check a bundle's privacy claims again: run it, watch what it does, and compare.
 
     A bundle for a Raspberry Pi is run with every system call watched; a web bundle is used in
-    Chromium, and its single file, too. It runs what is in the bundle, with your rights, though
-    without a network: not for a bundle whose maker you do not trust. Exits 36 if a claim does not
-    hold or cannot be checked here, and if the claims in the bundle are about other files than it
-    holds.
+    Chromium, and its single file, too. Of a single file alone, what needs no more is checked: that
+    it makes no request, names no other way out, and tests itself. It runs what is in the bundle,
+    with your rights, though without a network, or with a browser that reaches nothing else: not
+    for a bundle whose maker you do not trust. Exits 36 if a claim does not hold or cannot be
+    checked here, and if the claims in the bundle are about other files than it holds.
 
     Example: edgecnn privacy dist/resnet8-1.0-pi-arm64-cp311.tar.gz
     """
@@ -56,10 +58,12 @@ def privacy(
     from edgecnn.errors import UsageError
     from edgecnn.package.privacy.again import check_again, exit_error
     from edgecnn.package.privacy.web_again import check_web_again, web_exit_error
+    from edgecnn.package.privacy.web_file import check_file, file_exit_error, is_page
     from edgecnn.package.web.opened import is_web_bundle
 
     progress = terminal_progress(quiet=quiet)
-    if is_web_bundle(bundle):
+    alone = is_page(bundle)
+    if alone or is_web_bundle(bundle):
         if root is not None or wheels is not None:
             raise UsageError(
                 "a web bundle is checked in a browser",
@@ -67,8 +71,9 @@ def privacy(
                 expected="neither: they are for bundles for a Raspberry Pi",
                 remedy="leave them out",
             )
-        checked = check_web_again(bundle, progress=progress)
-        error = web_exit_error(checked, str(bundle))
+        check, judge = (check_file, file_exit_error) if alone else (check_web_again, web_exit_error)
+        checked = check(bundle, progress=progress)
+        error = judge(checked, str(bundle))
     else:
         checked = check_again(bundle, root=root, wheels=wheels, progress=progress)
         error = exit_error(checked, str(bundle))

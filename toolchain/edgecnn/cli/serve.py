@@ -76,7 +76,7 @@ def serve(
         signal.signal(number, lambda which, _: ended.append(which))
     context = None if own is None else own.context
     try:
-        server = BundleServer(files, place.listen, port, context=context, said=said)
+        server = BundleServer(files, place, port, context=context, said=said)
     except OSError as error:
         raise UsageError(
             f"cannot listen at {place.listen}, port {port}",
@@ -86,7 +86,7 @@ def serve(
         ) from error
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
-    url = place.url(server.port, https=https)
+    url = server.url
     fingerprint = None if own is None else own.fingerprint
     if json_output:
         print_json({"url": url, "fingerprint": fingerprint})

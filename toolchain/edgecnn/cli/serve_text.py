@@ -38,7 +38,7 @@ def print_place(console: Console, url: str, place: Place, *, fingerprint: str | 
         # Without emoji: rich takes the :CD: of a fingerprint for a picture of a disc.
         console.print(text, markup=False, emoji=False, soft_wrap=True)
 
-    if not place.is_loopback:
+    if place.shows_others_the_way:
         code = qr_code(url, encoding=console.encoding, coloured=console.is_terminal)
         console.file.write(f"{code}\n" if code else "")
     line(f"{url}  (Ctrl-C ends it)")

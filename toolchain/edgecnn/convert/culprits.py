@@ -7,6 +7,7 @@ from typing import Final
 
 from edgecnn.convert.layers_to_keep import Activation, Layer, Layers
 from edgecnn.layers import LayerComparison, LayerError
+from edgecnn.quantities import decibel_text, number_text, percent_text
 
 __all__ = ["Culprits"]
 
@@ -58,13 +59,17 @@ class Culprits:
         if sources and min(self._before(found), _BEST_DB) - found.channels_db < _LITTLE_DB:
             return f"it reads what {', '.join(sources)} makes"
         said = [
-            f"{found.channels_db:.1f} dB of signal to noise in the median channel in int8, "
-            + ("of the image itself" if not found.inputs else f"{self._before(found):.1f} before")
+            f"{decibel_text(found.channels_db)} of signal to noise in the median channel in int8, "
+            + (
+                "of the image itself"
+                if not found.inputs
+                else f"{number_text(self._before(found), 1)} before"
+            )
         ]
         if found.spread >= _MUCH_SPREAD:
             said.append(f"its largest channel is {found.spread:,.0f} times the median one")
         if found.saturated is not None and found.saturated >= _MUCH_CLIPPED:
-            said.append(f"{100 * found.saturated:.1f} % of its values are beyond its range")
+            said.append(f"{percent_text(found.saturated, 1)} of its values are beyond its range")
         return "; ".join(said)
 
     def _sources(self, key: str) -> list[str]:

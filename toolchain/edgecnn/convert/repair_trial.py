@@ -17,7 +17,7 @@ from edgecnn.convert.payload import Payload
 from edgecnn.convert.repair_record import TriedFile
 from edgecnn.convert.selection import Selection
 from edgecnn.errors import EdgeError
-from edgecnn.judged import Judge, Judged
+from edgecnn.judged import CandidateVerdict, Judge
 from edgecnn_runner.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
@@ -41,7 +41,7 @@ class Attempt:
     what: str
     candidate: Candidate | None = None
     payload: Payload | None = None
-    judged: Judged | None = None
+    judged: CandidateVerdict | None = None
     distance: float = math.inf
     failure: str = ""
 

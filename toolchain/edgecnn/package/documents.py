@@ -10,7 +10,7 @@ from edgecnn.package.licences import libraries_in, licences_page, own_licence
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
 from edgecnn.package.tree import BundlePlan
-from edgecnn.quantities import size_text
+from edgecnn.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -97,16 +97,12 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, not HTML
     )
-    made.filters.update(percent=_percent, points=_points, size=size_text, limits=_limits)
+    made.filters.update(percent=percent_text, points=_points, size=size_text, limits=_limits)
     return made
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
 def _points(share: float) -> str:
-    return f"{100 * share:.1f}"
+    return number_text(100 * share, 1)
 
 
 def _limits(limits: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from edgecnn.verify.groups import share_with_interval
 from edgecnn.verify.judgement import Outcome, Paired
 from edgecnn.verify.statistics import tango_interval
 
-__all__ = ["Condition", "CorruptedImages", "Corruptions", "StandIn", "count_condition"]
+__all__ = ["Condition", "CorruptedImages", "CorruptionResults", "StandIn", "count_condition"]
 
 _LEVEL = 0.95
 
@@ -116,7 +116,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corruptions:
+class CorruptionResults:
     """One artifact under every condition.
 
     Attributes:

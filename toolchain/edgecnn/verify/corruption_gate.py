@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Final
 
-from edgecnn.verify.conditions import Condition, Corruptions
+from edgecnn.verify.conditions import Condition, CorruptionResults
 from edgecnn.verify.exact import beyond_p, exact_drop_p
 from edgecnn.verify.gate import ALPHA, LEVEL
 from edgecnn.verify.judgement import Criterion, Paired
@@ -69,7 +69,7 @@ def judge_conditions(conditions: Sequence[Condition], limit: float) -> tuple[Con
     return tuple(judged)
 
 
-def corruption_criterion(corruptions: Corruptions, limit: float) -> Criterion:
+def corruption_criterion(corruptions: CorruptionResults, limit: float) -> Criterion:
     """Return the criterion that judged conditions amount to: that of the worst of them.
 
     Args:

@@ -19,11 +19,9 @@ import numpy.typing as npt
 from edgecnn.artifact import read_artifact
 from edgecnn.errors import ContractError, EdgeError
 from edgecnn.progress import Progress, Task
-from edgecnn.recipe import Corruptions as Settings
-from edgecnn.recipe import Limits
+from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import Reference, check_scores, images_digest
-from edgecnn.row_error import RowError
-from edgecnn.verify.conditions import Condition, CorruptedImages, Corruptions, count_condition
+from edgecnn.verify.conditions import Condition, CorruptedImages, CorruptionResults, count_condition
 from edgecnn.verify.corruption_gate import (
     corruption_criterion,
     judge_conditions,
@@ -101,7 +99,7 @@ def under_corruptions(
     reference: Reference,
     evaluation: Evaluation,
     limits: Limits,
-    settings: Settings,
+    settings: CorruptionSettings,
     *,
     threads: int,
     scorer: Scorer,
@@ -165,7 +163,7 @@ def under_corruptions(
     ), images
 
 
-def _chosen(evaluation: Evaluation, settings: Settings) -> Evaluation:
+def _chosen(evaluation: Evaluation, settings: CorruptionSettings) -> Evaluation:
     images = evaluation.images
     if settings.images >= len(images):
         return evaluation
@@ -175,7 +173,9 @@ def _chosen(evaluation: Evaluation, settings: Settings) -> Evaluation:
     )
 
 
-def _described(clean: Evaluation, evaluation: Evaluation, settings: Settings) -> CorruptedImages:
+def _described(
+    clean: Evaluation, evaluation: Evaluation, settings: CorruptionSettings
+) -> CorruptedImages:
     # An image that the float model recognises shows best what a corruption does to it.
     right = clean.scores.argmax(axis=1) == clean.images.labels
     example = clean.images.ids[int(right.argmax())]
@@ -208,14 +208,14 @@ def _add_condition(
 
 def _finished(row: ArtifactRow, entry: _Entry, limit: float | None) -> ArtifactRow:
     if entry.error is not None:
-        return _failed(row, entry.error)
+        return row.failed(entry.error)
     seconds = None if row.seconds is None else row.seconds + entry.seconds
     about = entry.stand_in.about
     if limit is None or row.judgement is None:
-        counted = Corruptions(stand_in=about, conditions=tuple(entry.conditions))
+        counted = CorruptionResults(stand_in=about, conditions=tuple(entry.conditions))
         return dataclasses.replace(row, corruptions=counted, seconds=seconds)
     conditions = judge_conditions(entry.conditions, limit)
-    judged = Corruptions(stand_in=about, conditions=conditions)
+    judged = CorruptionResults(stand_in=about, conditions=conditions)
     judgement = with_criterion(row.judgement, corruption_criterion(judged, limit))
     undecided = judgement.verdict == "INCONCLUSIVE"
     return dataclasses.replace(
@@ -229,20 +229,7 @@ def _finished(row: ArtifactRow, entry: _Entry, limit: float | None) -> ArtifactR
 
 def _without_stand_in(row: ArtifactRow, error: EdgeError) -> ArtifactRow:
     """Make a row an error that nothing on corrupted images could be told of, unless it fails."""
-    return row if row.judgement is None or row.verdict == "FAIL" else _failed(row, error)
-
-
-def _failed(row: ArtifactRow, error: EdgeError) -> ArtifactRow:
-    return ArtifactRow(
-        variant=row.variant,
-        file=row.file,
-        bytes=row.bytes,
-        sha256=row.sha256,
-        runtime=row.runtime,
-        kernels=row.kernels,
-        error=RowError.of(error),
-        seconds=row.seconds,
-    )
+    return row if row.judgement is None or row.verdict == "FAIL" else row.failed(error)
 
 
 def _contract_of(path: Path) -> Contract:

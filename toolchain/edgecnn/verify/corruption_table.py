@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecnn.verify.conditions import Condition, Corruptions
+from edgecnn.verify.conditions import Condition, CorruptionResults
 from edgecnn.verify.corruptions import KIND_TITLES, KINDS, Kind
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.wording import percent, points
@@ -29,7 +29,7 @@ def condition_sentence(one: Condition) -> str:
     )
 
 
-def worst_sentence(corruptions: Corruptions) -> str:
+def worst_sentence(corruptions: CorruptionResults) -> str:
     """Say under which corruption an artifact loses most against the float model."""
     worst = corruptions.worst
     if worst.paired.drop <= 0 and worst.outcome in ("met", None):
@@ -37,7 +37,7 @@ def worst_sentence(corruptions: Corruptions) -> str:
     return f"worst under {condition_sentence(worst)}"
 
 
-def stand_in_sentence(corruptions: Corruptions) -> str:
+def stand_in_sentence(corruptions: CorruptionResults) -> str:
     """Say what answered for the float model, and how far it is from it."""
     one = corruptions.stand_in
     same = "the same answers" if not one.disagreements else f"{one.disagreements} other answers"
@@ -90,8 +90,8 @@ def render_corruptions(report: ParityReport) -> Table | None:
     return table
 
 
-def _worst_of(corruptions: Corruptions, kind: Kind) -> Condition:
-    return Corruptions(
+def _worst_of(corruptions: CorruptionResults, kind: Kind) -> Condition:
+    return CorruptionResults(
         stand_in=corruptions.stand_in,
         conditions=tuple(one for one in corruptions.conditions if one.kind == kind),
     ).worst

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.verify.conditions import Condition, Corruptions
+from edgecnn.verify.conditions import Condition, CorruptionResults
 from edgecnn.verify.corruptions import KIND_TITLES, KINDS, SEVERITIES, constants, corrupt
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.thumbnails import data_uri, shrink
@@ -77,7 +77,7 @@ class CorruptionExamples:
 
 
 def corruption_cells(
-    corruptions: Corruptions | None, limits: Mapping[str, float]
+    corruptions: CorruptionResults | None, limits: Mapping[str, float]
 ) -> list[CorruptionRow]:
     """Return an artifact's conditions as rows of cells; none where it was not asked."""
     if corruptions is None:

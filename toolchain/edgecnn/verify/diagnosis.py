@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from edgecnn.layers import LayerComparison, LayerError
+from edgecnn.quantities import decibel_text
 
 __all__ = ["LIMIT_DB", "Cause", "Finding", "diagnose", "label_of", "ratios_that_count"]
 
@@ -78,14 +79,14 @@ def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> Find
         grows = "there" if lowest is steepest else f"at {label_of(steepest)}"
         sentence = (
             f"No layer is below {limit_db:g} dB; the lowest is {label_of(lowest)} at "
-            f"{ratios[lowest.position]:.1f} dB, and the noise grows most {grows}."
+            f"{decibel_text(ratios[lowest.position])}, and the noise grows most {grows}."
         )
         return Finding(first=None, steepest=steepest.position, cause=None, sentence=sentence)
     cause = _cause(first, ratios, limit_db)
     grows = "" if steepest is first else f" (the noise grows most at {label_of(steepest)})"
     sentence = (
         f"The first layer below {limit_db:g} dB is {label_of(first)}, {first.position + 1} of "
-        f"{len(layers)}, at {ratios[first.position]:.1f} dB{grows}: "
+        f"{len(layers)}, at {decibel_text(ratios[first.position])}{grows}: "
         f"{_because(first, ratios, cause)}; {_REMEDIES[cause]}."
     )
     return Finding(first=first.position, steepest=steepest.position, cause=cause, sentence=sentence)
@@ -157,13 +158,13 @@ def _because(layer: LayerError, ratios: Sequence[float], cause: Cause) -> str:
     if cause == "steps":
         return (
             "its range is so much wider than its usual values that rounding them to its steps "
-            f"alone leaves {layer.storage_db:.1f} dB"
+            f"alone leaves {decibel_text(layer.storage_db or 0.0)}"
         )
     if cause == "weights":
         return (
             "its weights are rounded too coarsely, half of its input channels keep at most "
-            f"{layer.weights_db:.1f} dB"
+            f"{decibel_text(layer.weights_db or 0.0)}"
         )
     lowest = min((ratios[position] for position in layer.inputs), default=None)
-    so_far = "" if lowest is None else f", its inputs are at {lowest:.1f} dB"
+    so_far = "" if lowest is None else f", its inputs are at {decibel_text(lowest)}"
     return f"noise has piled up over the layers before it{so_far}, and no one range is at fault"

@@ -7,7 +7,7 @@ has no float file, and its runtime keeps no tensors between the operators.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 from edgecnn.workspace import Workspace, file_digest
 
-__all__ = ["MOST_IMAGES", "explained"]
+__all__ = ["MOST_IMAGES", "explained", "with_reason"]
 
 MOST_IMAGES: Final = 64
 """Images that layers are compared on. Each has thousands of values in a layer, so that few are
@@ -56,6 +56,23 @@ def explained(
         return row
     layers = _layers(planned.path, row.variant, workspace, evaluation, seed, progress)
     return dataclasses.replace(row, layers=layers)
+
+
+def with_reason(rows: Sequence[ArtifactRow]) -> tuple[ArtifactRow, ...]:
+    """Say why nothing was explained, where float32 files alone were verified.
+
+    Beside files that are explained, those that they are compared with need no words.
+    """
+    judged = [row for row in rows if row.judgement is not None]
+    if any(precision_of(row.variant) != _FLOAT for row in judged):
+        return tuple(rows)
+    why = Layers(
+        reason="a float32 file is itself what others are compared with, so that there is nothing "
+        "to explain"
+    )
+    return tuple(
+        row if row.judgement is None else dataclasses.replace(row, layers=why) for row in rows
+    )
 
 
 def _layers(

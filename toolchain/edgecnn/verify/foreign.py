@@ -99,12 +99,12 @@ def run_foreign(
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
     saved = saved_reference(reference, evaluation, data.class_names)
-    judged: list[_Judged] = []
+    judged: list[_ScoredRow] = []
     with scorer_on(device) as real:
         scorer = _Remembering(real)
         for one in artifacts:
             if isinstance(one, ArtifactRow):
-                judged.append(_Judged(row=one))
+                judged.append(_ScoredRow(row=one))
                 continue
             start = time.perf_counter()
             scorer.last = None
@@ -120,7 +120,7 @@ def run_foreign(
                 progress=progress,
             )
             row = dataclasses.replace(row, seconds=time.perf_counter() - start)
-            judged.append(_Judged(row=row, planned=one, scores=scorer.last))
+            judged.append(_ScoredRow(row=row, planned=one, scores=scorer.last))
         about = hints_of_reference(
             reference.title,
             lambda pixels, name: reference.scores(pixels, data.class_names, input_range=name),
@@ -189,7 +189,7 @@ def run_foreign(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judged:
+class _ScoredRow:
     row: ArtifactRow
     planned: Planned | None = None
     scores: npt.NDArray[np.float32] | None = None
@@ -225,7 +225,7 @@ class _Remembering:
 
 
 def _with_hints(
-    judged: _Judged,
+    judged: _ScoredRow,
     scorer: Scorer,
     evaluation: Evaluation,
     data: JudgedImages,

@@ -24,15 +24,15 @@ from edgecnn.verify.sequential import (
     when_to_look,
 )
 
-__all__ = ["Judged", "Score", "judge_at_once", "judge_until_decided"]
+__all__ = ["JudgedArtifact", "Score", "judge_at_once", "judge_until_decided"]
 
 Score = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Runs an artifact: pixels, shape (n, height, width, channels), to probabilities, (n, classes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A verdict and what was counted for it; the attributes are those of ``ArtifactRow``."""
+class JudgedArtifact:
+    """A verdict and what was counted for it; its attributes are those of ``ArtifactRow``."""
 
     metrics: Metrics
     judgement: Judgement
@@ -43,7 +43,7 @@ class Judged:
 
 def judge_at_once(
     score: Score, evaluation: Evaluation, limits: Limits, groups: Groups | None = None
-) -> Judged:
+) -> JudgedArtifact:
     """Score all images, and judge.
 
     Args:
@@ -71,7 +71,7 @@ def judge_at_once(
         )
     judgement = judge(counts, limits, columns)
     undecided = judgement.verdict == "INCONCLUSIVE"
-    return Judged(
+    return JudgedArtifact(
         metrics=metrics,
         judgement=judgement,
         groups=columns,
@@ -79,7 +79,7 @@ def judge_at_once(
     )
 
 
-def judge_until_decided(score: Score, evaluation: Evaluation, limits: Limits) -> Judged:
+def judge_until_decided(score: Score, evaluation: Evaluation, limits: Limits) -> JudgedArtifact:
     """Score images batch by batch, and judge, until the verdict is sure or no image is left.
 
     Args:
@@ -109,7 +109,7 @@ def judge_until_decided(score: Score, evaluation: Evaluation, limits: Limits) ->
         if verdict_so_far(seen, limits, available) != "INCONCLUSIVE":
             break
     judgement = judge_sequence(seen, limits, available)
-    return Judged(
+    return JudgedArtifact(
         metrics=metrics,
         judgement=judgement,
         looked=Looked(looks=len(seen), images=begin, available=len(images)),

@@ -13,8 +13,7 @@ from edgecnn.verify.corruption_table import condition_sentence, stand_in_sentenc
 from edgecnn.verify.foreign_facts import Hint
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
-from edgecnn.workspace import wrap_os_errors
-from edgecnn_runner.output import whole_file
+from edgecnn.workspace import write_whole
 
 __all__ = ["junit_xml", "write_junit"]
 
@@ -28,11 +27,7 @@ def write_junit(path: Path, report: ParityReport) -> None:
     Raises:
         WorkspaceError: If the file cannot be written.
     """
-    with (
-        wrap_os_errors(path, elsewhere="name a file elsewhere: --junit FILE"),
-        whole_file(path) as file,
-    ):
-        file.write(junit_xml(report))
+    write_whole(path, junit_xml(report), option="--junit")
 
 
 def junit_xml(report: ParityReport) -> bytes:

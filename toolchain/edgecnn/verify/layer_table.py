@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.quantities import decibel_text
 from edgecnn.verify.diagnosis import label_of
 from edgecnn.verify.explained import Layers
 from edgecnn.verify.results import LOCAL, ParityReport
@@ -67,8 +68,8 @@ def worst_layers(layers: Layers, most: int = _MOST) -> list[tuple[int, str, str,
         (
             one.position + 1,
             label_of(one),
-            f"{one.snr_db:.1f} dB",
-            f"{one.channels_db:.1f} dB",
+            decibel_text(one.snr_db),
+            decibel_text(one.channels_db),
             percent(one.saturated),
         )
         for one in sorted(order, key=lambda one: one.position)

@@ -24,8 +24,7 @@ from edgecnn.verify.wording import (
     size_text,
     verdict_sentence,
 )
-from edgecnn.workspace import wrap_os_errors
-from edgecnn_runner.output import whole_file
+from edgecnn.workspace import write_whole
 
 __all__ = ["markdown_summary", "write_markdown"]
 
@@ -44,11 +43,7 @@ def write_markdown(path: Path, report: ParityReport) -> None:
     Raises:
         WorkspaceError: If it cannot be written.
     """
-    with (
-        wrap_os_errors(path, elsewhere="name a file elsewhere: --markdown FILE"),
-        whole_file(path) as file,
-    ):
-        file.write(markdown_summary(report).encode())
+    write_whole(path, markdown_summary(report), option="--markdown")
 
 
 def markdown_summary(report: ParityReport) -> str:
@@ -83,7 +78,8 @@ def markdown_summary(report: ParityReport) -> str:
                 f"  - {markdown_text(criterion_sentence(one, report.class_names))}"
                 for one in row.judgement.criteria
             ]
-            if row.corruptions is not None:
+            # With a limit, the criterion above is about the same worst corruption.
+            if row.corruptions is not None and "max_corruption_drop" not in report.limits:
                 worst = markdown_text(worst_sentence(row.corruptions))
                 lines += [f"  - Under corruptions: {worst}"]
     lines += ["", "</details>", ""]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.pages import page_environment
+from edgecnn.quantities import decibel_text, number_text
 from edgecnn.verify.change_wording import (
     baseline_headline,
     basis_sentence,
@@ -25,7 +26,7 @@ from edgecnn.verify.corruption_view import corruption_cells, corruption_examples
 from edgecnn.verify.judgement import ClassChange, Judgement
 from edgecnn.verify.layer_chart import layer_chart
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
-from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.table import gaps_of
 from edgecnn.verify.thumbnails import data_uri, most_telling
 from edgecnn.verify.wording import (
@@ -56,6 +57,14 @@ MOST_MATRIX_CLASSES: Final = 20
 """Classes up to which confusion matrices are drawn."""
 IMAGE_BUDGET_BYTES: Final = 1_600_000
 """For all pictures together, so that the page stays under 3 MB."""
+
+_OF_ONE: Final[dict[RowVerdict, str]] = {
+    "PASS": "The artifact classifies as its float model does.",
+    "FAIL": "The artifact does not classify as its float model does.",
+    "ERROR": "The artifact could not be judged.",
+    "INCONCLUSIVE": "Whether the artifact classifies as its float model does is undecided.",
+    "NOT MADE": "No artifact was made.",
+}
 
 _FLIP_TITLES: Final[dict[FlipKind, str]] = {
     "right_to_wrong": "Right, now wrong",
@@ -129,6 +138,8 @@ def _environment() -> Environment:
     environment = page_environment("edgecnn.verify")
     environment.filters |= {
         "p_text": p_text,
+        "decibels": decibel_text,
+        "number": number_text,
         "percent": percent,
         "points": points,
         "size_text": size_text,
@@ -154,9 +165,9 @@ def headline(report: ParityReport) -> str:
     made = [row for row in report.rows if row.verdict != "NOT MADE"]
     counts = _verdict_counts(report)
     total, passed = len(made), counts["PASS"]
+    if total <= 1:
+        return _OF_ONE[made[0].verdict if made else "NOT MADE"]
     if passed == total:
-        if total == 1:
-            return "The artifact classifies as its float model does."
         return f"All {total} artifacts classify as their float model does."
     parts = []
     for verdict, one, many in (
@@ -166,9 +177,8 @@ def headline(report: ParityReport) -> str:
     ):
         if counts[verdict]:
             parts.append(f"{counts[verdict]} {one if counts[verdict] == 1 else many}")
-    noun = "artifact" if total == 1 else "artifacts"
     verb = "classifies" if passed == 1 else "classify"
-    return f"{passed} of {total} {noun} {verb} as the float model does; {', '.join(parts)}."
+    return f"{passed} of {total} artifacts {verb} as the float model does; {', '.join(parts)}."
 
 
 def _verdict_counts(report: ParityReport) -> dict[str, int]:

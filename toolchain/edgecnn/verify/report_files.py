@@ -25,14 +25,21 @@ def report_names(*, partial: bool, device: str) -> tuple[str, str]:
         partial: Whether it was of some files or images, or with other limits.
         device: Where the artifacts ran; ``local`` for here.
     """
-    if device != LOCAL:
-        # A command that was cleaned of what no file name should have is told from others so.
-        tag = hashlib.sha256(device.encode()).hexdigest()[:6]
-        name = re.sub(r"[^A-Za-z0-9.@_]+", "-", device)[:60].strip("-.")
-        return f"parity-on-{name}-{tag}.json", f"report-on-{name}-{tag}.html"
-    if partial:
-        return Workspace.PARTIAL_PARITY, Workspace.PARTIAL_REPORT
-    return Workspace.PARITY, Workspace.REPORT
+    names = (
+        (Workspace.PARTIAL_PARITY, Workspace.PARTIAL_REPORT)
+        if partial
+        else (Workspace.PARITY, Workspace.REPORT)
+    )
+    if device == LOCAL:
+        return names
+    # A command that was cleaned of what no file name should have is told from others by its tag.
+    tag = hashlib.sha256(device.encode()).hexdigest()[:6]
+    name = re.sub(r"[^A-Za-z0-9.@_]+", "-", device)[:60].strip("-.")
+    parity, page = (Path(one) for one in names)
+    return (
+        f"{parity.stem}-on-{name}-{tag}{parity.suffix}",
+        f"{page.stem}-on-{name}-{tag}{page.suffix}",
+    )
 
 
 def write_reports(

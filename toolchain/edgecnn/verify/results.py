@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
 from edgecnn.verify.changes import Baseline
-from edgecnn.verify.conditions import CorruptedImages, Corruptions
+from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
 from edgecnn.verify.explained import Layers
 from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.groups import GroupColumn
@@ -61,8 +61,8 @@ class ArtifactRow:
         looked: How many images it took, where they were added until the verdict was sure; None
             where all were used at once.
         corruptions: How it does on corrupted images; None if it was not asked.
-        layers: Where it departs from its float file; None if that was not asked, and for what has
-            no verdict or is a float32 file itself.
+        layers: Where it departs from its float file, or why that is not known; None if that was not
+            asked, for what has no verdict, and for a float32 file beside others.
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
@@ -82,7 +82,7 @@ class ArtifactRow:
     judgement: Judgement | None = None
     groups: tuple[GroupColumn, ...] = ()
     looked: Looked | None = None
-    corruptions: Corruptions | None = None
+    corruptions: CorruptionResults | None = None
     layers: Layers | None = None
     needed: Needed | None = None
     error: RowError | None = None
@@ -96,6 +96,19 @@ class ArtifactRow:
         if self.judgement is not None:
             return self.judgement.verdict
         return "ERROR" if self.error is not None else "NOT MADE"
+
+    def failed(self, error: EdgeError) -> ArtifactRow:
+        """Return this artifact as one that has no verdict: what it is, and why there is none."""
+        return ArtifactRow(
+            variant=self.variant,
+            file=self.file,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            runtime=self.runtime,
+            kernels=self.kernels,
+            error=RowError.of(error),
+            seconds=self.seconds,
+        )
 
     def criterion(self, name: CriterionName) -> Criterion:
         """Return one criterion of a judged artifact.

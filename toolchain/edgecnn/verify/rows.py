@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.progress import Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import Reference, check_scores
-from edgecnn.row_error import RowError
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.groups import Groups
@@ -24,7 +24,7 @@ from edgecnn.verify.statistics import mcnemar_p
 from edgecnn.workspace import file_digest
 from edgecnn_runner.container import read_container
 
-__all__ = ["digest_of", "judged_row"]
+__all__ = ["digest_of", "failed_row", "judged_row"]
 
 
 def judged_row(
@@ -88,15 +88,7 @@ def judged_row(
             else:
                 judged = judge_at_once(score, evaluation, limits, groups)
     except EdgeError as error:
-        return ArtifactRow(
-            variant=variant,
-            file=planned.file,
-            bytes=path.stat().st_size if path.is_file() else None,
-            sha256=digest_of(path),
-            runtime=ran.runtime,
-            kernels=ran.kernels,
-            error=RowError.of(error),
-        )
+        return failed_row(variant, planned.file, path, error, ran=ran)
     metrics = judged.metrics
     return ArtifactRow(
         variant=variant,
@@ -112,6 +104,30 @@ def judged_row(
         looked=judged.looked,
         needed=judged.needed,
     )
+
+
+def failed_row(
+    variant: str, file: str | None, path: Path, error: EdgeError, *, ran: Ran | None = None
+) -> ArtifactRow:
+    """Return the row of a file that did not come to a verdict.
+
+    Args:
+        variant: See ``ArtifactRow``.
+        file: See ``ArtifactRow``.
+        path: The file; whatever can be told of it is told.
+        error: Why there is no verdict.
+        ran: What ran it; None if nothing did.
+    """
+    ran = Ran() if ran is None else ran
+    return ArtifactRow(
+        variant=variant,
+        file=file,
+        # It answers no, and raises nothing, where a name is too long.
+        bytes=path.stat().st_size if os.path.isfile(path) else None,  # noqa: PTH113
+        sha256=digest_of(path),
+        runtime=ran.runtime,
+        kernels=ran.kernels,
+    ).failed(error)
 
 
 def digest_of(path: Path) -> str | None:

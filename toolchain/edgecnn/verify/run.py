@@ -12,7 +12,7 @@ from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Corruptions, Limits
+from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.checks import record_name
@@ -21,7 +21,7 @@ from edgecnn.verify.corruption_run import under_corruptions
 from edgecnn.verify.corruptions import CORRUPTIONS_VERSION
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import choose_evaluation
-from edgecnn.verify.explaining import explained
+from edgecnn.verify.explaining import explained, with_reason
 from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import plan
@@ -45,7 +45,7 @@ def key(
     images: int | None = None,
     seed: int = 0,
     groups: Groups | None = None,
-    corruptions: Corruptions | None = None,
+    corruptions: CorruptionSettings | None = None,
 ) -> str:
     """Return a digest of everything that a verification depends on, files included.
 
@@ -113,7 +113,7 @@ def run(
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
     until_decided: bool = False,
-    corruptions: Corruptions | None = None,
+    corruptions: CorruptionSettings | None = None,
     recipe: Mapping[str, Any] | None = None,
     explain: bool = False,
     progress: Progress = NO_PROGRESS,
@@ -124,7 +124,8 @@ def run(
     the stage is recorded in the manifest, whatever the verdict. A partial verification (of some
     files, some images, or with other limits than the recipe's) is written beside, as
     ``parity-partial.json`` and ``report-partial.html``: it must not stand in for the whole one.
-    Nor does one on a device, whose files have its name in theirs.
+    Nor does one on a device, whose files, ``parity-on-...`` or ``parity-partial-on-...``, have its
+    name in theirs.
 
     Args:
         workspace: Holds ``reference.npz`` and, unless paths say otherwise, the artifacts.
@@ -211,6 +212,8 @@ def run(
             if explain:
                 row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
             rows += (row,)
+        if explain:
+            rows = with_reason(rows)
         if corruptions is not None:
             rows, corrupted = under_corruptions(
                 rows,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.judged import Judged
+from edgecnn.judged import CandidateVerdict
+from edgecnn.quantities import number_text, percent_text
 from edgecnn.recipe import Limits
 from edgecnn.verify.gate import judge
 from edgecnn.verify.judgement import Counts, Judgement, Paired
@@ -25,7 +26,7 @@ Scores = npt.NDArray[np.floating[Any]]
 
 def judge_candidate(
     reference: Scores, scores: Scores, labels: npt.NDArray[np.integer[Any]], *, limits: Limits
-) -> Judged:
+) -> CandidateVerdict:
     """Judge a candidate as ``verify`` would, on other images.
 
     INCONCLUSIVE needs a rule, since something has to be decided. A file that is INCONCLUSIVE
@@ -52,7 +53,7 @@ def judge_candidate(
     judgement = judge(counts, limits)
     within = all(one.estimate <= one.limit for one in judgement.criteria)
     passes, fails = judgement.verdict == "PASS", judgement.verdict == "FAIL"
-    return Judged(
+    return CandidateVerdict(
         verdict=judgement.verdict,
         misses=fails or not within,
         holds=passes or (within and not fails and not _can_pass(counts, limits)),
@@ -73,6 +74,7 @@ def _can_pass(counts: Counts, limits: Limits) -> bool:
 def _text(judgement: Judgement, agreement: float) -> str:
     drops = {one.name: 100 * one.estimate for one in judgement.criteria}
     return (
-        f"accuracy drop {drops['accuracy_drop']:.2f} points, agreement {100 * agreement:.2f} %, "
-        f"worst class {drops['class_drop']:.1f} points: {judgement.verdict}"
+        f"accuracy drop {number_text(drops['accuracy_drop'], 2)} points, "
+        f"agreement {percent_text(agreement)}, "
+        f"worst class {number_text(drops['class_drop'], 1)} points: {judgement.verdict}"
     )

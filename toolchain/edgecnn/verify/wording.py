@@ -210,8 +210,4 @@ def _rounded_up(number: int) -> int:
 
 
 def _number(value: float, digits: int, *, sign: bool = False) -> str:
-    """Format with a real minus sign, and without a sign on a rounded zero."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return (_MINUS if value < 0 else "+" if sign else "") + text
+    return quantities.number_text(value, digits, plus="+" if sign else "", minus=_MINUS)

@@ -22,6 +22,8 @@ PHONE: Final = (393, 851)
 """CSS pixels of the emulated phone's screen."""
 # A camera of the browser's own, which is allowed without a question.
 _CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+# UDP would go past a proxy; this browser sends none.
+_NO_UDP: Final = "--force-webrtc-ip-handling-policy=disable_non_proxied_udp"
 _LISTEN_S: Final = 0.2
 
 
@@ -111,7 +113,7 @@ def opened_browser(
                 executable_path=program,
                 # Root has no sandbox to be put into; nobody else goes without it.
                 chromium_sandbox=os.geteuid() != 0,
-                args=[*options],
+                args=[_NO_UDP, *options],
                 proxy=proxy,
             )
             with contextlib.closing(browser):

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from edgecnn.workspace import canonical_digest, write_json
 
-__all__ = ["NOTE", "RECORD", "Checked", "Outcome", "State", "read_record", "subject_digest"]
+__all__ = [
+    "NOTE",
+    "RECORD",
+    "Checked",
+    "Claim",
+    "Outcome",
+    "State",
+    "read_record",
+    "subject_digest",
+]
 
 NOTE: Final = "PRIVACY.md"
 RECORD: Final = "privacy.json"
 """The same as the note, for programs."""
 
 SCHEMA: Final = 1
+_SHOWN: Final = 20
 State = Literal["held", "broken", "not checked"]
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +48,37 @@ class Outcome:
     check: str
     state: State
     evidence: str
+
+
+@dataclass(frozen=True)
+class Claim(Generic[Seen]):
+    """Something that is claimed of every bundle of a kind, and how it is told.
+
+    Attributes:
+        id: See ``Outcome``.
+        claim: See ``Outcome``.
+        check: See ``Outcome``.
+        find: Takes what was seen of a bundle; returns what is wrong, and what is said if nothing
+            is.
+    """
+
+    id: str
+    claim: str
+    check: str
+    find: Callable[[Seen], tuple[list[str], str]]
+
+    def judged(self, seen: Seen) -> Outcome:
+        """Return what a bundle shows of it; no more than 20 findings."""
+        wrong, good = self.find(seen)
+        if wrong:
+            return self.outcome("broken", "; ".join(wrong[:_SHOWN]))
+        return self.outcome("held", good)
+
+    def outcome(self, state: State, evidence: str) -> Outcome:
+        """Return what came of checking it."""
+        return Outcome(
+            id=self.id, claim=self.claim, check=self.check, state=state, evidence=evidence
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from edgecnn.package.privacy.claims import Outcome, State
+from edgecnn.package.privacy.claims import Claim, Outcome, State
 from edgecnn.package.privacy.judging import other_programs, strange_sockets
 from edgecnn.package.privacy.pi_runs import Run, Runs
 
@@ -47,14 +46,6 @@ _INSTALLER: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Claim:
-    id: str
-    claim: str
-    check: str
-    find: Callable[[Runs], tuple[list[str], str]]
-
-
 def judge(runs: Runs, *, folder: str) -> list[Outcome]:
     """Return what the runs say of each claim.
 
@@ -73,7 +64,7 @@ def judge(runs: Runs, *, folder: str) -> list[Outcome]:
         wrong, seen = claim.find(runs)
         state: State = "broken" if wrong else "not checked" if failed else "held"
         evidence = "; ".join(wrong[:5]) if wrong else "; ".join(failed) if failed else seen
-        outcomes.append(_outcome(claim, state, evidence.replace(f"{folder}/", "")))
+        outcomes.append(claim.outcome(state, evidence.replace(f"{folder}/", "")))
     return outcomes
 
 
@@ -83,13 +74,7 @@ def unchecked(reason: str) -> list[Outcome]:
     Args:
         reason: Why.
     """
-    return [_outcome(claim, "not checked", reason) for claim in _CLAIMS]
-
-
-def _outcome(claim: _Claim, state: State, evidence: str) -> Outcome:
-    return Outcome(
-        id=claim.id, claim=claim.claim, check=claim.check, state=state, evidence=evidence
-    )
+    return [claim.outcome("not checked", reason) for claim in _CLAIMS]
 
 
 def _network(runs: Runs) -> tuple[list[str], str]:
@@ -178,8 +163,8 @@ def _named(runs: Iterable[Run]) -> str:
     return ", ".join(run.traced.name for run in runs)
 
 
-_CLAIMS: Final = (
-    _Claim(
+_CLAIMS: Final[tuple[Claim[Runs], ...]] = (
+    Claim(
         "network",
         "It uses no network.",
         "Installation, self-test, classify, watch, camera and removal run in a network namespace "
@@ -187,33 +172,33 @@ _CLAIMS: Final = (
         "family but AF_UNIX breaks the claim, also one that is refused.",
         _network,
     ),
-    _Claim(
+    Claim(
         "images",
         "It keeps no image.",
         "Every system call that makes, changes or removes a file is watched, and the file system "
         "is compared before and after each run.",
         _images,
     ),
-    _Claim(
+    Claim(
         "telemetry",
         "It reports nothing to anybody.",
         "As the two above; and no other program is started that could do it in its place.",
         _telemetry,
     ),
-    _Claim(
+    Claim(
         "results",
         "A result holds a label and scores, and no picture.",
         "Every field of every result is compared with the list below, and its length is limited.",
         _results,
     ),
-    _Claim(
+    Claim(
         "guard",
         "Python code in it that tries more is refused.",
         "Under the runner's own guard, a socket, a name look-up, a file, a folder and a program "
         "are tried.",
         _guard,
     ),
-    _Claim(
+    Claim(
         "deletion",
         "It can be removed whole.",
         "The file system is compared before the installation and after the removal.",

@@ -4,10 +4,13 @@ async () => {
     Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const kept = {};
   const odd = [];
-  for (const name of await caches.keys()) {
+  const headers = new Set();
+  const names = await caches.keys();
+  for (const name of names) {
     const cache = await caches.open(name);
     for (const request of await cache.keys()) {
       const answer = await cache.match(request);
+      for (const header of answer.headers.keys()) headers.add(header);
       const digest = await crypto.subtle.digest("SHA-256", await answer.arrayBuffer());
       const path = new URL(request.url).pathname.slice(1);
       if (request.method !== "GET" || new URL(request.url).origin !== location.origin) {
@@ -23,6 +26,9 @@ async () => {
   return {
     kept,
     odd,
+    caches: names,
+    headers: [...headers],
+    buckets: (await navigator.storageBuckets?.keys()) ?? [],
     databases: (await indexedDB.databases()).map((one) => one.name),
     local: Object.keys(localStorage),
     session: Object.keys(sessionStorage),

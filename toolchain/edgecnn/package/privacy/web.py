@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.package.privacy.claims import Outcome, State
+from edgecnn import __version__
+from edgecnn.package.privacy.claims import RECORD, Claim, Outcome
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
-from edgecnn.package.web.sources import WORKER, modules_of
+from edgecnn.package.privacy.web_ways import other_ways
+from edgecnn.package.web.contents import sealed
+from edgecnn.package.web.sources import PAGE, WORKER, app_sources, modules_of
+from edgecnn.package.web.vendor import read_vendor
 
-__all__ = ["Seen", "judge_web", "unchecked_web"]
+__all__ = ["CONNECTS", "Seen", "judge_web", "refusals", "unchecked_web"]
 
-# Ways out of a page that its policy has no word for (CSP level 3): code that has none of these
-# names cannot take them.
-_OTHER_WAYS: Final = re.compile(
-    r"\b(?:RTCPeerConnection|webkitRTCPeerConnection|WebTransport)\b"
-    r"|\b(?:window|self|globalThis)\.open\b|\blocation\.(?:assign|replace)\b"
-    r"|\blocation(?:\.href)?\s*=[^=]|\bnavigator\.share\b|\.ping\s*="
-)
 
-_SHOWN: Final = 20  # findings that a claim's evidence lists
+# Of an answer of the session's server.
+_HEADERS: Final = frozenset(
+    {"cache-control", "connection", "content-length", "content-type", "date", "etag", "keep-alive",
+     "server"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +42,15 @@ class Seen:
     single: SingleSession
 
 
-@dataclass(frozen=True)
-class _Claim:
-    id: str
-    claim: str
-    check: str
-    find: Callable[[Seen], tuple[list[str], str]]
-
-
 def judge_web(seen: Seen) -> list[Outcome]:
     """Return what the sessions say of each claim."""
-    outcomes = []
-    for claim in _CLAIMS:
-        wrong, good = claim.find(seen)
-        state: State = "broken" if wrong else "held"
-        outcomes.append(_outcome(claim, state, "; ".join(wrong[:_SHOWN]) if wrong else good))
-    return outcomes
+    other = _made_by_another(seen.files)
+    return [
+        claim.judged(seen)
+        if other is None or claim.id != OWN_FILES
+        else claim.outcome("not checked", other)
+        for claim in _CLAIMS
+    ]
 
 
 def unchecked_web(reason: str) -> list[Outcome]:
@@ -64,13 +59,7 @@ def unchecked_web(reason: str) -> list[Outcome]:
     Args:
         reason: Why.
     """
-    return [_outcome(claim, "not checked", reason) for claim in _CLAIMS]
-
-
-def _outcome(claim: _Claim, state: State, evidence: str) -> Outcome:
-    return Outcome(
-        id=claim.id, claim=claim.claim, check=claim.check, state=state, evidence=evidence
-    )
+    return [claim.outcome("not checked", reason) for claim in _CLAIMS]
 
 
 def _requests(seen: Seen) -> tuple[list[str], str]:
@@ -84,10 +73,16 @@ def _requests(seen: Seen) -> tuple[list[str], str]:
 
 
 def _sends(seen: Seen) -> tuple[list[str], str]:
-    return _refusals(seen.folder.attempts, seen.folder.arrived)
+    return refusals(seen.folder.attempts, seen.folder.arrived)
 
 
-def _refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+def refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tuple[list[str], str]:
+    """Return what is wrong with how attempts to send ended, and what is said if nothing is.
+
+    Args:
+        attempts: See ``FolderSession``.
+        arrived: See ``FolderSession``.
+    """
     wrong = [f"{name} went out" for name in arrived]
     wrong += [
         f"{name} was not refused by the policy"
@@ -103,11 +98,19 @@ def _images(seen: Seen) -> tuple[list[str], str]:
     stored = seen.folder.stored
     wrong = [f"it keeps {name}" for name in stored["odd"]]
     for name, digest in stored["kept"].items():
-        if hashlib.sha256(seen.files.get(name, b"")).hexdigest() != digest:
+        if _sha256(seen.files.get(name, b"")) != digest:
             wrong.append(f"its cache holds {name}, which is no file of the app")
+    version = re.search(r'^const VERSION = "([0-9a-f]{64})";$', seen.files[WORKER].decode(), re.M)
+    # The one cache is called by the app's scope and version.
+    own = rf"edgecnn http://127\.0\.0\.1:\d+/ {version[1] if version else '-'}"
+    wrong += [
+        f"a cache is called {name}" for name in stored["caches"] if not re.fullmatch(own, name)
+    ]
+    odd = sorted({*stored["headers"]} - _HEADERS)
+    wrong += [f"an answer is kept with {name}, which its server did not send" for name in odd]
     for what, key in (
         ("database", "databases"), ("local storage", "local"), ("session storage", "session"),
-        ("file system", "files"),
+        ("file system", "files"), ("storage bucket", "buckets"),
     ):  # fmt: skip
         wrong += [f"{what}: {name}" for name in stored[key]]
     if stored["cookies"]:
@@ -135,7 +138,7 @@ def _offline(seen: Seen) -> tuple[list[str], str]:
 
 def _single(seen: Seen) -> tuple[list[str], str]:
     session = seen.single
-    wrong, good = _refusals(session.attempts, session.arrived)
+    wrong, good = refusals(session.attempts, session.arrived)
     wrong += [f"it asked elsewhere: {line}" for line in session.outside]
     if session.answers != seen.folder.answers:
         wrong.append(f"it answered {session.answers}, the folder {seen.folder.answers}")
@@ -144,56 +147,96 @@ def _single(seen: Seen) -> tuple[list[str], str]:
 
 def _other_ways(seen: Seen) -> tuple[list[str], str]:
     texts = {name: data.decode() for name, data in seen.files.items() if name.endswith(".js")}
-    wrong = [
-        f"{name} has {found[0].strip()}"
-        for name, text in sorted(texts.items())
-        if (found := _OTHER_WAYS.search(text)) is not None
-    ]
+    wrong = other_ways(texts, {PAGE: seen.files[PAGE].decode()})
     own = [name for name in (*modules_of(texts), WORKER) if "/" not in name]
-    return wrong, f"{len(own)} scripts of the app and {len(texts) - len(own)} of the runtime"
+    others = len(texts) - len(own)
+    return wrong, f"the page, {len(own)} scripts of the app and {others} of the runtime"
 
 
-_CLAIMS: Final = (
-    _Claim(
+def _own_files(seen: Seen) -> tuple[list[str], str]:
+    sources = {name: text.encode() for name, text in app_sources().items()}
+    sources[WORKER] = sealed({**seen.files, WORKER: sources[WORKER]})[WORKER]  # filled in
+    vendor = read_vendor()
+    own = {name: _sha256(data) for name, data in sources.items()}
+    own |= {f"vendor/{file.name}": file.sha256 for file in vendor.files}
+    code = {name for name in seen.files if name.endswith((".js", ".html", ".css", ".wasm"))}
+    wrong = [
+        f"{name} is not edgecnn's"
+        for name in sorted({*code, *own})
+        if _sha256(seen.files.get(name, b"")) != own.get(name)
+    ]
+    return wrong, f"{len(sources)} files of the app, {len(vendor.files)} of the runtime"
+
+
+def _made_by_another(files: Mapping[str, bytes]) -> str | None:
+    """Say which other edgecnn made a bundle; None if this one did."""
+    made = str(json.loads(files[RECORD])["made"]).partition(",")[0]
+    if made in ("", f"edgecnn {__version__}"):
+        return None
+    return f"made by {made}, and compared could only be with edgecnn {__version__}"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+OWN_FILES: Final = "own-files"
+CONNECTS: Final = (
+    "The single file makes no request of anything, and the browser refuses every one it could make."
+)
+"""What is claimed of a single file, also where it is all there is."""
+
+_CLAIMS: Final[tuple[Claim[Seen], ...]] = (
+    Claim(
         "own-origin",
         "No request leaves the server that the app came from, and that one gets none but for the "
         "app's own files.",
         "A whole session on an emulated phone: start, self-test, camera, pictures, results saved, "
-        "privacy page; all of the browser's traffic through a proxy that notes it.",
+        "privacy page, and once more without its server; what the browser asks for goes through a "
+        "proxy that notes it, and calls of WebRTC, other windows and sharing are noted, too.",
         _requests,
     ),
-    _Claim(
+    Claim(
         "sends-refused",
-        "The browser refuses what would send anything to another origin.",
-        "In the app's page, each way of sending that a page has is tried; the browser says what "
-        "its policy refuses, and the proxy, what arrives.",
+        "The browser refuses every request that the page could make of another origin.",
+        "In the app's page, each way is tried; the browser says what its policy refuses, and the "
+        "proxy, what arrives. Leaving the page and WebRTC are no requests of that kind: see the "
+        "last claims.",
         _sends,
     ),
-    _Claim(
+    Claim(
         "images-not-stored",
         "No image and no result is stored; in the browser's storage lies the app and nothing else.",
         "After the session, all that a page can store is listed, and each kept file compared with "
         "the bundle by SHA-256.",
         _images,
     ),
-    _Claim(
+    Claim(
         "offline",
         "Once opened, it works without its server and without a network.",
         "The server is ended, that its port refuses connections is made sure of, and the page is "
         "loaded again.",
         _offline,
     ),
-    _Claim(
+    Claim(
         "single-file",
-        "The single file cannot connect to anything at all.",
-        "It is opened from a disk, used as the folder is, and each way of sending is tried in it.",
+        CONNECTS,
+        "It is opened from a disk, used as the folder is, and each way of making a request is "
+        "tried in it.",
         _single,
     ),
-    _Claim(
+    Claim(
         "no-other-way",
-        "No script names one of the ways out that a page's policy does not cover: WebRTC, "
-        "WebTransport, leaving the page, other windows, sharing.",
-        "The text of every script is searched for their names.",
+        "Neither page nor scripts name a way out that a page's policy does not cover: WebRTC, "
+        "leaving the page, other windows, sharing.",
+        "Their texts are searched for the names, which finds mistakes and is no proof; and in the "
+        "sessions, each use of one counts as a request to elsewhere.",
         _other_ways,
+    ),
+    Claim(
+        OWN_FILES,
+        "Page, scripts, style and runtime are those of edgecnn, unchanged.",
+        "Each is compared with the installed edgecnn's, the runtime's by its pinned SHA-256.",
+        _own_files,
     ),
 )

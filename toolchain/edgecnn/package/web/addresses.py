@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,9 @@ LAN: Final = "lan"
 # Of the range for documentation (RFC 5737). Nothing is sent there: connecting a datagram socket
 # only makes the system choose the address that it would send from.
 _ANYWHERE: Final = ("192.0.2.1", 9)
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class Place:
     Attributes:
         listen: The address to bind to.
         shown: The address that a browser is to be given.
-        names: All that a certificate should be for.
+        names: All that it is called, in lower case: what a certificate should be for.
         is_loopback: Whether only this machine can reach it.
     """
 
@@ -34,6 +38,11 @@ class Place:
     shown: str
     names: tuple[str, ...]
     is_loopback: bool
+
+    @property
+    def shows_others_the_way(self) -> bool:
+        """Whether another device gets anywhere with the address that is shown."""
+        return self.shown != "localhost" and not ipaddress.ip_address(self.shown).is_loopback
 
     def url(self, port: int, *, https: bool) -> str:
         """Return where a browser finds it."""
@@ -75,13 +84,34 @@ def place_of(host: str) -> Place:
             expected=f"{LAN}, localhost, or an address such as 127.0.0.1",
             remedy=f"for a phone in the same network: --host {LAN}",
         ) from error
+    # An IPv4 address in IPv6's form is that address, loopback's too.
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_multicast or address == _BROADCAST:
+        raise UsageError(
+            f"--host {host} is an address of many machines",
+            observed=host,
+            expected="an address of this machine alone",
+            remedy=f"for a phone in the same network: --host {LAN}",
+        )
     names: tuple[str, ...] = (str(address),)
     if address.is_unspecified:
         own = _lan_address()
-        names = (*([] if own is None else [own]), "127.0.0.1", "localhost")
+        names = (*([] if own is None else [own]), "127.0.0.1", "localhost", *_own_names())
     elif address.is_loopback:
         names = (*names, "localhost")
+    else:
+        names = (*names, *_own_names())
     return Place(listen=str(address), shown=names[0], names=names, is_loopback=address.is_loopback)
+
+
+def _own_names() -> tuple[str, ...]:
+    """Return what this machine calls itself, and its name in a network without a name server."""
+    name = socket.gethostname().lower()
+    first = name.partition(".")[0]
+    if not _HOST_NAME.fullmatch(name) or first == "localhost":
+        return ()
+    return tuple(dict.fromkeys((name, first, f"{first}.local")))
 
 
 def _lan_address() -> str | None:

@@ -36,7 +36,11 @@ class SelfSigned:
 
 
 def self_signed(names: Sequence[str]) -> SelfSigned:
-    """Make a key (ECDSA, P-256) and a certificate for 30 days; the key is kept in memory alone.
+    """Make a key (ECDSA, P-256) and a certificate for 30 days.
+
+    The key is kept in memory, but for a moment in which it lies, unencrypted, in a file in the
+    folder for temporary files: only this user can read that, and it is removed at once. (A process
+    that is killed in that moment leaves it.)
 
     Args:
         names: Host names and addresses that it is for.

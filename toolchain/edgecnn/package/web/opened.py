@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,7 @@ from edgecnn.errors import BundleError
 from edgecnn.package.web.contents import MANIFEST, SUMS
 from edgecnn.package.web.sources import PAGE
 
-__all__ = ["is_web_bundle", "read_web_bundle"]
+__all__ = ["is_web_bundle", "named_files", "read_web_bundle"]
 
 _LARGEST: Final = 1 << 30
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*)")
@@ -43,6 +45,7 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
             "the folder beside it, MODEL-VERSION-web",
         )
     try:
+        _regular_size(folder / SUMS)
         text = (folder / SUMS).read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         raise BundleError(
@@ -65,7 +68,7 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
             # A link could show the browser a file from elsewhere.
             if {".", ".."} & set(parts) or path.resolve() != root / name:
                 raise _altered(folder, f"{name} is not in the folder")
-            total += path.stat().st_size
+            total += _regular_size(path)
             if total > _LARGEST:
                 raise _altered(folder, "more than a bundle ever holds")
             files[name] = path.read_bytes()
@@ -75,6 +78,27 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
         if found != digest:
             raise _altered(folder, f"{name} has SHA-256 {found}, not {digest}")
     return dict(sorted(files.items()))
+
+
+def named_files(folder: Path) -> frozenset[str]:
+    """Return what a web bundle's digests name, and they themselves; lines that name none count not.
+
+    Args:
+        folder: For which ``is_web_bundle`` holds.
+
+    Raises:
+        OSError: If they cannot be read.
+    """
+    lines = (folder / SUMS).read_text(encoding="ascii", errors="replace").splitlines()
+    return frozenset({SUMS, *(found[2] for line in lines if (found := _LINE.fullmatch(line)))})
+
+
+def _regular_size(path: Path) -> int:
+    """Return a file's size; opening what is none, as a named pipe, could wait for ever."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return found.st_size
 
 
 def _altered(folder: Path, observed: str) -> BundleError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -11,13 +12,15 @@ from typing import Final
 
 from edgecnn.errors import WorkspaceError
 from edgecnn.os_errors import wrap_os_errors
-from edgecnn.package.web.opened import is_web_bundle
+from edgecnn.package.web.contents import SUMS
+from edgecnn.package.web.opened import is_web_bundle, named_files
 from edgecnn.workspace import write_whole
 
 __all__ = ["place_files", "refuse_no_folder", "refuse_other_folder"]
 
 _PREFIX: Final = ".edgecnn-web-"
 _OLD_S: Final = 3600
+_SHOWN: Final = 5
 
 
 def refuse_no_folder(out: Path) -> None:
@@ -40,15 +43,18 @@ def refuse_no_folder(out: Path) -> None:
 
 
 def refuse_other_folder(folder: Path) -> None:
-    """Refuse to replace what is no web bundle.
+    """Refuse to replace what is no web bundle, or one to which somebody added files.
 
     Args:
         folder: Where one is to be.
 
     Raises:
-        WorkspaceError: If something else is there.
+        WorkspaceError: If something else is there, or among a bundle's files.
     """
-    if not folder.exists() or is_web_bundle(folder):
+    if not folder.exists():
+        return
+    if is_web_bundle(folder):
+        _refuse_added(folder)
         return
     if folder.is_dir() and not any(folder.iterdir()):
         return
@@ -57,6 +63,25 @@ def refuse_other_folder(folder: Path) -> None:
         observed="a folder with other files" if folder.is_dir() else "a file",
         expected="nothing there, or an earlier bundle, which is replaced",
         remedy="move it away, or write elsewhere: --out FOLDER",
+    )
+
+
+def _refuse_added(folder: Path) -> None:
+    with wrap_os_errors(folder):
+        named = named_files(folder)
+        added: list[str] = []
+        for place, folders, files in os.walk(folder):
+            links = [one for one in folders if Path(place, one).is_symlink()]
+            found = {Path(place, one).relative_to(folder).as_posix() for one in (*files, *links)}
+            added += found - named
+    if not added:
+        return
+    more = f" and {len(added) - _SHOWN} more" if len(added) > _SHOWN else ""
+    raise WorkspaceError(
+        f"{folder} holds files that are not of the bundle, and would be lost",
+        observed=", ".join(sorted(added)[:_SHOWN]) + more,
+        expected=f"the files that its {SUMS} names, and no others",
+        remedy="move them away, or write elsewhere: --out FOLDER",
     )
 
 

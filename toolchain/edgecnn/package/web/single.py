@@ -1,6 +1,6 @@
 """The single file: page, style, script, runtime, model and texts in one HTML document.
 
-It opens from a disk, needs no server, and its policy lets it connect to nothing.
+It opens from a disk, needs no server, and its policy lets it make no request.
 """
 
 from __future__ import annotations
