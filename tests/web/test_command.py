@@ -58,6 +58,8 @@ def test_the_same_inputs_give_the_same_bytes(place: Path) -> None:
     assert first.keys() == again.keys()
     for name, path in first.items():
         assert path.read_bytes() == again[name].read_bytes(), name
+    page = (place / "again/resnet8-1.0-classifier.html").read_bytes()
+    assert f"SHA-256 {hashlib.sha256(page).hexdigest()}" in done.stdout
 
 
 def test_the_bill_of_materials_names_what_is_in_it(place: Path) -> None:

@@ -52,6 +52,7 @@ def print_web_bundle(console: Console, result: WebResult) -> None:
     if result.html is not None:
         size = size_text(result.html_bytes or 0)
         line(f"{result.html}  {size}: the same in one file, to open without a server")
+        line(f"  SHA-256 {result.html_sha256}")
     line(f"privacy: {result.privacy_summary}")
     if result.folder is not None:
         line(f"\nlook at it:\n  edgecnn serve {shlex.quote(result.folder)}")
