@@ -150,12 +150,14 @@ function isWholeBmp(bytes) {
 }
 
 /**
+ * Read the names that such files have in them.
+ *
  * @param {Uint8Array} bytes
  * @param {number} at
  * @param {number} count
  * @returns {string} One character a byte; fewer at the end.
  */
-function textAt(bytes, at, count) {
+export function textAt(bytes, at, count) {
   return String.fromCharCode(...bytes.subarray(at, at + count));
 }
 

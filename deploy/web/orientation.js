@@ -6,6 +6,8 @@
  * what was decoded is turned here: the same in all browsers, and as Python's decoder does.
  */
 
+import { textAt } from "./containers.js";
+
 /** @typedef {import("./preprocess.js").PixelSource} PixelSource */
 /** @typedef {import("./preprocess.js").Crop} Crop */
 
@@ -25,7 +27,7 @@ const ON_SIDE = [5, 6, 7, 8];
  *   8 as in EXIF, 1 where nothing is left to do.
  */
 export async function orientationApart(file) {
-  const head = asciiAt(new Uint8Array(await file.slice(0, 12).arrayBuffer()), 0, 12);
+  const head = textAt(new Uint8Array(await file.slice(0, 12).arrayBuffer()), 0, 12);
   const isWebp = /^RIFF.{4}WEBP/s.test(head);
   if (!isWebp && !head.startsWith("\x89PNG")) return { stored: file, orientation: 1 };
   const bytes = new Uint8Array(await file.arrayBuffer());
@@ -56,7 +58,7 @@ function findChunk(bytes, first, name) {
     const length = view.getUint32(isRiff ? at + 4 : at, isRiff);
     const named = isRiff ? at : at + 4;
     const end = at + 8 + length;
-    if (asciiAt(bytes, named, 4) === name) {
+    if (textAt(bytes, named, 4) === name) {
       return end <= bytes.length ? { at: named, start: at + 8, end } : null;
     }
     at = isRiff ? end + (length % 2) : end + 4;
@@ -72,9 +74,9 @@ function findChunk(bytes, first, name) {
  */
 export function orientationIn(exif) {
   let start = 0;
-  while (start < 12 && asciiAt(exif, start, 6) === "Exif\0\0") start += 6;
+  while (start < 12 && textAt(exif, start, 6) === "Exif\0\0") start += 6;
   const view = new DataView(exif.buffer, exif.byteOffset + start, exif.byteLength - start);
-  const order = asciiAt(exif, start, 2);
+  const order = textAt(exif, start, 2);
   if (order !== "II" && order !== "MM") return 1;
   const little = order === "II";
   try {
@@ -158,14 +160,4 @@ export function turning(orientation, width, height) {
   return ON_SIDE.includes(orientation)
     ? [0, right * height, down * width, 0, down < 0 ? width : 0, right < 0 ? height : 0]
     : [right * width, 0, 0, down * height, right < 0 ? width : 0, down < 0 ? height : 0];
-}
-
-/**
- * @param {Uint8Array} bytes
- * @param {number} at
- * @param {number} count
- * @returns {string} One character a byte; fewer at the end.
- */
-function asciiAt(bytes, at, count) {
-  return String.fromCharCode(...bytes.subarray(at, at + count));
 }

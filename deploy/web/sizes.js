@@ -5,6 +5,8 @@
  * gigabytes then. What these headers say is what a decoder makes room for.
  */
 
+import { textAt } from "./containers.js";
+
 /** How much of a file `statedSize` is to be given: a JPEG's size lies behind its metadata. */
 export const HEADER_BYTES = 1 << 22;
 
@@ -19,7 +21,7 @@ export const HEADER_BYTES = 1 << 22;
 export function statedSize(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    const size = sizeIn(view);
+    const size = sizeIn(bytes, view);
     return size !== null && size.width > 0 && size.height > 0 ? size : null;
   } catch (error) {
     if (error instanceof RangeError) return null; // it ends before its size
@@ -28,20 +30,22 @@ export function statedSize(bytes) {
 }
 
 /**
- * @param {DataView} view
+ * @param {Uint8Array} bytes
+ * @param {DataView} view Of the same.
  * @returns {StatedSize | null}
  * @throws {RangeError} If it ends too early.
  */
-function sizeIn(view) {
-  if (view.getUint16(0) === 0xffd8) return jpegSize(view);
-  if (startsWith(view, 0, "\x89PNG\r\n\x1a\n") && startsWith(view, 12, "IHDR")) {
+function sizeIn(bytes, view) {
+  const head = textAt(bytes, 0, 16);
+  if (head.startsWith("\xff\xd8")) return jpegSize(view);
+  if (/^\x89PNG\r\n\x1a\n.{4}IHDR/s.test(head)) {
     return { width: view.getUint32(16), height: view.getUint32(20) };
   }
-  if (startsWith(view, 0, "GIF8")) {
+  if (head.startsWith("GIF8")) {
     return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
   }
-  if (startsWith(view, 0, "RIFF") && startsWith(view, 8, "WEBP")) return webpSize(view);
-  if (startsWith(view, 0, "BM")) return bmpSize(view);
+  if (/^RIFF.{4}WEBP/s.test(head)) return webpSize(view, head.slice(12));
+  if (head.startsWith("BM")) return bmpSize(view);
   return null;
 }
 
@@ -69,18 +73,19 @@ function jpegSize(view) {
  * WebP (RFC 9649): one of three kinds of chunk comes first.
  *
  * @param {DataView} view
+ * @param {string} kind The first chunk's name.
  * @returns {StatedSize | null}
  */
-function webpSize(view) {
-  if (startsWith(view, 12, "VP8 ")) {
+function webpSize(view, kind) {
+  if (kind === "VP8 ") {
     // Two bits above each are a scale for display.
     return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
   }
-  if (startsWith(view, 12, "VP8L")) {
+  if (kind === "VP8L") {
     const packed = view.getUint32(21, true);
     return { width: (packed & 0x3fff) + 1, height: ((packed >>> 14) & 0x3fff) + 1 };
   }
-  if (startsWith(view, 12, "VP8X")) {
+  if (kind === "VP8X") {
     /** @type {(at: number) => number} */
     const of24Bits = (at) => view.getUint16(at, true) + view.getUint8(at + 2) * 0x10000;
     return { width: of24Bits(24) + 1, height: of24Bits(27) + 1 };
@@ -99,14 +104,4 @@ function bmpSize(view) {
     return { width: view.getUint16(18, true), height: view.getUint16(20, true) };
   }
   return { width: view.getInt32(18, true), height: Math.abs(view.getInt32(22, true)) };
-}
-
-/**
- * @param {DataView} view
- * @param {number} at
- * @param {string} text One character a byte.
- * @returns {boolean}
- */
-function startsWith(view, at, text) {
-  return Array.from(text).every((one, index) => view.getUint8(at + index) === one.charCodeAt(0));
 }
