@@ -11,6 +11,8 @@ import pytest
 
 from edgecnn.package.privacy.web import Seen, judge_web
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
+from edgecnn.package.web.contents import sealed
+from edgecnn.package.web.sources import WORKER, app_sources
 from web.made import files_of
 
 ANSWERS = {"picture.png": "cat"}
@@ -113,3 +115,10 @@ def test_a_bundle_of_another_edgecnn_is_not_compared(files: dict[str, bytes]) ->
     outcomes = {one.id: one for one in judge_web(Seen(files=other, folder=FOLDER, single=SINGLE))}
     assert outcomes["own-files"].state == "not checked"
     assert "made by edgecnn 99" in outcomes["own-files"].evidence
+
+
+def test_a_record_that_does_not_say_who_made_it_is_compared(files: dict[str, bytes]) -> None:
+    worker = app_sources()[WORKER].encode()
+    other = sealed({**files, "privacy.json": b"{}", WORKER: worker})
+    assert broken(other, FOLDER, SINGLE) == {}
+    assert broken({**other, "app.js": b""}, FOLDER, SINGLE).keys() == {"own-files"}

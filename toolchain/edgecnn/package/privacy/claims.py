@@ -13,6 +13,7 @@ from edgecnn.workspace import canonical_digest, write_json
 __all__ = [
     "NOTE",
     "RECORD",
+    "CannotCheckError",
     "Checked",
     "Claim",
     "Outcome",
@@ -50,6 +51,10 @@ class Outcome:
     evidence: str
 
 
+class CannotCheckError(Exception):
+    """A claim cannot be checked of this bundle; the text says why."""
+
+
 @dataclass(frozen=True)
 class Claim(Generic[Seen]):
     """Something that is claimed of every bundle of a kind, and how it is told.
@@ -59,7 +64,7 @@ class Claim(Generic[Seen]):
         claim: See ``Outcome``.
         check: See ``Outcome``.
         find: Takes what was seen of a bundle; returns what is wrong, and what is said if nothing
-            is.
+            is. Raises ``CannotCheckError`` where it can tell neither.
     """
 
     id: str
@@ -69,7 +74,10 @@ class Claim(Generic[Seen]):
 
     def judged(self, seen: Seen) -> Outcome:
         """Return what a bundle shows of it; no more than 20 findings."""
-        wrong, good = self.find(seen)
+        try:
+            wrong, good = self.find(seen)
+        except CannotCheckError as error:
+            return self.outcome("not checked", str(error))
         if wrong:
             return self.outcome("broken", "; ".join(wrong[:_SHOWN]))
         return self.outcome("held", good)

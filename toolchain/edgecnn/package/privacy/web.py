@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgecnn import __version__
-from edgecnn.package.privacy.claims import RECORD, Claim, Outcome
+from edgecnn.package.privacy.claims import RECORD, CannotCheckError, Claim, Outcome
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
 from edgecnn.package.privacy.web_ways import other_ways
-from edgecnn.package.web.contents import sealed
+from edgecnn.package.web.contents import sealed, version_of
 from edgecnn.package.web.sources import PAGE, WORKER, app_sources, modules_of
 from edgecnn.package.web.vendor import read_vendor
 
 __all__ = ["CONNECTS", "Seen", "judge_web", "refusals", "unchecked_web"]
-
 
 # Of an answer of the session's server.
 _HEADERS: Final = frozenset(
@@ -44,13 +43,7 @@ class Seen:
 
 def judge_web(seen: Seen) -> list[Outcome]:
     """Return what the sessions say of each claim."""
-    other = _made_by_another(seen.files)
-    return [
-        claim.judged(seen)
-        if other is None or claim.id != OWN_FILES
-        else claim.outcome("not checked", other)
-        for claim in _CLAIMS
-    ]
+    return [claim.judged(seen) for claim in _CLAIMS]
 
 
 def unchecked_web(reason: str) -> list[Outcome]:
@@ -100,9 +93,8 @@ def _images(seen: Seen) -> tuple[list[str], str]:
     for name, digest in stored["kept"].items():
         if _sha256(seen.files.get(name, b"")) != digest:
             wrong.append(f"its cache holds {name}, which is no file of the app")
-    version = re.search(r'^const VERSION = "([0-9a-f]{64})";$', seen.files[WORKER].decode(), re.M)
     # The one cache is called by the app's scope and version.
-    own = rf"edgecnn http://127\.0\.0\.1:\d+/ {version[1] if version else '-'}"
+    own = rf"edgecnn http://127\.0\.0\.1:\d+/ {version_of(seen.files)}"
     wrong += [
         f"a cache is called {name}" for name in stored["caches"] if not re.fullmatch(own, name)
     ]
@@ -154,6 +146,11 @@ def _other_ways(seen: Seen) -> tuple[list[str], str]:
 
 
 def _own_files(seen: Seen) -> tuple[list[str], str]:
+    made = str(json.loads(seen.files[RECORD]).get("made", "")).partition(",")[0]
+    if made not in ("", f"edgecnn {__version__}"):
+        raise CannotCheckError(
+            f"made by {made}, and compared could only be with edgecnn {__version__}"
+        )
     sources = {name: text.encode() for name, text in app_sources().items()}
     sources[WORKER] = sealed({**seen.files, WORKER: sources[WORKER]})[WORKER]  # filled in
     vendor = read_vendor()
@@ -168,19 +165,10 @@ def _own_files(seen: Seen) -> tuple[list[str], str]:
     return wrong, f"{len(sources)} files of the app, {len(vendor.files)} of the runtime"
 
 
-def _made_by_another(files: Mapping[str, bytes]) -> str | None:
-    """Say which other edgecnn made a bundle; None if this one did."""
-    made = str(json.loads(files[RECORD])["made"]).partition(",")[0]
-    if made in ("", f"edgecnn {__version__}"):
-        return None
-    return f"made by {made}, and compared could only be with edgecnn {__version__}"
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-OWN_FILES: Final = "own-files"
 CONNECTS: Final = (
     "The single file makes no request of anything, and the browser refuses every one it could make."
 )
@@ -234,7 +222,7 @@ _CLAIMS: Final[tuple[Claim[Seen], ...]] = (
         _other_ways,
     ),
     Claim(
-        OWN_FILES,
+        "own-files",
         "Page, scripts, style and runtime are those of edgecnn, unchanged.",
         "Each is compared with the installed edgecnn's, the runtime's by its pinned SHA-256.",
         _own_files,

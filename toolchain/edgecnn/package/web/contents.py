@@ -29,7 +29,7 @@ from edgecnn.package.web.licences import licence_texts
 from edgecnn.package.web.sources import WORKER
 from edgecnn_runner.golden import read_golden
 
-__all__ = ["SUMS", "WebPlan", "contents", "sealed", "subject_of"]
+__all__ = ["SUMS", "WebPlan", "contents", "sealed", "subject_of", "version_of"]
 
 SUMS: Final = "SHA256SUMS"
 MANIFEST: Final = "manifest.webmanifest"
@@ -118,6 +118,16 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
         f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(made.items())
     ).encode()
     return dict(sorted(made.items()))
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """Return the version that a bundle's service worker calls itself; empty if it says none.
+
+    Args:
+        files: A bundle's, complete.
+    """
+    found = _VERSION_LINE.search(files[WORKER])
+    return "" if found is None else found[1].decode()
 
 
 def subject_of(files: Mapping[str, bytes]) -> str:
