@@ -61,9 +61,7 @@ def test_settings_that_keras_cannot_read_are_named(home: Path) -> None:
         "try:\n    import edgecnn.convert.keras_model\n"
         "except UsageError as error:\n    print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert str(file) in done.stdout
     assert "float8" in done.stdout
 

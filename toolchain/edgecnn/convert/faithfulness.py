@@ -110,7 +110,10 @@ def check_steps(
         steps.append(
             _compared(
                 "the function that is converted, with the model loaded in float32",
-                deployed, float32, kind, _FLOAT32,
+                deployed,
+                float32,
+                kind,
+                _FLOAT32,
             )  # fmt: skip
         )
         name = f"the float32 copy, with the model as it runs, in {computes}"
@@ -121,8 +124,7 @@ def check_steps(
     for step in steps:
         if not step.difference <= step.limit:  # also NaN
             raise FaithfulnessError(
-                "what edgecnn made of the model answers otherwise than the model: "
-                f"{step.name}",
+                f"what edgecnn made of the model answers otherwise than the model: {step.name}",
                 observed=f"scores that differ by up to {step.difference:.3g} on {step.images} images",
                 expected=f"at most {step.limit:g}",
                 remedy="nothing was written. If the model draws random numbers while it "
