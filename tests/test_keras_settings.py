@@ -93,7 +93,7 @@ def test_the_variable_goes_before_the_file(home: Path, monkeypatch: pytest.Monke
 
 
 def test_doctor_says_so(
-    home: Path,  # noqa: ARG001
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgecnn.health._starts", lambda name, *_: SimpleNamespace(name=name))
