@@ -8,7 +8,6 @@ are compared before a file is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -98,12 +97,12 @@ def check_steps(
         ScoreError: If the model answers with NaN or infinity.
     """
     computes = model.computes or deployable.computes
-    deployed = _one_by_one(deployable.function, pixels)
+    deployed = deployable.scores(pixels)
     own = Scorer(model).raw(pixels)
     steps = []
     if computes != "float32":
         float32 = (
-            _one_by_one(deployable.unfolded, pixels)
+            deployable.scores(pixels, folded=False)
             if model.float32 is model.call
             else Scorer(model, model.float32).raw(pixels)
         )
@@ -126,13 +125,6 @@ def check_steps(
                 "layers (model.summary())",
             )
     return tuple(steps)
-
-
-def _one_by_one(function: Callable[[Any], Any], pixels: Pixels) -> Scores:
-    import tensorflow as tf
-
-    rows = [np.asarray(function(tf.constant(image[np.newaxis], tf.float32))) for image in pixels]
-    return np.concatenate([np.reshape(row, (1, -1)) for row in rows]).astype(np.float32)
 
 
 def _compared(name: str, found: Scores, expected: Scores, kind: str | None, limit: float) -> Step:
