@@ -96,11 +96,10 @@ def check_steps(
         FaithfulnessError: If one differs by more than its limit.
         ScoreError: If the model answers with NaN or infinity.
     """
-    computes = model.computes or deployable.computes
     deployed = deployable.scores(pixels)
     own = Scorer(model).raw(pixels)
     steps = []
-    if computes != "float32":
+    if model.computes != "float32":
         float32 = (
             deployable.scores(pixels, folded=False)
             if model.float32 is model.call
@@ -108,8 +107,8 @@ def check_steps(
         )
         name = "the function that is converted, with the model loaded in float32"
         steps.append(_compared(name, deployed, float32, kind, _FLOAT32))
-        name = f"the float32 copy, with the model as it runs, in {computes}"
-        steps.append(_compared(name, deployed, own, kind, _AS_IT_RUNS[computes]))
+        name = f"the float32 copy, with the model as it runs, in {model.computes}"
+        steps.append(_compared(name, deployed, own, kind, _AS_IT_RUNS[model.computes]))
     else:
         name = "the function that is converted, with the model itself"
         steps.append(_compared(name, deployed, own, kind, _FLOAT32))
@@ -120,9 +119,9 @@ def check_steps(
                 observed=f"scores that differ by up to {step.difference:.3g} on {step.images} "
                 "images",
                 expected=f"at most {step.limit:g}",
-                remedy="nothing was written. If the model draws random numbers while it "
-                "classifies, save it without them; else please report this with the model's "
-                "layers (model.summary())",
+                remedy="nothing was written. If the model's answer for an image depends on the "
+                "other images of a batch, or on chance, save it without that; else please report "
+                "this, with the model's layers (model.summary())",
             )
     return tuple(steps)
 

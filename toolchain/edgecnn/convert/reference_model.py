@@ -88,5 +88,5 @@ class ReferenceModel:
             title = "reference" if input_range is None else ""
             raw = Scorer(model).raw(pixels, progress=progress, title=title)
             if self.output_kind is None:
-                self.output_kind = kind_of_scores(raw)
+                self.output_kind = kind_of_scores(raw, model.computes)
         return softmax(raw) if self.output_kind == "logits" else raw

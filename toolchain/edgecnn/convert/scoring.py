@@ -28,7 +28,8 @@ Scores = npt.NDArray[np.float32]
 
 _BATCH: Final = 250
 _BATCH_BYTES: Final = 64 * 2**20
-_SUM_TOLERANCE: Final = 1e-3
+# How far a softmax may be from a sum of 1: it is rounded in the type that the model computes in.
+_SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
 
 class Scorer:
@@ -83,11 +84,12 @@ class Scorer:
         return softmax(scores) if kind == "logits" else scores
 
 
-def kind_of_scores(scores: Scores) -> str:
+def kind_of_scores(scores: Scores, computes: str = "float32") -> str:
     """Tell from a model's answers on some images what they are.
 
     Args:
         scores: Shape (n, classes), finite.
+        computes: The type that they were computed in; see ``SourceModel``.
 
     Returns:
         ``probabilities`` if all are in 0..1 and each row sums to 1, ``logits`` if not all are in
@@ -100,7 +102,7 @@ def kind_of_scores(scores: Scores) -> str:
     sums = scores.sum(axis=1)
     if not np.all((scores >= 0) & (scores <= 1)):
         return "logits"
-    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
+    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE[computes]):
         return "probabilities"
     raise SourceModelError(
         "the model answers each label by itself, as with a sigmoid at its end",

@@ -157,7 +157,7 @@ def _run(
                         "output": kind,
                         "range": model.input_range,
                         "begins_with": model.normalization and str(model.normalization),
-                        "computes": model.computes or deployable.computes,
+                        "computes": model.computes,
                         "compared": [step.to_dict() for step in steps],
                     },
                     "tools": {
