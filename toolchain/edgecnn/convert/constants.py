@@ -20,11 +20,11 @@ import tensorflow as tf
 # The one way TensorFlow offers to inline variables; its own TFLite converter calls the same.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgecnn.convert.keras_model import first_lines
 from edgecnn.convert.library import pruned
 from edgecnn.convert.side_effects import FUNCTIONS, VARIABLES, refuse_side_effects
 from edgecnn.convert.single_precision import in_float32
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 
 __all__ = [
     "Array",
@@ -124,7 +124,7 @@ def _operations(graph_def: Any) -> Any:
     except ValueError as error:
         raise SourceModelError(
             "the model cannot be brought to float32",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="operators that take float32",
             remedy="build the model under the policy float32 and export it again",
         ) from error
@@ -140,7 +140,7 @@ def _inlined(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "the model's variables cannot be made constants",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that only reads its variables while it classifies",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error

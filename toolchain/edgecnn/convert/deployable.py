@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from edgecnn.convert.constants import Frozen, constant_value, frozen_graph, input_name
 from edgecnn.convert.folding import Folding, fold
-from edgecnn.convert.keras_model import first_lines
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import INPUT_RANGES
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
@@ -209,7 +209,7 @@ def _concrete(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "TensorFlow cannot trace the model on one image",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that takes a batch of one image of the data set's size",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error
