@@ -45,6 +45,7 @@ _NOTHING_SAID: Final = re.compile(
     r"|stack traces unavailable|^Detected at node|^Graph execution error:$|^Traceback \(most recent"
     r'|^File ".*", line \d+|^==> Context:|^Unsupported ops: Counter|^Error code: ERROR_NEEDS'
     r"|^failed while converting: '|^Details:$|^tf\.\w+\(tensor<|[Ss]ee instructions"
+    r"|[Pp]lease consider (?:to run )?pre-?processing"
     r"|^Could not translate MLIR to FlatBuffer"
     r"|^During handling of the above|^The above exception was|^(?:note|remark|warning):|^• "
     r'|^%\d+ = |^\^bb\d|^"[\w.]+"\(|^\}\)|^[\s^~.{}()\[\]-]*$'

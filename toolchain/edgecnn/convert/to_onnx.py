@@ -192,6 +192,7 @@ def onnx_int8(
                 **({"calibration_cache_path": cache} if cache is not None and cached else {}),
             )
             model = onnx.load(target)
+            sort_nodes(model.graph)  # it does not look into the graphs of a branch
             _restore_versions(model, source)
             return _checked(model)
         except Exception as error:
