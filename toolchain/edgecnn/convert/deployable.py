@@ -21,8 +21,9 @@ import tensorflow as tf
 
 from edgecnn.convert.constants import Frozen, constant_value, frozen_graph, input_name
 from edgecnn.convert.folding import Folding, fold
-from edgecnn.convert.keras_model import first_lines
+from edgecnn.convert.loops import loops_of
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import INPUT_RANGES
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
@@ -48,6 +49,7 @@ class Deployable:
         computes: The coarsest type that the source model computes in: ``float32``, or
             ``bfloat16``, ``float16`` or ``float64``, which are float32 in the function.
         frozen: The source model as one float32 graph, before anything was folded.
+        loops: Names of its loops, as the source model has them.
     """
 
     function: Any  # TensorFlow ships no types
@@ -57,6 +59,7 @@ class Deployable:
     largest_weight: float
     computes: str
     frozen: Frozen
+    loops: tuple[str, ...]
 
     @cached_property
     def unfolded(self) -> Any:
@@ -151,6 +154,7 @@ def deployable_of(
         largest_weight=_largest_weight(graph_def),
         computes=frozen.computes,
         frozen=frozen,
+        loops=loops_of(frozen.graph_def),
     )
 
 
@@ -204,7 +208,7 @@ def _concrete(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "TensorFlow cannot trace the model on one image",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that takes a batch of one image of the data set's size",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error
