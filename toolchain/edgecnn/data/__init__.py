@@ -11,6 +11,7 @@ from edgecnn.data.calibration import (
     overlap,
     read_calibration,
 )
+from edgecnn.data.class_folders import count_classes
 from edgecnn.data.class_order import in_class_order
 from edgecnn.data.load import load_dataset
 from edgecnn.data.types import Dataset, Images
@@ -22,6 +23,7 @@ __all__ = [
     "Images",
     "JudgedImages",
     "choose_calibration",
+    "count_classes",
     "digest_per_image",
     "in_class_order",
     "load_dataset",

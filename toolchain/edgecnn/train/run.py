@@ -66,10 +66,12 @@ class TrainResult:
 def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
-    Where data and teacher lie does not count; what is in them does. Groups are for ``verify``.
+    Where data and teacher lie does not count; what is in them does, and with it what became of
+    pictures in two classes. Groups are for ``verify``.
     """
     settings = recipe.to_dict()
-    data = {k: v for k, v in settings["data"].items() if k not in ("path", "groups")}
+    other = ("path", "groups", "conflicting")
+    data = {k: v for k, v in settings["data"].items() if k not in other}
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
         # One that is missing is the business of ``run``, which says so with the key's name.
