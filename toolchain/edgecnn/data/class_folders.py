@@ -30,6 +30,7 @@ __all__ = [
     "claims_to_be_an_image",
     "count_classes",
     "find_layout",
+    "has_files",
     "list_classes",
 ]
 
@@ -285,7 +286,7 @@ def _only_one_with_images(folders: Sequence[Path]) -> Path | None:
     holding = [folder for folder in folders if _holds_images(folder)]
     others = [folder for folder in folders if folder not in holding]
     # An empty folder may be a class that is still to be filled.
-    return holding[0] if len(holding) == 1 and all(map(_holds_files, others)) else None
+    return holding[0] if len(holding) == 1 and all(map(has_files, others)) else None
 
 
 def _refuse_the_same_classes(place: Path, folders: Sequence[Path]) -> None:
@@ -345,7 +346,8 @@ def _holds_images(folder: Path) -> bool:
     return any(map(claims_to_be_an_image, _files_below(folder)))
 
 
-def _holds_files(folder: Path) -> bool:
+def has_files(folder: Path) -> bool:
+    """Return whether there is a file in a folder, or in one below it."""
     return next(_files_below(folder), None) is not None
 
 

@@ -165,6 +165,11 @@ class Dataset:
         _, height, width, channels = self.train.pixels.shape
         return height, width, channels
 
+    def class_counts(self) -> dict[str, int]:
+        """Return how many images each class has, in all splits together."""
+        counts = [images.class_counts(len(self.class_names)) for images in self._parts().values()]
+        return dict(zip(self.class_names, map(sum, zip(*counts, strict=True)), strict=True))
+
     def digest(self) -> str:
         """Return the SHA-256 over class names and all splits' pixels and labels."""
         parts = {name: images.digest() for name, images in self._parts().items()}
