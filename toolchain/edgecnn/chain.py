@@ -80,6 +80,7 @@ def train(
 
     with build_lock(workspace.folder):
         dataset = load_data(recipe, data, progress)
+        recipe = _as_trained(recipe, workspace, dataset, progress)
         _train_if_needed(recipe, workspace, dataset, progress)
         metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return metrics
@@ -166,6 +167,7 @@ def _build(
 
         # Before hours of training.
         check_groups(groups, dataset.test.ids)
+    recipe = _as_trained(recipe, workspace, dataset, progress)
     stages: dict[str, StageState] = {}
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
@@ -186,6 +188,31 @@ def _skips(workspace: Workspace, stage: str, key: str, progress: Progress) -> bo
         return False
     progress.message(f"{stage}: up to date")
     return True
+
+
+def _as_trained(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> Recipe:
+    """Return the recipe with the defaults that the model in a build was trained with.
+
+    Those of edgecnn 0.1 were others. A recipe that does not state them would train anew today,
+    for hours perhaps, without a word of it having changed.
+    """
+    from edgecnn import train as stage
+
+    earlier = stage.recipe_of_0_1(recipe)
+    if earlier is None or workspace.stage_is_current("train", stage.key(recipe, dataset)):
+        return recipe
+    if not workspace.stage_is_current("train", stage.key(earlier, dataset)):
+        return recipe
+    progress.message(
+        "note: edgecnn 0.1 trained this model with the defaults it had. Those of today are a "
+        "falling learning rate, the best epoch instead of the last, batch normalization over "
+        "the training images, and a batch size by their number. To train anew with them, state "
+        'one of them: put select = "best" under [train] in the recipe, or add '
+        "--set train.select=best"
+    )
+    return earlier
 
 
 def _train_if_needed(
