@@ -20,7 +20,7 @@ from edgecnn_runner.output import whole_file
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
-__all__ = ["Project", "demo_recipe", "make_project"]
+__all__ = ["Project", "demo_recipe", "make_project", "recipe_text"]
 
 _COMMENTS_AT: Final = 31  # the column that the template's comments begin in
 _WIDTH: Final = 100
@@ -67,8 +67,8 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         What was made, and of which images.
 
     Raises:
-        UsageError: If there is a recipe already, or the path of the images cannot be written into
-            one; everything is left as it is.
+        UsageError: If there is a recipe already, or a build there would be taken for images;
+            everything is left as it is.
         DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
         WorkspaceError: If the folder cannot be written.
     """
@@ -80,51 +80,87 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
             expected="a folder without one",
             remedy="name another folder, or delete the recipe first",
         )
-    images = folder / "images"
-    if folder.is_dir() and not images.is_dir() and any(folder.iterdir()):
+    images = folder / "images" if data is None else data
+    _check_place(folder, images)
+    survey = _survey(images, named=data is not None)
+    text = recipe_text(folder, data, survey)
+    with wrap_os_errors(folder, elsewhere="name another folder"):
+        (images if data is None else folder).mkdir(parents=True, exist_ok=True)
+        with whole_file(recipe) as file:
+            file.write(text.encode())
+    made = [recipe, images] if data is None else [recipe]
+    return Project(made=made, images=images, survey=survey)
+
+
+def _check_place(folder: Path, images: Path) -> None:
+    """Refuse to write a recipe among other things, or a build among the images."""
+    inside = folder.resolve()
+    if inside != images.resolve() and inside.is_relative_to(images.resolve()):
         raise UsageError(
-            f"{folder} holds other things and was left as it is",
-            observed=", ".join(sorted(entry.name for entry in folder.iterdir())[:6]),
-            expected="a new or empty folder, or one with your images in images/",
+            f"{folder} lies among the images, and would be taken for some of them",
+            observed=f"a folder in {images}",
+            expected="a folder elsewhere",
             remedy="name another folder",
         )
-    survey = _survey(images, data)
-    text = _recipe_text(folder, data, survey)
-    with wrap_os_errors(folder, elsewhere="name another folder"):
-        (folder if data else images).mkdir(parents=True, exist_ok=True)
-        with whole_file(recipe) as file:
-            file.write(text)
-    return Project(
-        made=[recipe] if data else [recipe, images], images=data or images, survey=survey
-    )
+    if not folder.is_dir():
+        return
+    others = [
+        entry.name
+        for entry in folder.iterdir()
+        if images.resolve() == inside or not images.resolve().is_relative_to(entry.resolve())
+    ]
+    if others and not (images.is_dir() and images == folder / "images"):
+        raise UsageError(
+            f"{folder} holds other things and was left as it is",
+            observed=", ".join(sorted(others)[:6]),
+            expected="a new or empty folder, or one with your images in images/",
+            remedy="name another folder; where these are your images, name them with --data",
+        )
 
 
-def _survey(images: Path, data: Path | None) -> Survey | None:
+def _survey(images: Path, *, named: bool) -> Survey | None:
+    """Look over the images; None where there are none yet, unless they were named."""
     from edgecnn.data import has_files, survey_folder
 
-    if data is not None:
-        return survey_folder(data)
-    return survey_folder(images) if images.is_dir() and has_files(images) else None
+    return survey_folder(images) if named or (images.is_dir() and has_files(images)) else None
 
 
-def _recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> bytes:
+def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
+    """Return a commented recipe.
+
+    Args:
+        folder: Where it will stand; its name becomes the model's name.
+        data: Where the images are; None for the folder ``images`` beside it.
+        survey: What they look like; None for a recipe of defaults.
+
+    Returns:
+        The text of a valid recipe.
+
+    Raises:
+        UsageError: If the path of the images cannot be written into a recipe.
+    """
     name = re.sub(r"[^a-z0-9_.-]+", "_", folder.resolve().name.lower()).strip("_.-") or "model"
-    text = _template("recipe.toml").replace("@NAME@", name[:64])
+    choices = [_Choice("model", "name", name[:64], "")]
     if data is not None:
-        text = _with(text, _Choice("data", "path", str(data.resolve()), ""))
-    for choice in () if survey is None else _choices(survey):
+        place, here = data.resolve(), folder.resolve()
+        path = place.relative_to(here) if place.is_relative_to(here) else place
+        choices.append(_Choice("data", "path", path.as_posix(), ""))
+    if survey is not None:
+        choices += _choices(survey)
+    text = _template("recipe.toml")
+    for choice in choices:
         text = _with(text, choice)
     try:
-        written = text.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
             f"the path {str(data)!a} cannot be written into a recipe",
             observed="a name that is no valid UTF-8",
             expected="a path in UTF-8",
-            remedy="rename the folder, or leave --data out here and give it to build",
+            remedy="rename the folder",
         ) from error
     parse_recipe(tomllib.loads(text), source="the recipe that init writes", for_training=True)
-    return written
+    return text
 
 
 @dataclass(frozen=True)
@@ -156,7 +192,9 @@ def _with(text: str, choice: _Choice) -> str:
     )
     assignment = f"{choice.key} = {_toml(choice.value)}"
     comment = (found[1] or "").strip()
-    lines[at] = f"{assignment:<{_COMMENTS_AT - 1}} {comment}".rstrip()
+    line = f"{assignment:<{_COMMENTS_AT - 1}} {comment}".rstrip()
+    # A long path leaves no room for the comment.
+    lines[at : at + 1] = [line] if len(line) <= _WIDTH else [comment, assignment]
     lines[at:at] = textwrap.wrap(
         choice.why, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
     )
@@ -238,7 +276,7 @@ def _split_choices(survey: Survey, share: float) -> list[_Choice]:
 
 def _training_choices(survey: Survey, side: int, trained: int) -> list[_Choice]:
     from edgecnn.recipe import Train
-    from edgecnn.train import Pace
+    from edgecnn.train.pace import Pace
 
     batch = Pace.of(Train(), trained).batch_size
     epochs = _epochs(side, trained)
