@@ -200,19 +200,21 @@ def _as_trained(
     """
     from edgecnn import train as stage
 
-    earlier = stage.recipe_of_0_1(recipe)
-    if earlier is None or workspace.stage_is_current("train", stage.key(recipe, dataset)):
+    if workspace.stage_is_current("train", stage.key(recipe, dataset)):
         return recipe
-    if not workspace.stage_is_current("train", stage.key(earlier, dataset)):
+    earlier = stage.earlier_recipe(recipe, dataset)
+    if earlier is None:
         return recipe
+    if not workspace.stage_is_current("train", stage.key(earlier.recipe, dataset)):
+        return recipe
+    changes = ", ".join(f"{key} = {new} (was {old})" for key, new, old in earlier.changes)
+    key, new, _ = earlier.changes[0]
     progress.message(
-        "note: edgecnn 0.1 trained this model with the defaults it had. Those of today are a "
-        "falling learning rate, the best epoch instead of the last, batch normalization over "
-        "the training images, and a batch size by their number. To train anew with them, state "
-        'one of them: put select = "best" under [train] in the recipe, or add '
-        "--set train.select=best"
+        "note: edgecnn 0.1 trained this model, with the defaults it had, and it is kept. Today's "
+        f"defaults would train it otherwise: {changes}. To train anew with them, state one of "
+        f"them in the recipe, or add --set {key}={new}"
     )
-    return earlier
+    return earlier.recipe
 
 
 def _train_if_needed(

@@ -8,7 +8,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["class_weights"]
+from edgecnn.data import Dataset
+from edgecnn.recipe import Recipe
+
+__all__ = ["class_weights", "trained_counts", "weights_for"]
 
 _LARGEST_RATIO: Final = 3
 """Of the images of two classes, up to which no class is weighted."""
@@ -38,3 +41,20 @@ def class_weights(counts: Sequence[int]) -> npt.NDArray[np.float32] | None:
     weights[~present] = 1.0
     scaled: npt.NDArray[np.float32] = (weights * numbers.sum() / (weights @ numbers)).astype("f4")
     return scaled
+
+
+def weights_for(recipe: Recipe, dataset: Dataset) -> npt.NDArray[np.float32] | None:
+    """Return the weights that a recipe trains a data set with; see ``class_weights``."""
+    if recipe.train.class_weights == "none":
+        return None
+    return class_weights(trained_counts(recipe, dataset))
+
+
+def trained_counts(recipe: Recipe, dataset: Dataset) -> list[int]:
+    """Return how many images of each class a recipe trains on."""
+    classes = len(dataset.class_names)
+    counts = dataset.train.class_counts(classes)
+    if recipe.train.include_validation:
+        more = dataset.validation.class_counts(classes)
+        counts = [one + other for one, other in zip(counts, more, strict=True)]
+    return counts

@@ -20,7 +20,7 @@ from edgecnn.train.backend import tf
 from edgecnn.train.batch_norm import PopulationAverages
 from edgecnn.train.batches import plain_batches, soft_labels, training_batches
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
-from edgecnn.train.class_weights import class_weights
+from edgecnn.train.class_weights import trained_counts, weights_for
 from edgecnn.train.epoch_log import EpochLog, variables_of
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
@@ -102,7 +102,9 @@ def fit(
         jit_compile=False,
         steps_per_execution=min(_STEPS_PER_CALL, steps),
     )
-    weights = _weights(images, dataset, recipe, progress)
+    weights = weights_for(recipe, dataset)
+    if weights is not None:
+        _tell_weights(weights, dataset, recipe, progress)
     averages = _averages(network, images, classes, recipe)
     checkpoint = _restore(network, checkpoints, progress)
     history = () if checkpoint is None else checkpoint.history
@@ -188,25 +190,20 @@ def fit(
     )
 
 
-def _weights(
-    images: Images, dataset: Dataset, recipe: Recipe, progress: Progress
-) -> npt.NDArray[np.float32] | None:
-    """Return the classes' weights, and name those that count more or less than others."""
-    if recipe.train.class_weights == "none":
-        return None
-    counts = images.class_counts(len(dataset.class_names))
-    weights = class_weights(counts)
-    if weights is not None:
-        listed = ", ".join(
-            f"{name} ({count:,} images) {weight:.2f}"
-            for name, count, weight in zip(dataset.class_names, counts, weights, strict=True)
-        )
-        progress.message(
-            "classes differ more than threefold in their training images, so each image's loss "
-            f"is multiplied by its class's weight: {listed} (train.class_weights = 'none' turns "
-            "this off)"
-        )
-    return weights
+def _tell_weights(
+    weights: npt.NDArray[np.float32], dataset: Dataset, recipe: Recipe, progress: Progress
+) -> None:
+    """Name the classes and what they count."""
+    counts = trained_counts(recipe, dataset)
+    listed = ", ".join(
+        f"{name} ({count:,} images) {weight:.2f}"
+        for name, count, weight in zip(dataset.class_names, counts, weights, strict=True)
+    )
+    progress.message(
+        "note: some classes have more than three times the training images of others, so each "
+        f"image counts with the weight of its class: {listed} (train.class_weights = 'none' "
+        "turns this off)"
+    )
 
 
 def _averages(

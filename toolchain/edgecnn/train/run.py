@@ -18,6 +18,7 @@ from edgecnn.reference import Reference, images_digest
 from edgecnn.staging import Staging, staging
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.checks import check_settings
+from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves
 from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
 from edgecnn.train.history import history_csv
@@ -78,8 +79,8 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
     """
     settings, code = recipe.to_dict(), _CODE_VERSION
-    if trains_as_0_1(recipe):
-        settings, code = settings_of_0_1(settings), CODE_VERSION_OF_0_1
+    if trains_as_0_1(recipe, dataset):
+        settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
     other = ("path", "groups", "conflicting")
     data = {k: v for k, v in settings["data"].items() if k not in other}
     teacher = recipe.train.distillation.teacher
@@ -164,7 +165,7 @@ def run(
                 if fitted.weights is None
                 else dict(zip(dataset.class_names, fitted.weights.tolist(), strict=True)),
                 "batch_norm_images": fitted.averaged_images,
-                "train_images": _train_images(recipe, dataset),
+                "train_images": sum(trained_counts(recipe, dataset)),
                 "validation_images": 0 if whole else len(dataset.validation),
                 "images_per_second": median_speed(history),
                 "seconds": sum(row.seconds for row in history),
@@ -209,12 +210,6 @@ _FILES: Final = (
 )
 
 
-def _train_images(recipe: Recipe, dataset: Dataset) -> int:
-    """Return how many images a recipe trains on."""
-    more = len(dataset.validation) if recipe.train.include_validation else 0
-    return len(dataset.train) + more
-
-
 def _trained(
     recipe: Recipe,
     dataset: Dataset,
@@ -238,7 +233,7 @@ def _trained(
         precision=precision.name,
         seed=recipe.train.seed,
         dropout=recipe.train.dropout,
-        norm_momentum=Pace.of(recipe.train, _train_images(recipe, dataset)).norm_momentum,
+        norm_momentum=Pace.of(recipe.train, sum(trained_counts(recipe, dataset))).norm_momentum,
         fused=True,
     )
     path = recipe.train.distillation.teacher
