@@ -102,9 +102,10 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
         if chosen.to_dict()[section][key] != value
     }
     preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
-    assert differing == {"data.image_size", "train.epochs", "train.batch_size"} | {
-        f"augment.{key}" for key in preset
-    }
+    assert differing == {
+        "data.image_size", "train.epochs", "train.batch_size", "train.label_smoothing",
+        "train.ema", "train.optimizer", *(f"augment.{key}" for key in preset),
+    }  # fmt: skip
 
 
 def test_the_template_explains_every_key() -> None:

@@ -65,7 +65,7 @@ DEFAULT_VARIANTS: Final[tuple[Variant, ...]] = (
     "onnx-int8",
 )
 
-Architecture = Literal["seed_cnn", "resnet8", "wren", "tiny_cnn"]
+Architecture = Literal["seed_cnn", "resnet8", "wren", "finch", "tiny_cnn"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 
 
