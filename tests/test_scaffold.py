@@ -66,6 +66,13 @@ def test_what_is_chosen_suits_the_images(name: str) -> None:
     assert 10 <= recipe.train.epochs <= 100
 
 
+@pytest.mark.parametrize("name", FOUND)
+def test_a_quick_try_of_one_epoch_is_no_mistake(name: str) -> None:
+    raw = tomllib.loads(recipe_text(Path("leaves"), None, FOUND[name]))
+    raw["train"]["epochs"] = 1
+    parse_recipe(raw, source="test", for_training=True)
+
+
 def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
     few, many = recipe_for(FOUND["180 photos"]), recipe_for(FOUND["50,000 photos"])
     assert few.train.epochs > many.train.epochs

@@ -330,7 +330,8 @@ def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
         _Choice("train.optimizer", "learning_rate", 0.05 if few else 0.1, ""),
         _Choice("train.optimizer", "momentum", 0.9, ""),
         _Choice("train.optimizer", "weight_decay", 0.005, ""),
-        _Choice("train.optimizer", "warmup_epochs", min(5, epochs // 5), ""),
+        # Less than one, so that `--set train.epochs=1`, a quick try, is no mistake.
+        _Choice("train.optimizer", "warmup_epochs", 0.9, ""),
     ]
 
 
