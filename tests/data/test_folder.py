@@ -287,11 +287,24 @@ def test_a_given_split_drops_copies_of_test_images_from_training(tmp_path: Path)
     fill(tmp_path / "test", {"cat": 2, "dog": 2}, first=100)
     leaked = (tmp_path / "test" / "cat" / "0.png").read_bytes()
     (tmp_path / "train" / "cat" / "leaked.png").write_bytes(leaked)
-    loaded = load(tmp_path)
+    told = Told()
+    loaded = load(tmp_path, progress=told)
     assert loaded.dropped == ("train/cat/leaked.png",)
+    assert "1 file, train/cat/leaked.png" in told.lines[0]
     assert loaded.splits()["dropped"] == ["train/cat/leaked.png"]
     assert "train/cat/leaked.png" not in set().union(*parts(loaded).values())
     assert len(loaded.test) == 4
+
+
+def test_splits_that_hold_the_same_images_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 4, "dog": 4})
+    fill(tmp_path / "val", {"cat": 4, "dog": 4})
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    fill(tmp_path / "test", {"cat": 4, "dog": 4}, first=50)
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    assert load(tmp_path / "train").class_names == ("cat", "dog")  # as the remedy says
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:

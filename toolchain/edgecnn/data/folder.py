@@ -120,6 +120,11 @@ def load_folder(
         dataset = _given(root, layout, names, loaded, validation=validation, seed=seed)
     else:
         dataset = _divided(names, loaded, test=test, validation=validation, seed=seed)
+    if dataset.dropped:
+        progress.message(
+            f"note: left out of training, since they are in another split, too: "
+            f"{_some(dataset.dropped)}"
+        )
     return replace(
         dataset,
         skipped=loaded.skipped,
@@ -223,8 +228,10 @@ def _given(
     images, test = loaded.images, loaded.images["test"]
     dropped: list[str] = []
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
-    if "validation" in images:
-        train, valid = rest, _without(images["validation"], [test], dropped)
+    valid = _without(images["validation"], [test], dropped) if "validation" in images else None
+    _check_not_all_dropped(root, layout, names, rest, len(images["train"]))
+    if valid is not None:
+        train = rest
     else:
         train, valid = split_off(
             rest, share=validation, seed=seed, purpose="validation", class_names=names
@@ -244,6 +251,23 @@ def _given(
         + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
         dropped=tuple(dropped),
     )
+
+
+def _check_not_all_dropped(
+    root: Path, layout: Layout, names: Sequence[str], rest: Images, before: int
+) -> None:
+    counts = rest.class_counts(len(names))
+    bare = [name for name, count in zip(names, counts, strict=True) if not count]
+    if bare:
+        train = layout.splits["train"]
+        raise DataError(
+            f"{before - len(rest)} of {before} images of {train} are images of another split, too",
+            observed=f"no other image of {', '.join(bare[:_LISTED])}",
+            expected=f"splits of {root} that hold different images: what was trained on says "
+            "nothing in a test",
+            remedy=f"delete the copies, or name one of the folders, --data {train}, which is "
+            "split then",
+        )
 
 
 def _present(images: dict[str, Images], name: str) -> list[Images]:
@@ -349,13 +373,11 @@ def _tell_unread(root: Path, unread: Sequence[tuple[Path, _Unread]], progress: P
         ("are images that cannot be read", [entry for entry in unread if entry[1].remedy]),
     ):
         if some:
-            shown = ", ".join(
+            shown = [
                 _id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
-                for path, why in some[:_LISTED]
-            )
-            more = f" and {len(some) - _LISTED} more" if len(some) > _LISTED else ""
-            count = f"{len(some)} file{'' if len(some) == 1 else 's'}"
-            progress.message(f"note: left out, since they {what}: {count}, {shown}{more}")
+                for path, why in some
+            ]
+            progress.message(f"note: left out, since they {what}: {_some(shown)}")
 
 
 def _check_every_class(
@@ -409,6 +431,11 @@ def _tell_conflicts(
         + "; ".join(lines[:_LISTED])
         + more
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{len(names)} file{'' if len(names) == 1 else 's'}, {', '.join(names[:_LISTED])}{more}"
 
 
 def _without_ids(images: Images, ids: set[str]) -> Images:
