@@ -221,6 +221,7 @@ def _train_if_needed(
     recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
 ) -> StageState:
     from edgecnn import train as stage
+    from edgecnn.data import few_images
 
     if recipe.model.architecture is None:
         raise UsageError(
@@ -231,6 +232,8 @@ def _train_if_needed(
         )
     if _skips(workspace, "train", stage.key(recipe, dataset), progress):
         return "up to date"
+    for warning in few_images(dataset.class_counts()):
+        progress.message(f"warning: {warning}")
     stage.run(
         recipe,
         workspace,
