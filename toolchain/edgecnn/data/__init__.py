@@ -4,6 +4,7 @@
 TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 """
 
+from edgecnn.data.again import FolderAgain, folder_of
 from edgecnn.data.calibration import (
     CalibrationSet,
     choose_calibration,
@@ -19,10 +20,12 @@ from edgecnn.data.unsplit import JudgedImages, load_judged_images
 __all__ = [
     "CalibrationSet",
     "Dataset",
+    "FolderAgain",
     "Images",
     "JudgedImages",
     "choose_calibration",
     "digest_per_image",
+    "folder_of",
     "in_class_order",
     "load_dataset",
     "load_judged_images",

@@ -25,7 +25,7 @@ from edgecnn.errors import DataError, EdgeError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
-__all__ = ["load_folder", "load_unsplit"]
+__all__ = ["id_of", "load_folder", "load_unsplit"]
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -231,7 +231,7 @@ def _read_all(
         part: Images(
             pixels=pixels[part],
             labels=np.asarray([label for _, label in files], dtype=np.int64),
-            ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+            ids=tuple(id_of(path.relative_to(root)) for path, _ in files),
         )
         for part, files in parts.items()
     }
@@ -252,7 +252,7 @@ def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[n
         ) from error
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
     """Return a path as text that can be written anywhere, whatever bytes its name has."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
