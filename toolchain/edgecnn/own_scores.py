@@ -315,7 +315,7 @@ def _softmax(scores: Scores) -> Scores:
 def _read_csv(path: Path, classes: int, images: _Names) -> _Table:
     text = _text_of(path)
     longest = _LONGEST_NAME + (_LONGEST_CELL + 3) * (classes + 1)
-    first = next(_lines(path, text, longest), "")
+    first = next((line for line in _lines(path, text, longest) if line.strip()), "")
     delimiter = _delimiter(path, first, classes)
     names: list[str] = []
     scores: list[npt.NDArray[np.float64]] = []
@@ -397,10 +397,12 @@ def _delimiter(path: Path, first: str, classes: int) -> str:
 
 def _is_header(row: Sequence[str], images: _Names) -> bool:
     """Tell a header from the scores of an image: sure scores may be 0 and 1, as numbers are."""
-    if any(_number(cell) is None for cell in row[1:]):
+    read = (_number(cell) for cell in row[1:])
+    values = sorted(value for value in read if value is not None)
+    if len(values) < len(row) - 1:
         return True
-    numbered = sorted(cell.strip() for cell in row[1:]) == sorted(map(str, range(len(row) - 1)))
-    return numbered and not images.candidates(row[0], alone=True)
+    counted = values == [values[0] + step for step in range(len(values))]
+    return counted and not images.candidates(row[0], alone=True)
 
 
 def _number(text: str) -> float | None:
