@@ -23,7 +23,9 @@
     ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
     ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
     ├── NothingFitsError         40  no artifact keeps the limits of a device
-    └── FaithfulnessError        43  what was made of a model answers otherwise than the model
+    ├── TrialError               42  a model to convert is right on more images in another way
+    ├── FaithfulnessError        43  what was made of a model answers otherwise than the model
+    └── OwnScoresError           44  the user's own scores are not those of the float model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -67,6 +69,7 @@ __all__ = [
     "LabelsError",
     "NothingFitsError",
     "OutputError",
+    "OwnScoresError",
     "PackageError",
     "ParityFailError",
     "ParityInconclusiveError",
@@ -82,6 +85,7 @@ __all__ = [
     "SourceError",
     "SourceModelError",
     "TrainingError",
+    "TrialError",
     "UsageError",
     "WorkspaceError",
 ]
@@ -163,6 +167,18 @@ class NothingFitsError(EdgeError):
     """On a device, nothing that passed verification keeps the limits that were asked for."""
 
     exit_code = 40
+
+
+class TrialError(EdgeError):
+    """A model to convert is surely right on more images if it is fed or read in another way."""
+
+    exit_code = 42
+
+
+class OwnScoresError(EdgeError):
+    """The user's own scores of the images are not those of the float model here."""
+
+    exit_code = 44
 
 
 class FaithfulnessError(EdgeError):
