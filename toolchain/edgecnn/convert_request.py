@@ -29,6 +29,7 @@ _OPTIONS: Final = {
     "limits.max_class_drop": "--max-class-drop",
     "limits.max_gap_increase": "--max-gap-increase",
     "limits.max_corruption_drop": "--max-corruption-drop",
+    "limits.min_accuracy": "--min-accuracy",
 }
 
 

@@ -1,7 +1,7 @@
 """The workstation's part of the error tree; each class has its own exit code.
 
     EdgeError (edgecnn_runner.errors, which also holds the codes 2, 10 to 19 and 25)
-    ├── ParityFailError           3  an artifact does not follow its float model
+    ├── ParityFailError           3  an artifact misses a limit, mostly against its float model
     ├── ParityInconclusiveError   4  too few images to tell
     ├── RecipeError              20  a recipe has mistakes
     ├── DataError                21  a data set is missing, incomplete or inconsistent
@@ -22,7 +22,8 @@
     ├── DeviceConnectionError    37  a device cannot be reached, or was lost
     ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
     ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
-    └── NothingFitsError         40  no artifact keeps the limits of a device
+    ├── NothingFitsError         40  no artifact keeps the limits of a device
+    └── UselessModelError        41  a float model is no better than guessing
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -81,12 +82,13 @@ __all__ = [
     "SourceModelError",
     "TrainingError",
     "UsageError",
+    "UselessModelError",
     "WorkspaceError",
 ]
 
 
 class ParityFailError(EdgeError):
-    """At least one artifact does not follow its float model within the limits."""
+    """At least one artifact does not follow its float model within the limits, or is too poor."""
 
     exit_code = 3
 
@@ -161,6 +163,12 @@ class NothingFitsError(EdgeError):
     """On a device, nothing that passed verification keeps the limits that were asked for."""
 
     exit_code = 40
+
+
+class UselessModelError(EdgeError):
+    """A float model is no better than guessing, so that parity with it proves nothing."""
+
+    exit_code = 41
 
 
 class WorkspaceError(EdgeError):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edgecnn.recipe_section import Section
+from edgecnn.recipe_section import SHARE, Section
 
 __all__ = ["Augment", "Distillation", "Optimizer", "Train"]
 
@@ -45,7 +45,7 @@ class Distillation(Section):
     teacher: Path | None = None
     """A ``.keras`` file that ``edgecnn train`` wrote for the same images and classes, relative
     to the recipe's own folder."""
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    weight: Annotated[float, Field(gt=0, le=1), SHARE] = 0.5
     """Share of the loss that follows the teacher; the labels have the rest."""
     temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
     """What the logits of both are divided by."""
@@ -64,9 +64,9 @@ class Train(Section):
     include_validation: bool = False
     """Train on the validation images too, once every decision is made; there are no validation
     figures then."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.0
     """Share of each label that is spread over all classes."""
-    dropout: Annotated[float, Field(ge=0, le=1)] = 1.0
+    dropout: Annotated[float, Field(ge=0, le=1), SHARE] = 1.0
     """Factor on the architecture's dropout rates."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Momentum of an exponential moving average of the weights, which is what is validated and

@@ -81,7 +81,7 @@ def hints_of_reference(
         ranges=() if normalizes else other_ranges(input_range, evaluation.images.pixels.shape[3]),
         seconds=seconds,
     )
-    if right.mean() < _POOR or better or is_guessing(right, len(np.unique(labels))):
+    if right.mean() < _POOR or better or is_guessing(decisions, labels):
         remedy = "Name the order of its outputs with --reference-labels FILE."
         if alike:
             remedy = (

@@ -220,9 +220,10 @@ def labels_hint(subject: Subject, class_names: Sequence[str], remedy: str) -> Hi
 def guessing_hint(subject: Subject, class_names: Sequence[str]) -> Hint | None:
     """Say that a model guesses; None if it does not."""
     labels = subject.evaluation.images.labels
-    hits, classes = subject.decisions == labels, len(np.unique(labels))
-    if not is_guessing(hits, classes):
+    hits = subject.decisions == labels
+    if not is_guessing(subject.decisions, labels):
         return None
+    _, largest = main_answer(labels)
     answer, share = main_answer(subject.decisions)
     always = (
         f" It answers {class_names[answer]} for {percent(share, 1)} of them." if share > 0.5 else ""
@@ -230,7 +231,7 @@ def guessing_hint(subject: Subject, class_names: Sequence[str]) -> Hint | None:
     return Hint(
         kind="guessing",
         text=f"{subject.name} is right on {percent(float(hits.mean()), 1)} of {len(hits):,} "
-        f"images, no better than guessing ({percent(1 / classes, 1)}).{always} No other range, "
+        f"images, no better than guessing ({percent(largest, 1)}).{always} No other range, "
         "order of colours or order of the outputs that was tried explains it: check the order of "
         "the labels, the range, and the file itself.",
         images=len(hits),
