@@ -49,6 +49,8 @@ class ConvertRequest:
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
         repair: Whether to mend int8 files that miss the limits.
+        min_accuracy: What every file has to reach, a number or a text such as ``80%``; for the
+            verification, and for what is said of the float model.
     """
 
     source: Path
@@ -61,6 +63,7 @@ class ConvertRequest:
     ir_version: int | None = None
     runtime: str | None = None
     repair: bool | None = None
+    min_accuracy: float | str | None = None
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -167,7 +170,7 @@ def already_made(source: Source, workspace: Workspace) -> list[str]:
 
 
 def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Recipe:
-    """Let the command line's opset, IR version and repair replace the recipe's, and its variants.
+    """Let what the command line gave replace the recipe's own.
 
     In the build itself, variants are added to those that are there: nothing proven is lost.
     """
@@ -178,10 +181,12 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
         "repair": request.repair,
     }
     given = {key: value for key, value in wanted.items() if value is not None}
-    if not given:
+    if not given and request.min_accuracy is None:
         return recipe
     raw = recipe.to_dict()
     raw["convert"] = {**raw["convert"], **given}
+    if request.min_accuracy is not None:
+        raw["limits"] = {**raw["limits"], "min_accuracy": request.min_accuracy}
     return of_command_line(raw)
 
 

@@ -27,7 +27,7 @@ class Limits(Section):
     """Accuracy under each corruption, percentage points; None corrupts no images."""
     min_accuracy: Annotated[float, Field(ge=0, lt=100), AT_LEAST] | None = None
     """Right answers of each artifact, percent. None asks for nothing of an artifact, but its float
-    model has to be better than guessing (``edgecnn.usefulness``); 0 does not ask for that either."""
+    model has to be better than guessing (``edgecnn.usefulness``); 0 does not even ask for that."""
 
     @field_serializer("min_agreement", "min_accuracy", when_used="json")
     def _readable(self, value: float | None) -> float | str | None:

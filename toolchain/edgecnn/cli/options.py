@@ -18,6 +18,7 @@ __all__ = [
     "KnownHostsOption",
     "LabelsOption",
     "LayoutOption",
+    "MinAccuracyOption",
     "OutOption",
     "OutputKindOption",
     "PrefixOption",
@@ -72,6 +73,15 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+MinAccuracyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--min-accuracy",
+        metavar="PERCENT",
+        help="Right answers that every file has to reach, e.g. 80%. With 0, not even the float "
+        "model has to beat guessing. Default: the recipe's.",
     ),
 ]
 OutputKindOption = Annotated[

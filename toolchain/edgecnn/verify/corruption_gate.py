@@ -141,7 +141,7 @@ def needed_under_corruptions(
         high=choose(one.high for one, _ in numbers),
     ).within(more, int(number))
     if (why := cannot_be_said(*interval, "images under each corruption")) is not None:
-        return Needed(images=None, towards=None, reason=why)
+        return Needed(images=None, towards=None, reason=why, uncertain=True)
     alone = clean is None or bool(beyond)
     return Needed(
         images=None if clean is None or alone else clean.images,

@@ -1,17 +1,18 @@
 """The gate: is an artifact within its limits, is it not, or are the images too few to tell?
 
-Three criteria, each with a 95 % interval, and a fourth where a least accuracy is asked for. Wholly within the limit is met, wholly beyond it is
-missed, anything else is undecided; but a class is undecided only if its point estimate is beyond
-the limit. One missed criterion is FAIL, all met is PASS, else INCONCLUSIVE.
+Three criteria, each with a 95 % interval, and a fourth where a least accuracy is asked for. Wholly
+within the limit is met, wholly beyond it is missed, anything else is undecided; but a class is
+undecided only if its point estimate is beyond the limit. One missed criterion is FAIL, all met is
+PASS, else INCONCLUSIVE.
 
 Error rates. An interval alone would let a model that is exactly at a limit pass in slightly more
 than 2.5 % of samples for some values of the nuisance parameters (score intervals hold their level
 on average, not everywhere). So a criterion is met or missed only if an exact test at 2.5 % agrees
-with its interval (``exact``). As PASS needs every
-criterion, a model at or beyond the limit of accuracy drop, disagreement or accuracy passes in at
-most 2.5 % of samples, whatever the other criteria do (R. L. Berger (1982), Multiparameter hypothesis testing
-and acceptance sampling, Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of
-samples by a model within its limit; one at several limits at once has as many such chances.
+with its interval (``exact``). As PASS needs every criterion, a model at or beyond the limit of
+accuracy drop, disagreement or accuracy passes in at most 2.5 % of samples, whatever the other
+criteria do (R. L. Berger (1982), Multiparameter hypothesis testing and acceptance sampling,
+Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of samples by a model within
+its limit; one at several limits at once has as many such chances.
 The increase of a gap between groups, where there are groups, has no exact test: its intervals are
 good for groups of some hundred images, see ``gaps``. The drop under corruption, where it has a
 limit, is added with ``with_criterion``; see ``corruption_gate``.

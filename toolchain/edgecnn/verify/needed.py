@@ -61,6 +61,7 @@ class Needed:
         high: The most.
         towards: The verdict they would give; None where there is no number.
         reason: Why there is no number; empty where there is one.
+        uncertain: Whether that is because it is too uncertain.
         corruption_images: About how many images under each corruption; None where those that
             there are decide, or where no reasonable number would.
     """
@@ -70,6 +71,7 @@ class Needed:
     low: int | None = None
     high: int | None = None
     reason: str = ""
+    uncertain: bool = False
     corruption_images: int | None = None
 
 
@@ -128,7 +130,7 @@ def images_needed(counts: Counts, limits: Limits, judgement: Judgement) -> Neede
         )
     low, high = numbers.within(more, wanted)
     if (why := cannot_be_said(low, high)) is not None:
-        return Needed(images=None, towards=None, reason=why)
+        return Needed(images=None, towards=None, reason=why, uncertain=True)
     return Needed(
         images=wanted,
         low=low,
@@ -148,8 +150,8 @@ def cannot_be_said(low: int, high: float, images: str = "images") -> str | None:
     if high <= _WIDEST * low:
         return None
     return (
-        f"how many {images} would decide is too uncertain to say: as far as these tell, about "
-        f"{low:,} or more than ten times as many"
+        f"how many {images} would decide is too uncertain to say: as far as these tell, it may "
+        f"be {low:,} or more than ten times as many"
     )
 
 
@@ -233,9 +235,7 @@ def _of_share(count: int, n: int, limit: float) -> Numbers:
         spread = math.sqrt(limit * (1 - limit) / n)
         return _to_reach((share - limit) / spread if spread else math.inf, ALPHA, n)
 
-    return _over(
-        interval, limit, number(count / n), [number(interval.low), number(interval.high)]
-    )
+    return _over(interval, limit, number(count / n), [number(interval.low), number(interval.high)])
 
 
 def _to_clear(criterion: Criterion, n: int) -> Numbers:
