@@ -66,7 +66,7 @@ class ForeignRequest:
     reference_range: str | None = None
     reference_labels: Path | None = None
     images: int | None = None
-    limits: Mapping[str, float | None] = field(default_factory=dict)
+    limits: Mapping[str, float | str | None] = field(default_factory=dict)
     groups: Path | None = None
     threads: int = 1
     out: Path | None = None

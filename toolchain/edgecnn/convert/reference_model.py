@@ -93,5 +93,5 @@ class ReferenceModel:
             title = "reference" if input_range is None else ""
             raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
             if self.output_kind is None:
-                self.output_kind = kind_of_scores(raw, model.computes)
+                self.output_kind = kind_of_scores(raw, self._model.computes)
         return softmax(raw) if self.output_kind == "logits" else raw
