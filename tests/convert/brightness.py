@@ -23,9 +23,6 @@ from edgecnn.quiet import captured_log
 from edgecnn.reference import read_reference
 from edgecnn_runner.session import Session
 
-with captured_log():
-    import keras
-
 NAMES = ("night", "dusk", "noon")
 SIDE = 16
 FLOAT32 = 1e-4
@@ -89,15 +86,21 @@ def set_by_hand(model: Any) -> Any:
     return model
 
 
-def fitted(model: Any, *, of: Callable[[Floats], Floats] = lambda pixels: pixels) -> Any:
+def fitted(
+    model: Any, *, of: Callable[[Floats], Floats] = lambda pixels: pixels, library: Any = None
+) -> Any:
     """Set a model's last layer, a Dense, so that it tells the pictures apart: by least squares.
 
     Args:
         model: Its other weights may be any.
         of: What is made of pixels 0..255 before the model gets them.
+        library: The Keras it is of; None for Keras 3.
     """
+    if library is None:
+        with captured_log():
+            import keras as library
     pixels, labels = pictures(40, seed=6)
-    hidden_model = keras.Model(model.inputs[0], model.layers[-1].input)
+    hidden_model = library.Model(model.inputs[0], model.layers[-1].input)
     hidden = np.asarray(hidden_model(of(pixels.astype(np.float32))), np.float64)
     hidden = np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
     square = hidden.T @ hidden

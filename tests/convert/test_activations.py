@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Any] = {
     )
 }  # fmt: skip
 LAYERS: dict[str, Any] = {
-    "approximate gelu": lambda: layers.Activation(keras.activations.gelu),
+    "approximate gelu": lambda: lambda values: keras.ops.gelu(values, approximate=True),
     "PReLU": lambda: layers.PReLU(shared_axes=[1, 2]),
     "PReLU for each place": layers.PReLU,
     "LeakyReLU": lambda: layers.LeakyReLU(0.2),
