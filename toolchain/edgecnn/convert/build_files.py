@@ -40,7 +40,7 @@ from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import write_golden
 
-__all__ = ["Maker", "reason_of", "write_golden_file", "write_reference"]
+__all__ = ["Maker", "kind_of", "reason_of", "write_golden_file", "write_reference"]
 
 _KIND_IMAGES: Final = 64
 
@@ -188,27 +188,36 @@ def _quantization(end: Tensor) -> tuple[float, int]:
     return end.quantization.scales[0], end.quantization.zero_points[0]
 
 
+def kind_of(model: SourceModel, scorer: Scorer, dataset: Dataset) -> str:
+    """Return what a model's scores are: ``probabilities`` or ``logits``.
+
+    Raises:
+        ScoreError: If the model answers with NaN or infinity.
+        SourceModelError: If its scores are neither.
+    """
+    return model.output_kind or kind_of_scores(scorer.raw(dataset.test.pixels[:_KIND_IMAGES]))
+
+
 def write_reference(
     workspace: Workspace,
     staged: Staging,
     source: Source,
-    model: SourceModel,
     scorer: Scorer,
+    kind: str,
     dataset: Dataset,
     progress: Progress,
-) -> tuple[str, bool]:
-    """Settle what the model's scores are, and make sure that the build has its reference.
+) -> bool:
+    """Make sure that the build has the model's own scores on the test images.
 
     Returns:
-        ``probabilities`` or ``logits``, and whether the reference is a file of this stage (it
-        may be the train stage's, and is left alone then).
+        Whether the reference is a file of this stage (it may be the train stage's, and is left
+        alone then).
 
     Raises:
         ScoreError: If the model answers with NaN or infinity.
         WorkspaceError: If the file cannot be written.
     """
     test = dataset.test
-    kind = model.output_kind or kind_of_scores(scorer.raw(test.pixels[:_KIND_IMAGES]))
     path = workspace.path(Workspace.REFERENCE)
     digest = images_digest(test.pixels)
     stages = workspace.manifest()["stages"]
@@ -225,7 +234,7 @@ def write_reference(
             and tuple(known.class_names) == dataset.class_names
             and np.array_equal(known.labels, test.labels)
         ):
-            return kind, ours
+            return ours
     scores = scorer.probabilities(test.pixels, kind, progress=progress, title="reference")
     Reference(
         scores=scores,
@@ -235,7 +244,7 @@ def write_reference(
         model_sha256=source.sha256,
         class_names=dataset.class_names,
     ).write(staged.path(Workspace.REFERENCE))
-    return kind, True
+    return True
 
 
 def write_golden_file(

@@ -1,8 +1,11 @@
-"""The float model's own answers, in float32 TensorFlow: what every artifact is compared with."""
+"""Scores images with the float model itself, in its own framework and precision.
+
+These scores are the reference that every artifact is compared with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -33,15 +36,17 @@ class Scorer:
 
     Args:
         model: The source model.
+        call: ``model.call``, or ``model.float32`` for the same model under float32.
     """
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: SourceModel, call: Callable[[Any], Any] | None = None) -> None:
         self._batch = model.batch
+        ask = model.call if call is None else call
         spec = tf.TensorSpec(
             (model.batch, model.height, model.width, model.channels), tf.float32, name="images"
         )
         self._function = tf.function(
-            lambda images: model.call(in_range(images, model.input_range)), input_signature=[spec]
+            lambda images: ask(in_range(images, model.input_range)), input_signature=[spec]
         )
 
     def raw(self, pixels: Pixels, *, progress: Progress = NO_PROGRESS, title: str = "") -> Scores:
