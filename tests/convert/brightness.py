@@ -202,7 +202,7 @@ def check_refused(built: Built, *said: str, code: int | None = None) -> None:
     assert built.done.code == code if code is not None else built.done.code >= 2, built.done.err
     message = " ".join(built.done.err.split())
     assert "error:" in message
-    assert "remedy:" in message
+    assert "remedy:" in message, message
     for text in said:
-        assert text in message
+        assert text in message, message
     assert not built.folder.exists()

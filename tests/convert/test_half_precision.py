@@ -51,7 +51,7 @@ def normalized(**given: Any) -> Any:
     """The classifier behind a Normalization that was adapted to pictures, and what undoes it."""
     layer = layers.Normalization(**given)
     layer.adapt(pictures(20, seed=4)[0].astype(np.float32))
-    mean, variance = (np.ravel(np.asarray(one, np.float32)) for one in (layer.mean, layer.variance))
+    mean, variance = map(np.ravel, layer.get_weights()[:2])
     image = layers.Input((SIDE, SIDE, 3))
     undo = layers.Conv2D(3, 1, name="undo")
     model = set_by_hand(keras.Model(image, body(layers, undo(layer(image)))))
