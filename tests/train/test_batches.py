@@ -16,7 +16,6 @@ from edgecnn.train.batches import (
     cut_out,
     mixed,
     plain_batches,
-    steps_per_epoch,
     training_batches,
 )
 

@@ -80,6 +80,7 @@ def train(
 
     with build_lock(workspace.folder):
         dataset = load_data(recipe, data, progress)
+        recipe = _as_trained(recipe, workspace, dataset, progress)
         _train_if_needed(recipe, workspace, dataset, progress)
         metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return metrics
@@ -166,6 +167,7 @@ def _build(
 
         # Before hours of training.
         check_groups(groups, dataset.test.ids)
+    recipe = _as_trained(recipe, workspace, dataset, progress)
     stages: dict[str, StageState] = {}
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
@@ -188,10 +190,38 @@ def _skips(workspace: Workspace, stage: str, key: str, progress: Progress) -> bo
     return True
 
 
+def _as_trained(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> Recipe:
+    """Return the recipe with the defaults that the model in a build was trained with.
+
+    Those of edgecnn 0.1 were others. A recipe that does not state them would train anew today,
+    for hours perhaps, without a word of it having changed.
+    """
+    from edgecnn import train as stage
+
+    if workspace.stage_is_current("train", stage.key(recipe, dataset)):
+        return recipe
+    earlier = stage.earlier_recipe(recipe, dataset)
+    if earlier is None:
+        return recipe
+    if not workspace.stage_is_current("train", stage.key(earlier.recipe, dataset)):
+        return recipe
+    changes = ", ".join(f"{key} = {new} (was {old})" for key, new, old in earlier.changes)
+    key, new, _ = earlier.changes[0]
+    progress.message(
+        "note: edgecnn 0.1 trained this model, with the defaults it had, and it is kept. Today's "
+        f"defaults would train it otherwise: {changes}. To train anew with them, state one of "
+        f"them in the recipe, or add --set {key}={new}"
+    )
+    return earlier.recipe
+
+
 def _train_if_needed(
     recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
 ) -> StageState:
     from edgecnn import train as stage
+    from edgecnn.data import few_images
 
     if recipe.model.architecture is None:
         raise UsageError(
@@ -202,6 +232,8 @@ def _train_if_needed(
         )
     if _skips(workspace, "train", stage.key(recipe, dataset), progress):
         return "up to date"
+    for warning in few_images(dataset.class_counts()):
+        progress.message(f"warning: {warning}")
     stage.run(
         recipe,
         workspace,

@@ -11,8 +11,10 @@ from edgecnn.data.calibration import (
     overlap,
     read_calibration,
 )
+from edgecnn.data.class_folders import count_classes, has_files
 from edgecnn.data.class_order import in_class_order
 from edgecnn.data.load import load_dataset
+from edgecnn.data.survey import Survey, few_images, survey_folder, uneven_classes
 from edgecnn.data.types import Dataset, Images
 from edgecnn.data.unsplit import JudgedImages, load_judged_images
 
@@ -21,11 +23,17 @@ __all__ = [
     "Dataset",
     "Images",
     "JudgedImages",
+    "Survey",
     "choose_calibration",
+    "count_classes",
     "digest_per_image",
+    "few_images",
+    "has_files",
     "in_class_order",
     "load_dataset",
     "load_judged_images",
     "overlap",
     "read_calibration",
+    "survey_folder",
+    "uneven_classes",
 ]

@@ -44,6 +44,7 @@ def build_network(
     precision: str,
     seed: int,
     dropout: float = 1.0,
+    norm_momentum: float = 0.99,
     fused: bool = False,
 ) -> keras.Model:
     """Build an untrained network.
@@ -55,6 +56,7 @@ def build_network(
         precision: ``float32`` or ``mixed_bfloat16`` (weights stay float32).
         seed: Decides initial weights and dropout.
         dropout: Factor on the architecture's dropout rates, 0..1.
+        norm_momentum: What batch normalization keeps of its moving averages at each step, 0..1.
         fused: Use the faster batch normalization, for a network that is trained but not saved.
 
     Returns:
@@ -62,7 +64,7 @@ def build_network(
     """
     from edgecnn.train.backend import keras
 
-    layers = _Layers(precision, seed, dropout=dropout, fused=fused)
+    layers = _Layers(precision, seed, dropout=dropout, norm_momentum=norm_momentum, fused=fused)
     pixels = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 255, dtype=layers.policy, name="scale")(pixels)
     x = ARCHITECTURES[architecture].body(layers, x, shape)
@@ -72,13 +74,16 @@ def build_network(
 class _Layers:
     """Makes layers with one precision, consecutive names, and a seed for each."""
 
-    def __init__(self, precision: str, seed: int, *, dropout: float, fused: bool) -> None:
+    def __init__(
+        self, precision: str, seed: int, *, dropout: float, norm_momentum: float, fused: bool
+    ) -> None:
         from edgecnn.train.backend import keras
 
         self.policy = keras.DTypePolicy(precision)
         self._keras = keras
         self._seed = seed
         self._dropout = dropout
+        self._norm_momentum = norm_momentum
         self._fused = fused
         self._counts: dict[str, int] = {}
 
@@ -125,6 +130,7 @@ class _Layers:
 
             kind = FusedBatchNormalization
         return kind(
+            momentum=self._norm_momentum,
             dtype=self.policy,
             name=self._name("norm"),
             gamma_initializer=self._keras.initializers.Constant(start),
@@ -234,6 +240,24 @@ def _wren(layers: _Layers, x: Any, shape: Shape) -> Any:
     return layers.average()(x)
 
 
+def _finch(layers: _Layers, x: Any, shape: Shape) -> Any:
+    """Wren for photos: the same blocks behind a first convolution of stride 2."""
+    del shape
+    x = layers.relu()(layers.norm()(layers.linear_conv(FINCH[0], strides=2)(x)))
+    for filters, strides in FINCH[1]:
+        y = layers.linear_conv(filters, strides=strides)(x)
+        y = layers.relu()(layers.norm()(y))
+        y = layers.norm(start=0.0)(layers.linear_conv(filters)(y))
+        if strides > 1 or filters != x.shape[-1]:
+            x = layers.norm()(layers.linear_conv(filters, size=1, strides=strides)(x))
+        x = layers.relu()(layers.add()([x, y]))
+    x = layers.average()(x)
+    return layers.dropout(FINCH[2])(x) if FINCH[2] else x
+
+
+FINCH = (16, ((16, 1), (40, 2), (40, 1), (72, 2), (72, 1)), 0.0)
+
+
 def _tiny_cnn(layers: _Layers, x: Any, shape: Shape) -> Any:
     """A small CNN: 9,930 parameters for 8x8x1 and 28,714 for 32x32x3, with 10 classes.
 
@@ -255,6 +279,7 @@ _BODIES: Final = {
     "resnet8": _resnet8,
     "wren": _wren,
     "tiny_cnn": _tiny_cnn,
+    "finch": _finch,
 }
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
     name: Architecture(smallest_side=SMALLEST_SIDES[name], body=body)
