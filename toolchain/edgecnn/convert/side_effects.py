@@ -7,7 +7,7 @@ nobody here has heard of is refused and not run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
+from edgecnn.convert.library import called, functions_of, reached
 from edgecnn.errors import SourceModelError
 
-__all__ = ["VARIABLES", "check_saved_model", "refuse_side_effects"]
+__all__ = ["FUNCTIONS", "VARIABLES", "check_saved_model", "refuse_side_effects"]
 
 # They touch files or run Python, and TensorFlow does not (or not in every version) say stateful.
 _FORBIDDEN: Final = frozenset({
@@ -33,12 +34,14 @@ _HARMLESS: Final = frozenset({"Assert"})
 _WRITING: Final = frozenset({"MergeV2Checkpoints", "SaveV2"})
 _SAVING: Final = _WRITING | {"RestoreV2", "ShardedFilename"}
 
-VARIABLES: Final = _HARMLESS | {
-    # Reading and setting variables, and calling functions, which are looked into themselves.
-    "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "Case",
-    "DestroyResourceOp", "DisableCopyOnRead", "If", "ReadVariableOp", "ResourceGather",
-    "ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp",
-    "VariableShape", "VariableV2", "While",
+FUNCTIONS: Final = _HARMLESS | {"Case", "If", "StatefulPartitionedCall", "While"}
+"""Stateful only because what they call may be; the functions are looked into themselves."""
+
+VARIABLES: Final = FUNCTIONS | {
+    # Reading and setting variables.
+    "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "DestroyResourceOp",
+    "DisableCopyOnRead", "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarHandleOp",
+    "VarIsInitializedOp", "VariableShape", "VariableV2",
     # Random numbers, of a branch for training.
     "Multinomial", "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
     "RngReadAndSkip", "RngSkip", "StatefulStandardNormalV2", "StatefulUniform",
@@ -100,11 +103,11 @@ def check_saved_model(folder: Path) -> None:
 
 def _refuse_saving_in_functions(meta: Any) -> None:
     """Refuse files in what loading or calling may run: the functions of the object graph."""
-    functions = _functions(meta)
-    seen = _reached(meta.object_graph_def.concrete_functions, functions)
-    reached = type(meta.graph_def)()
-    reached.library.function.extend(functions[name] for name in sorted(seen))
-    refuse_side_effects(reached, allowed=VARIABLES)
+    functions = functions_of(meta.graph_def)
+    seen = reached(meta.object_graph_def.concrete_functions, functions)
+    graph = type(meta.graph_def)()
+    graph.library.function.extend(functions[name] for name in sorted(seen))
+    refuse_side_effects(graph, allowed=VARIABLES)
 
 
 def _refuse_saving_in_graph(meta: Any) -> None:
@@ -117,14 +120,14 @@ def _refuse_saving_in_graph(meta: Any) -> None:
     Raises:
         SourceModelError: If one is.
     """
-    functions = _functions(meta)
+    functions = functions_of(meta.graph_def)
     behind: dict[str, set[str]] = {}
     todo: list[str] = []
     for node in meta.graph_def.node:
         for tensor in node.input:
             behind.setdefault(_operator_of(tensor), set()).add(node.name)
-        called = _reached([node.op, *_called(node)], functions)
-        ops = {inner.op for name in called for inner in functions[name].node_def}
+        inside = reached(called(node), functions)
+        ops = {inner.op for name in inside for inner in functions[name].node_def}
         if _WRITING & {node.op, *ops}:
             todo.append(node.name)
     writing: set[str] = set()
@@ -167,29 +170,6 @@ def _named(meta: Any) -> tuple[set[str], list[bytes]]:
 def _operator_of(tensor: str) -> str:
     """Return ``a`` for ``a``, ``a:1`` and ``^a``."""
     return tensor.removeprefix("^").partition(":")[0]
-
-
-def _functions(meta: Any) -> dict[str, Any]:
-    return {entry.signature.name: entry for entry in meta.graph_def.library.function}
-
-
-def _reached(names: Iterable[str], functions: Mapping[str, Any]) -> set[str]:
-    """Return the functions among ``names`` and those that they call, and so on."""
-    todo, seen = list(names), set[str]()
-    while todo:
-        name = todo.pop()
-        if name in functions and name not in seen:
-            seen.add(name)
-            for node in functions[name].node_def:
-                todo += [node.op, *_called(node)]
-    return seen
-
-
-def _called(node: Any) -> Iterator[str]:
-    """Yield the names of the functions that a node's attributes hold."""
-    for value in node.attr.values():
-        yield value.func.name
-        yield from (func.name for func in value.list.func)
 
 
 def _operators(graph_def: Any) -> Iterator[str]:
