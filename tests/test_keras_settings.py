@@ -61,9 +61,7 @@ def test_settings_that_keras_cannot_read_are_named(home: Path) -> None:
         "try:\n    import edgecnn.convert.keras_model\n"
         "except UsageError as error:\n    print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert str(file) in done.stdout
     assert "float8" in done.stdout
 
@@ -95,7 +93,7 @@ def test_the_variable_goes_before_the_file(home: Path, monkeypatch: pytest.Monke
 
 
 def test_doctor_says_so(
-    home: Path,  # noqa: ARG001
+    home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgecnn.health._starts", lambda name, *_: SimpleNamespace(name=name))

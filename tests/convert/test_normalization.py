@@ -24,9 +24,7 @@ def by(scale: float | tuple[float, ...], offset: float | tuple[float, ...]) -> N
 
 
 def standard(mean: tuple[float, ...], std: tuple[float, ...]) -> Normalization:
-    return by(
-        tuple(1 / d for d in std), tuple(-m / d for m, d in zip(mean, std, strict=True))
-    )
+    return by(tuple(1 / d for d in std), tuple(-m / d for m, d in zip(mean, std, strict=True)))
 
 
 @pytest.mark.parametrize(

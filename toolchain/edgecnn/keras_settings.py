@@ -1,7 +1,7 @@
 """Settles how Keras starts, whatever the user's environment and ``keras.json`` say.
 
-The toolchain needs TensorFlow's backend, float32 and the channels last. A user's other choice is for
-other programs, and is neither changed nor followed. Nothing here imports Keras.
+The toolchain needs TensorFlow's backend, float32 and the channels last. A user's other choice is
+for other programs, and is neither changed nor followed. Nothing here imports Keras.
 """
 
 from __future__ import annotations

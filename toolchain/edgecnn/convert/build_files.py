@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -204,6 +204,7 @@ def write_reference(
     source: Source,
     scorer: Scorer,
     kind: str,
+    input_range: str,
     dataset: Dataset,
     progress: Progress,
 ) -> bool:
@@ -222,7 +223,7 @@ def write_reference(
     digest = images_digest(test.pixels)
     stages = workspace.manifest()["stages"]
     ours = Workspace.REFERENCE in stages.get("convert", {}).get("files", [])
-    if path.is_file():
+    if path.is_file() and (not ours or _scored_alike(workspace.manifest(), input_range)):
         try:
             known = read_reference(path)
         except WorkspaceError:
@@ -245,6 +246,15 @@ def write_reference(
         class_names=dataset.class_names,
     ).write(staged.path(Workspace.REFERENCE))
     return True
+
+
+def _scored_alike(manifest: Mapping[str, Any], input_range: str) -> bool:
+    """Tell whether a conversion's reference was made by the rules of today, and from one range.
+
+    Before, it could be the scores of a copy of the model; such a manifest holds no comparison.
+    """
+    source = manifest.get("source", {})
+    return "compared" in source and source.get("range") == input_range
 
 
 def write_golden_file(

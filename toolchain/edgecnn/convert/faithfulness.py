@@ -28,11 +28,11 @@ Scores = npt.NDArray[np.float32]
 
 _IMAGES: Final = 32
 _FLOAT32: Final = 1e-4
-"""Largest difference between two float32 computations of one network: of probabilities, and of logits
-as a share of the largest. Rounding alone makes some 1e-6."""
+"""Largest difference between two float32 computations of one network: of probabilities, and of
+logits as a share of the largest. Rounding alone makes some 1e-6."""
 _AS_IT_RUNS: Final = {"float32": _FLOAT32, "float64": _FLOAT32, "float16": 2e-2, "bfloat16": 1e-1}
-"""The same between a model in its own precision and its float32 copy. Eleven bits of mantissa round by
-5e-4 each time, eight bits by 4e-3, and a network rounds often."""
+"""The same between a model in its own precision and its float32 copy. Eleven bits of mantissa round
+by 5e-4 each time, eight bits by 4e-3, and a network rounds often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +107,8 @@ def check_steps(
             if model.float32 is model.call
             else Scorer(model, model.float32).raw(pixels)
         )
-        steps.append(
-            _compared(
-                "the function that is converted, with the model loaded in float32",
-                deployed, float32, kind, _FLOAT32,
-            )  # fmt: skip
-        )
+        name = "the function that is converted, with the model loaded in float32"
+        steps.append(_compared(name, deployed, float32, kind, _FLOAT32))
         name = f"the float32 copy, with the model as it runs, in {computes}"
         steps.append(_compared(name, deployed, own, kind, _AS_IT_RUNS[computes]))
     else:
@@ -121,9 +117,9 @@ def check_steps(
     for step in steps:
         if not step.difference <= step.limit:  # also NaN
             raise FaithfulnessError(
-                "what edgecnn made of the model answers otherwise than the model: "
-                f"{step.name}",
-                observed=f"scores that differ by up to {step.difference:.3g} on {step.images} images",
+                f"what edgecnn made of the model answers otherwise than the model: {step.name}",
+                observed=f"scores that differ by up to {step.difference:.3g} on {step.images} "
+                "images",
                 expected=f"at most {step.limit:g}",
                 remedy="nothing was written. If the model draws random numbers while it "
                 "classifies, save it without them; else please report this with the model's "

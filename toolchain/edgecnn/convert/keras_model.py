@@ -1,7 +1,7 @@
 """Reads a Keras model file as Keras itself loads it, and again under float32.
 
-Nothing of the model is rebuilt here: both are loaded by Keras from a file, the second from a copy of
-the file whose configuration says float32 everywhere. A layer may keep more than its weights (an
+Nothing of the model is rebuilt here: both are loaded by Keras from a file, the second from a copy
+of the file whose configuration says float32 everywhere. A layer may keep more than its weights (an
 adapted ``Normalization`` does), and only loading restores all of it.
 
 Loading may fail in any way Keras or one of its layers likes; every failure leaves this module as

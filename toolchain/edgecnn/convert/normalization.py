@@ -23,9 +23,9 @@ __all__ = ["Normalization", "normalization_of"]
 # What may lie between the image and its normalization: none changes a value beyond mixing
 # neighbours, clipping, or moving it.
 _PASSING: Final = frozenset({
-    "Cast", "ClipByValue", "ExpandDims", "GatherV2", "MirrorPad", "Pad", "PadV2", "Reshape",
-    "ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", "ReverseV2",
-    "Squeeze", "StridedSlice", "Transpose",
+    "Cast", "ClipByValue", "ExpandDims", "GatherV2", "MirrorPad", "Pack", "Pad", "PadV2",
+    "Reshape", "ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor",
+    "ReverseV2", "Split", "SplitV", "Squeeze", "StridedSlice", "Transpose", "Unpack",
 })  # fmt: skip
 _RAW: Final = "0..255"
 _TELLING: Final = (_RAW, "0..1", "-1..1")
@@ -155,8 +155,14 @@ def _behind(
     """Return the arithmetic up to the first other operator of each branch behind a node."""
     found: list[tuple[Vector, Vector]] = []
     todo = [(start, scale, offset)]
+    # Channels that are taken apart and stacked again lead to the same node several times.
+    seen: set[tuple[str, bytes, bytes]] = set()
     while todo:
         name, scale, offset = todo.pop()
+        key = (name, scale.tobytes(), offset.tobytes())
+        if key in seen:
+            continue
+        seen.add(key)
         for node in readers.get(name, ()):
             step = _step(graph, node, name, len(scale))
             if step is None:

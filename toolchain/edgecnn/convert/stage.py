@@ -115,7 +115,9 @@ def _run(
         )
     workspace.create()
     with staging(workspace) as staged:
-        reference = write_reference(workspace, staged, source, scorer, kind, dataset, progress)
+        reference = write_reference(
+            workspace, staged, source, scorer, kind, model.input_range, dataset, progress
+        )
         maker = Maker(
             source=source,
             deployable=deployable,
