@@ -121,6 +121,33 @@ def saved(model: Any, path: Path) -> Path:
     return path
 
 
+def own_scores(path: Path, values: Floats) -> Floats:
+    """Return a model's probabilities as its own framework loads and runs it, no edgecnn in it.
+
+    Args:
+        path: A file of Keras 3, or a SavedModel.
+        values: Images (n, height, width, channels) in the range that it wants.
+    """
+    with captured_log():
+        import keras
+        import tensorflow as tf
+
+        if path.suffix:
+            model = keras.saving.load_model(path, compile=False)
+            answers = np.asarray(model(values.astype(np.float32), training=False), np.float64)
+        else:
+            # It has to live while its function is called.
+            loaded = tf.saved_model.load(str(path))
+            signature = loaded.signatures["serving_default"]
+            ((name, spec),) = signature.structured_input_signature[1].items()
+            (answer,) = signature(**{name: tf.cast(values, spec.dtype)}).values()
+            answers = tf.cast(answer, tf.float64).numpy()
+    if np.allclose(answers.sum(axis=1), 1, atol=0.05) and answers.min() >= 0:
+        return answers
+    powers = np.exp(answers - answers.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """What ``edgecnn convert`` came to."""

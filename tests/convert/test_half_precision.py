@@ -17,12 +17,12 @@ from convert.brightness import (
     body,
     check_right,
     convert,
+    own_scores,
     pictures,
     saved,
     set_by_hand,
     write_pictures,
 )
-from edgecnn.quiet import captured_log
 
 pytestmark = pytest.mark.slow  # converts whole networks
 
@@ -104,25 +104,6 @@ CHEAP = {
     ("batch normalized", "float16", "model.keras"),
     ("rescaled logits", "float64", "model.h5"),
 }
-
-
-def own_scores(path: Path, pixels: Any) -> Any:
-    """Return a model's probabilities as its own framework loads and runs it, no edgecnn in it."""
-    import tensorflow as tf
-
-    with captured_log():
-        if path.suffix:
-            model = keras.saving.load_model(path, compile=False)
-            answers = np.asarray(model(pixels.astype(np.float32), training=False), np.float64)
-        else:
-            signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-            (name, spec), = signature.structured_input_signature[1].items()
-            (answer,) = signature(**{name: tf.cast(pixels, spec.dtype)}).values()
-            answers = tf.cast(answer, tf.float64).numpy()
-    if np.allclose(answers.sum(axis=1), 1, atol=0.05) and answers.min() >= 0:
-        return answers
-    powers = np.exp(answers - answers.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def check_own(built: Built, path: Path, bound: float) -> None:
