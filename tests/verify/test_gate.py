@@ -84,9 +84,7 @@ def _of_classes(*classes: Paired) -> Counts:
         lost=sum(one.lost for one in classes),
         gained=sum(one.gained for one in classes),
     )
-    return Counts(
-        overall=total, disagreements=0, right=total.images - total.lost, classes=classes
-    )
+    return Counts(overall=total, disagreements=0, right=total.images - total.lost, classes=classes)
 
 
 WIDE = Limits(max_drop=100, min_agreement=0, max_class_drop=5)

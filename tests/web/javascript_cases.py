@@ -66,9 +66,7 @@ def write_preprocessing(folder: Path) -> None:
     blob = bytearray()
     cases: list[dict[str, Any]] = []
 
-    def add(
-        name: str, pixels: Pixels, size: tuple[int, int, int], rule: str = RESIZE_RULE
-    ) -> None:
+    def add(name: str, pixels: Pixels, size: tuple[int, int, int], rule: str = RESIZE_RULE) -> None:
         height, width, channels = size
         rgb = _rgb(pixels)
         answer = prepare(rgb, height=height, width=width, channels=channels, rule=rule)

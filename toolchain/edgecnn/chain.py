@@ -349,7 +349,7 @@ def _tried(
     again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
     given = Given(
         name=source.path.name,
-        normalizes=source.input_range is None,
+        normalizes=model.normalizes,
         input_range=request.input_range is not None,
         labels=request.labels is not None,
         as_is=request.as_is,
@@ -383,7 +383,7 @@ def _own_scores(
 
     def explainer() -> Explainer:
         again, decoded = readers_of(recipe.data, request.data, dataset.shape)
-        normalizes = source.input_range is None
+        normalizes = model.normalizes
         return Explainer(
             feed=Feed(
                 ask=model.ask,

@@ -6,7 +6,7 @@ It is loaded and asked as a model to convert is, and nothing is written.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from edgecnn.convert.source_model import SourceModel
 
 __all__ = ["ReferenceModel"]
-
-_RAW: Final = "0..255"
 
 
 class ReferenceModel:
@@ -53,7 +51,7 @@ class ReferenceModel:
             from edgecnn.convert.source_model import load_source
 
             model = load_source(source, otherwise=otherwise)
-        self.normalizes = model.range_told and model.input_range == _RAW
+        self.normalizes = model.normalizes
         self._model: SourceModel = model
         self._scorers: dict[str, Scorer] = {}
         self.input_range = model.input_range

@@ -72,6 +72,11 @@ class SourceModel:
     range_told: bool = False
     owner: object = None
 
+    @property
+    def normalizes(self) -> bool:
+        """Whether the model itself tells that it is fed raw pixels."""
+        return self.range_told and self.input_range == _RAW
+
 
 def load_source(source: Source, *, otherwise: str | None = None) -> SourceModel:
     """Load a source.

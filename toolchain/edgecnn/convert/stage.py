@@ -120,7 +120,12 @@ def _run(
         )
     examined = {}
     if examine is not None:
-        asked = FloatModel(ask=asking(model), input_range=model.input_range, dataset=dataset)
+        asked = FloatModel(
+            ask=asking(model),
+            input_range=model.input_range,
+            normalizes=model.normalizes,
+            dataset=dataset,
+        )
         examined = {"examined": dict(examine(asked))}
     workspace.create()
     with staging(workspace) as staged:
