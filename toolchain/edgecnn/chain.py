@@ -329,7 +329,7 @@ def _examiner_of(
     def examine(model: FloatModel) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         if request.scores is not None:
-            own = _own_scores(model, source, recipe, request, progress)
+            own = _own_scores(model, recipe, request, progress)
             found["own_scores"] = own.to_dict()
             if own.named:
                 return found  # all that trials could find is proven
@@ -361,7 +361,7 @@ def _tried(
 
 
 def _own_scores(
-    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+    model: FloatModel, recipe: Recipe, request: ConvertRequest, progress: Progress
 ) -> OwnAgreement:
     """Compare the user's own scores with the float model's, on the images that have some.
 
