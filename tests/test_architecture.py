@@ -20,6 +20,7 @@ INSTALLER = Path(edgecnn_installer.__file__).parent
 STAGES = ("train", "convert", "verify", "card", "package", "deploy", "bench")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
+    "keras_settings",
     "labels", "layers",
     "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",

@@ -22,7 +22,8 @@
     ├── DeviceConnectionError    37  a device cannot be reached, or was lost
     ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
     ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
-    └── NothingFitsError         40  no artifact keeps the limits of a device
+    ├── NothingFitsError         40  no artifact keeps the limits of a device
+    └── FaithfulnessError        43  what was made of a model answers otherwise than the model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -61,6 +62,7 @@ __all__ = [
     "DeviceError",
     "DownloadError",
     "EdgeError",
+    "FaithfulnessError",
     "ImageError",
     "LabelsError",
     "NothingFitsError",
@@ -161,6 +163,12 @@ class NothingFitsError(EdgeError):
     """On a device, nothing that passed verification keeps the limits that were asked for."""
 
     exit_code = 40
+
+
+class FaithfulnessError(EdgeError):
+    """What edgecnn made of a model to convert it answers otherwise than the model itself."""
+
+    exit_code = 43
 
 
 class WorkspaceError(EdgeError):

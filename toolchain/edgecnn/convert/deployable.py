@@ -135,7 +135,7 @@ def deployable_of(
     Raises:
         SourceModelError: If a weight is not finite, or the graph does more than compute.
     """
-    frozen = _frozen(call, shape, input_range)
+    frozen = frozen_call(call, shape=shape, input_range=input_range)
     graph_def, output, folding = fold(frozen.graph_def, frozen.output)
     function = _function(graph_def, output, shape)
     scores_shape = function.outputs[0].shape.as_list()
@@ -178,7 +178,7 @@ def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
 
 def frozen_call(
     call: Callable[[Any], Any], *, shape: tuple[int, int, int], input_range: str
-) -> tuple[Any, str]:
+) -> Frozen:
     """Freeze a source model for one raw image, in float32, before anything is folded.
 
     Args:
@@ -187,16 +187,11 @@ def frozen_call(
         input_range: See ``deployable_of``.
 
     Returns:
-        The GraphDef and its output tensor; see ``constants.Frozen``.
+        The graph; see ``constants.Frozen``.
 
     Raises:
         SourceModelError: See ``deployable_of``.
     """
-    frozen = _frozen(call, shape, input_range)
-    return frozen.graph_def, frozen.output
-
-
-def _frozen(call: Callable[[Any], Any], shape: tuple[int, int, int], input_range: str) -> Frozen:
     traced = tf.function(
         lambda image: call(in_range(image, input_range)), input_signature=[_spec(shape)]
     )
