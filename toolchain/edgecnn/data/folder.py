@@ -185,10 +185,10 @@ def load_unsplit(
     names, files = list_classes(place)
     loaded = _read_all(root, names, {"": files}, form, conflicting, progress)
     out = {
-        "files that are no images or cannot be read": len(loaded.skipped),
+        "what is no image or cannot be read": len(loaded.skipped),
         "pictures that stand in two classes": sum(map(len, loaded.conflicting)),
     }
-    left_out = ", ".join(f"{count} {what}" for what, count in out.items() if count)
+    left_out = ", ".join(f"{what} ({count})" for what, count in out.items() if count)
     return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
