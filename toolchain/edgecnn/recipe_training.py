@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgecnn.recipe_section import Section
 
-__all__ = ["Augment", "Distillation", "Optimizer", "Train"]
+__all__ = ["PRESETS", "Augment", "Distillation", "Optimizer", "Train"]
+
+PRESETS: Final[Mapping[str, Mapping[str, float | bool]]] = {
+    "none": {},
+    "light": {
+        "flip": True,
+        "rotation": 10.0,
+        "shift": 0.08,
+        "zoom": 0.1,
+        "brightness": 0.15,
+        "contrast": 0.15,
+        "colour": 0.1,
+    },
+    "strong": {
+        "flip": True,
+        "rotation": 20.0,
+        "shift": 0.15,
+        "zoom": 0.3,
+        "brightness": 0.3,
+        "contrast": 0.3,
+        "colour": 0.25,
+    },
+}
+"""What ``augment.preset`` sets, of the keys that are not stated beside it."""
 
 
 class Augment(Section):
     """Random changes to training images; none by default, as in the notebook."""
 
+    preset: Literal["none", "light", "strong"] = "none"
+    """Values for the keys that are not stated; see ``PRESETS``."""
     crop: Annotated[int, Field(ge=0, le=64)] = 0
     """Pixels of reflected border from which a random crop is taken."""
     flip: bool = False
@@ -23,6 +49,36 @@ class Augment(Section):
     """Side, in pixels, of a square at a random place that is filled with the mean colour."""
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Blend pairs of images and labels; the alpha of the Beta distribution of the share."""
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Turn images by up to so many degrees, to either side."""
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Move images by up to this share of their sides, in each direction."""
+    zoom: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Make images up to 1 + zoom times as large, or as many times as small."""
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Multiply pixels by 1 - brightness to 1 + brightness."""
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Multiply the distance of pixels from the image's mean by 1 - contrast to 1 + contrast."""
+    colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Multiply the distance of pixels from grey by 1 - colour to 1 + colour, and turn hues by up
+    to this share of 90 degrees, to either side; images of one channel have no colour."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        preset = values.get("preset") if isinstance(values, Mapping) else None
+        known = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+        return {**known, **values} if known else values
+
+    @property
+    def warps(self) -> bool:
+        """Whether images are turned, moved or scaled."""
+        return max(self.rotation, self.shift, self.zoom) > 0
+
+    @property
+    def relights(self) -> bool:
+        """Whether brightness or contrast change."""
+        return max(self.brightness, self.contrast) > 0
 
 
 class Optimizer(Section):
@@ -34,7 +90,8 @@ class Optimizer(Section):
     """For ``sgd`` (with Nesterov) and ``rmsprop``."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decoupled, times the learning rate, on kernels only; for ``sgd`` and ``adamw``."""
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Whether the rate falls to zero over the training."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """Epochs of linear warm-up before the schedule."""
 
@@ -55,7 +112,8 @@ class Train(Section):
     """How long, how fast, and how repeatable."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
-    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
+    batch_size: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """Images a step. Default: by the number of training images; see ``edgecnn.train.pace``."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     """``auto`` trains in bfloat16 where the processor has instructions for it."""
@@ -64,6 +122,20 @@ class Train(Section):
     include_validation: bool = False
     """Train on the validation images too, once every decision is made; there are no validation
     figures then."""
+    select: Literal["best", "last"] = "best"
+    """Which epoch ships: the one with the best validation accuracy, or the last. The last where
+    the validation images are trained on."""
+    patience: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Epochs without a better validation figure before training stops; 0 for never. Default:
+    half of ``epochs``."""
+    batch_norm_images: Annotated[int, Field(ge=0, le=1_000_000)] = 2000
+    """Training images, at most, that batch normalization's averages are computed over before each
+    validation and before the model is saved; 0 to take the moving averages of the training."""
+    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """What the moving averages keep at each step. Default: by the number of steps."""
+    class_weights: Literal["auto", "none"] = "auto"
+    """``auto`` weights the classes where the largest has more than three times the images of the
+    smallest."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of each label that is spread over all classes."""
     dropout: Annotated[float, Field(ge=0, le=1)] = 1.0

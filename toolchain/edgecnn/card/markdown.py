@@ -79,7 +79,17 @@ def _changes(augment: Mapping[str, Any]) -> list[str]:
         "cutout": f"a square of {augment['cutout']} pixels left out",
         "mixup": f"blended in pairs (mixup, alpha {augment['mixup']})",
     }
-    return [text for key, text in said.items() if augment[key]]
+    # Figures of edgecnn 0.1 do not have the keys that came after it.
+    for key, text in (
+        ("rotation", "turned by up to {:g} degrees"),
+        ("shift", "moved by up to {:.0%} of their sides"),
+        ("zoom", "up to {:.0%} larger, and smaller alike"),
+        ("brightness", "up to {:.0%} brighter or darker"),
+        ("contrast", "up to {:.0%} more or less contrast"),
+        ("colour", "up to {:.0%} more or less colour, and other hues"),
+    ):
+        said[key] = text.format(augment.get(key, 0.0))
+    return [text for key, text in said.items() if augment.get(key)]
 
 
 def _points(share: float) -> str:

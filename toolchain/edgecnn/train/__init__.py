@@ -3,6 +3,7 @@
 ``run`` is the entry point. Importing this package imports no TensorFlow; calling ``run`` does.
 """
 
+from edgecnn.train.earlier import Earlier, earlier_recipe
 from edgecnn.train.run import TrainResult, key, run
 
-__all__ = ["TrainResult", "key", "run"]
+__all__ = ["Earlier", "TrainResult", "earlier_recipe", "key", "run"]

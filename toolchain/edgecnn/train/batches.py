@@ -7,12 +7,15 @@ Whole batches are augmented at once, on bytes; at batch 128 that costs a few per
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.data import Images
 from edgecnn.recipe import Augment
+from edgecnn.train.pace import steps_per_epoch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,17 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "augmented",
     "cut_out",
+    "distorted",
     "mixed",
     "plain_batches",
     "soft_labels",
-    "steps_per_epoch",
     "training_batches",
 ]
-
-
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return how many batches an epoch has; the last one may be smaller."""
-    return -(-images // batch_size)
 
 
 def training_batches(
@@ -42,6 +40,7 @@ def training_batches(
     label_smoothing: float,
     seed: int,
     epoch: tf.Variable,
+    weights: npt.NDArray[np.float32] | None = None,
 ) -> tf.data.Dataset:
     """Return one epoch's batches; each time it is iterated, those of the epoch that then is.
 
@@ -54,10 +53,12 @@ def training_batches(
             arXiv:1512.00567, section 7).
         seed: Decides order and changes.
         epoch: A scalar int64 variable that the training counts up.
+        weights: What the loss of each class's images is multiplied by, shape (classes,); None
+            for all alike.
 
     Returns:
-        Pairs of pixels (batch, height, width, channels), uint8 or, with mixup, float32; and
-        labels: see ``soft_labels``.
+        Pixels (batch, height, width, channels), uint8 or, with mixup, float32; labels: see
+        ``soft_labels``; and, where there are weights, each image's, shape (batch,), float32.
     """
     from edgecnn.train.backend import tf
 
@@ -78,25 +79,34 @@ def training_batches(
         mirror = tf.random.stateless_uniform((count,), seed_for(2), 0, 2, tf.int32)
         centre = tf.random.stateless_uniform((count, 2), seed_for(3), 0, 1, tf.float32)
         centre = tf.cast(centre * (height, width), tf.int32)
-        rows = (order, tf.range(count), *(tf.gather(v, order) for v in (shifts, mirror, centre)))
+        # From -1 to 1: how far to either side of what the recipe allows.
+        pose = tf.random.stateless_uniform((count, 4), seed_for(5), -1.0, 1.0)
+        light = tf.random.stateless_uniform((count, 4), seed_for(6), -1.0, 1.0)
+        drawn = (shifts, mirror, centre, pose, light)
+        rows = (order, tf.range(count), *(tf.gather(values, order) for values in drawn))
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
 
-    def finish(order: Any, position: Any, shifts: Any, mirror: Any, centre: Any) -> Any:
+    def finish(
+        order: Any, position: Any, shifts: Any, mirror: Any, centre: Any, pose: Any, light: Any
+    ) -> Any:
         batch, label = tf.gather(pixels, order), tf.gather(labels, order)
+        batch = distorted(batch, augment, pose=pose, light=light)
         if augment.crop or augment.flip:
             mirrored = mirror == 1 if augment.flip else tf.zeros_like(mirror, tf.bool)
             batch = augmented(batch, shifts - augment.crop, mirrored)
         if augment.cutout:
             batch = cut_out(batch, centre, side=augment.cutout, fill=fill)
+        weight = () if weights is None else (tf.gather(tf.constant(weights), label),)
         if not soft:
-            return batch, label
+            return batch, label, *weight
         label = tf.one_hot(label, classes) * (1 - label_smoothing) + label_smoothing / classes
         if augment.mixup:
             # A stream of its own for each batch of each epoch.
             stream = seed_for(4) + tf.stack([tf.cast(position[0], tf.int64) * 2**32, 0])
             parts = tf.random.stateless_gamma((2,), stream, [augment.mixup] * 2)
-            batch, label = mixed(batch, label, share=parts[0] / tf.reduce_sum(parts))
-        return batch, label
+            share = parts[0] / tf.reduce_sum(parts)
+            batch, label, *weight = mixed(batch, label, *weight, share=share)
+        return batch, label, *weight
 
     batches = tf.data.Dataset.range(1).flat_map(begin).map(finish)
     steps = steps_per_epoch(count, batch_size)
@@ -163,6 +173,53 @@ def augmented(pixels: tf.Tensor, shifts: tf.Tensor, mirrored: tf.Tensor) -> tf.T
     return tf.gather(taken, columns, axis=2, batch_dims=1)
 
 
+def distorted(
+    pixels: tf.Tensor, augment: Augment, *, pose: tf.Tensor, light: tf.Tensor
+) -> tf.Tensor:
+    """Change pose and light of each image of a batch, as far as a recipe allows.
+
+    Args:
+        pixels: Shape (n, height, width, channels), uint8.
+        augment: How far.
+        pose: Of that, -1..1: the turn, the moves down and right, and the logarithm of the scale;
+            shape (n, 4), float32.
+        light: Of that, -1..1: brightness, contrast, saturation and hue; shape (n, 4), float32.
+
+    Returns:
+        Same shape and dtype as ``pixels``.
+    """
+    from edgecnn.train.backend import tf
+
+    recolours = augment.colour > 0 and pixels.shape[-1] == 3
+    if not (augment.warps or augment.relights or recolours):
+        return pixels
+    from edgecnn.train.distortions import recoloured, relit, rounded, warped
+
+    _, height, width, _ = pixels.shape
+    # Bytes to numbers once, and back once, however many changes there are.
+    pixels = tf.cast(pixels, tf.float32)
+    if augment.warps:
+        pixels = warped(
+            pixels,
+            turns=pose[:, 0] * math.radians(augment.rotation),
+            shifts=pose[:, 1:3] * augment.shift * (height, width),
+            scales=tf.exp(pose[:, 3] * math.log1p(augment.zoom)),
+        )
+    if augment.relights:
+        pixels = relit(
+            pixels,
+            gains=1.0 + light[:, 0] * augment.brightness,
+            contrasts=1.0 + light[:, 1] * augment.contrast,
+        )
+    if recolours:
+        pixels = recoloured(
+            pixels,
+            saturations=1.0 + light[:, 2] * augment.colour,
+            hues=light[:, 3] * augment.colour * (math.pi / 2),
+        )
+    return rounded(pixels)
+
+
 def cut_out(pixels: tf.Tensor, centres: tf.Tensor, *, side: int, fill: tf.Tensor) -> tf.Tensor:
     """Fill a square of each image (DeVries and Taylor 2017, arXiv:1708.04552).
 
@@ -187,24 +244,24 @@ def cut_out(pixels: tf.Tensor, centres: tf.Tensor, *, side: int, fill: tf.Tensor
     return tf.where(square[..., tf.newaxis], fill, pixels)
 
 
-def mixed(pixels: tf.Tensor, labels: tf.Tensor, *, share: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def mixed(*values: tf.Tensor, share: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """Blend each image of a batch and its label with those of the next (arXiv:1710.09412).
 
     Args:
-        pixels: Shape (n, height, width, channels), any dtype.
-        labels: Shares of the classes, shape (n, classes), float32.
+        values: Pixels (n, height, width, channels) of any dtype, labels as shares of the classes
+            (n, classes), and what else each image has.
         share: What stays of each image, 0..1, scalar.
 
     Returns:
-        Both as float32.
+        All as float32.
     """
     from edgecnn.train.backend import tf
 
-    def blend(values: Any) -> Any:
-        values = tf.cast(values, tf.float32)
-        return share * values + (1.0 - share) * tf.roll(values, shift=-1, axis=0)
+    def blend(value: Any) -> Any:
+        value = tf.cast(value, tf.float32)
+        return share * value + (1.0 - share) * tf.roll(value, shift=-1, axis=0)
 
-    return blend(pixels), blend(labels)
+    return tuple(map(blend, values))
 
 
 def _reflected(positions: Any, size: int) -> Any:

@@ -36,10 +36,13 @@ class Checkpoint:
     Attributes:
         history: The epochs done.
         arrays: Values of the network's weights and the optimizer's variables, in their order.
+        best: The weights of the epoch that would ship, in the network's order; empty where it is
+            the last one that ships.
     """
 
     history: tuple[Epoch, ...]
     arrays: tuple[npt.NDArray[Any], ...]
+    best: tuple[npt.NDArray[Any], ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -87,7 +90,11 @@ class CheckpointFolder:
             "key": self.key,
             "history": [dataclasses.asdict(epoch) for epoch in checkpoint.history],
         }
-        arrays = {f"array_{i:04}": array for i, array in enumerate(checkpoint.arrays)}
+        arrays = {
+            f"{kind}_{i:04}": array
+            for kind, values in (("array", checkpoint.arrays), ("best", checkpoint.best))
+            for i, array in enumerate(values)
+        }
         with atomic_file(self.folder / f"epoch-{checkpoint.epochs:06}.npz") as file:
             np.savez(file, **{"state": np.asarray(json.dumps(state)), **arrays})  # type: ignore[arg-type]
         with wrap_os_errors(self.folder):
@@ -138,8 +145,10 @@ def _read(path: Path) -> tuple[str, Checkpoint] | None:
         # Opened here, since numpy leaves a file open that turns out not to be an archive.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             state = json.loads(str(stored["state"]))
-            names = sorted(name for name in stored.files if name != "state")
-            arrays = tuple(stored[name] for name in names)
+            arrays, best = (
+                tuple(stored[name] for name in sorted(stored.files) if name.startswith(kind))
+                for kind in ("array_", "best_")
+            )
         history = tuple(Epoch(**row) for row in state["history"])
         key = str(state["key"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
@@ -147,4 +156,4 @@ def _read(path: Path) -> tuple[str, Checkpoint] | None:
         return None
     if not history or not arrays:
         return None
-    return key, Checkpoint(history=history, arrays=arrays)
+    return key, Checkpoint(history=history, arrays=arrays, best=best)

@@ -97,9 +97,10 @@ def with_teacher(network: Any, teacher: Any, recipe: Recipe) -> Any:
                 return loss
             goal = _softened(keras.ops.stop_gradient(teacher(x, training=False)), temperature)
             found = _softened(y_pred, temperature)
-            divergence = keras.ops.mean(
-                keras.ops.sum(keras.ops.exp(goal) * (goal - found), axis=-1)
-            )
+            divergence = keras.ops.sum(keras.ops.exp(goal) * (goal - found), axis=-1)
+            if sample_weight is not None:
+                divergence = divergence * sample_weight
+            divergence = keras.ops.mean(divergence)
             return (1.0 - weight) * loss + weight * temperature**2 * divergence
 
     return Student(network.inputs[0], network.outputs[0], name=network.name)

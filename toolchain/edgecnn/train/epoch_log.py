@@ -1,4 +1,4 @@
-"""What happens at the ends of a training's steps and epochs: time, history, checkpoints.
+"""What happens at the ends of a training's steps and epochs: validation, history, checkpoints.
 
 This module imports TensorFlow; see ``fit``.
 """
@@ -17,6 +17,8 @@ from edgecnn.train.backend import keras
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate
+from edgecnn.train.selection import is_out_of_patience
+from edgecnn.train.validation import Validation
 
 __all__ = ["EpochLog", "variables_of"]
 
@@ -39,6 +41,9 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         steps: Of an epoch.
         rate: The learning rate of each step.
         epoch: A variable that the batches are made by; set to each epoch as it begins.
+        validation: Asked after each epoch; None where there is none.
+        patience: Epochs without a better validation figure after which training stops; 0 for
+            never.
         checkpoints: Written after each epoch.
         progress: Gets a message now and then.
         task: Gets each step.
@@ -53,6 +58,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         steps: int,
         rate: Rate,
         epoch: Any,
+        validation: Validation | None,
+        patience: int,
         checkpoints: CheckpointFolder,
         progress: Progress,
         task: Task,
@@ -64,6 +71,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._steps = steps
         self._rate = rate
         self._epoch = epoch
+        self._validation = validation
+        self._patience = patience
         self._checkpoints = checkpoints
         self._progress = progress
         self._task = task
@@ -98,28 +107,39 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             self._task.note(self._describe(logs or {}))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Record the epoch and write the checkpoint."""
+        """Validate, record the epoch, write the checkpoint, and stop if that is due."""
         values = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(map(math.isfinite, values.values())):
-            raise _diverged(epoch + 1, values.get("val_loss", values["loss"]))
+        val_loss = val_accuracy = None
+        if math.isfinite(values["loss"]) and self._validation is not None:
+            val_loss, val_accuracy = self._validation.score()
+        if not all(map(math.isfinite, [*values.values(), val_loss or 0.0])):
+            raise _diverged(epoch + 1, values["loss"] if val_loss is None else val_loss)
         seconds = time.monotonic() - self._begin
         row = Epoch(
             epoch=epoch + 1,
             lr=self._rate.at((epoch + 1) * self._steps - 1),
             loss=values["loss"],
             accuracy=values["accuracy"],
-            val_loss=values.get("val_loss"),
-            val_accuracy=values.get("val_accuracy"),
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
             images_per_second=self._images / max(self._trained - self._begin, 1e-9),
             seconds=seconds,
         )
         self._spent += seconds
         self._spent_steps += self._steps
+        history = (*self.history, row)
+        best: tuple[Any, ...] = ()
+        if self._validation is not None:
+            self._validation.keep_if_best(history)
+            best = self._validation.best
         arrays = tuple(np.asarray(variable) for variable in variables_of(self.model))
-        self._checkpoints.write(Checkpoint(history=(*self.history, row), arrays=arrays))
+        self._checkpoints.write(Checkpoint(history=history, arrays=arrays, best=best))
         self.history.append(row)
+        ends = row.epoch == self._epochs or is_out_of_patience(history, self._patience)
+        if ends:
+            self.model.stop_training = True
         now = time.monotonic()
-        if row.epoch < self._epochs and now - self._said < _MESSAGE_SECONDS:
+        if not ends and now - self._said < _MESSAGE_SECONDS:
             return  # epochs of a small network would scroll everything else away
         self._said = now
         validation = ""

@@ -1,34 +1,59 @@
-"""The training loop: plain Keras ``fit``, one callback that keeps time, history and checkpoints.
+"""The training loop: plain Keras ``fit``, one callback that validates and keeps the record.
 
 This module imports TensorFlow; ``run`` imports it when a training begins.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
-from edgecnn.data import Dataset
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress
 from edgecnn.recipe import Recipe
-from edgecnn.train.backend import keras, tf
-from edgecnn.train.batches import (
-    plain_batches,
-    soft_labels,
-    steps_per_epoch,
-    training_batches,
-)
-from edgecnn.train.checkpoint import CheckpointFolder
+from edgecnn.train.architectures import build_network
+from edgecnn.train.backend import tf
+from edgecnn.train.batch_norm import PopulationAverages
+from edgecnn.train.batches import plain_batches, soft_labels, training_batches
+from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
+from edgecnn.train.class_weights import trained_counts, weights_for
 from edgecnn.train.epoch_log import EpochLog, variables_of
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
+from edgecnn.train.pace import Pace
+from edgecnn.train.selection import Selection, best_of, is_out_of_patience
+from edgecnn.train.validation import Validation, settle
 
-__all__ = ["fit"]
+__all__ = ["Fitted", "fit"]
 
 # Steps between two returns to Python: measured 7 % faster than one by one, and still several
 # progress updates a second.
 _STEPS_PER_CALL: Final = 8
 _EVALUATION_BATCH: Final = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a training loop did.
+
+    Attributes:
+        history: All epochs, also those of interrupted runs.
+        selection: Which of them the network's weights are of.
+        pace: Batch size and what else was chosen.
+        weights: What each class counted, shape (classes,), None for all alike.
+        averaged_images: Images that batch normalization's averages were computed over; 0 for
+            moving averages, or a network without any.
+    """
+
+    history: tuple[Epoch, ...]
+    selection: Selection
+    pace: Pace
+    weights: npt.NDArray[np.float32] | None
+    averaged_images: int
 
 
 def fit(
@@ -38,11 +63,12 @@ def fit(
     *,
     checkpoints: CheckpointFolder,
     progress: Progress,
-) -> tuple[Epoch, ...]:
+) -> Fitted:
     """Train a network, from its checkpoint if there is one.
 
     Args:
-        network: An untrained Keras model (untyped); trained in place.
+        network: An untrained Keras model (untyped) that ``build_network`` made; trained in place,
+            and left with the weights that ship.
         dataset: Trains on ``train``, and looks at ``validation`` after each epoch; or trains on
             both, if the recipe says so.
         recipe: Its ``augment`` and ``train`` sections count.
@@ -50,7 +76,7 @@ def fit(
         progress: Who to tell.
 
     Returns:
-        The history of all epochs, also those of interrupted runs.
+        The record of the training.
 
     Raises:
         TrainingError: If the loss is no longer a number, or memory does not suffice.
@@ -61,7 +87,8 @@ def fit(
         images = dataset.train.joined(dataset.validation)
     classes = len(dataset.class_names)
     soft = soft_labels(recipe.augment, settings.label_smoothing)
-    steps = steps_per_epoch(len(images), settings.batch_size)
+    pace = Pace.of(settings, len(images))
+    steps = pace.steps
     rate = Rate.of(settings.optimizer, steps_per_epoch=steps, epochs=settings.epochs)
     optimizer = make_optimizer(
         settings.optimizer, rate, ema=settings.ema, variables=network.trainable_variables
@@ -75,76 +102,162 @@ def fit(
         jit_compile=False,
         steps_per_execution=min(_STEPS_PER_CALL, steps),
     )
-    history = _restore(network, checkpoints, progress)
-    if len(history) == settings.epochs:
-        # Killed between the last epoch and the saved model; fit would have done this.
-        optimizer.finalize_variable_values(network.trainable_variables)
-        return history
-    epoch = tf.Variable(len(history), dtype=tf.int64, trainable=False)
-    batches = training_batches(
-        images,
-        classes=classes,
-        batch_size=settings.batch_size,
-        augment=recipe.augment,
-        label_smoothing=settings.label_smoothing,
-        seed=settings.seed,
-        epoch=epoch,
-    )
+    weights = weights_for(recipe, dataset)
+    if weights is not None:
+        _tell_weights(weights, dataset, recipe, progress)
+    averages = _averages(network, images, classes, recipe)
+    checkpoint = _restore(network, checkpoints, progress)
+    history = () if checkpoint is None else checkpoint.history
     validation = None
     if not settings.include_validation:
-        validation = plain_batches(
-            dataset.validation,
-            batch_size=_EVALUATION_BATCH,
-            classes=classes if soft else None,
+        validation = Validation(
+            network,
+            plain_batches(
+                dataset.validation,
+                batch_size=_EVALUATION_BATCH,
+                classes=classes if soft else None,
+            ),
+            averages,
+            keeps_best=settings.select == "best",
+            best=() if checkpoint is None else checkpoint.best,
         )
-    left = (settings.epochs - len(history)) * steps
-    with progress.task(f"training {recipe.model.name}", left) as task:
-        log = EpochLog(
-            history=list(history),
-            images=len(images),
-            epochs=settings.epochs,
-            steps=steps,
-            rate=rate,
+    # Otherwise it was killed between the last epoch and the saved model.
+    if len(history) < settings.epochs and not is_out_of_patience(history, pace.patience):
+        epoch = tf.Variable(len(history), dtype=tf.int64, trainable=False)
+        batches = training_batches(
+            images,
+            classes=classes,
+            batch_size=pace.batch_size,
+            augment=recipe.augment,
+            label_smoothing=settings.label_smoothing,
+            seed=settings.seed,
             epoch=epoch,
-            checkpoints=checkpoints,
-            progress=progress,
-            task=task,
+            weights=weights,
         )
-        try:
-            network.fit(
-                batches,
+        left = (settings.epochs - len(history)) * steps
+        with progress.task(f"training {recipe.model.name}", left) as task:
+            log = EpochLog(
+                history=list(history),
+                images=len(images),
                 epochs=settings.epochs,
-                initial_epoch=len(history),
-                validation_data=validation,
-                callbacks=[log, keras.callbacks.SwapEMAWeights()] if settings.ema else [log],
-                shuffle=False,
-                verbose=0,
+                steps=steps,
+                rate=rate,
+                epoch=epoch,
+                validation=validation,
+                patience=pace.patience,
+                checkpoints=checkpoints,
+                progress=progress,
+                task=task,
             )
-        except tf.errors.ResourceExhaustedError as error:
-            raise TrainingError(
-                "there is not enough memory for a training step",
-                observed=f"train.batch_size = {settings.batch_size}",
-                expected="a batch that fits into memory",
-                remedy="set a smaller train.batch_size in the recipe",
-            ) from error
-    return tuple(log.history)
+            try:
+                # Without validation_data: Keras would score the weights of the last step.
+                network.fit(
+                    batches,
+                    epochs=settings.epochs,
+                    initial_epoch=len(history),
+                    callbacks=[log],
+                    shuffle=False,
+                    verbose=0,
+                )
+            except tf.errors.ResourceExhaustedError as error:
+                raise TrainingError(
+                    "there is not enough memory for a training step",
+                    observed=f"train.batch_size = {pace.batch_size}",
+                    expected="a batch that fits into memory",
+                    remedy="set a smaller train.batch_size in the recipe",
+                ) from error
+        history = tuple(log.history)
+    shipped = history[-1]
+    if validation is not None and validation.best:
+        network.set_weights(validation.best)
+        shipped = best_of(history) or shipped
+    else:
+        settle(network, averages)
+    selection = Selection(
+        rule="best" if validation is not None and validation.best else "last",
+        shipped=shipped,
+        trained=len(history),
+        asked=settings.epochs,
+        ended="last epoch" if len(history) == settings.epochs else "no better validation",
+    )
+    _tell(selection, pace, progress)
+    return Fitted(
+        history=history,
+        selection=selection,
+        pace=pace,
+        weights=weights,
+        averaged_images=0 if averages is None else averages.images,
+    )
 
 
-def _restore(network: Any, checkpoints: CheckpointFolder, progress: Progress) -> tuple[Epoch, ...]:
+def _tell_weights(
+    weights: npt.NDArray[np.float32], dataset: Dataset, recipe: Recipe, progress: Progress
+) -> None:
+    """Name the classes and what they count."""
+    counts = trained_counts(recipe, dataset)
+    listed = ", ".join(
+        f"{name} ({count:,} images) {weight:.2f}"
+        for name, count, weight in zip(dataset.class_names, counts, weights, strict=True)
+    )
+    progress.message(
+        "note: some classes have more than three times the training images of others, so each "
+        f"image counts with the weight of its class: {listed} (train.class_weights = 'none' "
+        "turns this off)"
+    )
+
+
+def _averages(
+    network: Any, images: Images, classes: int, recipe: Recipe
+) -> PopulationAverages | None:
+    """Return what recomputes batch normalization's averages; None for moving averages."""
+    most = recipe.train.batch_norm_images
+    if not most:
+        return None
+    # The images of a data set may be sorted by class, so a part of them has to be drawn.
+    drawn = np.random.default_rng(recipe.train.seed).permutation(len(images))[:most]
+    twin = build_network(
+        network.name,
+        shape=tuple(images.pixels.shape[1:]),
+        classes=classes,
+        precision=network.get_layer("scale").dtype_policy.name,
+        seed=0,
+        dropout=0.0,
+        norm_momentum=0.0,
+        fused=True,
+    )
+    averages = PopulationAverages(twin, images.pixels[drawn])
+    return averages if averages.images else None
+
+
+def _tell(selection: Selection, pace: Pace, progress: Progress) -> None:
+    shipped = selection.shipped
+    if selection.ended == "no better validation":
+        progress.message(
+            f"stopped after epoch {selection.trained} of {selection.asked}: no better validation "
+            f"in {pace.patience} epochs (train.patience)"
+        )
+    if selection.rule == "best":
+        progress.message(
+            f"the model is that of epoch {shipped.epoch} of {selection.trained}, the best by "
+            f"validation: {100 * (shipped.val_accuracy or 0):.2f} %"
+        )
+
+
+def _restore(network: Any, checkpoints: CheckpointFolder, progress: Progress) -> Checkpoint | None:
     checkpoint = checkpoints.read()
     if checkpoint is None:
         if checkpoints.has_others():
             progress.message(
                 "starting afresh: the interrupted training in this build had another recipe or "
-                "other data"
+                "other data, or was begun by another version of edgecnn"
             )
-        return ()
+        return None
     variables = variables_of(network)
     shapes = [tuple(variable.shape) for variable in variables]
     if shapes != [array.shape for array in checkpoint.arrays]:
         progress.message("starting afresh: the checkpoint was written by another Keras")
-        return ()
+        return None
     for variable, array in zip(variables, checkpoint.arrays, strict=True):
         variable.assign(array)
     progress.message(f"resuming after epoch {checkpoint.epochs}, from {checkpoints.folder}")
-    return checkpoint.history
+    return checkpoint

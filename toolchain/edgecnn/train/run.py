@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,18 @@ from edgecnn.reference import Reference, images_digest
 from edgecnn.staging import Staging, staging
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.checks import check_settings
+from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves
-from edgecnn.train.history import Epoch, history_csv
+from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
+from edgecnn.train.history import history_csv
 from edgecnn.train.metrics import median_speed, test_metrics, tool_versions
+from edgecnn.train.pace import Pace
 from edgecnn.train.precision import Precision, choose_precision
 from edgecnn.workspace import Workspace, canonical_digest, file_digest, write_json, write_whole
 from edgecnn_runner.machine import describe_machine
+
+if TYPE_CHECKING:
+    from edgecnn.train.fit import Fitted
 
 __all__ = ["METRICS_SCHEMA", "STAGE", "TrainResult", "key", "run"]
 
@@ -31,7 +37,7 @@ STAGE: Final = "train"
 METRICS_SCHEMA: Final = 1
 
 # Counts the changes of this package that change the weights a recipe gives.
-_CODE_VERSION: Final = 2
+_CODE_VERSION: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,7 @@ class TrainResult:
         test_images: How many those are.
         parameters: Of the network.
         epochs: Epochs trained in all.
+        shipped_epoch: The one whose weights the model has.
         resumed_from: Epochs that earlier, interrupted runs had done; 0 for none.
         images_per_second: Median over the epochs.
         seconds: Of this run, evaluation included.
@@ -56,6 +63,7 @@ class TrainResult:
     test_images: int
     parameters: int
     epochs: int
+    shipped_epoch: int
     resumed_from: int
     images_per_second: float
     seconds: float
@@ -66,10 +74,15 @@ class TrainResult:
 def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
-    Where data and teacher lie does not count; what is in them does. Groups are for ``verify``.
+    Where data and teacher lie does not count; what is in them does, and with it what became of
+    pictures in two classes. Groups are for ``verify``.
+    A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
     """
-    settings = recipe.to_dict()
-    data = {k: v for k, v in settings["data"].items() if k not in ("path", "groups")}
+    settings, code = recipe.to_dict(), _CODE_VERSION
+    if trains_as_0_1(recipe, dataset):
+        settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
+    other = ("path", "groups", "conflicting")
+    data = {k: v for k, v in settings["data"].items() if k not in other}
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
         # One that is missing is the business of ``run``, which says so with the key's name.
@@ -77,7 +90,7 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
         settings["train"]["distillation"]["teacher"] = digest
     return canonical_digest(
         {
-            "code": _CODE_VERSION,
+            "code": code,
             "model": settings["model"],
             "data": data,
             "augment": settings["augment"],
@@ -99,8 +112,8 @@ def run(
 
     Killed at any moment, the same call goes on after the last whole epoch. With
     ``train.deterministic`` the weights are then the same as without the interruption. The model
-    is that of the last epoch. Outputs appear when the training is done, together, and then the
-    manifest; until then an earlier training's stay.
+    is that of the epoch that ``train.select`` names. Outputs appear when the training is done,
+    together, and then the manifest; until then an earlier training's stay.
 
     Args:
         recipe: What to train and how.
@@ -127,7 +140,8 @@ def run(
     precision = choose_precision(recipe.train.precision)
     progress.message(f"training in {precision.name}: {precision.reason}")
 
-    network, history = _trained(recipe, dataset, precision, checkpoints, progress)
+    network, fitted = _trained(recipe, dataset, precision, checkpoints, progress)
+    history = fitted.history
     parameters = int(network.count_params())
     with staging(workspace) as staged:
         scores = _save_model(network, recipe, staged, dataset, scratch=checkpoints.folder)
@@ -136,7 +150,7 @@ def run(
         _write_record(
             staged,
             dataset,
-            history,
+            fitted,
             recipe,
             {
                 "schema": METRICS_SCHEMA,
@@ -145,7 +159,13 @@ def run(
                 "test": metrics,
                 "parameters": parameters,
                 "epochs": len(history),
-                "train_images": len(dataset.train) + (len(dataset.validation) if whole else 0),
+                "selection": fitted.selection.to_dict(),
+                "pace": fitted.pace.to_dict(),
+                "class_weights": None
+                if fitted.weights is None
+                else dict(zip(dataset.class_names, fitted.weights.tolist(), strict=True)),
+                "batch_norm_images": fitted.averaged_images,
+                "train_images": sum(trained_counts(recipe, dataset)),
                 "validation_images": 0 if whole else len(dataset.validation),
                 "images_per_second": median_speed(history),
                 "seconds": sum(row.seconds for row in history),
@@ -170,6 +190,7 @@ def run(
         test_images=metrics["images"],
         parameters=parameters,
         epochs=len(history),
+        shipped_epoch=fitted.selection.shipped.epoch,
         resumed_from=0 if before is None else before.epochs,
         images_per_second=median_speed(history),
         seconds=time.monotonic() - began,
@@ -195,8 +216,8 @@ def _trained(
     precision: Precision,
     checkpoints: CheckpointFolder,
     progress: Progress,
-) -> tuple[Any, tuple[Epoch, ...]]:
-    """Return the trained network and its history; TensorFlow is imported here."""
+) -> tuple[Any, Fitted]:
+    """Return the trained network and the record of it; TensorFlow is imported here."""
     from edgecnn.train.architectures import build_network
     from edgecnn.train.backend import tf
     from edgecnn.train.fit import fit
@@ -212,6 +233,7 @@ def _trained(
         precision=precision.name,
         seed=recipe.train.seed,
         dropout=recipe.train.dropout,
+        norm_momentum=Pace.of(recipe.train, sum(trained_counts(recipe, dataset))).norm_momentum,
         fused=True,
     )
     path = recipe.train.distillation.teacher
@@ -220,8 +242,7 @@ def _trained(
 
         teacher = load_teacher(path, shape=shape, classes=classes, precision=precision.name)
         network = with_teacher(network, teacher, recipe)
-    history = fit(network, dataset, recipe, checkpoints=checkpoints, progress=progress)
-    return network, history
+    return network, fit(network, dataset, recipe, checkpoints=checkpoints, progress=progress)
 
 
 def _save_model(
@@ -255,18 +276,21 @@ def _save_model(
 def _write_record(
     staged: Staging,
     dataset: Dataset,
-    history: tuple[Epoch, ...],
+    fitted: Fitted,
     recipe: Recipe,
     metrics: dict[str, Any],
 ) -> None:
-    test = metrics["test"]
+    test, history, selection = metrics["test"], fitted.history, fitted.selection
+    epochs = f"{len(history)} epochs"
+    if selection.rule == "best":
+        epochs = f"epoch {selection.shipped.epoch} of {len(history)}"
     low, high = (100 * bound for bound in test["accuracy_interval"])
     picture = draw_curves(
         history,
         title=f"{metrics['model']} on {metrics['dataset']}",
         subtitle=f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images "
         f"(95 % interval {low:.2f} to {high:.2f}), {metrics['parameters']:,} parameters, "
-        f"{len(history)} epochs",
+        f"{epochs}",
         loss="Loss against labels and teacher"
         if recipe.train.distillation.teacher
         else "Cross-entropy loss",
