@@ -47,6 +47,8 @@ class ConvertRequest:
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
         repair: Whether to mend int8 files that miss the limits.
+        as_is: Whether to convert a model that is right on more images in another way, too.
+        scores: The user's own scores of the images, to compare the float model's with.
     """
 
     source: Path
@@ -59,6 +61,8 @@ class ConvertRequest:
     ir_version: int | None = None
     runtime: str | None = None
     repair: bool | None = None
+    as_is: bool = False
+    scores: Path | None = None
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:

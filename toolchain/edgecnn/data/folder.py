@@ -32,7 +32,7 @@ from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
-__all__ = ["load_folder", "load_unsplit"]
+__all__ = ["id_of", "load_folder", "load_unsplit"]
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -233,7 +233,7 @@ def _given(
         )
     folders = ", ".join(
         folder if folder == split else f"{folder} ({split})"
-        for split, folder in ((s, _id_of(p.relative_to(root))) for s, p in layout.splits.items())
+        for split, folder in ((s, id_of(p.relative_to(root))) for s, p in layout.splits.items())
     )
     return Dataset(
         name="folder",
@@ -326,7 +326,7 @@ def _read_all(
         part: Images(
             pixels=pixels[part][: len(files)],
             labels=np.asarray([label for _, label in files], dtype=np.int64),
-            ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+            ids=tuple(id_of(path.relative_to(root)) for path, _ in files),
         )
         for part, files in read.items()
     }
@@ -339,7 +339,7 @@ def _read_all(
         _check_every_class(root, names, images, "an image that stands in no other class")
     return _Loaded(
         images=images,
-        skipped=tuple((_id_of(path.relative_to(root)), why.reason) for path, why in unread),
+        skipped=tuple((id_of(path.relative_to(root)), why.reason) for path, why in unread),
         conflicting=tuple(groups),
     )
 
@@ -369,7 +369,7 @@ def _tell_unread(root: Path, unread: Sequence[tuple[Path, _Unread]], progress: P
     ):
         if some:
             shown = [
-                _id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
+                id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
                 for path, why in some
             ]
             progress.message(f"note: left out, since they {what}: {_some(shown)}")
@@ -452,7 +452,7 @@ def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[n
         ) from error
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
     """Return a path as text that can be written anywhere, whatever bytes its name has."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
