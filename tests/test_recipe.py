@@ -123,7 +123,8 @@ NAME = (
         ),
         (
             {"data": {"validation": 2.0}},
-            "data.validation = 2.0: a number, more than 0 and less than 1",
+            "data.validation = 2.0: a number, more than 0 and less than 1; 2 would be 200 %; for "
+            '2 % write 0.02 or "2%"',
         ),
         (
             {"limits": {"max_corruption_drop": 0}},

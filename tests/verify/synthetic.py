@@ -88,7 +88,7 @@ def make_report(*verdicts: str, **changes: Any) -> ParityReport:
     makers = {
         "PASS": lambda: make_row("tflite-fp32", 0, limits=limits),
         "FAIL": lambda: make_row("tflite-int8", 200, limits=limits),
-        "INCONCLUSIVE": lambda: make_row("tflite-fp16", 9, limits=limits),
+        "INCONCLUSIVE": lambda: make_row("tflite-fp16", 7, limits=limits),
         "ERROR": lambda: ArtifactRow(
             variant="onnx-int8",
             file="toy-int8.onnx",
