@@ -25,7 +25,7 @@ CORE = {
     "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
     "recipe_section",
     "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
-    "workspace",
+    "usefulness", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

@@ -18,6 +18,7 @@ from edgecnn.recipe import (
     load_recipe,
     parse_recipe,
 )
+from edgecnn.recipe_training import PRESETS
 from edgecnn.scaffold import demo_recipe, make_project
 from edgecnn.workspace import default_build_folder
 
@@ -28,11 +29,12 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_name_is_enough_and_the_defaults_are_the_notebooks() -> None:
+def test_a_name_is_enough() -> None:
     recipe = parse_recipe({"model": {"name": "x"}}, source="test")
     assert recipe.model.architecture == "seed_cnn"
-    assert (recipe.train.epochs, recipe.train.batch_size) == (40, 128)
-    assert recipe.train.optimizer.name == "rmsprop"
+    assert (recipe.train.epochs, recipe.train.batch_size) == (40, None)
+    assert (recipe.train.optimizer.name, recipe.train.optimizer.schedule) == ("rmsprop", "cosine")
+    assert (recipe.train.select, recipe.train.patience) == ("best", None)
     assert recipe.data.validation == 0.2
     assert recipe.convert.variants == DEFAULT_VARIANTS
 
@@ -356,6 +358,30 @@ def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> Non
     bare = parse_recipe({"model": {"name": "x"}}, source="test")
     for section in ("augment", "train", "convert", "calibration", "limits", "corruptions"):
         assert getattr(shown, section) == getattr(bare, section)
+
+
+def test_a_preset_fills_in_what_is_not_stated_and_a_resolved_recipe_means_the_same() -> None:
+    raw = {"model": {"name": "x"}, "augment": {"preset": "strong", "flip": False, "rotation": 0}}
+    recipe = parse_recipe(raw, source="test")
+    augment = recipe.augment
+    assert (augment.flip, augment.rotation, augment.zoom) == (False, 0, PRESETS["strong"]["zoom"])
+    assert parse_recipe(recipe.to_dict(), source="test") == recipe
+    plain = parse_recipe({"model": {"name": "x"}}, source="test").augment
+    assert (plain.warps, plain.relights, plain.colour) == (False, False, 0)
+
+
+def test_light_is_milder_than_strong_in_everything() -> None:
+    light, strong = PRESETS["light"], PRESETS["strong"]
+    assert light.keys() == strong.keys()
+    assert all(light[key] <= strong[key] for key in light)
+
+
+def test_a_preset_that_does_not_exist_is_named_with_those_that_do() -> None:
+    raw = {"model": {"name": "x"}, "augment": {"preset": "wild", "zoom": 2}}
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(raw, source="test")
+    for text in ("augment.preset = 'wild'", "strong", "augment.zoom = 2: "):
+        assert text in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["yes", 1, "true"])

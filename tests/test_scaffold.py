@@ -66,6 +66,13 @@ def test_what_is_chosen_suits_the_images(name: str) -> None:
     assert 10 <= recipe.train.epochs <= 100
 
 
+@pytest.mark.parametrize("name", FOUND)
+def test_a_quick_try_of_one_epoch_is_no_mistake(name: str) -> None:
+    raw = tomllib.loads(recipe_text(Path("leaves"), None, FOUND[name]))
+    raw["train"]["epochs"] = 1
+    parse_recipe(raw, source="test", for_training=True)
+
+
 def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
     few, many = recipe_for(FOUND["180 photos"]), recipe_for(FOUND["50,000 photos"])
     assert few.train.epochs > many.train.epochs
@@ -102,9 +109,10 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
         if chosen.to_dict()[section][key] != value
     }
     preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
-    assert differing == {"data.image_size", "train.epochs", "train.batch_size"} | {
-        f"augment.{key}" for key in preset
-    }
+    assert differing == {
+        "data.image_size", "train.epochs", "train.batch_size", "train.label_smoothing",
+        "train.ema", "train.optimizer", *(f"augment.{key}" for key in preset),
+    }  # fmt: skip
 
 
 def test_the_template_explains_every_key() -> None:

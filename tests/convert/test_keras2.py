@@ -59,7 +59,9 @@ def check_scores(built: Built, folder: Path, name: str) -> None:
         right: Any = stored["scores"][order]
     bound = HALF.get(name, 1e-4)
     assert (right.argmax(axis=1) == np.repeat([1, 0, 2], 14)).mean() > 0.9
-    np.testing.assert_allclose(built.reference(), right, rtol=0, atol=bound / (10 if name in HALF else 1))
+    np.testing.assert_allclose(
+        built.reference(), right, rtol=0, atol=bound / (10 if name in HALF else 1)
+    )
     np.testing.assert_allclose(built.scores(), right, rtol=0, atol=bound)
 
 

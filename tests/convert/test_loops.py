@@ -136,7 +136,9 @@ def looped(step: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Any:
     module.bias = tf.Variable(np.array([4, 0, -8], np.float32), name="bias")
 
     def classify(image: Any) -> Any:
-        return {"scores": tf.nn.softmax(tf.matmul(step(image / 255.0), module.weights) + module.bias)}
+        return {
+            "scores": tf.nn.softmax(tf.matmul(step(image / 255.0), module.weights) + module.bias)
+        }
 
     module.classify = tf.function(
         classify, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")]
@@ -150,9 +152,7 @@ def summed_by_a_loop(image: Any) -> Any:
     def add(row: Any, total: Any) -> tuple[Any, Any]:
         return row + 1, total + tf.reduce_mean(image[:, row], axis=1)
 
-    _, total = tf.while_loop(
-        lambda row, _: row < rows, add, (0, tf.zeros((tf.shape(image)[0], 3)))
-    )
+    _, total = tf.while_loop(lambda row, _: row < rows, add, (0, tf.zeros((tf.shape(image)[0], 3))))
     return total / SIDE
 
 

@@ -91,13 +91,12 @@ def read(make: Callable[[Any], Any], channels: int = 3) -> Normalization | None:
     image = layers.Input((8, 8, channels))
     hidden = layers.Conv2D(2, 3)(make(image))
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(hidden)))
-    return normalization_of(
-        *frozen_call(
-            lambda images: model(images, training=False),
-            shape=(8, 8, channels),
-            input_range="0..255",
-        )
+    frozen = frozen_call(
+        lambda images: model(images, training=False),
+        shape=(8, 8, channels),
+        input_range="0..255",
     )
+    return normalization_of(frozen.graph_def, frozen.output)
 
 
 def batch_norm(image: Any) -> Any:

@@ -165,7 +165,9 @@ def block_of(kind: str, values: Any, activation: str) -> Any:
     if kind == "averaged":
         return layers.AveragePooling2D(2, padding="same")(values)
     if kind == "padded":
-        return layers.Conv2D(6, 3, strides=2, activation=activation)(layers.ZeroPadding2D(1)(values))
+        return layers.Conv2D(6, 3, strides=2, activation=activation)(
+            layers.ZeroPadding2D(1)(values)
+        )
     return layers.UpSampling2D(2, interpolation="nearest")(values)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -201,6 +202,21 @@ def test_one_damaged_image_is_left_out_with_its_reason(tmp_path: Path, torn: byt
     assert sum(len(ids) for ids in parts(loaded).values()) == 12
 
 
+def test_photos_that_nothing_here_reads_are_named_as_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # an import of it fails
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    header = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+    (tmp_path / "dog" / "IMG_1.HEIC").write_bytes(header)
+    assert "HEIC photo" in load(tmp_path).skipped[0][1]
+    (tmp_path / "dog" / "IMG_2.HEIC").write_bytes(header)
+    with pytest.raises(DataError, match="2 of 14 files cannot be read") as caught:
+        load(tmp_path)
+    assert "HEIC photo" in caught.value.problem
+    assert "pip install pillow-heif" in caught.value.remedy
+
+
 def test_a_class_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 6, "dog": 6})
     (tmp_path / "docs").mkdir()
@@ -287,11 +303,24 @@ def test_a_given_split_drops_copies_of_test_images_from_training(tmp_path: Path)
     fill(tmp_path / "test", {"cat": 2, "dog": 2}, first=100)
     leaked = (tmp_path / "test" / "cat" / "0.png").read_bytes()
     (tmp_path / "train" / "cat" / "leaked.png").write_bytes(leaked)
-    loaded = load(tmp_path)
+    told = Told()
+    loaded = load(tmp_path, progress=told)
     assert loaded.dropped == ("train/cat/leaked.png",)
+    assert "1 file, train/cat/leaked.png" in told.lines[0]
     assert loaded.splits()["dropped"] == ["train/cat/leaked.png"]
     assert "train/cat/leaked.png" not in set().union(*parts(loaded).values())
     assert len(loaded.test) == 4
+
+
+def test_splits_that_hold_the_same_images_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 4, "dog": 4})
+    fill(tmp_path / "val", {"cat": 4, "dog": 4})
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    fill(tmp_path / "test", {"cat": 4, "dog": 4}, first=50)
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    assert load(tmp_path / "train").class_names == ("cat", "dog")  # as the remedy says
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:

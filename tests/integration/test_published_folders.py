@@ -46,9 +46,7 @@ def write(root: Path, parts: tuple[str, ...]) -> Path:
 def test_the_split_is_taken_as_it_was_meant(tmp_path: Path, name: str) -> None:
     parts = SPLITS[name]
     root = write(tmp_path, tuple(parts))
-    found = load_folder(
-        root, image_size=(16, 16), channels=3, test=0.2, validation=0.1, seed=1
-    )
+    found = load_folder(root, image_size=(16, 16), channels=3, test=0.2, validation=0.1, seed=1)
     assert found.class_names == LABELS
     where = {
         part: {one for one in ("train", "validation", "test")

@@ -47,7 +47,10 @@ def test_seed_cnn_is_the_network_of_the_notebook() -> None:
     assert activations == ["relu"] * 5 + ["softmax"]
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("resnet8", 78_666), ("wren", 226_570)])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("resnet8", 78_666), ("wren", 226_570), ("finch", 226_570)],
+)
 def test_the_residual_networks_have_the_size_they_promise(name: str, parameters: int) -> None:
     network = build_network(name, shape=(32, 32, 3), classes=10, precision="float32", seed=0)
     assert network.count_params() == parameters

@@ -14,10 +14,12 @@ from edgecnn.train.backend import tf
 from edgecnn.train.batches import (
     augmented,
     cut_out,
+    distorted,
     mixed,
     plain_batches,
     training_batches,
 )
+from edgecnn.train.pace import steps_per_epoch
 
 COUNT = 23
 
@@ -148,6 +150,78 @@ def test_flip_alone_and_crop_alone_do_only_that() -> None:
     for result, image in zip(by_label(epochs_of([0], flip=True)[0]), source, strict=True):
         assert np.array_equal(result, image) or np.array_equal(result, image[:, ::-1])
     assert epochs_of([0], crop=0)[0][0].dtype == np.uint8
+
+
+EVERYTHING: dict[str, Any] = {"preset": "strong", "crop": 2, "cutout": 2}
+
+
+def test_pose_and_light_of_an_epoch_are_the_same_whatever_went_before() -> None:
+    after, alone = epochs_of([2, 5], **EVERYTHING)[1], epochs_of([5], **EVERYTHING)[0]
+    for one, other in zip(after, alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_pose_and_light_of_an_image_are_the_same_in_batches_of_any_size() -> None:
+    small, large = (epochs_of([4], batch_size=size, preset="strong")[0] for size in (2, COUNT))
+    np.testing.assert_array_equal(by_label(small), by_label(large))
+
+
+def test_pose_and_light_differ_between_epochs_seeds_and_images() -> None:
+    one, other = map(by_label, epochs_of([1, 2], preset="strong"))
+    assert (one != other).any(axis=(1, 2, 3)).all()
+    (seeded,) = map(by_label, epochs_of([1], preset="strong", seed=1))
+    assert (one != seeded).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("key", ["rotation", "shift", "zoom", "brightness", "contrast", "colour"])
+def test_each_change_alone_changes_every_image_and_none_of_strength_zero(key: str) -> None:
+    strength = {"rotation": 30, "shift": 0.4, "zoom": 0.8}.get(key, 0.5)
+    plain = numbered().pixels
+    changed = by_label(epochs_of([0], **{key: strength})[0])
+    assert (changed != plain).any(axis=(1, 2, 3)).mean() > 0.9
+    np.testing.assert_array_equal(by_label(epochs_of([0], **{key: 0})[0]), plain)
+
+
+def test_no_change_goes_further_than_asked_for_and_all_of_it_occurs() -> None:
+    grey = np.full((COUNT, 6, 7, 3), 100, np.uint8)
+    ends = tf.constant([[-1.0] * 4, [1.0] * 4, [0.0] * 4])
+    bright = distorted(tf.constant(grey[:3]), Augment(brightness=0.3), pose=ends, light=ends)
+    assert [np.unique(image).tolist() for image in bright] == [[70], [130], [100]]
+    pixels = numbered().pixels[:3]
+    moved = distorted(tf.constant(pixels), Augment(shift=0.5), pose=ends, light=ends).numpy()
+    np.testing.assert_array_equal(moved[1][3:, 4:], np.rint(_half(pixels[1]))[:3, :3])
+
+
+def _half(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return an image moved left by half a pixel: 7 columns moved by half of them are 3.5."""
+    values = image.astype(np.float64)
+    return (values[:, :-1] + values[:, 1:]) / 2
+
+
+def test_grey_images_have_no_colour_to_change() -> None:
+    grey = numbered().pixels[..., :1]
+    ends = tf.ones((COUNT, 4))
+    same = distorted(tf.constant(grey), Augment(colour=0.9), pose=ends, light=ends)
+    np.testing.assert_array_equal(same, grey)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 1.0])
+def test_each_image_comes_with_the_weight_of_its_class(mixup: float) -> None:
+    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    weights = np.arange(COUNT, dtype=np.float32)
+    batches = training_batches(
+        numbered(),
+        classes=COUNT,
+        batch_size=5,
+        augment=Augment(mixup=mixup),
+        label_smoothing=0.0,
+        seed=0,
+        epoch=epoch,
+        weights=weights,
+    )
+    for _, labels, weight in batches:
+        expected = labels.numpy() @ weights if mixup else labels.numpy()
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_an_epoch_has_as_many_batches_as_it_says() -> None:

@@ -31,6 +31,7 @@ def checkpoint(epochs: int) -> Checkpoint:
             np.asarray(epochs * 100, np.int64),
             np.asarray([1, epochs], np.uint32),
         ),
+        best=(np.full(2, -epochs, np.float32), np.asarray([[epochs / 3]], np.float32)),
     )
 
 
@@ -43,9 +44,11 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
     found = folder(tmp_path).read()
     assert found is not None
     assert found.history == checkpoint(2).history
-    for got, expected in zip(found.arrays, checkpoint(2).arrays, strict=True):
-        assert got.dtype == expected.dtype
-        np.testing.assert_array_equal(got, expected)
+    for kind in ("arrays", "best"):
+        pairs = zip(getattr(found, kind), getattr(checkpoint(2), kind), strict=True)
+        for got, expected in pairs:
+            assert got.dtype == expected.dtype
+            np.testing.assert_array_equal(got, expected)
 
 
 def test_two_generations_are_kept_and_the_newest_counts(tmp_path: Path) -> None:

@@ -30,14 +30,24 @@ def one_hot(decisions: list[int], classes: int = 3, top: float = 0.8) -> npt.NDA
 
 
 def counts(
-    images: int, lost: int, gained: int, disagreements: int | None = None, classes: int = 1
+    images: int,
+    lost: int,
+    gained: int,
+    disagreements: int | None = None,
+    classes: int = 1,
+    *,
+    right: int | None = None,
 ) -> Counts:
-    """Return counts whose first class has all the flips; the other classes are as large."""
+    """Return counts whose first class has all the flips; the other classes are as large.
+
+    All that is not lost is right, unless a number is given.
+    """
     each = images // classes
     sizes = [images - each * (classes - 1)] + [each] * (classes - 1)
     return Counts(
         overall=Paired(images=images, lost=lost, gained=gained),
         disagreements=lost + gained if disagreements is None else disagreements,
+        right=images - lost if right is None else right,
         classes=tuple(
             Paired(images=size, lost=lost if i == 0 else 0, gained=gained if i == 0 else 0)
             for i, size in enumerate(sizes)

@@ -40,7 +40,7 @@ def test_disagreement_without_a_drop_fails() -> None:
 def test_one_class_that_is_lost_fails_though_the_average_is_fine() -> None:
     classes = (Paired(images=100, lost=30, gained=0), Paired(images=9900, lost=0, gained=20))
     overall = Paired(images=10_000, lost=30, gained=20)
-    found = judge(Counts(overall=overall, disagreements=50, classes=classes), LIMITS)
+    found = judge(Counts(overall=overall, disagreements=50, right=9000, classes=classes), LIMITS)
     assert [one.outcome for one in found.criteria] == ["met", "met", "missed"]
     assert found.criteria[2].class_index == 0
     assert found.verdict == "FAIL"
@@ -84,7 +84,7 @@ def _of_classes(*classes: Paired) -> Counts:
         lost=sum(one.lost for one in classes),
         gained=sum(one.gained for one in classes),
     )
-    return Counts(overall=total, disagreements=0, classes=classes)
+    return Counts(overall=total, disagreements=0, right=total.images - total.lost, classes=classes)
 
 
 WIDE = Limits(max_drop=100, min_agreement=0, max_class_drop=5)

@@ -26,6 +26,7 @@ def _times(found: Counts, factor: int) -> Counts:
     return Counts(
         overall=scale(found.overall),
         disagreements=found.disagreements * factor,
+        right=found.right * factor,
         classes=tuple(scale(one) for one in found.classes),
     )
 

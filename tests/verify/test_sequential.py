@@ -175,6 +175,7 @@ def test_a_class_has_to_be_seen_before_a_run_ends() -> None:
     few = Counts(
         overall=Paired(images=1802, lost=0, gained=0),
         disagreements=0,
+        right=1802,
         classes=(*[one] * 9, Paired(images=2, lost=0, gained=0)),
     )
     there = Available(images=10_000, classes=(1000,) * 10)
@@ -185,6 +186,7 @@ def test_a_class_has_to_be_seen_before_a_run_ends() -> None:
     none = Counts(
         overall=few.overall,
         disagreements=0,
+        right=1802,
         classes=(*[one] * 9, Paired(images=0, lost=0, gained=0)),
     )
     without = Available(images=10_000, classes=(*(1000,) * 9, 0))

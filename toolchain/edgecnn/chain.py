@@ -7,9 +7,9 @@ skipped when the manifest says that it ran with the same key and its files are u
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import (
@@ -18,28 +18,36 @@ from edgecnn.convert_request import (
     recipe_of,
     with_options,
 )
-from edgecnn.errors import EdgeError, ParityFailError, UsageError
+from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError
 from edgecnn.labels import read_labels
 from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
-from edgecnn.verification import own_corruptions, own_groups
+from edgecnn.verification import own_corruptions, own_groups, readers_of
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
-    from edgecnn.convert import ConvertResult
-    from edgecnn.data import Dataset
-    from edgecnn.judged import Judge
-    from edgecnn.verify import Groups, ParityReport
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgecnn.convert import ConvertResult, Source
+    from edgecnn.data import Dataset, Images
+    from edgecnn.judged import Examiner, FloatModel, Judge
+    from edgecnn.usefulness import AgainstGuessing
+    from edgecnn.verify import Groups, OwnAgreement, ParityReport, Tried
 
 __all__ = [
     "ChainResult",
     "ConvertRequest",
+    "Converted",
     "build",
     "convert",
     "recorded_conversion",
     "train",
 ]
+
+_MOST_SCORES: Final = 2000
+"""Images whose scores a conversion compares with the user's own, where there are more."""
 
 StageState = Literal["made", "up to date"]
 
@@ -52,13 +60,32 @@ class ChainResult:
         stages: Stage name to whether it was made or was up to date.
         variants: A row per variant asked for, as in the manifest.
         report: Parity of every artifact that was made.
-        error: What the exit code is about: a parity failure first, then a conversion that
-            failed, then whatever else the report ends with; None if all is well.
+        error: What the exit code is about: a float model that is no better than guessing first,
+            then a parity failure, then a conversion that failed, then whatever else the report
+            ends with; None if all is well.
     """
 
     stages: Mapping[str, StageState]
     variants: list[dict[str, Any]]
     report: ParityReport
+    error: EdgeError | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What a conversion came to.
+
+    Attributes:
+        workspace: The build that holds the files.
+        result: A row per variant.
+        float_model: What the float model is right on, beside guessing.
+        error: What the exit code is about: a float model that is no better than guessing first,
+            then variants that could not be made; None if all is well.
+    """
+
+    workspace: Workspace
+    result: ConvertResult
+    float_model: AgainstGuessing
     error: EdgeError | None
 
 
@@ -86,9 +113,7 @@ def train(
     return metrics
 
 
-def convert(
-    request: ConvertRequest, *, progress: Progress = NO_PROGRESS
-) -> tuple[Workspace, ConvertResult]:
+def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Converted:
     """Convert a source to the variants asked for.
 
     Args:
@@ -96,10 +121,10 @@ def convert(
         progress: Shows variants.
 
     Returns:
-        The build that holds the files, and a row per variant.
+        The build that holds the files, and what they came to. That the float model is of no use,
+        or a variant could not be made, is part of it, not an exception: the files stay.
     """
     from edgecnn import convert as stage
-    from edgecnn.reference import doubts_of, read_reference
 
     labels = None if request.labels is None else read_labels(request.labels)
     source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
@@ -115,17 +140,34 @@ def convert(
             dataset,
             runtime=request.runtime,
             judge=_judge_of(recipe),
+            examine=_examiner_of(source, recipe, request, progress),
             progress=progress,
         )
-        doubts = doubts_of(read_reference(workspace.path(Workspace.REFERENCE)))
+        float_model = _float_model(workspace)
     assumed = (
         [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
         if source.origin == "foreign" and labels is None
         else []
     )
-    for note in (*assumed, *result.notes, *doubts):
+    least = recipe.limits.min_accuracy
+    for note in (*assumed, *result.notes):
         progress.message(f"note: {note}")
-    return workspace, result
+    for warning in float_model.notes(least):
+        progress.message(f"warning: {warning}")
+    return Converted(
+        workspace=workspace,
+        result=result,
+        float_model=float_model,
+        # First, since a better model has to be converted again, whatever else went wrong.
+        error=float_model.error(least) or result.exit_error(),
+    )
+
+
+def _float_model(workspace: Workspace) -> AgainstGuessing:
+    from edgecnn.reference import read_reference
+    from edgecnn.usefulness import float_model_of
+
+    return float_model_of(read_reference(workspace.path(Workspace.REFERENCE)))
 
 
 def _tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
@@ -172,11 +214,12 @@ def _build(
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
-        raise conversion_error  # nothing is left to verify
+        # Nothing is left to verify; of a useless model nothing had to be.
+        raise _float_model(workspace).error(recipe.limits.min_accuracy) or conversion_error
     stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, groups, progress)
     parity_error = report.exit_error()
     error = conversion_error or parity_error
-    if isinstance(parity_error, ParityFailError):
+    if isinstance(parity_error, UselessModelError | ParityFailError):
         error = parity_error
     return ChainResult(
         stages=stages, variants=workspace.manifest()["variants"], report=report, error=error
@@ -271,6 +314,108 @@ def _judge_of(recipe: Recipe) -> Judge | None:
     return functools.partial(judge_candidate, limits=recipe.limits)
 
 
+def _examiner_of(
+    source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> Examiner | None:
+    """Return what tries a model made elsewhere, and compares it with the user's own scores.
+
+    A model that a recipe trained saw these very pixels in these very classes; and what was said of
+    a model when its build was made is not tried again.
+    """
+    made_elsewhere = source.origin != "build" and recipe.model.architecture is None
+    if not made_elsewhere and request.scores is None:
+        return None
+
+    def examine(model: FloatModel) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        if request.scores is not None:
+            own = _own_scores(model, recipe, request, progress)
+            found["own_scores"] = own.to_dict()
+            if own.named:
+                return found  # all that trials could find is proven
+        if made_elsewhere:
+            progress.message(f"convert: trying other ways to feed {source.path}")
+            found["trials"] = _tried(model, source, recipe, request, progress).to_dict()
+        return found
+
+    return examine
+
+
+def _tried(
+    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> Tried:
+    from edgecnn.verify import Given, try_source
+
+    again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
+    given = Given(
+        name=source.path.name,
+        normalizes=model.normalizes,
+        input_range=request.input_range is not None,
+        labels=request.labels is not None,
+        as_is=request.as_is,
+    )
+    tried = try_source(model, given, again=again)
+    if tried.hint is not None:
+        progress.message(f"warning: {tried.hint.text}")
+    return tried
+
+
+def _own_scores(
+    model: FloatModel, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> OwnAgreement:
+    """Compare the user's own scores with the float model's, on the images that have some.
+
+    Raises:
+        OwnScoresError: If they are not the float model's.
+    """
+    from edgecnn.own_scores import read_scores
+    from edgecnn.verify import Explainer, Feed, balanced_subset, check_own_scores, feed_ranges
+
+    assert request.scores is not None  # noqa: S101 - the caller has looked
+    dataset = model.dataset
+    parts = (dataset.test, dataset.validation, dataset.train)
+    ids = [name for part in parts for name in part.ids]
+    own = read_scores(request.scores, dataset.class_names, ids, others=dataset.dropped)
+    some = _images_at(parts, own.places)
+    if len(some) > _MOST_SCORES:
+        some = some.take(balanced_subset(some.labels, some.ids, _MOST_SCORES, 0))
+    ours = model.ask(some.pixels, model.input_range)
+
+    def explainer() -> Explainer:
+        again, decoded = readers_of(recipe.data, request.data, dataset.shape)
+        normalizes = model.normalizes
+        return Explainer(
+            feed=Feed(
+                ask=model.ask,
+                input_range=model.input_range,
+                ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
+                normalizes=normalizes,
+                seconds=0.0,
+                again=again,
+            ),
+            decoded=decoded,
+        )
+
+    found = check_own_scores(
+        own.of(ids, some.ids), some, ours, class_names=dataset.class_names, explainer=explainer
+    )
+    error = found.error()
+    if error is not None:
+        raise error
+    progress.message(f"convert: {found.text}")
+    return replace(found, without=len(ids) - len(own))
+
+
+def _images_at(parts: Sequence[Images], places: npt.NDArray[np.int64]) -> Images:
+    """Return the images at places that count through all parts."""
+    start, found = 0, []
+    for part in parts:
+        inside = places[(places >= start) & (places < start + len(part))] - start
+        found.append(part.take(inside))
+        start += len(part)
+    return functools.reduce(lambda one, more: one.joined(more), found)
+
+
 def recorded_conversion(workspace: Workspace) -> ConvertResult:
     """Return what the manifest says a conversion came to.
 
@@ -301,8 +446,10 @@ def _verify_if_needed(
     )
     if _skips(workspace, "verify", key, progress):
         report = stage.read_report(workspace.path(Workspace.PARITY))
-        # What it was once compared with is no part of a build.
-        return "up to date", replace(report, baseline=None)
+        # What it was once compared with is no part of a build. An earlier version of edgecnn did
+        # not ask whether the float model is of any use.
+        report = replace(report, baseline=None, float_model=_float_model(workspace))
+        return "up to date", report
     report = stage.run(
         workspace,
         dataset,

@@ -31,7 +31,7 @@ DEFAULT_IMAGE_SIZE: Final[_Size] = (64, 64)
 """Height and width that the images of a folder are brought to."""
 SIZES: Final[Mapping[str, _Size]] = {"cifar10": (32, 32), "digits": (8, 8)}
 """Height and width of the images of the data sets that have one size."""
-SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "tiny_cnn": 4, "finch": 8}
+SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "finch": 16, "tiny_cnn": 4}
 """Least height and width of the images that each architecture can take; here and not in
 ``edgecnn.train.architectures``, which reads it, since this has to be known before a stage is."""
 _FLOAT32: Final = frozenset({"onnx-fp32", "tflite-fp32"})

@@ -27,12 +27,15 @@ _WIDTH: Final = 100
 
 _SIDE: Final = 96
 _SIDE_OF_MANY: Final = 64
-_LEAST_SIDE: Final = 8  # what wren takes
+_LEAST_SIDE: Final = 8  # what both networks take
+_LEAST_SIDE_OF_FINCH: Final = 64  # below it, its first step would lose too much
 _FEW: Final = 2_000
 _MANY: Final = 10_000
 _MEMORY: Final = 1_000_000_000  # bytes of all images, a byte a value
 _SIGNS: Final = 32
-_WORK: Final = 240 * 100 * 96 * 96  # pixels of a training
+# Images shown in a whole training, of 96x96 pixels: some ten minutes of two processor cores.
+_SHOWN: Final = 60_000
+_WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
 _LEAST_EPOCHS: Final = 10
 _MOST_EPOCHS: Final = 100
 
@@ -212,13 +215,15 @@ def _choices(survey: Survey) -> list[_Choice]:
     share = 0.2 if survey.total < _MANY else 0.1
     trained = _trained(survey, share)
     side = _side(survey, trained)
+    network = "finch" if side >= _LEAST_SIDE_OF_FINCH else "wren"
     return [
         _Choice(
             "model",
             "architecture",
-            "wren",
-            f"{images}: wren has 0.2 million weights, whatever the size of the images; seed_cnn "
-            "has 7.4 million at 64x64 pixels, enough to learn thousands of photos by heart",
+            network,
+            f"{images}: {network} has 0.2 million weights, whatever the size of the images; "
+            "seed_cnn has 7.4 million at 64x64 pixels, enough to learn thousands of photos by "
+            "heart",
         ),
         _Choice("data", "image_size", side, _why_side(survey, side, trained)),
         _Choice(
@@ -228,7 +233,8 @@ def _choices(survey: Survey) -> list[_Choice]:
             "the images that were looked at are all grey" if survey.grey else "",
         ),
         *_split_choices(survey, share),
-        *_training_choices(survey, side, trained),
+        *_augment_choices(survey, trained),
+        *_training_choices(side, network, trained),
     ]
 
 
@@ -274,47 +280,65 @@ def _split_choices(survey: Survey, share: float) -> list[_Choice]:
     ]
 
 
-def _training_choices(survey: Survey, side: int, trained: int) -> list[_Choice]:
+def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:
+    preset = "strong" if trained < _FEW else "light"
+    why = "few, so each is shown in many variants" if trained < _FEW else "many show variety"
+    chosen = [_Choice("augment", "preset", preset, f"{trained:,} images to train on: {why}")]
+    if survey.grey and survey.short_side <= _SIGNS:
+        # Mirrored, a digit is none, or another one.
+        chosen.append(
+            _Choice("augment", "flip", False, "small grey pictures: signs, perhaps, or digits")
+        )
+    return chosen
+
+
+def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
     from edgecnn.recipe import Train
     from edgecnn.train.pace import Pace
 
+    epochs = _epochs(side, network, trained)
     batch = Pace.of(Train(), trained).batch_size
-    epochs = _epochs(side, trained)
-    preset = "strong" if trained < _FEW else "light"
-    # Mirrored, a sign or a digit is another one.
-    signs = survey.grey and survey.short_side <= _SIGNS
+    few = trained < _FEW
+    images = f"{trained:,} images to train on"
     return [
-        _Choice(
-            "augment",
-            "preset",
-            preset,
-            f"{trained:,} images to train on: "
-            + ("few, so each is shown in many variants" if preset == "strong" else "many"),
-        ),
-        *(
-            [_Choice("augment", "flip", False, "small grey pictures: signs, perhaps, or digits")]
-            if signs
-            else []
-        ),
         _Choice(
             "train",
             "epochs",
             epochs,
-            f"{trained:,} images to train on, {epochs * trained:,} in all epochs",
+            f"{images}, shown {epochs * trained:,} times in all; it stops earlier where it gets no "
+            "better",
+        ),
+        _Choice("train", "batch_size", batch, f"{images}: {-(-trained // batch):,} steps an epoch"),
+        *(
+            [
+                _Choice(
+                    "train", "label_smoothing", 0.1, f"{images}, soon learnt by heart: less so"
+                ),
+                _Choice(
+                    "train", "ema", 0.99, f"{images}: few say which way to go; an average does"
+                ),
+            ]
+            if few
+            else []
         ),
         _Choice(
-            "train",
-            "batch_size",
-            batch,
-            f"{-(-trained // batch):,} steps an epoch for {trained:,} images",
+            "train.optimizer",
+            "name",
+            "sgd",
+            "plain steps with momentum, a falling rate and weight decay, as Wren was trained",
         ),
+        _Choice("train.optimizer", "learning_rate", 0.05 if few else 0.1, ""),
+        _Choice("train.optimizer", "momentum", 0.9, ""),
+        _Choice("train.optimizer", "weight_decay", 0.005, ""),
+        # Less than one, so that `--set train.epochs=1`, a quick try, is no mistake.
+        _Choice("train.optimizer", "warmup_epochs", 0.9, ""),
     ]
 
 
-def _epochs(side: int, trained: int) -> int:
-    """Return the epochs that fit into the work of a training, but neither too few nor too many."""
-    work = _WORK / (trained * side * side)
-    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, round(work)))
+def _epochs(side: int, network: str, trained: int) -> int:
+    """Return the epochs that a training has time for, but neither too few nor too many."""
+    shown = _SHOWN * (_SIDE / side) ** 2 / (_WREN_COSTS if network == "wren" else 1)
+    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, round(shown / max(1, trained))))
 
 
 def demo_recipe() -> Recipe:

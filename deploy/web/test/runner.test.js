@@ -73,7 +73,7 @@ for (const one of cases) {
     assert.deepEqual(outcome.problems, []);
     assert.equal(outcome.passed, golden.images.length);
     const [first] = golden.images;
-    assert.ok(first?.scores);
+    assert.ok(first?.scores && first.prepared);
     first.top = (Number(first.top) + 1) % first.scores.length;
     first.prepared = first.prepared.map((value) => value ^ 1);
     const broken = await selfTest(runner, golden);

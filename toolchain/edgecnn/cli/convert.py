@@ -12,8 +12,10 @@ from edgecnn.cli.options import (
     InputRangeOption,
     JsonOption,
     LabelsOption,
+    MinAccuracyOption,
     OutOption,
     QuietOption,
+    ScoresOption,
     data_option,
 )
 
@@ -62,13 +64,26 @@ def convert(
             "calibrations, then keep a few layers in float. Default: the recipe's, or not.",
         ),
     ] = None,
+    scores: ScoresOption = None,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is",
+            help="Also convert a model that is right on more images when it is fed or read "
+            "otherwise; without this, convert stops and says how.",
+        ),
+    ] = False,
+    min_accuracy: MinAccuracyOption = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Convert a float model to TFLite and ONNX files that explain themselves.
 
     A model made elsewhere needs --data, --labels and, unless it has its own preprocessing
-    layers, --input-range.
+    layers, --input-range. It is tried on up to 200 of the images in other ways, too: where it is
+    surely right on more of them in one, convert stops and names the flag, or warns, if what it
+    would change was given. Exits 41 if the float
+    model is no better than guessing: the files are made all the same.
 
     Example: edgecnn convert my.keras --data images/ --labels labels.txt --input-range 0..1
     """
@@ -77,8 +92,9 @@ def convert(
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
     from edgecnn.cli.repair_tables import print_repairs
     from edgecnn.cli.tables import variants_table
+    from edgecnn.recipe_section import number_or_text
 
-    workspace, result = chain.convert(
+    made = chain.convert(
         chain.ConvertRequest(
             source=source,
             out=out,
@@ -90,15 +106,20 @@ def convert(
             ir_version=ir_version,
             runtime=runtime,
             repair=repair,
+            as_is=as_is,
+            scores=scores,
+            min_accuracy=None if min_accuracy is None else number_or_text(min_accuracy),
         ),
         progress=terminal_progress(quiet=quiet),
     )
+    folder, rows = made.workspace.folder, made.result.to_rows()
     if json_output:
-        print_json({"build": str(workspace.folder), "variants": result.to_rows()})
+        float_model = made.float_model.to_dict()
+        print_json({"build": str(folder), "variants": rows, "float_model": float_model})
     else:
         console = out_console()
-        console.print(variants_table(result.to_rows()))
-        print_repairs(console, result.to_rows())
-        following = command_line("verify", workspace.folder, *data_option(data))
+        console.print(variants_table(rows))
+        print_repairs(console, rows)
+        following = command_line("verify", folder, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
-    exit_for(result.exit_error())
+    exit_for(made.error)

@@ -18,11 +18,13 @@ __all__ = [
     "KnownHostsOption",
     "LabelsOption",
     "LayoutOption",
+    "MinAccuracyOption",
     "OutOption",
     "OutputKindOption",
     "PrefixOption",
     "QuietOption",
     "RecipeRun",
+    "ScoresOption",
     "ThreadsOption",
     "data_option",
     "numbers_of_threads",
@@ -72,6 +74,24 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+ScoresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Your own program's scores of these images, CSV or .npz: the float model here has "
+        "to give the same classes.",
+    ),
+]
+MinAccuracyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--min-accuracy",
+        metavar="PERCENT",
+        help="Right answers that every file has to reach, e.g. 80%. With 0, not even the float "
+        "model has to beat guessing. Default: the recipe's.",
     ),
 ]
 OutputKindOption = Annotated[

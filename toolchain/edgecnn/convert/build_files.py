@@ -195,7 +195,9 @@ def kind_of(model: SourceModel, scorer: Scorer, dataset: Dataset) -> str:
         ScoreError: If the model answers with NaN or infinity.
         SourceModelError: If its scores are neither.
     """
-    return model.output_kind or kind_of_scores(scorer.raw(dataset.test.pixels[:_KIND_IMAGES]))
+    return model.output_kind or kind_of_scores(
+        scorer.raw(dataset.test.pixels[:_KIND_IMAGES]), model.computes
+    )
 
 
 def write_reference(

@@ -20,11 +20,12 @@ import tensorflow as tf
 # The one way TensorFlow offers to inline variables; its own TFLite converter calls the same.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgecnn.convert.keras_model import first_lines
 from edgecnn.convert.library import pruned
+from edgecnn.convert.loops import CALLING, check_rounds
 from edgecnn.convert.side_effects import FUNCTIONS, VARIABLES, refuse_side_effects
 from edgecnn.convert.single_precision import in_float32
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 
 __all__ = [
     "Array",
@@ -53,9 +54,9 @@ class Frozen:
     """A graph of its own.
 
     Attributes:
-        graph_def: A GraphDef, in float32, in which every node depends on the image, holds a list
-            for a loop, or is a constant. Control inputs and pass-through nodes are gone outside
-            the functions of its library.
+        graph_def: A GraphDef, in float32, in which every node depends on the image, is a loop,
+            holds a list for one, or is a constant. Control inputs and pass-through nodes are gone
+            outside the functions of its library.
         output: The name of the tensor that is its output.
         computes: The coarsest type that it computed in before, one of
             ``single_precision.COMPUTES``.
@@ -78,7 +79,7 @@ def frozen_graph(traced: Any) -> Frozen:
 
     Raises:
         SourceModelError: If the graph holds operators that do more than compute, a variable
-            that is no constant, or a constant that is NaN or infinite.
+            that is no constant, a constant that is NaN or infinite, or a loop that may not end.
     """
     # Twice: inlining may drop what the source model, which is scored, still runs.
     refuse_side_effects(traced.graph.as_graph_def(), allowed=VARIABLES)
@@ -112,6 +113,7 @@ def frozen_graph(traced: Any) -> Frozen:
     for name, value in values.items():
         result.node.append(constant_node(producer(name), value))
     result, output = _without_pass_through(result, output)
+    check_rounds(result)
     return Frozen(graph_def=pruned(result), output=output, computes=computes)
 
 
@@ -124,7 +126,7 @@ def _operations(graph_def: Any) -> Any:
     except ValueError as error:
         raise SourceModelError(
             "the model cannot be brought to float32",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="operators that take float32",
             remedy="build the model under the policy float32 and export it again",
         ) from error
@@ -140,7 +142,7 @@ def _inlined(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "the model's variables cannot be made constants",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that only reads its variables while it classifies",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error
@@ -216,9 +218,9 @@ def _depends_on_the_image(operations: Any) -> set[str]:
             tensor.shape.is_fully_defined() for tensor in op.inputs
         )
         fed = any(tensor.op.name in dynamic for tensor in op.inputs) and not known_shape
-        # A loop's lists have no value that a constant could hold.
-        lists = any(tensor.dtype == tf.variant for tensor in op.outputs)
-        if op.type == "Placeholder" or fed or lists:
+        # A loop's lists have no value that a constant could hold, and no loop runs here.
+        kept = op.type in CALLING or any(tensor.dtype == tf.variant for tensor in op.outputs)
+        if op.type == "Placeholder" or fed or kept:
             dynamic.add(op.name)
     return dynamic
 

@@ -21,8 +21,9 @@ import tensorflow as tf
 
 from edgecnn.convert.constants import Frozen, constant_value, frozen_graph, input_name
 from edgecnn.convert.folding import Folding, fold
-from edgecnn.convert.keras_model import first_lines
+from edgecnn.convert.loops import loops_of
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import INPUT_RANGES
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
@@ -48,6 +49,7 @@ class Deployable:
         computes: The coarsest type that the source model computes in: ``float32``, or
             ``bfloat16``, ``float16`` or ``float64``, which are float32 in the function.
         frozen: The source model as one float32 graph, before anything was folded.
+        loops: Names of its loops, as the source model has them.
     """
 
     function: Any  # TensorFlow ships no types
@@ -57,6 +59,7 @@ class Deployable:
     largest_weight: float
     computes: str
     frozen: Frozen
+    loops: tuple[str, ...]
 
     @cached_property
     def unfolded(self) -> Any:
@@ -132,7 +135,7 @@ def deployable_of(
     Raises:
         SourceModelError: If a weight is not finite, or the graph does more than compute.
     """
-    frozen = _frozen(call, shape, input_range)
+    frozen = frozen_call(call, shape=shape, input_range=input_range)
     graph_def, output, folding = fold(frozen.graph_def, frozen.output)
     function = _function(graph_def, output, shape)
     scores_shape = function.outputs[0].shape.as_list()
@@ -151,6 +154,7 @@ def deployable_of(
         largest_weight=_largest_weight(graph_def),
         computes=frozen.computes,
         frozen=frozen,
+        loops=loops_of(frozen.graph_def),
     )
 
 
@@ -174,7 +178,7 @@ def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
 
 def frozen_call(
     call: Callable[[Any], Any], *, shape: tuple[int, int, int], input_range: str
-) -> tuple[Any, str]:
+) -> Frozen:
     """Freeze a source model for one raw image, in float32, before anything is folded.
 
     Args:
@@ -183,16 +187,11 @@ def frozen_call(
         input_range: See ``deployable_of``.
 
     Returns:
-        The GraphDef and its output tensor; see ``constants.Frozen``.
+        The graph; see ``constants.Frozen``.
 
     Raises:
         SourceModelError: See ``deployable_of``.
     """
-    frozen = _frozen(call, shape, input_range)
-    return frozen.graph_def, frozen.output
-
-
-def _frozen(call: Callable[[Any], Any], shape: tuple[int, int, int], input_range: str) -> Frozen:
     traced = tf.function(
         lambda image: call(in_range(image, input_range)), input_signature=[_spec(shape)]
     )
@@ -209,7 +208,7 @@ def _concrete(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "TensorFlow cannot trace the model on one image",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that takes a batch of one image of the data set's size",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error

@@ -8,7 +8,6 @@ are compared before a file is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,20 +96,19 @@ def check_steps(
         FaithfulnessError: If one differs by more than its limit.
         ScoreError: If the model answers with NaN or infinity.
     """
-    computes = model.computes or deployable.computes
-    deployed = _one_by_one(deployable.function, pixels)
+    deployed = deployable.scores(pixels)
     own = Scorer(model).raw(pixels)
     steps = []
-    if computes != "float32":
+    if model.computes != "float32":
         float32 = (
-            _one_by_one(deployable.unfolded, pixels)
+            deployable.scores(pixels, folded=False)
             if model.float32 is model.call
             else Scorer(model, model.float32).raw(pixels)
         )
         name = "the function that is converted, with the model loaded in float32"
         steps.append(_compared(name, deployed, float32, kind, _FLOAT32))
-        name = f"the float32 copy, with the model as it runs, in {computes}"
-        steps.append(_compared(name, deployed, own, kind, _AS_IT_RUNS[computes]))
+        name = f"the float32 copy, with the model as it runs, in {model.computes}"
+        steps.append(_compared(name, deployed, own, kind, _AS_IT_RUNS[model.computes]))
     else:
         name = "the function that is converted, with the model itself"
         steps.append(_compared(name, deployed, own, kind, _FLOAT32))
@@ -121,18 +119,11 @@ def check_steps(
                 observed=f"scores that differ by up to {step.difference:.3g} on {step.images} "
                 "images",
                 expected=f"at most {step.limit:g}",
-                remedy="nothing was written. If the model draws random numbers while it "
-                "classifies, save it without them; else please report this with the model's "
-                "layers (model.summary())",
+                remedy="nothing was written. If the model's answer for an image depends on the "
+                "other images of a batch, or on chance, save it without that; else please report "
+                "this, with the model's layers (model.summary())",
             )
     return tuple(steps)
-
-
-def _one_by_one(function: Callable[[Any], Any], pixels: Pixels) -> Scores:
-    import tensorflow as tf
-
-    rows = [np.asarray(function(tf.constant(image[np.newaxis], tf.float32))) for image in pixels]
-    return np.concatenate([np.reshape(row, (1, -1)) for row in rows]).astype(np.float32)
 
 
 def _compared(name: str, found: Scores, expected: Scores, kind: str | None, limit: float) -> Step:

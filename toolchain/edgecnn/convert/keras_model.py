@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgecnn.convert.keras_config import contains_code
+from edgecnn.convert.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
 from edgecnn.keras_settings import settle, unusable
 from edgecnn.os_errors import wrap_os_errors
@@ -36,8 +37,12 @@ settle(keras)
 
 __all__ = ["KerasModel", "first_lines", "read_keras_model"]
 
-# The coarsest first: it decides how far scores may differ from those in float32.
-_PRECISIONS: Final = ("bfloat16", "float16", "float64", "float32")
+# As long as a reason may be before its middle is left out.
+_LONGEST: Final = 600
+# Classes of Keras 2 that Keras 3 has under another name, in another module, or not at all.
+_OF_KERAS_2: Final = frozenset({
+    "Functional", "Model", "Policy", "Sequential", "SlicingOpLambda", "TFOpLambda",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +116,8 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
     mine = f"Keras {keras.__version__}"
     saved = f"{path.stem}_saved_model"
     unknown = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
+    if unknown is not None and unknown[1] in _OF_KERAS_2:
+        unknown = None
     if unknown is None and version.startswith("2."):
         export = (
             "import sys, tf_keras; "
@@ -232,7 +239,7 @@ def _config_of(model: Any) -> Mapping[str, Any]:
 
 def _computes(model: Any) -> str:
     found = {layer.compute_dtype for layer in model._flatten_layers()}
-    return next((name for name in _PRECISIONS if name in found), "float32")
+    return next((name for name in COMPUTES if name in found), "float32")
 
 
 def _under_float32(path: Path, kind: str, config: Any) -> Any:
@@ -307,6 +314,15 @@ def _check_weights(model: Any) -> None:
 
 
 def first_lines(error: Exception) -> str:
-    """Return an error's text on one line, cut to a length a terminal can show."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:300] or type(error).__name__
+    """Return an error's text on one line, cut to a length a terminal can show.
+
+    Keras names the reason at the end, behind the configuration that it could not make a layer of.
+    """
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    _, mark, reason = text.rpartition("Exception encountered: ")
+    if mark:
+        text = reason
+    if len(text) > _LONGEST:
+        half = _LONGEST // 2 - 3
+        text = f"{text[:half]} ... {text[-half:]}"
+    return text or type(error).__name__

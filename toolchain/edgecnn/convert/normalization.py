@@ -16,7 +16,7 @@ import numpy as np
 from edgecnn.convert.arithmetic import Vector, affine
 from edgecnn.convert.constants import Array, producer
 from edgecnn.convert.graph_editor import GraphEditor
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import affine_of
 
 __all__ = ["Normalization", "normalization_of"]
 
@@ -218,7 +218,7 @@ def _typical(value: Array | None, channels: int) -> Vector | None:
 
 def _ends(input_range: str) -> tuple[Vector, Vector]:
     """Return what pixels 0 and 255 are in a range, per channel."""
-    scale, offset = (np.asarray(values, np.float64) for values in INPUT_RANGES[input_range])
+    scale, offset = (np.asarray(values, np.float64) for values in affine_of(input_range))
     return offset, 255 * scale + offset
 
 

@@ -6,7 +6,7 @@ It is loaded and asked as a model to convert is, and nothing is written.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,10 @@ from edgecnn.tools import tool_versions
 from edgecnn_runner.postprocess import softmax
 
 if TYPE_CHECKING:
+    from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source_model import SourceModel
 
 __all__ = ["ReferenceModel"]
-
-_RAW: Final = "0..255"
 
 
 class ReferenceModel:
@@ -52,8 +51,9 @@ class ReferenceModel:
             from edgecnn.convert.source_model import load_source
 
             model = load_source(source, otherwise=otherwise)
-        self.normalizes = model.range_told and model.input_range == _RAW
+        self.normalizes = model.normalizes
         self._model: SourceModel = model
+        self._scorers: dict[str, Scorer] = {}
         self.input_range = model.input_range
         self.size = (model.height, model.width, model.channels)
         self.classes = model.classes
@@ -84,9 +84,12 @@ class ReferenceModel:
         with captured_log():
             from edgecnn.convert.scoring import Scorer, kind_of_scores
 
-            model = dataclasses.replace(self._model, input_range=input_range or self.input_range)
+            fed = input_range or self.input_range
+            if fed not in self._scorers:
+                # Kept: TensorFlow takes longer to make one than to score some images.
+                self._scorers[fed] = Scorer(dataclasses.replace(self._model, input_range=fed))
             title = "reference" if input_range is None else ""
-            raw = Scorer(model).raw(pixels, progress=progress, title=title)
+            raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
             if self.output_kind is None:
-                self.output_kind = kind_of_scores(raw)
+                self.output_kind = kind_of_scores(raw, self._model.computes)
         return softmax(raw) if self.output_kind == "logits" else raw

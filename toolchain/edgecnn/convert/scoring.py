@@ -5,6 +5,7 @@ These scores are the reference that every artifact is compared with.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,19 +17,21 @@ import tensorflow as tf
 from edgecnn.convert.deployable import in_range
 from edgecnn.convert.source_model import SourceModel
 from edgecnn.errors import SourceModelError
+from edgecnn.judged import Ask
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.reference import check_scores
 from edgecnn_runner.postprocess import softmax
 
-__all__ = ["Scorer", "kind_of_scores"]
+__all__ = ["Scorer", "asking", "kind_of_scores"]
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
 _BATCH: Final = 250
 _BATCH_BYTES: Final = 64 * 2**20
-_SUM_TOLERANCE: Final = 1e-3
+# How far a softmax may be from a sum of 1: it is rounded in the type that the model computes in.
+_SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
 
 class Scorer:
@@ -83,11 +86,32 @@ class Scorer:
         return softmax(scores) if kind == "logits" else scores
 
 
-def kind_of_scores(scores: Scores) -> str:
+def asking(model: SourceModel) -> Ask:
+    """Return what asks a model for its probabilities, in any range; see ``edgecnn.judged.Ask``.
+
+    Args:
+        model: The source model. What its scores are is told from the first that are asked for.
+    """
+    scorers: dict[str, Scorer] = {}
+    kind = model.output_kind
+
+    def ask(pixels: Pixels, input_range: str) -> Scores:
+        nonlocal kind
+        if input_range not in scorers:
+            scorers[input_range] = Scorer(dataclasses.replace(model, input_range=input_range))
+        raw = scorers[input_range].raw(pixels)
+        kind = kind or kind_of_scores(raw, model.computes)
+        return softmax(raw) if kind == "logits" else raw
+
+    return ask
+
+
+def kind_of_scores(scores: Scores, computes: str = "float32") -> str:
     """Tell from a model's answers on some images what they are.
 
     Args:
         scores: Shape (n, classes), finite.
+        computes: The type that they were computed in; see ``SourceModel``.
 
     Returns:
         ``probabilities`` if all are in 0..1 and each row sums to 1, ``logits`` if not all are in
@@ -100,7 +124,7 @@ def kind_of_scores(scores: Scores) -> str:
     sums = scores.sum(axis=1)
     if not np.all((scores >= 0) & (scores <= 1)):
         return "logits"
-    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
+    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE[computes]):
         return "probabilities"
     raise SourceModelError(
         "the model answers each label by itself, as with a sigmoid at its end",

@@ -43,8 +43,8 @@ class SourceModel:
         call: The model as its own framework runs it, in its own precision: a batch, float32
             (n, height, width, channels) in ``input_range``, to scores, float32 (n, classes).
         float32: What is converted: the same model loaded under float32, or ``call`` itself.
-        computes: What ``call`` computes in: ``float32``, ``float64``, ``float16`` or
-            ``bfloat16``; None for a SavedModel, whose graph tells.
+        computes: The coarsest type that ``call`` computes in: ``float32``, ``float64``,
+            ``float16`` or ``bfloat16``.
         height: None if the model takes any.
         width: None if the model takes any.
         channels: 1 or 3.
@@ -60,7 +60,7 @@ class SourceModel:
 
     call: Callable[[Any], Any]
     float32: Callable[[Any], Any]
-    computes: str | None
+    computes: str
     height: int | None
     width: int | None
     channels: int
@@ -71,6 +71,11 @@ class SourceModel:
     normalization: Normalization | None = None
     range_told: bool = False
     owner: object = None
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether the model itself tells that it is fed raw pixels."""
+        return self.range_told and self.input_range == _RAW
 
 
 def load_source(source: Source, *, otherwise: str | None = None) -> SourceModel:
@@ -112,7 +117,7 @@ def _load_keras(source: Source, otherwise: str | None) -> SourceModel:
     if loaded.float32 is not loaded.model:
         kind = dtype if dtype == "uint8" else "float32"
         float32 = _fed(lambda images: _single(loaded.float32(images, training=False)), kind)
-    normalization = _normalization(float32, (height, width, channels))
+    normalization, _ = _start_of(float32, (height, width, channels))
     input_range, told = _range_of(source, normalization, dtype, otherwise)
     return SourceModel(
         call=call,
@@ -160,12 +165,12 @@ def _load_saved_model(source: Source, otherwise: str | None) -> SourceModel:
     input_name, output_name = next(iter(inputs)), next(iter(outputs))
 
     call = _fed(lambda images: signature(**{input_name: images})[output_name], dtype)
-    normalization = _normalization(call, (height, width, channels))
+    normalization, computes = _start_of(call, (height, width, channels))
     input_range, told = _range_of(source, normalization, dtype, otherwise)
     return SourceModel(
         call=call,
         float32=call,
-        computes=None,
+        computes=computes,
         height=height,
         width=width,
         channels=channels,
@@ -196,17 +201,18 @@ def _fed(call: Callable[[Any], Any], dtype: str) -> Callable[[Any], Any]:
     return fed
 
 
-def _normalization(
+def _start_of(
     call: Callable[[Any], Any], shape: tuple[int | None, int | None, int]
-) -> Normalization | None:
-    """Read from its graph what a model does to an image first."""
+) -> tuple[Normalization | None, str]:
+    """Read from its graph what a model does to an image first, and the type that it computes in."""
     height, width, channels = shape
     size = (height or _ANY_SIDE, width or _ANY_SIDE, channels)
     try:
-        return normalization_of(*frozen_call(call, shape=size, input_range=_RAW))
+        frozen = frozen_call(call, shape=size, input_range=_RAW)
     except SourceModelError:
         # It cannot be converted at this size, or at all; the conversion says so, and why.
-        return None
+        return None, "float32"
+    return normalization_of(frozen.graph_def, frozen.output), frozen.computes
 
 
 def _shape_of(end: Any) -> tuple[int | None, ...]:

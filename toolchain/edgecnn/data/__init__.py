@@ -4,6 +4,7 @@
 TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 """
 
+from edgecnn.data.again import FolderAgain, folder_of
 from edgecnn.data.calibration import (
     CalibrationSet,
     choose_calibration,
@@ -21,6 +22,7 @@ from edgecnn.data.unsplit import JudgedImages, load_judged_images
 __all__ = [
     "CalibrationSet",
     "Dataset",
+    "FolderAgain",
     "Images",
     "JudgedImages",
     "Survey",
@@ -28,6 +30,7 @@ __all__ = [
     "count_classes",
     "digest_per_image",
     "few_images",
+    "folder_of",
     "has_files",
     "in_class_order",
     "load_dataset",

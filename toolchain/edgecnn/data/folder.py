@@ -31,7 +31,7 @@ from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
-__all__ = ["load_folder", "load_unsplit"]
+__all__ = ["id_of", "load_folder", "load_unsplit"]
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -120,6 +120,11 @@ def load_folder(
         dataset = _given(root, layout, names, loaded, validation=validation, seed=seed)
     else:
         dataset = _divided(names, loaded, test=test, validation=validation, seed=seed)
+    if dataset.dropped:
+        progress.message(
+            f"note: left out of training, since they are in another split, too: "
+            f"{_some(dataset.dropped)}"
+        )
     return replace(
         dataset,
         skipped=loaded.skipped,
@@ -180,10 +185,10 @@ def load_unsplit(
     names, files = list_classes(place)
     loaded = _read_all(root, names, {"": files}, form, conflicting, progress)
     out = {
-        "files that are no images or cannot be read": len(loaded.skipped),
+        "what is no image or cannot be read": len(loaded.skipped),
         "pictures that stand in two classes": sum(map(len, loaded.conflicting)),
     }
-    left_out = ", ".join(f"{count} {what}" for what, count in out.items() if count)
+    left_out = ", ".join(f"{what} ({count})" for what, count in out.items() if count)
     return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
@@ -223,15 +228,17 @@ def _given(
     images, test = loaded.images, loaded.images["test"]
     dropped: list[str] = []
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
-    if "validation" in images:
-        train, valid = rest, _without(images["validation"], [test], dropped)
+    valid = _without(images["validation"], [test], dropped) if "validation" in images else None
+    _check_not_all_dropped(root, layout, names, rest, len(images["train"]))
+    if valid is not None:
+        train = rest
     else:
         train, valid = split_off(
             rest, share=validation, seed=seed, purpose="validation", class_names=names
         )
     folders = ", ".join(
         folder if folder == split else f"{folder} ({split})"
-        for split, folder in ((s, _id_of(p.relative_to(root))) for s, p in layout.splits.items())
+        for split, folder in ((s, id_of(p.relative_to(root))) for s, p in layout.splits.items())
     )
     return Dataset(
         name="folder",
@@ -244,6 +251,23 @@ def _given(
         + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
         dropped=tuple(dropped),
     )
+
+
+def _check_not_all_dropped(
+    root: Path, layout: Layout, names: Sequence[str], rest: Images, before: int
+) -> None:
+    counts = rest.class_counts(len(names))
+    bare = [name for name, count in zip(names, counts, strict=True) if not count]
+    if bare:
+        train = layout.splits["train"]
+        raise DataError(
+            f"{before - len(rest)} of {before} images of {train} are images of another split, too",
+            observed=f"no other image of {', '.join(bare[:_LISTED])}",
+            expected=f"splits of {root} that hold different images: what was trained on says "
+            "nothing in a test",
+            remedy=f"delete the copies, or name one of the folders, --data {train}, which is "
+            "split then",
+        )
 
 
 def _present(images: dict[str, Images], name: str) -> list[Images]:
@@ -307,7 +331,7 @@ def _read_all(
         part: Images(
             pixels=pixels[part][: len(files)],
             labels=np.asarray([label for _, label in files], dtype=np.int64),
-            ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+            ids=tuple(id_of(path.relative_to(root)) for path, _ in files),
         )
         for part, files in read.items()
     }
@@ -320,7 +344,7 @@ def _read_all(
         _check_every_class(root, names, images, "an image that stands in no other class")
     return _Loaded(
         images=images,
-        skipped=tuple((_id_of(path.relative_to(root)), why.reason) for path, why in unread),
+        skipped=tuple((id_of(path.relative_to(root)), why.reason) for path, why in unread),
         conflicting=tuple(groups),
     )
 
@@ -349,13 +373,11 @@ def _tell_unread(root: Path, unread: Sequence[tuple[Path, _Unread]], progress: P
         ("are images that cannot be read", [entry for entry in unread if entry[1].remedy]),
     ):
         if some:
-            shown = ", ".join(
-                _id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
-                for path, why in some[:_LISTED]
-            )
-            more = f" and {len(some) - _LISTED} more" if len(some) > _LISTED else ""
-            count = f"{len(some)} file{'' if len(some) == 1 else 's'}"
-            progress.message(f"note: left out, since they {what}: {count}, {shown}{more}")
+            shown = [
+                id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
+                for path, why in some
+            ]
+            progress.message(f"note: left out, since they {what}: {_some(shown)}")
 
 
 def _check_every_class(
@@ -411,6 +433,11 @@ def _tell_conflicts(
     )
 
 
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{len(names)} file{'' if len(names) == 1 else 's'}, {', '.join(names[:_LISTED])}{more}"
+
+
 def _without_ids(images: Images, ids: set[str]) -> Images:
     return images.take([index for index, name in enumerate(images.ids) if name not in ids])
 
@@ -430,7 +457,7 @@ def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[n
         ) from error
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
     """Return a path as text that can be written anywhere, whatever bytes its name has."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 

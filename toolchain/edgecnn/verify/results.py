@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
+from edgecnn.usefulness import AgainstGuessing
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
 from edgecnn.verify.explained import Layers
@@ -21,6 +22,7 @@ from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.sequential import Looked
 
 __all__ = [
@@ -34,7 +36,16 @@ __all__ = [
 
 PARITY_SCHEMA: Final = 1
 
-_NESTED: Final = ("evaluated", "rows", "baseline", "corrupted", "write_error", "foreign")
+_NESTED: Final = (
+    "evaluated",
+    "rows",
+    "baseline",
+    "corrupted",
+    "write_error",
+    "foreign",
+    "own_scores",
+    "float_model",
+)
 
 LOCAL: Final = "local"
 """How a report calls the machine that verified, where nothing else ran the artifacts."""
@@ -173,8 +184,9 @@ class ParityReport:
         model: Model name.
         class_names: Names in score order.
         evaluated: Images and reference.
-        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, they
-            were judged by, ``max_gap_increase`` and ``max_corruption_drop``; percent.
+        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, and, where
+            they were judged by, ``max_gap_increase``, ``max_corruption_drop`` and
+            ``min_accuracy``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
         machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
@@ -184,6 +196,9 @@ class ParityReport:
         corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
         foreign: How files that edgecnn did not make were compared; None for its own.
+        own_scores: How far the user's own scores are the float model's; None if none were given.
+        float_model: What the float model is right on, beside guessing; None if an earlier version
+            of edgecnn did not ask.
         schema: Version of this layout in JSON.
     """
 
@@ -200,11 +215,24 @@ class ParityReport:
     corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
     foreign: Foreign | None = None
+    own_scores: OwnAgreement | None = None
+    float_model: AgainstGuessing | None = None
     schema: int = PARITY_SCHEMA
 
     @property
+    def useless(self) -> bool:
+        """Whether the float model is no better than guessing, and nobody asked for such a one."""
+        least = self.limits.get("min_accuracy")
+        return self.float_model is not None and self.float_model.error(least) is not None
+
+    @property
     def verdict(self) -> RowVerdict:
-        """The gravest verdict of the rows; variants that were not made do not count."""
+        """The gravest verdict of the rows; variants that were not made do not count.
+
+        ERROR where the float model is useless: then no row's verdict proves anything.
+        """
+        if self.useless:
+            return "ERROR"
         found = {row.verdict for row in self.rows}
         order: tuple[RowVerdict, ...] = ("FAIL", "ERROR", "INCONCLUSIVE", "PASS")
         return next((verdict for verdict in order if verdict in found), "NOT MADE")
@@ -241,4 +269,6 @@ class ParityReport:
             if self.write_error is None
             else dataclasses.asdict(self.write_error),
             "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
+            "own_scores": None if self.own_scores is None else self.own_scores.to_dict(),
+            "float_model": None if self.float_model is None else self.float_model.to_dict(),
         }

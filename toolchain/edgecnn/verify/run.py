@@ -14,6 +14,7 @@ from edgecnn.errors import WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.usefulness import float_model_of
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.checks import record_name
 from edgecnn.verify.conditions import CorruptedImages
@@ -24,6 +25,7 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.explaining import explained, with_reason
 from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
@@ -116,6 +118,7 @@ def run(
     corruptions: CorruptionSettings | None = None,
     recipe: Mapping[str, Any] | None = None,
     explain: bool = False,
+    own_scores: OwnAgreement | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -151,6 +154,7 @@ def run(
             recorded with the build's own verdicts.
         explain: Also compare each artifact with its float file layer by layer, on this machine.
             It changes no verdict, so it is no part of the key.
+        own_scores: How far the user's own scores are the float model's, to be recorded.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -247,8 +251,11 @@ def run(
         machine=scorer.machine(),
         device=scorer.device,
         corrupted=corrupted,
+        # On all images that it was asked about, of which the artifacts may have seen some.
+        float_model=float_model_of(reference),
         versions=versions(),
         created=created(),
+        own_scores=own_scores,
     )
     if baseline is not None:
         changes = compare(
