@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from convert.brightness import (
+    FLOAT32,
     SIDE,
     convert,
     fitted,
@@ -247,9 +248,11 @@ def check(spec: Spec, data: Path) -> None:
             powers = np.exp(right - right.max(axis=1, keepdims=True))
             right = powers / powers.sum(axis=1, keepdims=True)
         far, near = HALF[spec.policy]
+        # A SavedModel in half precision has its constants in half precision, too.
+        same = near if spec.path == "exported" else FLOAT32
         for found, wanted, bound, what in (
             (built.reference(), own, near, "the reference, of the model itself"),
-            (built.scores(spec.variant), right, 1e-4, "the artifact, of the network in float32"),
+            (built.scores(spec.variant), right, max(same, FLOAT32), "the artifact, of the network in float32"),
             (built.scores(spec.variant), own, far, "the artifact, of the model itself"),
         ):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=bound, err_msg=f"{what} {spec}")
@@ -271,13 +274,13 @@ SINGLE = ("float32",)
 IN_HALF = ("mixed_float16", "mixed_bfloat16", "float16")
 
 
-@settings(max_examples=7, derandomize=True, **SETTINGS)
+@settings(max_examples=5, derandomize=True, **SETTINGS)
 @given(spec=specs(SINGLE))
 def test_random_classifiers_keep_their_scores(data: Path, spec: Spec) -> None:
     check(spec, data)
 
 
-@settings(max_examples=4, derandomize=True, **SETTINGS)
+@settings(max_examples=3, derandomize=True, **SETTINGS)
 @given(spec=specs(IN_HALF))
 def test_random_classifiers_in_half_precision_keep_their_scores(data: Path, spec: Spec) -> None:
     check(spec, data)
