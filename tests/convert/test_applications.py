@@ -68,6 +68,4 @@ def test_a_published_network_keeps_its_scores(tmp_path: Path, name: str, path: s
     assert own.max(axis=0).min() > 0.4  # every class is some picture's
     np.testing.assert_allclose(built.reference(), own, rtol=0, atol=1e-5)
     for variant in VARIANTS:
-        np.testing.assert_allclose(
-            built.scores(variant), own, rtol=0, atol=1e-4, err_msg=variant
-        )
+        np.testing.assert_allclose(built.scores(variant), own, rtol=0, atol=1e-4, err_msg=variant)
