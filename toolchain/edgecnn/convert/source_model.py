@@ -273,7 +273,9 @@ def _range_of(
     Raises:
         UsageError: If the range that was given cannot be, or none was given and none is told.
     """
-    meaning = _RAW if dtype == "uint8" else normalization and normalization.meaning
+    meaning = None if normalization is None else normalization.meaning
+    if dtype == "uint8":
+        meaning = _RAW
     given = source.input_range
     if dtype == "uint8" and given not in (None, _RAW):
         raise UsageError(
