@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import (
+    FLOATS,
     INPUT_RANGES,
     LAYOUTS,
     OUTPUT_KINDS,
@@ -205,7 +206,7 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
         tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
     )
     scale = tensor.scale
-    if tensor.dtype != "float32" and scale == 0:
+    if tensor.dtype not in FLOATS and scale == 0:
         # Integers without a scale stand for themselves, so only raw bytes make sense.
         if tensor.dtype != "uint8" or input_range != "0..255":
             raise ArtifactError(
@@ -230,10 +231,11 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
 
 def _output_spec(description: Description, kind: str | None, path: Path) -> OutputSpec:
     tensor = description.output
-    if tensor.dtype == "float32":
+    scale = 1.0
+    if tensor.dtype in FLOATS:
         step = 0.0
     elif tensor.scale > 0:
-        step = tensor.scale
+        step = scale = tensor.scale
     else:
         raise ArtifactError(
             f"{path} does not say what its integer scores stand for",
@@ -244,6 +246,6 @@ def _output_spec(description: Description, kind: str | None, path: Path) -> Outp
     return OutputSpec(
         dtype=tensor.dtype,
         kind=kind or tell_kind(description.samples, step, name=str(path)),
-        scale=step or 1.0,
-        zero_point=tensor.zero_point if step else 0,
+        scale=scale,
+        zero_point=0 if tensor.dtype in FLOATS else tensor.zero_point,
     )
