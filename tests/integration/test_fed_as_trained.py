@@ -25,6 +25,7 @@ from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import Progress
 from edgecnn.quiet import captured_log
 from edgecnn.workspace import Workspace
+from edgecnn_runner.input_options import Preprocessing
 from readme import blocks
 
 pytestmark = pytest.mark.slow  # trains and converts networks
@@ -111,6 +112,8 @@ def convert(made: Path, tmp_path: Path) -> Convert:
 
     def run(model: str, **options: Any) -> tuple[Workspace, list[str]]:
         told = Told()
+        if "input_range" in options:
+            options["preprocessing"] = Preprocessing(input_range=options.pop("input_range"))
         request = chain.ConvertRequest(
             source=made / model,
             out=tmp_path / "build",
@@ -347,7 +350,7 @@ def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
         "artifacts": (_foreign(made, tmp_path),),
         "data": str(made / "images"),
         "labels": made / "labels.txt",
-        "input_range": "-1..1",
+        "preprocessing": Preprocessing(input_range="-1..1"),
         "scores": own,
     }
     for reference, option, agrees in (
