@@ -20,7 +20,7 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import UsageError
 
-__all__ = ["PREPROCESSING_OPTIONS", "RANGES_EXPECTED", "Preprocessing"]
+__all__ = ["NOTHING_SAID", "PREPROCESSING_OPTIONS", "RANGES_EXPECTED", "Preprocessing"]
 
 PREPROCESSING_OPTIONS: Final = (
     "input_range",
@@ -50,6 +50,12 @@ class Preprocessing:
     input_range: str | None = None
     resize: str | None = None
     given: tuple[str, ...] = ()
+
+    @property
+    def rule_parts(self) -> tuple[str, ...]:
+        """Which attributes of ``contract.ResizeRule`` options named; the others are the usual."""
+        parts = {"--fit": "fit", "--crop-fraction": "fraction", "--resample": "filter"}
+        return tuple(part for option, part in parts.items() if option in self.given)
 
     @classmethod
     def of_options(
@@ -82,6 +88,10 @@ class Preprocessing:
             resize=_resize(fit, crop_fraction, resample),
             given=tuple(option_of(name) for name, value in named if value is not None),
         )
+
+
+NOTHING_SAID: Final = Preprocessing()
+"""Where no option was given."""
 
 
 def option_of(name: str) -> str:
@@ -214,7 +224,6 @@ def _fraction(text: str) -> float:
             "--crop-fraction has more than three decimals",
             observed=text,
             expected="thousandths, such as 0.875",
-            remedy=f"write --crop-fraction {rounded:g}: at 224 pixels, a thousandth is a quarter "
-            "of one",
+            remedy=f"write --crop-fraction {rounded:g}",
         )
     return rounded
