@@ -33,7 +33,7 @@ BACKENDS = {
 }
 
 IMAGES = {
-    "decode.py": {"PIL"},
+    "decode.py": {"PIL", "pillow_heif"},
     "camera_v4l2.py": {"cv2"},
     "camera_picamera2.py": {"picamera2"},
 }

@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "edgecnn_runner": "edgecnn-runner",
     "google": "protobuf",
     "packageurl": "packageurl-python",
+    "pillow_heif": "pillow-heif",
     "pydantic_core": "pydantic",
     "sklearn": "scikit-learn",
     "tflite_runtime": "tflite-runtime",

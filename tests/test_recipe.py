@@ -326,7 +326,7 @@ def test_a_missing_recipe_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_folders_path_is_relative_to_the_recipe(tmp_path: Path) -> None:
-    recipe = load_recipe(make_project(tmp_path / "leaves")[0])
+    recipe = load_recipe(make_project(tmp_path / "leaves").made[0])
     assert recipe.data.path == (tmp_path / "leaves" / "images").resolve()
 
 
@@ -342,7 +342,7 @@ def test_a_table_of_groups_is_relative_to_the_recipe(tmp_path: Path) -> None:
 
 def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
     """Each with a value that is taken once its line is no longer a comment."""
-    path = make_project(tmp_path / "leaves")[0]
+    path = make_project(tmp_path / "leaves").made[0]
     text = path.read_text()
     for line in ('# groups = "groups.csv"', "# max_corruption_drop = 3.0"):
         assert line in text
@@ -354,7 +354,7 @@ def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> None:
-    shown = load_recipe(make_project(tmp_path / "leaves")[0])
+    shown = load_recipe(make_project(tmp_path / "leaves").made[0])
     bare = parse_recipe({"model": {"name": "x"}}, source="test")
     for section in ("augment", "train", "convert", "calibration", "limits", "corruptions"):
         assert getattr(shown, section) == getattr(bare, section)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
 __all__ = [
     "CONTRACT_VERSION",
+    "FILTERS",
+    "FITS",
     "INPUT_RANGES",
     "LAYOUTS",
     "MAX_CONTRACT_BYTES",
@@ -26,8 +29,15 @@ __all__ = [
     "Contract",
     "InputSpec",
     "OutputSpec",
+    "ResizeRule",
+    "affine_of",
+    "is_range",
+    "is_resize",
+    "mean_std_range",
     "parse_contract",
+    "parse_resize",
     "repeated",
+    "resize_name",
 ]
 
 CONTRACT_VERSION: Final = 1
@@ -36,7 +46,19 @@ MAX_CONTRACT_BYTES: Final = 4 << 20
 """A contract is a few kilobytes; a file that claims more is an attack or damaged."""
 
 RESIZE_RULE: Final = "centre-crop-box-average-1"
-"""Name of the project's resize rule (``preprocess``); a new rule gets a new name."""
+"""Name of the resize rule that is used where none is chosen; ``parse_resize`` knows the others."""
+
+FITS: Final = ("crop", "stretch", "pad")
+"""How an image of another aspect ratio is fitted to the model's: its middle is kept, it is
+distorted, or black edges are added."""
+
+FILTERS: Final[Mapping[str, str]] = {
+    "box": "box-average",
+    "nearest": "nearest",
+    "bilinear": "bilinear",
+    "bilinear-antialias": "bilinear-antialias",
+}
+"""How pixels are resampled: the words of options and recipes to those in a rule's name."""
 
 INPUT_RANGES: Final[Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "0..255": ((1.0,), (0.0,)),
@@ -50,6 +72,14 @@ INPUT_RANGES: Final[Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]] =
     ),
 }
 """Input range name to (scale, offset): the model is fed ``pixel * scale + offset``."""
+
+_MEAN_STD: Final = re.compile(r"mean ([^ ]+) std ([^ ]+)", re.ASCII)
+_LEAST_STD: Final = 1e-4
+_RESIZE: Final = re.compile(
+    r"(?:(centre-crop)(?:-0\.([0-9]{1,3}))?|(stretch)|(pad))"
+    r"-(box-average|nearest|bilinear|bilinear-antialias)-1",
+    re.ASCII,
+)
 
 _DTYPES = ("uint8", "int8", "float32")
 OUTPUT_KINDS: Final = ("probabilities", "logits")
@@ -68,8 +98,8 @@ class InputSpec:
         width: Pixels, at least 1.
         channels: 1 (luma) or 3 (RGB).
         dtype: ``uint8``, ``int8`` or ``float32``.
-        range: A key of ``INPUT_RANGES``: the real values that pixels 0..255 stand for. Files
-            made by edgecnn always say ``0..255``.
+        range: A key of ``INPUT_RANGES`` or what ``mean_std_range`` returns: the real values that
+            pixels 0..255 stand for. Files made by edgecnn always say ``0..255``.
         layout: ``NHWC`` (files made by edgecnn) or ``NCHW``.
         scale: Quantization step of an integer input in real units; 1.0 for raw pixels.
         zero_point: The integer that stands for real 0.
@@ -112,7 +142,7 @@ class Contract:
         labels: Class names in output order, all different.
         input: See ``InputSpec``.
         output: See ``OutputSpec``.
-        resize: Name of the resize rule (``RESIZE_RULE``).
+        resize: Name of the resize rule; see ``parse_resize``.
         payload_sha256: SHA-256 of the model bytes without the contract, lower-case hex; empty
             for a contract made on the command line for a foreign file.
         source_sha256: SHA-256 of the float model this came from.
@@ -175,7 +205,11 @@ def _problems(contract: Contract) -> list[str]:
     need(channels_fit, f"input.channels is {spec.channels!r}, not 1 or 3")
     need(spec.dtype in _DTYPES, f"input.dtype is {spec.dtype!r}, not one of {_DTYPES}")
     need(spec.layout in LAYOUTS, f"input.layout is {spec.layout!r}, not one of {LAYOUTS}")
-    need(spec.range in INPUT_RANGES, f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]}")
+    need(
+        is_range(spec.range),
+        f"input.range is {spec.range!r}, not one of {[*INPUT_RANGES]} and not "
+        "'mean A[,B,C] std A[,B,C]'",
+    )
     need(out.dtype in _DTYPES, f"output.dtype is {out.dtype!r}, not one of {_DTYPES}")
     need(out.kind in OUTPUT_KINDS, f"output.kind is {out.kind!r}, not one of {OUTPUT_KINDS}")
     for side, quantized in (("input", spec), ("output", out)):
@@ -194,7 +228,7 @@ def _problems(contract: Contract) -> list[str]:
     )
     twice = repeated(label for label in contract.labels if isinstance(label, str))
     need(not twice, f"two classes have the same label: {', '.join(twice)}")
-    need(contract.resize == RESIZE_RULE, f"resize is {contract.resize!r}, not {RESIZE_RULE!r}")
+    need(is_resize(contract.resize), f"resize is {contract.resize!r}, no rule known here")
     need(
         _is_int(contract.version) and contract.version == CONTRACT_VERSION,
         f"version is {contract.version!r}, this program reads {CONTRACT_VERSION}",
@@ -210,6 +244,184 @@ def _problems(contract: Contract) -> list[str]:
         )
         need(fine, f"{name} is not a table of texts")
     return found
+
+
+def affine_of(input_range: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what a range does to a pixel: the model is fed ``pixel * scale + offset``.
+
+    Args:
+        input_range: A key of ``INPUT_RANGES``, or what ``mean_std_range`` returns.
+
+    Returns:
+        Scale and offset, each one number for all channels or one for each of R, G and B.
+
+    Raises:
+        ValueError: If the text is no range.
+    """
+    if input_range in INPUT_RANGES:
+        return INPUT_RANGES[input_range]
+    found = _MEAN_STD.fullmatch(input_range)
+    if found is None:
+        raise ValueError(f"{input_range!r} is no input range")
+    mean, std = ([float(part) for part in text.split(",")] for text in found.groups())
+    if mean_std_range(mean, std) != input_range:
+        raise ValueError(f"{input_range!r} is not written as mean_std_range writes it")
+    return _affine(mean, std)
+
+
+def is_range(text: object) -> bool:
+    """Tell whether this is an input range; see ``affine_of``."""
+    if not isinstance(text, str):
+        return False
+    try:
+        affine_of(text)
+    except ValueError:
+        return False
+    return True
+
+
+def mean_std_range(mean: Sequence[float], std: Sequence[float]) -> str:
+    """Return the range of a model that is fed ``(pixel / 255 - mean) / std``.
+
+    Args:
+        mean: One number for all channels, or three for R, G and B; each 0..1, as torchvision's
+            ``Normalize`` takes them.
+        std: One or three numbers, each 0.0001..1.
+
+    Returns:
+        A key of ``INPUT_RANGES`` where one means the same, else ``mean A[,B,C] std A[,B,C]``:
+        each number as short as it can be, three equal ones written once.
+
+    Raises:
+        ValueError: If there are other counts of numbers, or one is out of its range.
+    """
+    for name, numbers, least in (("mean", mean, 0.0), ("std", std, _LEAST_STD)):
+        if len(numbers) not in (1, 3):
+            raise ValueError(f"{name} has {len(numbers)} numbers, not 1 or 3")
+        for number in numbers:
+            if not (_is_real(number) and least <= number <= 1):
+                raise ValueError(f"{name} has {number!r}, which is not within {least:g}..1")
+    affine = _affine(mean, std)
+    for name, known in INPUT_RANGES.items():
+        if known == affine:
+            return name
+    return f"mean {_joined(mean)} std {_joined(std)}"
+
+
+def _affine(
+    mean: Sequence[float], std: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return scale and offset; one number each where all channels have the same."""
+    count = 1 if len({*mean}) == len({*std}) == 1 else 3
+    means, stds = ([*numbers] * count if len(numbers) == 1 else numbers for numbers in (mean, std))
+    scale = tuple(1 / (255 * deviation) for deviation in stds[:count])
+    # Added to 0, so that no mean of 0 becomes the offset -0.0.
+    offset = tuple(
+        0.0 - average / deviation
+        for average, deviation in zip(means[:count], stds[:count], strict=True)
+    )
+    return scale, offset
+
+
+def _joined(numbers: Sequence[float]) -> str:
+    """Return numbers in their shortest decimals; equal ones once."""
+    few = numbers[:1] if len({*numbers}) == 1 else numbers
+    # Added to 0, so that -0.0 is written as 0.0.
+    return ",".join(repr(float(number) + 0.0) for number in few)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizeRule:
+    """How an image of any size is brought to a model's; ``preprocess`` says it in full.
+
+    Attributes:
+        fit: One of ``FITS``.
+        fraction: With ``crop``, how much of the height and the width of the largest part with the
+            model's aspect ratio is kept, in thousandths: 1..1000. Else 1000.
+        filter: A key of ``FILTERS``.
+    """
+
+    fit: str
+    fraction: int
+    filter: str
+
+    @property
+    def name(self) -> str:
+        """The name in a contract."""
+        fit = "centre-crop" if self.fit == "crop" else self.fit
+        part = "" if self.fraction == 1000 else f"-{self.fraction / 1000}"
+        return f"{fit}{part}-{FILTERS[self.filter]}-1"
+
+    @property
+    def options(self) -> str:
+        """The options that ask for this rule: ``--fit crop --resample nearest``, for example."""
+        part = "" if self.fraction == 1000 else f" --crop-fraction {self.fraction / 1000}"
+        return f"--fit {self.fit}{part} --resample {self.filter}"
+
+
+def parse_resize(name: str) -> ResizeRule:
+    """Return what the name of a resize rule means.
+
+    Args:
+        name: Fit, filter and version, such as ``centre-crop-0.875-bilinear-antialias-1``.
+
+    Raises:
+        ValueError: If there is no such rule, or its name is written otherwise.
+    """
+    found = _RESIZE.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no resize rule")
+    crop, part, stretch, pad, word = found.groups()
+    rule = ResizeRule(
+        fit="crop" if crop else stretch or pad,
+        fraction=1000 if part is None else int(part.ljust(3, "0")),
+        filter=next(key for key, value in FILTERS.items() if value == word),
+    )
+    if rule.name != name or rule.fraction == 0:
+        raise ValueError(f"{name!r} is no resize rule: its share is not written as in 0.875")
+    return rule
+
+
+def resize_name(fit: str = "crop", crop_fraction: float = 1.0, resample: str = "box") -> str:
+    """Return the name of the resize rule that options or a recipe ask for.
+
+    Args:
+        fit: One of ``FITS``.
+        crop_fraction: More than 0, at most 1, with at most three decimals: how much of the height
+            and the width is kept. torchvision's Resize(256) and CenterCrop(224) keep 0.875.
+        resample: A key of ``FILTERS``.
+
+    Returns:
+        For ``Contract.resize``; without arguments, ``RESIZE_RULE``.
+
+    Raises:
+        ValueError: If there is no such rule.
+    """
+    if fit not in FITS:
+        raise ValueError(f"fit is {fit!r}, not one of {', '.join(FITS)}")
+    if resample not in FILTERS:
+        raise ValueError(f"resample is {resample!r}, not one of {', '.join(FILTERS)}")
+    if not (_is_real(crop_fraction) and 0 < crop_fraction <= 1):
+        raise ValueError(f"crop_fraction is {crop_fraction!r}, not above 0 and at most 1")
+    thousandths = round(crop_fraction * 1000)
+    if thousandths < 1 or abs(thousandths / 1000 - crop_fraction) > 1e-9:
+        raise ValueError(f"crop_fraction is {crop_fraction!r}, which has more than three decimals")
+    if fit != "crop" and thousandths != 1000:
+        raise ValueError(
+            f"crop_fraction is {crop_fraction!r}, and nothing is cropped: fit is {fit}"
+        )
+    return ResizeRule(fit=fit, fraction=thousandths, filter=resample).name
+
+
+def is_resize(name: object) -> bool:
+    """Tell whether this is the name of a resize rule; see ``parse_resize``."""
+    if not isinstance(name, str):
+        return False
+    try:
+        parse_resize(name)
+    except ValueError:
+        return False
+    return True
 
 
 def repeated(names: Iterable[str]) -> list[str]:

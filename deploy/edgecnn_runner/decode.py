@@ -1,12 +1,13 @@
-"""Image files to RGB bytes; the only file that imports Pillow."""
+"""Reads image files as RGB bytes; the only file that imports Pillow, or pillow-heif."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -18,7 +19,7 @@ from edgecnn_runner.remedies import remedy_for_reading
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["MAX_PIXELS", "read_image"]
+__all__ = ["MAX_PIXELS", "image_size", "read_image"]
 
 MAX_PIXELS: Final = 1 << 26
 """A file that claims more is refused unread. The limit is for memory, see ``_to_rgb``, and lies
@@ -27,6 +28,12 @@ megapixels), and those have to be scaled down first."""
 
 _BAND_PIXELS: Final = 1 << 18  # converted at a time: a few megabytes
 _JPEG: Final = b"\xff\xd8\xff"
+# A file in the ISO base media format begins with a box "ftyp" that lists brands of four characters
+# (ISO/IEC 14496-12, 4.3); those of HEIF hold HEVC pictures (ISO/IEC 23008-12, annex B), but where
+# the AVIF brands are among them.
+_HEIC: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_AVIF: Final = frozenset({b"avif", b"avis"})
+_HEAD: Final = 64  # bytes that tell the format; 12 brands
 _COMMON: Final = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # what Pillow knows from the start
 # Pillow reads these by starting another program, or only as placeholders.
 _NEVER: Final = frozenset({"EPS", "WMF", "FPX", "MIC", "BUFR", "GRIB", "HDF5", "MPEG"})
@@ -45,6 +52,29 @@ _TURNS: Final = {
 _WITH_ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 _EXPECTED: Final = "a complete JPEG, PNG, GIF, BMP, WebP or TIFF image"
 _REMEDY: Final = "open it in a viewer; save or copy it again, as PNG or JPEG"
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return an image's height and width as they are stored, pixels, from its header alone.
+
+    That a header can be read does not say that the pixels can.
+
+    Args:
+        path: A file.
+
+    Raises:
+        ImageError: If it is missing, or its header is none that Pillow reads.
+    """
+    with _told_as_image_errors(str(path)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            regular_size(path)
+            file = path.open("rb")
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        with file, _open(file, str(path)) as image:
+            width, height = image.size
+            return height, width
 
 
 def read_image(source: str | Path | bytes) -> npt.NDArray[np.uint8]:
@@ -67,33 +97,32 @@ def read_image(source: str | Path | bytes) -> npt.NDArray[np.uint8]:
     if not data:
         raise ImageError(f"{name} is empty", observed="0 bytes", expected=_EXPECTED, remedy=_REMEDY)
     # Pillow warns of what is dealt with here: sizes, transparent palettes, odd metadata.
-    with warnings.catch_warnings():
+    with _told_as_image_errors(name), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            with _open(data) as image:
-                _check_size(image.size, name)
-                image.load()
-                return _to_rgb(_upright(image), name)
-        except ImageError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_large(name, str(error)) from error
-        except UnidentifiedImageError as error:
-            raise ImageError(
-                f"{name} is not an image Pillow can read",
-                observed=f"{len(data)} bytes beginning {data[:8].hex(' ')}",
-                expected=_EXPECTED,
-                remedy=_REMEDY,
-            ) from error
-        except MemoryError as error:
-            raise _too_large(name, "it does not fit into memory") from error
-        except Exception as error:
-            raise ImageError(
-                f"{name} is damaged or truncated",
-                observed=f"{type(error).__name__}: {error}",
-                expected=_EXPECTED,
-                remedy=_REMEDY,
-            ) from error
+        with _open(io.BytesIO(data), name) as image:
+            _check_size(image.size, name)
+            image.load()
+            return _to_rgb(_upright(image), name)
+
+
+@contextlib.contextmanager
+def _told_as_image_errors(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises for a file into an ``ImageError`` that names it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, str(error)) from error
+    except MemoryError as error:
+        raise _too_large(name, "it does not fit into memory") from error
+    except Exception as error:
+        raise ImageError(
+            f"{name} is damaged or truncated",
+            observed=f"{type(error).__name__}: {error}",
+            expected=_EXPECTED,
+            remedy=_REMEDY,
+        ) from error
 
 
 def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
@@ -105,29 +134,92 @@ def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
     except MemoryError as error:
         raise _too_large(str(source), "it does not fit into memory") from error
     except (OSError, ValueError) as error:
-        raise ImageError(
-            f"cannot read the image {source}",
-            observed=f"{getattr(error, 'strerror', None) or error}: {describe(Path(source))}",
-            expected="an image file that can be read",
-            remedy=remedy_for_reading(error),
-        ) from error
+        raise _unreadable(Path(source), error) from error
 
 
-def _open(data: bytes) -> Image.Image:
-    if data.startswith(_JPEG):
+def _unreadable(path: Path, error: Exception) -> ImageError:
+    return ImageError(
+        f"cannot read the image {path}",
+        observed=f"{getattr(error, 'strerror', None) or error}: {describe(path)}",
+        expected="an image file that can be read",
+        remedy=remedy_for_reading(error),
+    )
+
+
+def _open(file: IO[bytes], name: str) -> Image.Image:
+    """Read an image's header.
+
+    Args:
+        file: Stays in use until the image is loaded.
+        name: What to call the file in errors.
+
+    Raises:
+        ImageError: If Pillow knows no such format; what it is, where that can be told.
+    """
+    head = file.read(_HEAD)
+    file.seek(0)
+    if head.startswith(_JPEG):
         from PIL import JpegImagePlugin
 
         # What Image.open does once it has loaded the plugins of four other formats, which takes
         # longer than to read most photos.
         with contextlib.suppress(SyntaxError):  # its word for "no JPEG"
-            return JpegImagePlugin.jpeg_factory(io.BytesIO(data))
+            return JpegImagePlugin.jpeg_factory(file)
+        file.seek(0)
     # The common formats first: knowing all of them takes Pillow longer than reading most images.
+    with contextlib.suppress(UnidentifiedImageError):
+        return Image.open(file, formats=_COMMON)
+    brands = _brands(head)
+    if brands & _HEIC and not brands & _AVIF:
+        _learn_heic(name, head)
+    Image.init()
+    others = [kind for kind in Image.ID if kind not in _NEVER]
+    file.seek(0)
     try:
-        return Image.open(io.BytesIO(data), formats=_COMMON)
-    except UnidentifiedImageError:
-        Image.init()
-        others = [name for name in Image.ID if name not in _NEVER]
-        return Image.open(io.BytesIO(data), formats=others)
+        return Image.open(file, formats=others)
+    except UnidentifiedImageError as error:
+        if brands & _AVIF and "AVIF" not in Image.ID:
+            raise ImageError(
+                f"{name} is an AVIF image, which this Pillow does not read",
+                observed=f"bytes beginning {head[:12].hex(' ')}",
+                expected=_EXPECTED,
+                remedy="save it as PNG or JPEG, or install Pillow 11.3 or newer",
+            ) from error
+        raise ImageError(
+            f"{name} is not an image Pillow can read",
+            observed=f"bytes beginning {head[:8].hex(' ')}",
+            expected=_EXPECTED,
+            remedy=_REMEDY,
+        ) from error
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """Return the brands of a file in the ISO base media format; none of any other file."""
+    if head[4:8] != b"ftyp":
+        return set()
+    names = head[8 : min(int.from_bytes(head[:4], "big"), len(head))]
+    return {names[at : at + 4] for at in range(0, len(names), 4) if at != 4}  # there: a version
+
+
+def _learn_heic(name: str, head: bytes) -> None:
+    """Make Pillow read HEIC.
+
+    Raises:
+        ImageError: If pillow-heif, which does it, is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ImageError(
+            f"{name} is a HEIC photo, as iPhones make them, and pillow-heif, which reads those, "
+            "is not installed",
+            observed=f"bytes beginning {head[:12].hex(' ')}",
+            expected=_EXPECTED,
+            remedy="pip install pillow-heif, or convert it to JPEG",
+        ) from error
+    # Of several pictures in a file the primary one is what Pillow sees; thumbnails and the like
+    # are not asked for.
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:

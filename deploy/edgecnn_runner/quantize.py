@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_runner.contract import INPUT_RANGES, InputSpec
+from edgecnn_runner.contract import InputSpec, affine_of
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import CONVERT_AGAIN
 
@@ -85,13 +85,14 @@ def input_table(spec: InputSpec) -> npt.NDArray[Any]:
     Raises:
         ContractError: If the range has values for another number of channels than the model.
     """
-    scale, offset = (np.asarray(values, np.float64) for values in INPUT_RANGES[spec.range])
+    scale, offset = (np.asarray(values, np.float64) for values in affine_of(spec.range))
     if scale.size not in (1, spec.channels):
         raise ContractError(
             f"the input range {spec.range} is for colour images",
             observed=f"a model with {spec.channels} channel(s)",
             expected=f"{scale.size} channels",
-            remedy="name the range the model was trained with: --input-range 0..1, for example",
+            remedy="name the range the model was trained with: --input-range 0..1, for example, or "
+            "one number each for --input-mean and --input-std",
         )
     pixels = np.arange(256, dtype=np.float64)[:, np.newaxis]
     real = np.broadcast_to(pixels * scale + offset, (256, spec.channels))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import edgecnn as edgecnn_package
 from command import edgecnn, shell
@@ -149,6 +150,28 @@ def test_init_makes_a_folder_that_says_what_is_next(tmp_path: Path) -> None:
     done = edgecnn("build", tmp_path / "leaves")
     assert done.code == 21
     assert "images" in done.err
+
+
+def test_init_chooses_for_the_images_that_are_there_and_warns(tmp_path: Path) -> None:
+    for split, name, count in (("Train", "ash", 12), ("Train", "oak", 3), ("Val", "ash", 2)):
+        for number in range(count):
+            path = tmp_path / "photos" / split / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 30), (9 * number, 20, 30)).save(path)
+    (tmp_path / "photos" / "Val" / "oak").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "photos" / "Val" / "oak" / "1.png")
+    done = edgecnn("init", tmp_path / "leaves", "--data", tmp_path / "photos")
+    assert done.code == 0, done.err
+    assert "chosen for 18 images of 2 classes" in done.out
+    assert "Val is the test set" in done.err
+    assert "warning: fewer than 10 images of 1 of 2 classes: oak (3)" in done.err
+    assert "ash (12): oak (3)" in done.err
+    done = edgecnn("init", tmp_path / "again", "--data", tmp_path / "photos", "--json")
+    document = done.json()
+    assert document["images"]["splits"] == {"train": 15, "test": 3}
+    assert document["images"]["short_side"] == 30
+    assert len(document["warnings"]) == 1
+    assert len(document["notes"]) == 2
 
 
 def test_doctor_finds_this_environment_fit() -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from edgecnn.data import Dataset, digest_per_image
 from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
+from edgecnn.progress import NO_PROGRESS, Progress, Task
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 
@@ -32,10 +36,43 @@ def fill(root: Path, counts: Mapping[str, int], *, first: int = 0) -> Path:
     return root
 
 
-def load(root: Path, *, channels: int = 3, validation: float = 0.25, test: float = 0.25) -> Dataset:
+class Told:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        return NO_PROGRESS.task(description, total)
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def load(
+    root: Path,
+    *,
+    channels: int = 3,
+    validation: float = 0.25,
+    test: float = 0.25,
+    conflicting: Literal["exclude", "error"] = "exclude",
+    progress: Progress = NO_PROGRESS,
+) -> Dataset:
     return load_folder(
-        root, image_size=(6, 8), channels=channels, test=test, validation=validation, seed=0
+        root,
+        image_size=(6, 8),
+        channels=channels,
+        test=test,
+        validation=validation,
+        seed=0,
+        conflicting=conflicting,
+        progress=progress,
     )
+
+
+def digests(dataset: Dataset) -> list[str]:
+    everything = (dataset.train, dataset.validation, dataset.test)
+    return sorted(digest for part in everything for digest in digest_per_image(part.pixels))
 
 
 def parts(dataset: Dataset) -> dict[str, set[str]]:
@@ -122,12 +159,123 @@ def test_unreadable_files_of_all_given_splits_are_listed_in_one_error(tmp_path: 
     assert caught.value.observed == "18 files that can be read"
 
 
+def test_files_that_are_no_images_are_left_out_named_and_recorded(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    plain = load(tmp_path)
+    (tmp_path / "cat" / "0.xml").write_text("<annotation/>")
+    (tmp_path / "cat" / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(64))
+    (tmp_path / "dog" / "notes").write_text("no suffix, no image")
+    (tmp_path / "dog" / "5.png").rename(tmp_path / "dog" / "5")  # an image without a suffix
+    told = Told()
+    loaded = load(tmp_path, progress=told)
+    assert loaded.skipped == (
+        ("cat/0.xml", "no image"), ("cat/film.mp4", "no image"), ("dog/notes", "no image"),
+    )  # fmt: skip
+    assert loaded.splits()["skipped"][1] == {"id": "cat/film.mp4", "reason": "no image"}
+    found = set().union(*parts(loaded).values())
+    assert len(found) == 12
+    assert "dog/5" in found
+    (line,) = told.lines
+    assert "3 files, cat/0.xml, cat/film.mp4, dog/notes" in line
+    # The pixels are still the same ones.
+    assert digests(loaded) == digests(plain)
+
+
+def test_any_number_of_files_that_are_no_images_is_left_out(tmp_path: Path) -> None:
+    """Annotations lie beside each image."""
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    for path in [*tmp_path.glob("*/*.png")]:
+        path.with_suffix(".json").write_text("{}")
+    assert len(load(tmp_path).skipped) == 12
+
+
+@pytest.mark.parametrize("torn", [b"", b"not an image", b"\x89PNG\r\n\x1a\n torn"])
+def test_one_damaged_image_is_left_out_with_its_reason(tmp_path: Path, torn: bytes) -> None:
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    (tmp_path / "dog" / "torn.png").write_bytes(torn)
+    told = Told()
+    loaded = load(tmp_path, progress=told)
+    ((name, reason),) = loaded.skipped
+    assert name == "dog/torn.png"
+    assert reason.startswith(("is empty", "is not an image", "is damaged"))
+    assert f"{name} ({reason})" in told.lines[0]
+    assert sum(len(ids) for ids in parts(loaded).values()) == 12
+
+
+def test_photos_that_nothing_here_reads_are_named_as_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # an import of it fails
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    header = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+    (tmp_path / "dog" / "IMG_1.HEIC").write_bytes(header)
+    assert "HEIC photo" in load(tmp_path).skipped[0][1]
+    (tmp_path / "dog" / "IMG_2.HEIC").write_bytes(header)
+    with pytest.raises(DataError, match="2 of 14 files cannot be read") as caught:
+        load(tmp_path)
+    assert "HEIC photo" in caught.value.problem
+    assert "pip install pillow-heif" in caught.value.remedy
+
+
+def test_a_class_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "licence.txt").write_text("MIT")
+    with pytest.raises(DataError, match=r"1 of 3 classes .* have no images: docs"):
+        load(tmp_path)
+
+
+def test_a_picture_in_two_classes_is_left_out_with_both_paths(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 8, "dog": 8, "fox": 8})
+    plain = load(tmp_path)
+    data = (tmp_path / "cat" / "0.png").read_bytes()
+    (tmp_path / "dog" / "again.png").write_bytes(data)
+    (tmp_path / "cat" / "copy.png").write_bytes(data)
+    # Equal pixels in another file.
+    Image.open(tmp_path / "fox" / "3.png").save(tmp_path / "cat" / "3 too.bmp")
+    told = Told()
+    loaded = load(tmp_path, progress=told)
+    groups = {frozenset(group) for group in loaded.conflicting}
+    assert groups == {
+        frozenset({"cat/0.png", "cat/copy.png", "dog/again.png"}),
+        frozenset({"cat/3 too.bmp", "fox/3.png"}),
+    }
+    assert not set().union(*groups) & set().union(*parts(loaded).values())
+    assert len(loaded.splits()["conflicting"]) == 2
+    (line,) = told.lines
+    assert "2 pictures stand in two classes" in line
+    assert "cat/3 too.bmp = fox/3.png" in line
+    assert loaded.digest() != plain.digest()
+    with pytest.raises(DataError, match="stand in two classes") as caught:
+        load(tmp_path, conflicting="error")
+    assert "  cat/3 too.bmp = fox/3.png" in caught.value.problem
+
+
+def test_a_picture_in_two_classes_of_two_splits_is_left_out_of_both(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 8, "dog": 8})
+    fill(tmp_path / "test", {"cat": 2, "dog": 2}, first=100)
+    data = (tmp_path / "test" / "cat" / "0.png").read_bytes()
+    (tmp_path / "train" / "dog" / "mislabelled.png").write_bytes(data)
+    loaded = load(tmp_path)
+    assert loaded.conflicting == (("train/dog/mislabelled.png", "test/cat/0.png"),)
+    assert loaded.dropped == ()
+    assert len(loaded.test) == 3
+
+
+@pytest.mark.parametrize("conflicting", ["exclude", "error"])
+def test_without_such_pictures_the_key_decides_nothing(
+    tmp_path: Path, conflicting: Literal["exclude", "error"]
+) -> None:
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    assert load(tmp_path, conflicting=conflicting).digest() == load(tmp_path).digest()
+
+
 def test_images_with_equal_pixels_stay_in_one_split(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 8, "dog": 8})
     for number in range(8):
         data = (tmp_path / "cat" / f"{number}.png").read_bytes()
         (tmp_path / "cat" / f"copy{number}.png").write_bytes(data)
-        (tmp_path / "dog" / f"mislabelled{number}.png").write_bytes(data)
+        (tmp_path / "cat" / f"another{number}.png").write_bytes(data)
     loaded = load(tmp_path, validation=0.4, test=0.4)
     digests = [
         set(digest_per_image(getattr(loaded, part).pixels))
@@ -154,12 +302,32 @@ def test_a_given_split_drops_copies_of_test_images_from_training(tmp_path: Path)
     fill(tmp_path / "train", {"cat": 8, "dog": 8})
     fill(tmp_path / "test", {"cat": 2, "dog": 2}, first=100)
     leaked = (tmp_path / "test" / "cat" / "0.png").read_bytes()
-    (tmp_path / "train" / "dog" / "leaked.png").write_bytes(leaked)
-    loaded = load(tmp_path)
-    assert loaded.dropped == ("train/dog/leaked.png",)
-    assert loaded.splits()["dropped"] == ["train/dog/leaked.png"]
-    assert "train/dog/leaked.png" not in set().union(*parts(loaded).values())
+    (tmp_path / "train" / "cat" / "leaked.png").write_bytes(leaked)
+    told = Told()
+    loaded = load(tmp_path, progress=told)
+    assert loaded.dropped == ("train/cat/leaked.png",)
+    assert "1 file, train/cat/leaked.png" in told.lines[0]
+    assert loaded.splits()["dropped"] == ["train/cat/leaked.png"]
+    assert "train/cat/leaked.png" not in set().union(*parts(loaded).values())
     assert len(loaded.test) == 4
+
+
+def test_splits_without_training_images_are_refused(tmp_path: Path) -> None:
+    for number, part in enumerate(("val", "test")):
+        fill(tmp_path / part, {"cat": 4, "dog": 4}, first=50 * number)
+    with pytest.raises(DataError, match="no training images"):
+        load(tmp_path)
+
+
+def test_splits_that_hold_the_same_images_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 4, "dog": 4})
+    fill(tmp_path / "val", {"cat": 4, "dog": 4})
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    fill(tmp_path / "test", {"cat": 4, "dog": 4}, first=50)
+    with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
+        load(tmp_path)
+    assert load(tmp_path / "train").class_names == ("cat", "dog")  # as the remedy says
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:

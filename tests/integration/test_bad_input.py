@@ -353,11 +353,12 @@ def leaves(folder: Path, *, names: tuple[str, ...] = ("ash", "oak"), each: int =
 
 
 @pytest.mark.parametrize("name", BAD_IMAGES)
-def test_a_data_folder_with_an_image_that_is_not_one(tmp_path: Path, name: str) -> None:
+def test_a_data_folder_with_images_that_are_none(tmp_path: Path, name: str) -> None:
     folder = leaves(tmp_path / "leaves")
-    (folder / "images" / "oak" / name).write_bytes(BAD_IMAGES[name])
+    for number in range(3):  # one or two of 30 would be left out
+        (folder / "images" / "oak" / f"{number} {name}").write_bytes(BAD_IMAGES[name])
     done = expect(21, "train", folder, keeps=folder)
-    assert name in done.err
+    assert all(f"{number} {name}" in done.err for number in range(3))
     assert not (folder / "build").exists()
 
 

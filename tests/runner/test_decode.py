@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from edgecnn_runner import decode
-from edgecnn_runner.decode import MAX_PIXELS, read_image
+from edgecnn_runner.decode import MAX_PIXELS, image_size, read_image
 from edgecnn_runner.errors import ImageError
 
 RNG = np.random.default_rng(3)
@@ -205,6 +205,90 @@ def test_the_first_frame_of_an_animation_counts() -> None:
 
 def test_one_pixel_is_an_image() -> None:
     assert read_image(encode(Image.new("RGB", (1, 1), (1, 2, 3)))).tolist() == [[[1, 2, 3]]]
+
+
+def heic(image: Image.Image, **options: Any) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    # Without loss, or nearly: the colours go through YCbCr.
+    pillow_heif.from_pillow(image).save(buffer, quality=-1, chroma=444, **options)
+    return buffer.getvalue()
+
+
+def test_heic_is_read_where_pillow_heif_is_there() -> None:
+    smooth = np.indices((40, 64)).sum(axis=0).astype(np.uint8)[:, :, np.newaxis].repeat(3, axis=2)
+    found = read_image(heic(Image.fromarray(smooth)))
+    assert found.shape == (40, 64, 3)
+    assert np.abs(found.astype(int) - smooth).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_orientation_of_heic_is_applied_once(orientation: int) -> None:
+    halves = np.zeros((64, 128, 3), np.uint8)
+    halves[:, :64] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = read_image(heic(Image.fromarray(halves), exif=exif.tobytes()))
+    expected = UPRIGHT[orientation](halves)
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < 4
+
+
+def test_heic_with_alpha_is_put_on_white() -> None:
+    clear = Image.new("RGBA", (64, 64), (200, 10, 10, 0))
+    assert read_image(heic(clear)).min() > 250
+
+
+def test_truncated_heic_is_refused() -> None:
+    noise = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = heic(Image.fromarray(noise))
+    for share in (0.2, 0.5, 0.9):
+        refuse(data[: int(len(data) * share)])
+
+
+# What an iPhone's photo begins with, and what other HEIF writers put there.
+FTYP = b"\0\0\0\x18ftyp%s\0\0\0\0%s%s" + bytes(40)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"hevc"])
+def test_without_pillow_heif_a_heic_photo_is_named_as_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, brand: bytes
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # an import of it fails
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(FTYP % (brand, b"mif1", b"heic"))
+    error = refuse(path)
+    assert "HEIC photo" in error.problem
+    assert "pip install pillow-heif" in error.remedy
+    assert "JPEG" in error.remedy
+
+
+def test_what_is_no_heic_is_not_named_as_one(tmp_path: Path) -> None:
+    film = FTYP % (b"mp42", b"isom", b"mp42")
+    assert "HEIC" not in str(refuse(film))
+    assert "HEIC" not in str(refuse(FTYP % (b"avif", b"mif1", b"miaf")))
+
+
+def test_avif_is_read_where_pillow_does() -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    flat = Image.new("RGB", (16, 12), (10, 200, 30))
+    found = read_image(encode(flat, "AVIF", quality=95))
+    assert np.abs(found.astype(int) - [10, 200, 30]).max() <= 6
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_the_size_is_that_of_the_header(tmp_path: Path, kind: str) -> None:
+    data = encode(Image.fromarray(RNG.integers(0, 256, (30, 50, 3), dtype=np.uint8)), kind)
+    path = tmp_path / "image"
+    path.write_bytes(data)
+    assert image_size(path) == (30, 50)
+    for bad in (b"", b"hello"):
+        path.write_bytes(bad)
+        with pytest.raises(ImageError):
+            image_size(path)
+    with pytest.raises(ImageError):
+        image_size(tmp_path)
 
 
 def refuse(source: bytes | Path) -> ImageError:

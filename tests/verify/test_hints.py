@@ -6,7 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgecnn.verify.hints import fits_far_better, is_guessing, main_answer, reordered
+from edgecnn.verify.hints import (
+    can_be_sure,
+    changed,
+    fits_far_better,
+    is_guessing,
+    main_answer,
+    reordered,
+    surely_better,
+)
 
 Decisions = npt.NDArray[np.int64]
 RNG = np.random.default_rng(7)
@@ -97,3 +105,41 @@ def test_guessing_is_told_from_knowing() -> None:
 
 def test_the_most_frequent_answer_is_told_with_its_share() -> None:
     assert main_answer(np.array([4, 4, 4, 1])) == (4, 0.75)
+
+
+def test_what_only_one_of_two_has_is_counted() -> None:
+    before, after = hits((3, True), (7, False)), hits((1, True), (4, False), (5, True))
+    assert changed(before, after) == (2, 5)
+
+
+def test_a_try_is_sure_by_mcnemar_and_holm_over_all_tries() -> None:
+    # Two-sided: 2 / 2^8 = 0.0078 is sure alone; of 20 tries, 2 / 2^12 = 0.00049 is needed.
+    assert surely_better([(0, 8)]) == [True]
+    assert surely_better([(0, 7)]) == [False]
+    none = [(0, 0)] * 19
+    assert surely_better([(0, 11), *none])[0] is False
+    assert surely_better([(0, 12), *none])[0] is True
+    # Holm's second try is compared with the level for one less, 0.01 / 19 and so on.
+    assert surely_better([(0, 40), (0, 12), *none]) == [True, True, *([False] * 19)]
+    assert surely_better([]) == []
+
+
+def test_tries_that_are_surely_worse_make_none_better() -> None:
+    assert surely_better([(0, 10), *[(50, 0)] * 19]) == [False] * 20
+
+
+def test_no_try_can_be_sure_where_there_are_few_misses() -> None:
+    assert not can_be_sure(0, 1)
+    assert [can_be_sure(misses, 25) for misses in (12, 13)] == [False, True]
+
+
+@pytest.mark.parametrize("images", [60, 200])
+def test_a_better_try_is_seen_by_chance_in_one_case_of_a_hundred_at_most(images: int) -> None:
+    """25 ways to feed a model that are neither better nor worse, 400 times."""
+    rng = np.random.default_rng(3)
+    false = 0
+    for _ in range(400):
+        before = rng.random(images) < 0.7
+        tries = [changed(before, rng.random(images) < 0.7) for _ in range(25)]
+        false += any(surely_better(tries))
+    assert false <= 8  # more than 8 of 400 at 1 % has a probability of 2 %

@@ -7,9 +7,9 @@ skipped when the manifest says that it ran with the same key and its files are u
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import (
@@ -23,14 +23,17 @@ from edgecnn.labels import read_labels
 from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
-from edgecnn.verification import own_corruptions, own_groups
+from edgecnn.verification import own_corruptions, own_groups, readers_of
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
-    from edgecnn.convert import ConvertResult
-    from edgecnn.data import Dataset
-    from edgecnn.judged import Judge
-    from edgecnn.verify import Groups, ParityReport
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgecnn.convert import ConvertResult, Source
+    from edgecnn.data import Dataset, Images
+    from edgecnn.judged import Examiner, FloatModel, Judge
+    from edgecnn.verify import Groups, OwnAgreement, ParityReport, Tried
 
 __all__ = [
     "ChainResult",
@@ -40,6 +43,9 @@ __all__ = [
     "recorded_conversion",
     "train",
 ]
+
+_MOST_SCORES: Final = 2000
+"""Images whose scores a conversion compares with the user's own, where there are more."""
 
 StageState = Literal["made", "up to date"]
 
@@ -115,6 +121,7 @@ def convert(
             dataset,
             runtime=request.runtime,
             judge=_judge_of(recipe),
+            examine=_examiner_of(source, recipe, request, progress),
             progress=progress,
         )
         doubts = doubts_of(read_reference(workspace.path(Workspace.REFERENCE)))
@@ -221,6 +228,7 @@ def _train_if_needed(
     recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
 ) -> StageState:
     from edgecnn import train as stage
+    from edgecnn.data import few_images
 
     if recipe.model.architecture is None:
         raise UsageError(
@@ -231,6 +239,8 @@ def _train_if_needed(
         )
     if _skips(workspace, "train", stage.key(recipe, dataset), progress):
         return "up to date"
+    for warning in few_images(dataset.class_counts()):
+        progress.message(f"warning: {warning}")
     stage.run(
         recipe,
         workspace,
@@ -266,6 +276,108 @@ def _judge_of(recipe: Recipe) -> Judge | None:
     from edgecnn.verify import judge_candidate
 
     return functools.partial(judge_candidate, limits=recipe.limits)
+
+
+def _examiner_of(
+    source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> Examiner | None:
+    """Return what tries a model made elsewhere, and compares it with the user's own scores.
+
+    A model that a recipe trained saw these very pixels in these very classes; and what was said of
+    a model when its build was made is not tried again.
+    """
+    made_elsewhere = source.origin != "build" and recipe.model.architecture is None
+    if not made_elsewhere and request.scores is None:
+        return None
+
+    def examine(model: FloatModel) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        if request.scores is not None:
+            own = _own_scores(model, source, recipe, request, progress)
+            found["own_scores"] = own.to_dict()
+            if own.named:
+                return found  # all that trials could find is proven
+        if made_elsewhere:
+            progress.message(f"convert: trying other ways to feed {source.path}")
+            found["trials"] = _tried(model, source, recipe, request, progress).to_dict()
+        return found
+
+    return examine
+
+
+def _tried(
+    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> Tried:
+    from edgecnn.verify import Given, try_source
+
+    again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
+    given = Given(
+        name=source.path.name,
+        normalizes=source.input_range is None,
+        input_range=request.input_range is not None,
+        labels=request.labels is not None,
+        as_is=request.as_is,
+    )
+    tried = try_source(model, given, again=again)
+    if tried.hint is not None:
+        progress.message(f"warning: {tried.hint.text}")
+    return tried
+
+
+def _own_scores(
+    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> OwnAgreement:
+    """Compare the user's own scores with the float model's, on the images that have some.
+
+    Raises:
+        OwnScoresError: If they are not the float model's.
+    """
+    from edgecnn.own_scores import read_scores
+    from edgecnn.verify import Explainer, Feed, balanced_subset, check_own_scores, feed_ranges
+
+    assert request.scores is not None  # noqa: S101 - the caller has looked
+    dataset = model.dataset
+    parts = (dataset.test, dataset.validation, dataset.train)
+    ids = [name for part in parts for name in part.ids]
+    own = read_scores(request.scores, dataset.class_names, ids, others=dataset.dropped)
+    some = _images_at(parts, own.places)
+    if len(some) > _MOST_SCORES:
+        some = some.take(balanced_subset(some.labels, some.ids, _MOST_SCORES, 0))
+    ours = model.ask(some.pixels, model.input_range)
+
+    def explainer() -> Explainer:
+        again, decoded = readers_of(recipe.data, request.data, dataset.shape)
+        normalizes = source.input_range is None
+        return Explainer(
+            feed=Feed(
+                ask=model.ask,
+                input_range=model.input_range,
+                ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
+                normalizes=normalizes,
+                seconds=0.0,
+                again=again,
+            ),
+            decoded=decoded,
+        )
+
+    found = check_own_scores(
+        own.of(ids, some.ids), some, ours, class_names=dataset.class_names, explainer=explainer
+    )
+    error = found.error()
+    if error is not None:
+        raise error
+    progress.message(f"convert: {found.text}")
+    return replace(found, without=len(ids) - len(own))
+
+
+def _images_at(parts: Sequence[Images], places: npt.NDArray[np.int64]) -> Images:
+    """Return the images at places that count through all parts."""
+    start, found = 0, []
+    for part in parts:
+        inside = places[(places >= start) & (places < start + len(part))] - start
+        found.append(part.take(inside))
+        start += len(part)
+    return functools.reduce(lambda one, more: one.joined(more), found)
 
 
 def recorded_conversion(workspace: Workspace) -> ConvertResult:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.artifact import asked_for
 from edgecnn.build_lock import build_lock
-from edgecnn.errors import DataError, LabelsError, RecipeError, UsageError
+from edgecnn.errors import LabelsError, RecipeError, UsageError
 from edgecnn.locate import data_section, manifest_recipe
 from edgecnn.recipe import Recipe, load_recipe, parse_recipe
 from edgecnn.workspace import Workspace, default_build_folder
@@ -48,6 +47,8 @@ class ConvertRequest:
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
         repair: Whether to mend int8 files that miss the limits.
+        as_is: Whether to convert a model that is right on more images in another way, too.
+        scores: The user's own scores of the images, to compare the float model's with.
     """
 
     source: Path
@@ -60,6 +61,8 @@ class ConvertRequest:
     ir_version: int | None = None
     runtime: str | None = None
     repair: bool | None = None
+    as_is: bool = False
+    scores: Path | None = None
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -123,32 +126,9 @@ def _count_classes(data: str) -> int:
     section = data_section(data, (None, None, 3))
     if section["name"] != "folder":
         return _CLASSES_OF_BOTH
-    root = Path(data)
-    # These two answer no, and raise nothing, where a name is too long.
-    if not os.path.isdir(root):  # noqa: PTH112
-        is_file = os.path.isfile(root)  # noqa: PTH113
-        raise DataError(
-            f"{root} is a file" if is_file else f"the data folder {root} does not exist",
-            observed="a file" if is_file else "nothing there",
-            expected="a folder with one sub-folder of images per class",
-            remedy="check the path given with --data",
-        )
-    names = _folders(root)
-    if {"train", "test"} <= names <= {"train", "validation", "test"}:
-        names = _folders(root / "train") or names
-    return len(names)
+    from edgecnn.data import count_classes
 
-
-def _folders(root: Path) -> set[str]:
-    try:
-        return {path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."}
-    except OSError as error:
-        raise DataError(
-            f"the data folder {root} cannot be read",
-            observed=str(error.strerror),
-            expected="a folder that may be read",
-            remedy="check its permissions, or name another with --data",
-        ) from error
+    return count_classes(Path(data))
 
 
 def already_made(source: Source, workspace: Workspace) -> list[str]:

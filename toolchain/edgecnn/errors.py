@@ -22,7 +22,9 @@
     ├── DeviceConnectionError    37  a device cannot be reached, or was lost
     ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
     ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
-    └── NothingFitsError         40  no artifact keeps the limits of a device
+    ├── NothingFitsError         40  no artifact keeps the limits of a device
+    ├── TrialError               42  a model to convert is right on more images in another way
+    └── OwnScoresError           44  the user's own scores are not those of the float model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
 with one code and on a code missing from the README.
@@ -65,6 +67,7 @@ __all__ = [
     "LabelsError",
     "NothingFitsError",
     "OutputError",
+    "OwnScoresError",
     "PackageError",
     "ParityFailError",
     "ParityInconclusiveError",
@@ -80,6 +83,7 @@ __all__ = [
     "SourceError",
     "SourceModelError",
     "TrainingError",
+    "TrialError",
     "UsageError",
     "WorkspaceError",
 ]
@@ -161,6 +165,18 @@ class NothingFitsError(EdgeError):
     """On a device, nothing that passed verification keeps the limits that were asked for."""
 
     exit_code = 40
+
+
+class TrialError(EdgeError):
+    """A model to convert is surely right on more images if it is fed or read in another way."""
+
+    exit_code = 42
+
+
+class OwnScoresError(EdgeError):
+    """The user's own scores of the images are not those of the float model here."""
+
+    exit_code = 44
 
 
 class WorkspaceError(EdgeError):

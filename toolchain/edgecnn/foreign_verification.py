@@ -12,13 +12,13 @@ from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError
 from edgecnn.labels import read_labels
 from edgecnn.locate import data_section
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.verification import check_folder_of, earlier, with_limits
+from edgecnn.verification import check_folder_of, earlier, readers_of, with_limits
 from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.contract import INPUT_RANGES
 
 if TYPE_CHECKING:
-    from edgecnn.data import JudgedImages
     from edgecnn.devices import DeviceOptions
+    from edgecnn.recipe import Data
     from edgecnn.verify import ForeignReference, ParityReport
     from edgecnn.verify.plan import Planned
     from edgecnn.verify.results import ArtifactRow
@@ -53,6 +53,7 @@ class ForeignRequest:
         markdown: Where to write a summary as Markdown, too.
         baseline: An earlier verification to compare with; None for none.
         device: Where to run the artifacts; None for here.
+        scores: The user's own scores of the images, to compare the reference's with.
     """
 
     artifacts: tuple[Path, ...]
@@ -73,6 +74,7 @@ class ForeignRequest:
     markdown: Path | None = None
     baseline: Path | None = None
     device: DeviceOptions | None = None
+    scores: Path | None = None
 
 
 def verify_foreign(
@@ -95,6 +97,8 @@ def verify_foreign(
             ``edgecnn.data.load_judged_images`` and ``edgecnn.verify.run_foreign``.
     """
     from edgecnn import verify as stage
+    from edgecnn.data import load_judged_images
+    from edgecnn.own_scores import read_scores
     from edgecnn.recipe import Limits
     from edgecnn.verify.recording import refuse_build
 
@@ -111,7 +115,10 @@ def verify_foreign(
     before = None if request.baseline is None else earlier(request.baseline)
     artifacts, size = _artifacts(request, labels)
     reference = _reference(request, labels, size, progress)
-    data = _data(request, size, progress).in_order_of(labels)
+    section = _section(request, size)
+    data = load_judged_images(section, size, progress=progress).in_order_of(labels)
+    again, decoded = readers_of(section, None, size)
+    own = None if request.scores is None else read_scores(request.scores, labels, data.images.ids)
     progress.message(f"verify: {len(data.images):,} images of {data.name}, {data.rule}")
     report = stage.run_foreign(
         artifacts,
@@ -126,6 +133,9 @@ def verify_foreign(
         baseline=before,
         device=request.device,
         groups=groups,
+        again=again,
+        own_scores=own,
+        decoded=decoded,
         progress=progress,
     )
     return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
@@ -268,9 +278,7 @@ def _check_size(
         )
 
 
-def _data(request: ForeignRequest, size: tuple[int, int, int], progress: Progress) -> JudgedImages:
-    from edgecnn.data import load_judged_images
+def _section(request: ForeignRequest, size: tuple[int, int, int]) -> Data:
     from edgecnn.recipe import Data
 
-    section = Data.model_validate(data_section(request.data, (None, None, size[2])))
-    return load_judged_images(section, size, progress=progress)
+    return Data.model_validate(data_section(request.data, (None, None, size[2])))

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.build_lock import build_lock
 from edgecnn.convert_request import of_command_line
-from edgecnn.errors import UsageError, WorkspaceError
+from edgecnn.errors import EdgeError, UsageError, WorkspaceError
 from edgecnn.locate import build_of, load_data, manifest_recipe
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe, load_recipe
 from edgecnn.workspace import Workspace
+from edgecnn_runner.contract import RESIZE_RULE
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgecnn.data import Dataset
     from edgecnn.devices import DeviceOptions
-    from edgecnn.recipe import CorruptionSettings, Limits
-    from edgecnn.verify import EarlierReport, Groups, ParityReport
+    from edgecnn.judged import Again
+    from edgecnn.recipe import CorruptionSettings, Data, Limits
+    from edgecnn.reference import Reference
+    from edgecnn.verify import (
+        Decoded,
+        EarlierReport,
+        Explainer,
+        Groups,
+        OwnAgreement,
+        ParityReport,
+    )
 
 __all__ = [
     "VerifyRequest",
     "check_folder_of",
     "earlier",
+    "others_of",
     "own_corruptions",
     "own_groups",
+    "readers_of",
     "verify",
     "with_limits",
 ]
@@ -52,6 +68,7 @@ class VerifyRequest:
         markdown: Where to write a summary as Markdown, too.
         baseline: ``parity.json`` of an earlier verification to compare with; None for none.
         device: Where to run the files; None for here.
+        scores: The user's own scores of the images, to compare the float model's with.
     """
 
     target: Path
@@ -69,6 +86,7 @@ class VerifyRequest:
     markdown: Path | None = None
     baseline: Path | None = None
     device: DeviceOptions | None = None
+    scores: Path | None = None
 
 
 def verify(
@@ -122,6 +140,9 @@ def verify(
         dataset = in_class_order(dataset, tuple(reference.class_names))
         for note in doubts_of(reference):
             progress.message(f"note: {note}")
+        own_scores = None
+        if request.scores is not None:
+            own_scores = _own_scores(request, workspace, recipe, dataset, reference, progress)
         report = stage.run(
             workspace,
             dataset,
@@ -140,10 +161,98 @@ def verify(
             corruptions=corruptions,
             explain=request.explain,
             recipe=recipe.to_dict(),
+            own_scores=own_scores,
             progress=progress,
         )
     place = workspace if request.out is None else Workspace(request.out)
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+
+
+def _own_scores(
+    request: VerifyRequest,
+    workspace: Workspace,
+    recipe: Recipe,
+    dataset: Dataset,
+    reference: Reference,
+    progress: Progress,
+) -> OwnAgreement:
+    """Compare the user's own scores with the build's reference.
+
+    The float model itself is loaded only where a class differs, to measure what decoding makes and
+    to look for what explains it.
+    """
+    from edgecnn.own_scores import read_scores
+    from edgecnn.verify import Explainer, Feed, check_own_scores, choose_evaluation, feed_ranges
+
+    assert request.scores is not None  # noqa: S101 - the caller has looked
+    images = choose_evaluation(dataset, reference).images
+    own = read_scores(request.scores, dataset.class_names, images.ids, others=others_of(dataset))
+
+    def explainer() -> Explainer | None:
+        from edgecnn import convert
+
+        progress.message("verify: loading the float model, since its classes are others")
+        try:
+            source = convert.find_source(workspace.folder)
+            model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+        except EdgeError as error:
+            progress.message(f"note: what explains it cannot be tried: {error.problem}")
+            return None
+        again, decoded = readers_of(recipe.data, request.data, dataset.shape)
+        return Explainer(
+            feed=Feed(
+                ask=lambda pixels, name: model.scores(pixels, input_range=name),
+                input_range=model.input_range,
+                ranges=feed_ranges(
+                    model.input_range, dataset.shape[2], normalizes=model.normalizes
+                ),
+                normalizes=model.normalizes,
+                seconds=0.0,
+                again=again,
+            ),
+            decoded=decoded,
+        )
+
+    return check_own_scores(
+        own,
+        images,
+        reference.scores,
+        class_names=dataset.class_names,
+        explainer=explainer,
+    )
+
+
+def others_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
+    return (*dataset.train.ids, *dataset.validation.ids, *dataset.dropped)
+
+
+def readers_of(
+    section: Data, data: str | None, shape: tuple[int, int, int]
+) -> tuple[Again | None, Decoded | None]:
+    """Return what reads images again: by other resize rules, and by another decoder.
+
+    Args:
+        section: The recipe's ``data`` section.
+        data: What the command line named in place of its folder.
+        shape: Height, width and channels of the images.
+
+    Returns:
+        None and None where images are no files: they have one size, and one meaning to the bit.
+    """
+    from edgecnn.data import FolderAgain, folder_of
+
+    folder = folder_of(section, data)
+    if folder is None:
+        return None, None
+    again = FolderAgain(folder, shape)
+
+    def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        from edgecnn.convert import png_copy
+
+        return again.copies(ids, RESIZE_RULE, png_copy)
+
+    return again, decoded
 
 
 def _current(recipe: Recipe, target: Path) -> Recipe:

@@ -14,6 +14,7 @@ from edgecnn.cli.options import (
     LabelsOption,
     OutOption,
     QuietOption,
+    ScoresOption,
     data_option,
 )
 
@@ -62,13 +63,24 @@ def convert(
             "calibrations, then keep a few layers in float. Default: the recipe's, or not.",
         ),
     ] = None,
+    scores: ScoresOption = None,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is",
+            help="Also convert a model that is right on more images when it is fed or read "
+            "otherwise; without this, convert stops and says how.",
+        ),
+    ] = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Convert a float model to TFLite and ONNX files that explain themselves.
 
     A model made elsewhere needs --data, --labels and, unless it has its own preprocessing
-    layers, --input-range.
+    layers, --input-range. It is tried on up to 200 of the images in other ways, too: where it is
+    surely right on more of them in one, convert stops and names the flag, or warns, if what it
+    would change was given.
 
     Example: edgecnn convert my.keras --data images/ --labels labels.txt --input-range 0..1
     """
@@ -90,6 +102,8 @@ def convert(
             ir_version=ir_version,
             runtime=runtime,
             repair=repair,
+            as_is=as_is,
+            scores=scores,
         ),
         progress=terminal_progress(quiet=quiet),
     )

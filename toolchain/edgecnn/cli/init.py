@@ -1,40 +1,80 @@
-"""``edgecnn init``: a commented recipe and a place for one's own images."""
+"""Runs ``edgecnn init``: a commented recipe for one's own images, and a place for them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecnn.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from edgecnn.data import Survey
 
 __all__ = ["init"]
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made if it does not exist.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Where your images are already: a folder of class folders, or one that comes "
+            "split. Default: FOLDER/images.",
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Make a folder with a commented recipe for your own images.
 
-    Put one folder per class under FOLDER/images, then run `edgecnn build FOLDER`.
+    Where the images are there already, in FOLDER/images or at --data, the recipe suits them:
+    network, size, epochs, augmentation and splits, each with its reason. Else put one folder per
+    class under FOLDER/images. Then run `edgecnn build FOLDER`.
 
-    Example: edgecnn init leaves
+    Example: edgecnn init leaves --data ~/photos/leaves
     """
-    from edgecnn.cli.render import command_line, out_console, print_json
+    from edgecnn.cli.render import command_line, err_console, out_console, print_json
+    from edgecnn.data import few_images, uneven_classes
     from edgecnn.scaffold import make_project
 
-    made = make_project(folder)
+    project = make_project(folder, data)
+    survey = project.survey
+    notes = [] if survey is None else [*survey.notes, *uneven_classes(survey.counts)]
+    warnings = [] if survey is None else few_images(survey.counts)
     if json_output:
-        print_json({"folder": str(folder), "files": [str(path) for path in made]})
+        print_json(
+            {
+                "folder": str(folder),
+                "files": [str(path) for path in project.made],
+                "images": None if survey is None else _as_json(project.images, survey),
+                "notes": notes,
+                "warnings": warnings,
+            }
+        )
         return
+    for kind, lines in (("note", notes), ("warning", warnings)):
+        for line in lines:
+            err_console().print(f"{kind}: {line}", markup=False, soft_wrap=True)
     console = out_console()
-    for path in made:
+    for path in project.made:
         console.print(f"made {path}", markup=False, soft_wrap=True)
-    console.print(
-        f"\nNext: put your images into {folder}/images/<class>/, then\n"
-        f"  {command_line('build', folder)}",
-        markup=False,
-        soft_wrap=True,
+    first = (
+        f"put your images into {folder}/images/<class>/, then\n"
+        if survey is None
+        else f"the recipe was chosen for {survey.total:,} images of {len(survey.counts)} classes "
+        f"in {project.images}; look it over, then\n"
     )
+    console.print(f"\nNext: {first}  {command_line('build', folder)}", markup=False, soft_wrap=True)
+
+
+def _as_json(images: Path, survey: Survey) -> dict[str, object]:
+    return {
+        "folder": str(images),
+        "counts": dict(survey.counts),
+        "splits": dict(survey.splits),
+        "short_side": survey.short_side,
+        "grey": survey.grey,
+    }

@@ -23,6 +23,7 @@ __all__ = [
     "PrefixOption",
     "QuietOption",
     "RecipeRun",
+    "ScoresOption",
     "ThreadsOption",
     "data_option",
     "numbers_of_threads",
@@ -72,6 +73,15 @@ InputRangeOption = Annotated[
         metavar="RANGE",
         help="What the model wants pixels 0..255 turned into: 0..255, 0..1, -1..1 or imagenet; "
         "for a model that does not say.",
+    ),
+]
+ScoresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Your own program's scores of these images, CSV or .npz: the float model here has "
+        "to give the same classes.",
     ),
 ]
 OutputKindOption = Annotated[

@@ -25,6 +25,7 @@ from edgecnn.cli.options import (
     OutputKindOption,
     PrefixOption,
     QuietOption,
+    ScoresOption,
     ThreadsOption,
 )
 
@@ -127,6 +128,7 @@ def verify(
     ] = False,
     threads: ThreadsOption = 1,
     data: DataOption = None,
+    scores: ScoresOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -207,6 +209,7 @@ def verify(
         "junit": junit,
         "markdown": markdown,
         "baseline": baseline,
+        "scores": scores,
     }
     of_builds: dict[str, Any] = {
         "until_decided": until_decided,

@@ -5,6 +5,7 @@ TensorFlow is imported when ``run`` is called, not before.
 
 from __future__ import annotations
 
+from edgecnn.convert.png_copies import png_copy
 from edgecnn.convert.reference_model import ReferenceModel
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import parse_runtime
@@ -20,5 +21,6 @@ __all__ = [
     "input_size",
     "key",
     "parse_runtime",
+    "png_copy",
     "run",
 ]

@@ -19,6 +19,7 @@ from edgecnn.tools import tool_versions
 from edgecnn_runner.postprocess import softmax
 
 if TYPE_CHECKING:
+    from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source_model import SourceModel
 
 __all__ = ["ReferenceModel"]
@@ -52,6 +53,7 @@ class ReferenceModel:
         with captured_log():
             model, self.normalizes = _loaded(source, otherwise)
         self._model: SourceModel = model
+        self._scorers: dict[str, Scorer] = {}
         self.input_range = model.input_range
         self.size = (model.height, model.width, model.channels)
         self.classes = model.classes
@@ -82,9 +84,12 @@ class ReferenceModel:
         with captured_log():
             from edgecnn.convert.scoring import Scorer, kind_of_scores
 
-            model = dataclasses.replace(self._model, input_range=input_range or self.input_range)
+            fed = input_range or self.input_range
+            if fed not in self._scorers:
+                # Kept: TensorFlow takes longer to make one than to score some images.
+                self._scorers[fed] = Scorer(dataclasses.replace(self._model, input_range=fed))
             title = "reference" if input_range is None else ""
-            raw = Scorer(model).raw(pixels, progress=progress, title=title)
+            raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
             if self.output_kind is None:
                 self.output_kind = kind_of_scores(raw)
         return softmax(raw) if self.output_kind == "logits" else raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,12 +14,13 @@ import tensorflow as tf
 from edgecnn.convert.deployable import in_range
 from edgecnn.convert.source_model import SourceModel
 from edgecnn.errors import SourceModelError
+from edgecnn.judged import Ask
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.reference import check_scores
 from edgecnn_runner.postprocess import softmax
 
-__all__ = ["Scorer", "kind_of_scores"]
+__all__ = ["Scorer", "asking", "kind_of_scores"]
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -76,6 +78,26 @@ class Scorer:
         """Return probabilities, through a softmax where the model gives logits; see ``raw``."""
         scores = self.raw(pixels, progress=progress, title=title)
         return softmax(scores) if kind == "logits" else scores
+
+
+def asking(model: SourceModel) -> Ask:
+    """Return what asks a model for its probabilities, in any range; see ``edgecnn.judged.Ask``.
+
+    Args:
+        model: The source model. What its scores are is told from the first that are asked for.
+    """
+    scorers: dict[str, Scorer] = {}
+    kind = model.output_kind
+
+    def ask(pixels: Pixels, input_range: str) -> Scores:
+        nonlocal kind
+        if input_range not in scorers:
+            scorers[input_range] = Scorer(dataclasses.replace(model, input_range=input_range))
+        raw = scorers[input_range].raw(pixels)
+        kind = kind or kind_of_scores(raw)
+        return softmax(raw) if kind == "logits" else raw
+
+    return ask
 
 
 def kind_of_scores(scores: Scores) -> str:

@@ -14,7 +14,7 @@ from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
-from edgecnn.judged import Judge
+from edgecnn.judged import Examiner, FloatModel, Judge
 from edgecnn.labels import write_labels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
@@ -40,6 +40,7 @@ def run(
     variants: Sequence[str] | None = None,
     runtime: str | None = None,
     judge: Judge | None = None,
+    examine: Examiner | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ConvertResult:
     """Convert a float model to every variant asked for.
@@ -57,6 +58,8 @@ def run(
         runtime: ``NAME==VERSION``, the oldest runtime that every artifact has to load in.
         judge: The gate with the recipe's limits, for ``recipe.convert.repair``; without it
             nothing is repaired.
+        examine: Looks at the float model before anything is made of it or written; None for a
+            model that was trained on these very pixels.
         progress: Gets a task for the variants, one for the reference where it is made, and one
             for each repair.
 
@@ -73,13 +76,14 @@ def run(
         CalibrationError: If there are too few calibration images.
         ConversionError: If the build has a sound file of a variant that was not made again.
         WorkspaceError: If the build cannot be written, or holds another trained model.
+        EdgeError: Whatever ``examine`` raises.
     """
     target = None if runtime is None else parse_runtime(runtime)
     check_same_model(source, workspace)
     check_same_data(source, dataset)
     wanted = tuple(variants or recipe.convert.variants)
     with captured_log():
-        return _run(source, recipe, workspace, dataset, wanted, target, judge, progress)
+        return _run(source, recipe, workspace, dataset, wanted, target, judge, examine, progress)
 
 
 def _run(
@@ -90,11 +94,12 @@ def _run(
     wanted: tuple[str, ...],
     target: TargetRuntime | None,
     judge: Judge | None,
+    examine: Examiner | None,
     progress: Progress,
 ) -> ConvertResult:
     from edgecnn.convert.build_files import Maker, write_golden_file, write_reference
     from edgecnn.convert.deployable import deployable_of
-    from edgecnn.convert.scoring import Scorer
+    from edgecnn.convert.scoring import Scorer, asking
     from edgecnn.convert.source_model import load_source
 
     # Messages, since where there is no terminal nothing else tells that work is under way.
@@ -104,6 +109,10 @@ def _run(
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
     deployable = deployable_of(model.call, shape=dataset.shape, input_range=model.input_range)
+    examined = {}
+    if examine is not None:
+        asked = FloatModel(ask=asking(model), input_range=model.input_range, dataset=dataset)
+        examined = {"examined": dict(examine(asked))}
     workspace.create()
     with staging(workspace) as staged:
         scorer = Scorer(model)
@@ -153,6 +162,7 @@ def _run(
                     "calibration_sha256": calibration and calibration.record["sha256"],
                     "golden": golden,
                     "runtime": runtime,
+                    **examined,
                 },
             )
     return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))

@@ -4,6 +4,7 @@
 TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 """
 
+from edgecnn.data.again import FolderAgain, folder_of
 from edgecnn.data.calibration import (
     CalibrationSet,
     choose_calibration,
@@ -11,21 +12,31 @@ from edgecnn.data.calibration import (
     overlap,
     read_calibration,
 )
+from edgecnn.data.class_folders import count_classes, has_files
 from edgecnn.data.class_order import in_class_order
 from edgecnn.data.load import load_dataset
+from edgecnn.data.survey import Survey, few_images, survey_folder, uneven_classes
 from edgecnn.data.types import Dataset, Images
 from edgecnn.data.unsplit import JudgedImages, load_judged_images
 
 __all__ = [
     "CalibrationSet",
     "Dataset",
+    "FolderAgain",
     "Images",
     "JudgedImages",
+    "Survey",
     "choose_calibration",
+    "count_classes",
     "digest_per_image",
+    "few_images",
+    "folder_of",
+    "has_files",
     "in_class_order",
     "load_dataset",
     "load_judged_images",
     "overlap",
     "read_calibration",
+    "survey_folder",
+    "uneven_classes",
 ]

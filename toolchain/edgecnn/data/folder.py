@@ -1,4 +1,4 @@
-"""A user's own images: one sub-folder per class, files of any size and format Pillow reads.
+"""Loads a user's own images: one sub-folder per class, files of any size and format Pillow reads.
 
 Decoding and resizing are the runner's own code, so the network trains on exactly the pixels
 that a device will show it.
@@ -11,24 +11,34 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.class_folders import ImageFile, given_splits, list_classes
+from edgecnn.data.class_folders import (
+    ImageFile,
+    Layout,
+    check_trainable,
+    claims_to_be_an_image,
+    find_layout,
+    list_classes,
+)
 from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
-from edgecnn.errors import DataError, EdgeError
+from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
 
-__all__ = ["load_folder", "load_unsplit"]
+__all__ = ["id_of", "load_folder", "load_unsplit"]
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
+# One torn photo among thousands must not end a training; more than that is a copy that went wrong,
+# or a format that nothing here reads, and a data set that is not the one that was meant.
+_MOST_UNREADABLE: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +50,21 @@ class _Form:
     channels: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """What was read.
+
+    Attributes:
+        images: Those of each part, without what was left out.
+        skipped: Id and reason of each file that is no image, or none that can be read.
+        conflicting: Ids of pictures that are one and the same, in two or more classes; left out.
+    """
+
+    images: dict[str, Images]
+    skipped: tuple[tuple[str, str], ...]
+    conflicting: tuple[tuple[str, ...], ...]
+
+
 def load_folder(
     root: Path,
     *,
@@ -48,18 +73,21 @@ def load_folder(
     test: float,
     validation: float,
     seed: int,
+    conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
     """Load a folder of class folders, or one that comes split.
 
     The labels are the names of the class folders in code-point order. Files in sub-folders of
-    a class belong to it; hidden files and files beside the class folders are ignored.
+    a class belong to it; hidden files and files beside the class folders are ignored. Which folders
+    are classes and which are splits, ``class_folders.find_layout`` says. What is no image is left
+    out and recorded, and so is an image that cannot be read, where there are few of those.
 
-    If ``root`` holds the folders ``train`` and ``test`` (and perhaps ``validation``) and nothing
-    else, and these hold class folders, then that is the split, and ``test`` (and ``validation``)
-    are not used. Otherwise the split is seeded and stratified. Images with equal pixels never
+    Of a folder that comes split, ``test`` (and ``validation``, where there is such a folder, too)
+    is not used. Otherwise the split is seeded and stratified. Images with equal pixels never
     come into different splits: in a given split, a copy of a test or validation image is dropped
-    from the training images, and recorded.
+    from the training images, and recorded. Nothing can be learnt or told from a picture that
+    stands in two classes: it is left out of all splits, and recorded.
 
     Args:
         root: The folder.
@@ -68,23 +96,48 @@ def load_folder(
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
-        progress: Who to tell how far the reading is.
+        conflicting: ``error`` refuses pictures that stand in two classes.
+        progress: Who to tell how far the reading is, and what was left out.
 
     Returns:
         The data set; ids are paths relative to ``root``, with ``/`` between folders.
 
     Raises:
-        DataError: If the folder is missing, has fewer than two classes, an empty class, images
-            that cannot be read (all of them are listed, those of all given splits together), or
-            too few to split.
+        DataError: If the folder is missing, its splits cannot be told, it has fewer than two
+            classes, a class without images, more than a few images that cannot be read (all of
+            them are listed, those of all given splits together), or too few to split.
     """
-    _check_folder(root)
+    layout = find_layout(root)
     form = _Form(height=image_size[0], width=image_size[1], channels=channels)
-    given = given_splits(root)
-    if given:
-        return _load_given(root, given, form, validation=validation, seed=seed, progress=progress)
-    names, files = list_classes(root)
-    images = _read_all(root, {"": files}, form, progress)[""]
+    for note in layout.notes:
+        progress.message(f"note: {note}")
+    if layout.splits:
+        names, files = _of_given_splits(root, layout)
+    else:
+        names, found = list_classes(layout.place)
+        files = {"": found}
+    loaded = _read_all(root, names, files, form, conflicting, progress)
+    if layout.splits:
+        dataset = _given(root, layout, names, loaded, validation=validation, seed=seed)
+    else:
+        dataset = _divided(names, loaded, test=test, validation=validation, seed=seed)
+    if dataset.dropped:
+        progress.message(
+            f"note: left out of training, since they are in another split, too: "
+            f"{_some(dataset.dropped)}"
+        )
+    return replace(
+        dataset,
+        skipped=loaded.skipped,
+        conflicting=loaded.conflicting,
+        notes=layout.notes,
+    )
+
+
+def _divided(
+    names: tuple[str, ...], loaded: _Loaded, *, test: float, validation: float, seed: int
+) -> Dataset:
+    images = loaded.images[""]
     rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
     train, valid = split_off(
         rest, share=validation, seed=seed, purpose="validation", class_names=names
@@ -106,6 +159,7 @@ def load_unsplit(
     *,
     image_size: tuple[int, int],
     channels: int,
+    conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> tuple[tuple[str, ...], Images, str]:
     """Load the images of a folder that a model which was not trained here can be judged on.
@@ -114,63 +168,73 @@ def load_unsplit(
         root: See ``load_folder``.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
-        progress: Who to tell how far the reading is.
+        conflicting: See ``load_folder``.
+        progress: Who to tell how far the reading is, and what was left out.
 
     Returns:
-        Class names; the images of the folder ``test`` where ``root`` comes split, else all; and
-        which of the two, in words.
+        Class names; the images of the test set where ``root`` comes split, else all; and
+        which of the two, and how many files were left out, in words.
 
     Raises:
         DataError: As ``load_folder``, of the images that are used.
     """
-    _check_folder(root)
+    layout = find_layout(root)
     form = _Form(height=image_size[0], width=image_size[1], channels=channels)
-    place, rule = (root / "test", "its folder test") if given_splits(root) else (root, "all of it")
+    for note in layout.notes:
+        progress.message(f"note: {note}")
+    place, rule = layout.judged
     names, files = list_classes(place)
-    return names, _read_all(root, {"": files}, form, progress)[""], rule
+    loaded = _read_all(root, names, {"": files}, form, conflicting, progress)
+    out = {
+        "what is no image or cannot be read": len(loaded.skipped),
+        "pictures that stand in two classes": sum(map(len, loaded.conflicting)),
+    }
+    left_out = ", ".join(f"{what} ({count})" for what, count in out.items() if count)
+    return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
-def _check_folder(root: Path) -> None:
-    if not root.is_dir():
-        raise DataError(
-            f"the data folder {root} does not exist" if not root.exists() else f"{root} is a file",
-            observed="a file" if root.exists() else "nothing there",
-            expected="a folder with one sub-folder of images per class",
-            remedy="check data.path in the recipe, or give --data FOLDER",
-        )
-
-
-def _load_given(
-    root: Path,
-    parts: Sequence[str],
-    form: _Form,
-    *,
-    validation: float,
-    seed: int,
-    progress: Progress,
-) -> Dataset:
-    listed = {part: list_classes(root / part) for part in parts}
+def _of_given_splits(
+    root: Path, layout: Layout
+) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
+    check_trainable(root, layout)
+    listed = {part: list_classes(folder) for part, folder in layout.splits.items()}
     names = listed["train"][0]
     for part, (found, _) in listed.items():
         if found != names:
             differing = sorted(set(found) ^ set(names))
             raise DataError(
-                f"{root / part} has other classes than {root / 'train'}",
+                f"{layout.splits[part]} has other classes than {layout.splits['train']}",
                 observed=f"only in one of them: {', '.join(differing[:_LISTED])}",
                 expected="the same class folders in each",
                 remedy="add or remove class folders, so that all splits have the same",
             )
-    files = {part: found for part, (_, found) in listed.items()}
-    images = _read_all(root, files, form, progress)
-    test = images["test"]
+    return names, {part: found for part, (_, found) in listed.items()}
+
+
+def _given(
+    root: Path,
+    layout: Layout,
+    names: tuple[str, ...],
+    loaded: _Loaded,
+    *,
+    validation: float,
+    seed: int,
+) -> Dataset:
+    images, test = loaded.images, loaded.images["test"]
     dropped: list[str] = []
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
-    if "validation" in images:
-        train, valid = rest, _without(images["validation"], [test], dropped)
+    valid = _without(images["validation"], [test], dropped) if "validation" in images else None
+    _check_not_all_dropped(root, layout, names, rest, len(images["train"]))
+    if valid is not None:
+        train = rest
     else:
         train, valid = split_off(
             rest, share=validation, seed=seed, purpose="validation", class_names=names
         )
+    folders = ", ".join(
+        folder if folder == split else f"{folder} ({split})"
+        for split, folder in ((s, id_of(p.relative_to(root))) for s, p in layout.splits.items())
+    )
     return Dataset(
         name="folder",
         class_names=names,
@@ -178,10 +242,27 @@ def _load_given(
         validation=valid,
         test=test,
         seed=None if "validation" in images else seed,
-        rule=f"given by the folders {', '.join(parts)}"
+        rule=f"given by the folders {folders}"
         + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
         dropped=tuple(dropped),
     )
+
+
+def _check_not_all_dropped(
+    root: Path, layout: Layout, names: Sequence[str], rest: Images, before: int
+) -> None:
+    counts = rest.class_counts(len(names))
+    bare = [name for name, count in zip(names, counts, strict=True) if not count]
+    if bare:
+        train = layout.splits["train"]
+        raise DataError(
+            f"{before - len(rest)} of {before} images of {train} are images of another split, too",
+            observed=f"no other image of {', '.join(bare[:_LISTED])}",
+            expected=f"splits of {root} that hold different images: what was trained on says "
+            "nothing in a test",
+            remedy=f"delete the copies, or name one of the folders, --data {train}, which is "
+            "split then",
+        )
 
 
 def _present(images: dict[str, Images], name: str) -> list[Images]:
@@ -196,14 +277,33 @@ def _without(images: Images, others: Sequence[Images], dropped: list[str]) -> Im
     return images.take([i for i, digest in enumerate(digests) if digest not in known])
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Unread:
+    """Why a file has no pixels.
+
+    Attributes:
+        reason: What is wrong with it, without its name.
+        remedy: What to do about it; empty for a file that is no image.
+    """
+
+    reason: str
+    remedy: str = ""
+
+
 def _read_all(
-    root: Path, parts: Mapping[str, Sequence[ImageFile]], form: _Form, progress: Progress
-) -> dict[str, Images]:
+    root: Path,
+    names: Sequence[str],
+    parts: Mapping[str, Sequence[ImageFile]],
+    form: _Form,
+    conflicting: Literal["exclude", "error"],
+    progress: Progress,
+) -> _Loaded:
     """Read the files of all parts, so that what cannot be read is told of all at once."""
     total = sum(map(len, parts.values()))
     # Before the reading, which takes a while where there are many.
     pixels = _room_for({part: len(files) for part, files in parts.items()}, form)
-    failures: list[str] = []
+    read: dict[str, list[ImageFile]] = {part: [] for part in parts}
+    unread: list[tuple[Path, _Unread]] = []
     pool = ThreadPoolExecutor(max_workers=_WORKERS)
     try:
         # The decoder silences Pillow's warnings image by image; threads that do so at the same
@@ -211,30 +311,130 @@ def _read_all(
         with warnings.catch_warnings(), progress.task("reading images", total) as task:
             for part, files in parts.items():
                 outcomes = pool.map(lambda file: _read(file[0], form), files)
-                for index, outcome in enumerate(outcomes):
-                    if isinstance(outcome, str):
-                        failures.append(f"{files[index][0]}: {outcome}")
+                for file, outcome in zip(files, outcomes, strict=True):
+                    if isinstance(outcome, _Unread):
+                        unread.append((file[0], outcome))
                     else:
-                        pixels[part][index] = outcome
+                        pixels[part][len(read[part])] = outcome
+                        read[part].append(file)
                     task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    if failures:
-        lines = "\n".join(f"  {failure}" for failure in failures)
-        raise DataError(
-            f"{len(failures)} of {total} files cannot be read as images:\n{lines}",
-            observed=f"{total - len(failures)} files that can be read",
-            expected="class folders that hold nothing but images",
-            remedy="delete these files, move them out of the class folders, or replace them",
-        )
-    return {
+    _check_unread(unread, readable=sum(map(len, read.values())))
+    _tell_unread(root, unread, progress)
+    images = {
         part: Images(
-            pixels=pixels[part],
+            pixels=pixels[part][: len(files)],
             labels=np.asarray([label for _, label in files], dtype=np.int64),
-            ids=tuple(_id_of(path.relative_to(root)) for path, _ in files),
+            ids=tuple(id_of(path.relative_to(root)) for path, _ in files),
         )
-        for part, files in parts.items()
+        for part, files in read.items()
     }
+    _check_every_class(root, names, images, "an image that can be read")
+    groups = _conflicts(images)
+    if groups:
+        _tell_conflicts(groups, conflicting, progress)
+        out = {name for group in groups for name in group}
+        images = {part: _without_ids(found, out) for part, found in images.items()}
+        _check_every_class(root, names, images, "an image that stands in no other class")
+    return _Loaded(
+        images=images,
+        skipped=tuple((id_of(path.relative_to(root)), why.reason) for path, why in unread),
+        conflicting=tuple(groups),
+    )
+
+
+def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> None:
+    """Refuse more than a few images that cannot be read; files that are no images do not count."""
+    failures = [(path, why) for path, why in unread if why.remedy]
+    total = readable + len(failures)
+    if len(failures) <= max(1, int(_MOST_UNREADABLE * total)):
+        return
+    lines = "\n".join(f"  {path}: {why.reason}" for path, why in failures)
+    remedies = dict.fromkeys(why.remedy for _, why in failures)
+    raise DataError(
+        f"{len(failures)} of {total} files cannot be read as images:\n{lines}",
+        observed=f"{readable} files that can be read",
+        expected=f"at most {_MOST_UNREADABLE:.0%} of the images that cannot be read; so few are "
+        "left out",
+        remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
+        + "delete these files, move them out of the class folders, or replace them",
+    )
+
+
+def _tell_unread(root: Path, unread: Sequence[tuple[Path, _Unread]], progress: Progress) -> None:
+    for what, some in (
+        ("are no images", [entry for entry in unread if not entry[1].remedy]),
+        ("are images that cannot be read", [entry for entry in unread if entry[1].remedy]),
+    ):
+        if some:
+            shown = [
+                id_of(path.relative_to(root)) + (f" ({why.reason})" if why.remedy else "")
+                for path, why in some
+            ]
+            progress.message(f"note: left out, since they {what}: {_some(shown)}")
+
+
+def _check_every_class(
+    root: Path, names: Sequence[str], images: Mapping[str, Images], what: str
+) -> None:
+    for part, found in images.items():
+        counts = found.class_counts(len(names))
+        bare = [name for name, count in zip(names, counts, strict=True) if not count]
+        if bare:
+            raise DataError(
+                f"{len(bare)} of {len(names)} classes of {part or root} have no images: "
+                f"{', '.join(bare[:_LISTED])}",
+                observed="nothing in them but files that are left out",
+                expected=f"{what}, in every class folder",
+                remedy="add images to these folders, or take the folders away",
+            )
+
+
+def _conflicts(images: Mapping[str, Images]) -> list[tuple[str, ...]]:
+    """Return the ids of pictures with equal pixels that stand in two or more classes."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for part in images.values():
+        for digest, label, name in zip(
+            digest_per_image(part.pixels), part.labels.tolist(), part.ids, strict=True
+        ):
+            found.setdefault(digest, []).append((label, name))
+    return [
+        tuple(name for _, name in group)
+        for group in found.values()
+        if len({label for label, _ in group}) > 1
+    ]
+
+
+def _tell_conflicts(
+    groups: Sequence[tuple[str, ...]], conflicting: str, progress: Progress
+) -> None:
+    one = len(groups) == 1
+    problem = f"{len(groups)} picture{' stands' if one else 's stand'} in two classes"
+    lines = [" = ".join(group) for group in groups]
+    if conflicting == "error":
+        raise DataError(
+            f"{problem}:\n" + "\n".join(f"  {line}" for line in lines),
+            observed="files with equal pixels in folders of different classes",
+            expected="each picture in one class, since data.conflicting is 'error'",
+            remedy="delete the files in the wrong class, or set data.conflicting = 'exclude', "
+            "which leaves these pictures out",
+        )
+    more = f"; and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
+    progress.message(
+        f"note: {problem} and {'is' if one else 'are'} left out of training and test: "
+        + "; ".join(lines[:_LISTED])
+        + more
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{len(names)} file{'' if len(names) == 1 else 's'}, {', '.join(names[:_LISTED])}{more}"
+
+
+def _without_ids(images: Images, ids: set[str]) -> Images:
+    return images.take([index for index, name in enumerate(images.ids) if name not in ids])
 
 
 def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[np.uint8]]:
@@ -252,18 +452,26 @@ def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[n
         ) from error
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
     """Return a path as text that can be written anywhere, whatever bytes its name has."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | str:
+def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
     """Return the image's pixels, or the reason why there are none."""
-    from edgecnn_runner.decode import read_image
+    from edgecnn_runner.decode import image_size, read_image
     from edgecnn_runner.preprocess import prepare
 
+    if not claims_to_be_an_image(path):
+        # Before a film is read whole.
+        try:
+            image_size(path)
+        except ImageError:
+            return _Unread(reason="no image")
     try:
         rgb = read_image(path)
-    except EdgeError as error:
-        return error.problem if error.observed is None else f"{error.problem} ({error.observed})"
+    except ImageError as error:
+        problem = error.problem.removeprefix(f"{path} ")
+        observed = "" if error.observed is None else f" ({error.observed})"
+        return _Unread(reason=f"{problem}{observed}", remedy=error.remedy)
     return prepare(rgb, height=form.height, width=form.width, channels=form.channels)

@@ -1,4 +1,4 @@
-"""From a recipe's ``[data]`` section to images in memory."""
+"""Loads the images that a recipe's ``[data]`` section names."""
 
 from __future__ import annotations
 
@@ -69,5 +69,6 @@ def load_dataset(
         test=spec.test,
         validation=spec.validation,
         seed=spec.seed,
+        conflicting=spec.conflicting,
         progress=progress,
     )

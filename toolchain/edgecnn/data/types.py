@@ -1,4 +1,4 @@
-"""What a data set is once it is loaded: labelled uint8 images in three splits.
+"""Holds a data set once it is loaded: labelled uint8 images in three splits.
 
 Pixels stay uint8 from the file to the network, which scales them itself, so a data set takes
 one byte a value and every stage sees the same integers as a device does.
@@ -111,6 +111,10 @@ class Dataset:
         seed: Seed of the splits; None where the data came split.
         rule: How the splits were made, in words.
         dropped: Ids of images left out, because their pixels also occur in another split.
+        skipped: Id and reason of each file left out, because it is no image or cannot be read.
+        conflicting: Ids of images left out, because one picture stands in several classes: those
+            with equal pixels together.
+        notes: What else was decided about the images, a sentence each.
     """
 
     name: str
@@ -121,6 +125,9 @@ class Dataset:
     seed: int | None = None
     rule: str = ""
     dropped: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    conflicting: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the splits fit together.
@@ -158,6 +165,11 @@ class Dataset:
         _, height, width, channels = self.train.pixels.shape
         return height, width, channels
 
+    def class_counts(self) -> dict[str, int]:
+        """Return how many images each class has, in all splits together."""
+        counts = [images.class_counts(len(self.class_names)) for images in self._parts().values()]
+        return dict(zip(self.class_names, map(sum, zip(*counts, strict=True)), strict=True))
+
     def digest(self) -> str:
         """Return the SHA-256 over class names and all splits' pixels and labels."""
         parts = {name: images.digest() for name, images in self._parts().items()}
@@ -168,8 +180,8 @@ class Dataset:
 
         Returns:
             ``schema``, ``dataset``, ``class_names``, ``shape``, ``seed``, ``rule``, ``dropped``,
-            ``sha256`` (``digest``), and under ``splits`` for each split its ``count``,
-            ``class_counts``, ``ids`` and ``sha256``.
+            ``skipped``, ``conflicting``, ``notes``, ``sha256`` (``digest``), and under ``splits``
+            for each split its ``count``, ``class_counts``, ``ids`` and ``sha256``.
         """
         classes = len(self.class_names)
         return {
@@ -180,6 +192,9 @@ class Dataset:
             "seed": self.seed,
             "rule": self.rule,
             "dropped": list(self.dropped),
+            "skipped": [{"id": name, "reason": reason} for name, reason in self.skipped],
+            "conflicting": [list(group) for group in self.conflicting],
+            "notes": list(self.notes),
             "sha256": self.digest(),
             "splits": {
                 name: {

@@ -7,7 +7,6 @@ on the rest; else all images are, and which of them a model has seen is not know
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -69,7 +68,7 @@ def load_judged_images(
         DownloadError: If a download was needed and failed.
     """
     if section.name == "folder":
-        names, images, rule = _of_folder(section.path, shape, progress)
+        names, images, rule = _of_folder(section, shape, progress)
     else:
         names, images, rule = _of_published(section, progress)
     if images.pixels.shape[1:] != shape:
@@ -84,13 +83,20 @@ def load_judged_images(
 
 
 def _of_folder(
-    path: Path | None, shape: tuple[int, int, int], progress: Progress
+    section: Data, shape: tuple[int, int, int], progress: Progress
 ) -> tuple[tuple[str, ...], Images, str]:
     from edgecnn.data.folder import load_unsplit
 
-    assert path is not None  # noqa: S101 - a folder is named on the command line by its path
+    # A folder is named on the command line by its path.
+    assert section.path is not None  # noqa: S101
     height, width, channels = shape
-    return load_unsplit(path, image_size=(height, width), channels=channels, progress=progress)
+    return load_unsplit(
+        section.path,
+        image_size=(height, width),
+        channels=channels,
+        conflicting=section.conflicting,
+        progress=progress,
+    )
 
 
 def _of_published(section: Data, progress: Progress) -> tuple[tuple[str, ...], Images, str]:

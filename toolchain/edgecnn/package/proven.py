@@ -76,6 +76,8 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
         by_variant = {row["variant"]: row for row in rows}
         facts = {name: _facts(found, row) for name, row in by_variant.items()}
         model = str(found["model"])
+        own_scores = found.get("own_scores") or {"agrees": True}
+        disagrees = own_scores["agrees"] is not True
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PackageError(
             f"{place} has no record of a verification",
@@ -83,6 +85,16 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
             expected="the verdicts of a whole verification",
             remedy=f"edgecnn verify {place}",
         ) from error
+    if disagrees:
+        raise PackageError(
+            f"the float model of {place} does not have your own scores, so its verdicts prove "
+            "nothing",
+            observed=f"{own_scores.get('agreed')} of {own_scores.get('images')} images with the "
+            f"class in {own_scores.get('file')}",
+            expected="your own scores agree with the float model's, or were not given",
+            remedy=f"edgecnn verify {place} --scores FILE says what explains it; convert the model "
+            "as it was trained",
+        )
     files = tuple(
         _file(folder, place, name, by_variant, facts, is_released=workspace is None)
         for name in variants

@@ -119,7 +119,10 @@ def trains_as_0_1(recipe: Recipe, dataset: Dataset) -> bool:
         and not (normalized and (train.batch_norm_images or pace.norm_momentum != 0.99))
         and weights_for(recipe, dataset) is None
         and _has_defaults(recipe.augment, _NEW["augment"])
-        and _has_defaults(recipe.data, frozenset(type(recipe.data).model_fields) - _DATA)
+        # What becomes of pictures in two classes shows in the images themselves.
+        and _has_defaults(
+            recipe.data, frozenset(type(recipe.data).model_fields) - _DATA - {"conflicting"}
+        )
     )
 
 

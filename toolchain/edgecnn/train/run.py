@@ -74,13 +74,15 @@ class TrainResult:
 def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
-    Where data and teacher lie does not count; what is in them does. Groups are for ``verify``.
+    Where data and teacher lie does not count; what is in them does, and with it what became of
+    pictures in two classes. Groups are for ``verify``.
     A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
     """
     settings, code = recipe.to_dict(), _CODE_VERSION
     if trains_as_0_1(recipe, dataset):
         settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
-    data = {k: v for k, v in settings["data"].items() if k not in ("path", "groups")}
+    other = ("path", "groups", "conflicting")
+    data = {k: v for k, v in settings["data"].items() if k not in other}
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
         # One that is missing is the business of ``run``, which says so with the key's name.

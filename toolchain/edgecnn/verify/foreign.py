@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from edgecnn.data import JudgedImages
 from edgecnn.devices import DeviceOptions
+from edgecnn.judged import Again
+from edgecnn.own_scores import OwnScores
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import images_digest
@@ -35,7 +37,9 @@ from edgecnn.verify.plan import Planned
 from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import judged_row
+from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
 from edgecnn.verify.scoring import Ran, Scorer, scorer_on
+from edgecnn.verify.trials import Feed, feed_ranges
 from edgecnn.workspace import Workspace
 from edgecnn_runner.contract import Contract
 
@@ -57,6 +61,9 @@ def run_foreign(
     baseline: EarlierReport | None = None,
     device: DeviceOptions | None = None,
     groups: Groups | None = None,
+    again: Again | None = None,
+    own_scores: OwnScores | None = None,
+    decoded: Decoded | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare foreign files with a float model and write ``parity.json`` and ``report.html``.
@@ -78,6 +85,9 @@ def run_foreign(
         baseline: An earlier verification to compare with.
         device: Where the artifacts run; None for this process. The reference runs here.
         groups: Groups of images to compare; None for none.
+        again: Reads images again by other resize rules; None where there are no image files.
+        own_scores: The user's own scores of ``data.images``, to be compared with the reference's.
+        decoded: Reads images by another decoder; None where there are no image files.
         progress: Shown for the reference and for each artifact, a step per image.
 
     Returns:
@@ -98,6 +108,17 @@ def run_foreign(
     seconds = time.perf_counter() - begin
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
+    feed = feed_of(reference, data, again, seconds / len(evaluation.images))
+    own = None
+    if own_scores is not None:
+        option = "--reference-range" if reference.range_given else "--input-range"
+        own = check_own_scores(
+            own_scores.of(data.images.ids, evaluation.images.ids),
+            evaluation.images,
+            evaluation.scores,
+            class_names=data.class_names,
+            explainer=lambda: Explainer(feed=feed, decoded=decoded, option=option),
+        )
     saved = saved_reference(reference, evaluation, data.class_names)
     judged: list[_ScoredRow] = []
     with scorer_on(device) as real:
@@ -123,18 +144,15 @@ def run_foreign(
             judged.append(_ScoredRow(row=row, planned=one, scores=scorer.last))
         about = hints_of_reference(
             reference.title,
-            lambda pixels, name: reference.scores(pixels, data.class_names, input_range=name),
+            feed,
             evaluation,
             data.class_names,
-            input_range=reference.model.input_range,
-            normalizes=reference.model.normalizes,
             answers={
                 Path(str(one.row.file)).name: one.scores.argmax(axis=1)
                 for one in judged
                 if one.scores is not None and one.row.metrics is not None
             },
             range_given=reference.range_given,
-            seconds=seconds,
         )
         rows = [_with_hints(one, scorer, evaluation, data, about, threads) for one in judged]
     contracts = _contracts(artifacts)
@@ -169,6 +187,7 @@ def run_foreign(
             unseen_labels=len(data.class_names) - len(np.unique(data.images.labels)),
             hints=about,
         ),
+        own_scores=own,
     )
     if baseline is not None:
         report = dataclasses.replace(
@@ -185,6 +204,28 @@ def run_foreign(
         out=out,
         junit=junit,
         markdown=markdown,
+    )
+
+
+def feed_of(
+    reference: ForeignReference, data: JudgedImages, again: Again | None, seconds: float
+) -> Feed:
+    """Return how a reference is fed, and how it can be fed otherwise.
+
+    Args:
+        reference: The float model.
+        data: The images.
+        again: See ``run_foreign``.
+        seconds: How long one image takes.
+    """
+    fed, normalizes = reference.model.input_range, reference.model.normalizes
+    return Feed(
+        ask=lambda pixels, name: reference.scores(pixels, data.class_names, input_range=name),
+        input_range=fed,
+        ranges=feed_ranges(fed, data.images.pixels.shape[3], normalizes=normalizes),
+        normalizes=normalizes,
+        seconds=seconds,
+        again=again,
     )
 
 

@@ -1,28 +1,41 @@
-"""Does another way to read a model's answers explain them far better? Pure numbers.
+"""Tells whether another way to feed or to read a model fits better than by chance. Pure numbers.
 
-A file made elsewhere may be fed another range or another order of colours than it was trained
+A model made elsewhere may be fed another range, other colours or other pixels than it was trained
 with, or its outputs may be numbered otherwise than the labels say. Each leaves a mark: answers that
-are mostly wrong as they are read, and mostly right as they are read otherwise. Nothing here changes
-a verdict.
+are wrong as they are read, and right as they are read otherwise. Nothing here changes a verdict.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.verify.statistics import mcnemar_p
+from edgecnn.verify.statistics import holm, mcnemar_p
 
-__all__ = ["Reordered", "fits_far_better", "is_guessing", "main_answer", "reordered"]
+__all__ = [
+    "LEVEL",
+    "Reordered",
+    "can_be_sure",
+    "changed",
+    "fits_far_better",
+    "halves",
+    "is_guessing",
+    "main_answer",
+    "reordered",
+    "surely_better",
+]
 
 Decisions = npt.NDArray[np.int64]
 Hits = npt.NDArray[np.bool_]
 
+LEVEL: Final = 0.01
+"""How likely any of all tries together may seem better by chance alone."""
 _ALPHA: Final = 0.001
-"""McNemar's exact p below which a better fit is no chance: some ten alternatives are tried."""
+"""McNemar's exact p below which a better fit is no chance, where one alternative is looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +56,31 @@ class Reordered:
         return [(out, int(one)) for out, one in enumerate(self.class_of) if out != one]
 
 
+def changed(before: Hits, after: Hits) -> tuple[int, int]:
+    """Return how many answers are as expected only before, and only after, shape (n,) both."""
+    return int(np.count_nonzero(before & ~after)), int(np.count_nonzero(~before & after))
+
+
+def surely_better(pairs: Sequence[tuple[int, int]]) -> list[bool]:
+    """Tell which of several tries are right on more images, and not by chance.
+
+    McNemar's exact test, two-sided as everywhere here, so that a try has to be the more certain;
+    Holm's correction over all of the tries, at ``LEVEL``. Tries that are right on fewer count as
+    such without evidence: that many are worse makes none of the others better.
+
+    Args:
+        pairs: For each try, on how many images it alone is wrong, and on how many it alone is
+            right; see ``changed``.
+    """
+    values = [mcnemar_p(lost, gained) if gained > lost else 1.0 for lost, gained in pairs]
+    return list(holm(values, LEVEL).rejected)
+
+
+def can_be_sure(misses: int, tries: int) -> bool:
+    """Tell whether a try that mends every miss would be sure to be better among so many tries."""
+    return mcnemar_p(0, misses) <= LEVEL / max(tries, 1)
+
+
 def fits_far_better(before: Hits, after: Hits) -> bool:
     """Tell whether an alternative leaves at most half of the misses, and not by chance.
 
@@ -50,11 +88,13 @@ def fits_far_better(before: Hits, after: Hits) -> bool:
         before: Which answers are as expected as they are, shape (n,).
         after: The same under the alternative, for the same images.
     """
-    lost = int(np.count_nonzero(before & ~after))
-    gained = int(np.count_nonzero(~before & after))
-    misses = int(np.count_nonzero(~before))
-    halved = 2 * int(np.count_nonzero(~after)) <= misses
-    return halved and gained > lost and mcnemar_p(lost, gained) < _ALPHA
+    lost, gained = changed(before, after)
+    return halves(before, after) and gained > lost and mcnemar_p(lost, gained) < _ALPHA
+
+
+def halves(before: Hits, after: Hits) -> bool:
+    """Tell whether an alternative leaves at most half of the misses."""
+    return 2 * int(np.count_nonzero(~after)) <= int(np.count_nonzero(~before))
 
 
 def reordered(decisions: Decisions, expected: Decisions, classes: int) -> Reordered:

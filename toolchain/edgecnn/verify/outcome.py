@@ -25,11 +25,14 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     """Return what a command line should end with.
 
     Returns:
-        ``ParityFailError`` if any artifact failed, else the first error of an artifact that
-        did not run, else ``ParityRegressionError`` if any got worse since the baseline, else
-        ``ParityInconclusiveError`` if any is undecided, else why the reports
+        ``OwnScoresError`` if the user's own scores are not the float model's, since no verdict
+        counts then; ``ParityFailError`` if any artifact failed, else the first error of an
+        artifact that did not run, else ``ParityRegressionError`` if any got worse since the
+        baseline, else ``ParityInconclusiveError`` if any is undecided, else why the reports
         could not be written, else None.
     """
+    if report.own_scores is not None and not report.own_scores.agrees:
+        return report.own_scores.error()
     if failed := _rows(report, "FAIL"):
         verb = "does" if len(failed) == 1 else "do"
         return ParityFailError(

@@ -21,6 +21,7 @@ from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.needed import Needed
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.sequential import Looked
 
 __all__ = [
@@ -34,7 +35,15 @@ __all__ = [
 
 PARITY_SCHEMA: Final = 1
 
-_NESTED: Final = ("evaluated", "rows", "baseline", "corrupted", "write_error", "foreign")
+_NESTED: Final = (
+    "evaluated",
+    "rows",
+    "baseline",
+    "corrupted",
+    "write_error",
+    "foreign",
+    "own_scores",
+)
 
 LOCAL: Final = "local"
 """How a report calls the machine that verified, where nothing else ran the artifacts."""
@@ -184,6 +193,7 @@ class ParityReport:
         corrupted: Which images were corrupted; None if none were.
         write_error: Why the reports could not be written; None where they were.
         foreign: How files that edgecnn did not make were compared; None for its own.
+        own_scores: How far the user's own scores are the float model's; None if none were given.
         schema: Version of this layout in JSON.
     """
 
@@ -200,6 +210,7 @@ class ParityReport:
     corrupted: CorruptedImages | None = None
     write_error: RowError | None = None
     foreign: Foreign | None = None
+    own_scores: OwnAgreement | None = None
     schema: int = PARITY_SCHEMA
 
     @property
@@ -241,4 +252,5 @@ class ParityReport:
             if self.write_error is None
             else dataclasses.asdict(self.write_error),
             "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
+            "own_scores": None if self.own_scores is None else self.own_scores.to_dict(),
         }

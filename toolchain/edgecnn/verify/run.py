@@ -24,6 +24,7 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.explaining import explained, with_reason
 from edgecnn.verify.gate import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
@@ -116,6 +117,7 @@ def run(
     corruptions: CorruptionSettings | None = None,
     recipe: Mapping[str, Any] | None = None,
     explain: bool = False,
+    own_scores: OwnAgreement | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
@@ -151,6 +153,7 @@ def run(
             recorded with the build's own verdicts.
         explain: Also compare each artifact with its float file layer by layer, on this machine.
             It changes no verdict, so it is no part of the key.
+        own_scores: How far the user's own scores are the float model's, to be recorded.
         progress: Shown once per artifact, a step per image.
 
     Returns:
@@ -249,6 +252,7 @@ def run(
         corrupted=corrupted,
         versions=versions(),
         created=created(),
+        own_scores=own_scores,
     )
     if baseline is not None:
         changes = compare(

@@ -76,6 +76,7 @@ def wilson_interval(count: float, n: float, level: float = 0.95) -> Interval:
     return Interval(low=low, high=high, level=level)
 
 
+@functools.lru_cache(maxsize=16384)
 def mcnemar_p(lost: int, gained: int) -> float:
     """Return McNemar's exact two-sided p for no difference between two models.
 

@@ -1,0 +1,203 @@
+"""What ``init`` writes, with images and without."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import BaseModel
+
+from edgecnn.data import Survey
+from edgecnn.data.class_folders import Split
+from edgecnn.errors import DataError, UsageError
+from edgecnn.recipe import Recipe, load_recipe, parse_recipe
+from edgecnn.scaffold import make_project, recipe_text
+
+
+def survey(counts: dict[str, int], short_side: int, *, grey: bool = False, **splits: int) -> Survey:
+    return Survey(
+        counts=counts,
+        splits=cast("dict[Split, int]", splits),
+        short_side=short_side,
+        grey=grey,
+        notes=(),
+    )
+
+
+FOUND = {
+    "180 photos": survey({"a": 60, "b": 60, "c": 60}, 1080),
+    "6 photos": survey({"a": 3, "b": 3}, 3000),
+    "1,500 photos": survey({str(number): 300 for number in range(5)}, 216),
+    "50,000 photos": survey({str(number): 500 for number in range(100)}, 375),
+    "a million": survey({str(number): 1000 for number in range(1000)}, 375),
+    "tiny pictures": survey({"a": 900, "b": 900}, 32),
+    "digits": survey({str(number): 6000 for number in range(10)}, 28, grey=True),
+    "smaller than any network takes": survey({"a": 90, "b": 90}, 3),
+    "X-rays of two classes": survey({"ill": 300, "well": 90}, 1024, grey=True),
+    "uneven": survey({"a": 1000, "b": 20}, 500),
+    "with splits": survey({"a": 100, "b": 100}, 640, train=200, validation=50, test=40),
+    "with a test set": survey({"a": 5000, "b": 5000}, 640, train=10_000, test=40),
+}
+
+
+def recipe_for(found: Survey | None, folder: Path = Path("leaves")) -> Recipe:
+    raw = tomllib.loads(recipe_text(folder, None, found))
+    return parse_recipe(raw, source="test", for_training=True)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_is_chosen_suits_the_images(name: str) -> None:
+    found = FOUND[name]
+    recipe = recipe_for(found)
+    height, width = recipe.data.image_size or (0, 0)
+    channels = recipe.data.channels
+    assert recipe.model.architecture != "seed_cnn"
+    assert height == width
+    assert 8 <= height <= max(8, min(found.short_side, 96))
+    assert found.total * height * width * channels <= 1_000_000_000 or height == 8
+    assert channels == (1 if found.grey else 3)
+    assert recipe.train.batch_size is not None
+    assert 8 <= recipe.train.batch_size <= 128
+    assert 10 <= recipe.train.epochs <= 100
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_quick_try_of_one_epoch_is_no_mistake(name: str) -> None:
+    raw = tomllib.loads(recipe_text(Path("leaves"), None, FOUND[name]))
+    raw["train"]["epochs"] = 1
+    parse_recipe(raw, source="test", for_training=True)
+
+
+def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
+    few, many = recipe_for(FOUND["180 photos"]), recipe_for(FOUND["50,000 photos"])
+    assert few.train.epochs > many.train.epochs
+    assert (few.train.batch_size or 0) < (many.train.batch_size or 0)
+    assert few.augment.preset == "strong"
+    assert many.augment.preset == "light"
+    assert few.data.test > many.data.test
+
+
+def test_small_grey_pictures_are_not_mirrored() -> None:
+    assert not recipe_for(FOUND["digits"]).augment.flip
+    assert recipe_for(FOUND["X-rays of two classes"]).augment.flip
+
+
+def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
+    text = recipe_text(Path("leaves"), None, FOUND["1,500 photos"])
+    lines = text.splitlines()
+    for key, why in (
+        ("architecture", "1,500 images of 5 classes"),
+        ("image_size", "216 pixels"),
+        ("test", "300 of 1,500 images"),
+        ("preset", "960 images to train on"),
+        ("epochs", "960 images to train on"),
+        ("batch_size", "960 images"),
+    ):
+        (at,) = [index for index, line in enumerate(lines) if line.startswith(f"{key} = ")]
+        above = " ".join(lines[at - 3 : at])
+        assert why in above, key
+    chosen, plain = recipe_for(FOUND["1,500 photos"]), recipe_for(None)
+    differing = {
+        f"{section}.{key}"
+        for section, keys in plain.to_dict().items()
+        for key, value in keys.items()
+        if chosen.to_dict()[section][key] != value
+    }
+    preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
+    assert differing == {
+        "data.image_size", "train.epochs", "train.batch_size", "train.label_smoothing",
+        "train.ema", "train.optimizer", *(f"augment.{key}" for key in preset),
+    }  # fmt: skip
+
+
+def test_the_template_explains_every_key() -> None:
+    text = recipe_text(Path("leaves"), None, None)
+
+    def keys(model: type[BaseModel], table: str) -> list[tuple[str, str]]:
+        found = []
+        for key, field in model.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                found += keys(inner, f"{table}.{key}".strip("."))
+            else:
+                found.append((table, key))
+        return found
+
+    for table, key in keys(Recipe, ""):
+        section = re.split(rf"^(?:# )?\[{re.escape(table)}\]", text, flags=re.MULTILINE)[1]
+        section = re.split(r"^(?:# )?\[", section, flags=re.MULTILINE)[0]
+        assert re.search(rf"^(# )?{key} = ", section, re.MULTILINE), f"{table}.{key}"
+
+
+def test_keys_that_are_comments_show_values_that_are_taken() -> None:
+    text = recipe_text(Path("leaves"), None, None)
+    written = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
+    raw = tomllib.loads(re.sub(r"^# (\[)", r"\1", written, flags=re.MULTILINE))
+    parse_recipe(raw, source="test")
+
+
+def pictures(folder: Path, **counts: int) -> Path:
+    rng = np.random.default_rng(0)
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_images_that_are_there_are_looked_at(tmp_path: Path) -> None:
+    pictures(tmp_path / "leaves" / "images", ash=12, oak=15)
+    project = make_project(tmp_path / "leaves")
+    assert project.survey is not None
+    assert project.survey.counts == {"ash": 12, "oak": 15}
+    recipe = load_recipe(project.made[0])
+    assert recipe.data.image_size == (32, 32)
+    assert recipe.data.path == (tmp_path / "leaves" / "images").resolve()
+
+
+def test_images_elsewhere_are_named_in_the_recipe(tmp_path: Path) -> None:
+    data = pictures(tmp_path / 'my "leaves" \\ ガラス', ash=12, oak=15)
+    project = make_project(tmp_path / "model", data)
+    assert project.made == [tmp_path / "model" / "recipe.toml"]
+    assert not (tmp_path / "model" / "images").exists()
+    recipe = load_recipe(project.made[0])
+    assert recipe.data.path == data.resolve()
+    # In the folder itself, the recipe can move with them.
+    inside = pictures(tmp_path / "whole" / "photos", ash=3, oak=3)
+    made = make_project(tmp_path / "whole", inside).made[0]
+    assert tomllib.loads(made.read_text())["data"]["path"] == "photos"
+
+
+def test_a_folder_of_images_is_no_place_for_a_recipe(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "photos", ash=3, oak=3)
+    for folder, named in ((data, None), (data, data), (data / "model", data)):
+        with pytest.raises(UsageError) as caught:
+            make_project(folder, named)
+        assert caught.value.remedy
+    assert sorted(path.name for path in data.iterdir()) == ["ash", "oak"]
+
+
+def test_an_empty_place_for_images_gives_defaults(tmp_path: Path) -> None:
+    (tmp_path / "leaves" / "images" / "ash").mkdir(parents=True)
+    assert make_project(tmp_path / "leaves").survey is None
+
+
+def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    for data in (tmp_path / "none", pictures(tmp_path / "one", ash=3)):
+        with pytest.raises(DataError):
+            make_project(tmp_path / "model", data)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "photos", ash=3, oak=3)
+    odd = data.rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError, match="cannot be written into a recipe"):
+        make_project(tmp_path / "model", odd)
+    assert not (tmp_path / "model").exists()
