@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from PIL import Image
 from command import edgecnn
 from edgecnn import chain, foreign_verification, verification
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
-from edgecnn.progress import Progress
+from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
 from edgecnn.workspace import Workspace
 from readme import blocks
@@ -92,11 +93,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Told(Progress):
-    """Keeps messages."""
+class Told:
+    """Keeps messages; see ``edgecnn.progress.Progress``."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
+
+    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        return NO_PROGRESS.task(description, total)
 
     def message(self, text: str) -> None:
         self.messages.append(text)
@@ -171,8 +175,6 @@ def test_what_no_flag_mends_stops_and_is_mended_by_the_line_that_it_shows(
     workspace, warnings = convert(f"mended-{model}", input_range="-1..1")
     assert warnings == []
     assert examined(workspace)["trials"]["right"] > 120
-    _, (warning,) = convert(model, input_range="-1..1", as_is=True)
-    assert words in warning
 
 
 def test_a_model_that_normalizes_images_twice_is_told_and_mended(
@@ -214,7 +216,8 @@ def test_outputs_in_another_order_than_the_folders_stop_and_are_named(
 
 
 def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path) -> None:
-    workspace, _ = convert("bgr.keras", input_range="-1..1", as_is=True)
+    workspace, (warning,) = convert("bgr.keras", input_range="-1..1", as_is=True)
+    assert "red and blue exchanged" in warning
     first = examined(workspace)
     told = Told()
     request = chain.ConvertRequest(
@@ -267,7 +270,6 @@ def test_scores_of_ones_own_prove_the_reference(convert: Convert, own: Path) -> 
 @pytest.mark.parametrize(
     ("model", "options", "explained"),
     [
-        ("signed.keras", {"input_range": "0..1"}, "--input-range -1..1 explains it"),
         ("signed.keras", {"input_range": "0..255"}, "--input-range -1..1 explains it"),
         ("bgr.keras", {"input_range": "-1..1"}, "red and blue exchanged explains it"),
         ("mirrored.keras", {"input_range": "-1..1"}, "mirrored left to right explains it"),
@@ -292,7 +294,7 @@ def test_other_weights_are_explained_by_nothing(convert: Convert, own: Path, mad
 
         model = keras.models.load_model(made / "signed.keras")
         kernel, bias = model.layers[-1].get_weights()
-        noise = np.random.default_rng(1).normal(0, 0.3, kernel.shape)
+        noise = np.random.default_rng(1).normal(0, 1, kernel.shape)
         model.layers[-1].set_weights([kernel + noise, bias])
         model.save(made / "noisy.keras")
     with pytest.raises(OwnScoresError, match="the weights may be others"):

@@ -108,7 +108,13 @@ def convert(
         progress=terminal_progress(quiet=quiet),
     )
     if json_output:
-        print_json({"build": str(workspace.folder), "variants": result.to_rows()})
+        print_json(
+            {
+                "build": str(workspace.folder),
+                "variants": result.to_rows(),
+                "examined": dict(result.examined),
+            }
+        )
     else:
         console = out_console()
         console.print(variants_table(result.to_rows()))

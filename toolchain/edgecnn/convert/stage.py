@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.calibrating import calibration_for
@@ -109,10 +109,10 @@ def _run(
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
     deployable = deployable_of(model.call, shape=dataset.shape, input_range=model.input_range)
-    examined = {}
+    examined: Mapping[str, Any] = {}
     if examine is not None:
         asked = FloatModel(ask=asking(model), input_range=model.input_range, dataset=dataset)
-        examined = {"examined": dict(examine(asked))}
+        examined = examine(asked)
     workspace.create()
     with staging(workspace) as staged:
         scorer = Scorer(model)
@@ -162,10 +162,12 @@ def _run(
                     "calibration_sha256": calibration and calibration.record["sha256"],
                     "golden": golden,
                     "runtime": runtime,
-                    **examined,
+                    **({} if examine is None else {"examined": dict(examined)}),
                 },
             )
-    return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))
+    return ConvertResult(
+        rows=tuple(rows), golden=golden, notes=_notes(golden, rows), examined=examined
+    )
 
 
 def key(
