@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -199,6 +200,21 @@ def test_one_damaged_image_is_left_out_with_its_reason(tmp_path: Path, torn: byt
     assert reason.startswith(("is empty", "is not an image", "is damaged"))
     assert f"{name} ({reason})" in told.lines[0]
     assert sum(len(ids) for ids in parts(loaded).values()) == 12
+
+
+def test_photos_that_nothing_here_reads_are_named_as_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # an import of it fails
+    fill(tmp_path, {"cat": 6, "dog": 6})
+    header = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+    (tmp_path / "dog" / "IMG_1.HEIC").write_bytes(header)
+    assert "HEIC photo" in load(tmp_path).skipped[0][1]
+    (tmp_path / "dog" / "IMG_2.HEIC").write_bytes(header)
+    with pytest.raises(DataError, match="2 of 14 files cannot be read") as caught:
+        load(tmp_path)
+    assert "HEIC photo" in caught.value.problem
+    assert "pip install pillow-heif" in caught.value.remedy
 
 
 def test_a_class_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:

@@ -49,6 +49,40 @@ def test_of_a_folder_that_comes_split_only_the_test_images_are_read(tmp_path: Pa
     assert found.images.ids == ("test/cat/0.png", "test/cat/1.png", "test/dog/0.png")
 
 
+@pytest.mark.parametrize(
+    ("folders", "judged"),
+    [
+        (("Training", "Testing"), "Testing"),
+        (("train", "val"), "val"),
+        (("train", "valid", "test"), "test"),
+        (("val", "test"), "test"),  # nothing is trained here
+        (("data/train", "data/eval"), "data/eval"),
+    ],
+)
+def test_the_test_images_are_those_that_a_training_takes_for_it(
+    tmp_path: Path, folders: tuple[str, ...], judged: str
+) -> None:
+    for folder in folders:
+        fill(tmp_path / folder, cat=2, dog=1)
+    found = load_judged_images(folder_of(tmp_path), SHAPE)
+    assert found.images.ids == tuple(
+        f"{judged}/{name}" for name in ("cat/0.png", "cat/1.png", "dog/0.png")
+    )
+    assert found.rule == f"its folder {judged.split('/')[-1]}"
+
+
+def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, cat=4, dog=4)
+    (tmp_path / "cat/0.txt").write_text("no image")
+    (tmp_path / "dog/twice.png").write_bytes((tmp_path / "cat/2.png").read_bytes())
+    found = load_judged_images(folder_of(tmp_path), SHAPE)
+    assert len(found.images) == 7
+    assert found.rule == (
+        "all of it without what is no image or cannot be read (1), "
+        "pictures that stand in two classes (2)"
+    )
+
+
 def test_grey_images_for_a_grey_model(tmp_path: Path) -> None:
     found = load_judged_images(folder_of(fill(tmp_path, cat=1, dog=1)), (4, 4, 1))
     assert found.images.pixels.shape == (2, 4, 4, 1)

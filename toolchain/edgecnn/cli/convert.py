@@ -9,18 +9,20 @@ import typer
 
 from edgecnn.cli.options import (
     DataOption,
-    InputRangeOption,
     JsonOption,
     LabelsOption,
     OutOption,
     QuietOption,
     ScoresOption,
     data_option,
+    takes_preprocessing,
 )
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 __all__ = ["convert"]
 
 
+@takes_preprocessing
 def convert(
     source: Annotated[
         Path,
@@ -40,7 +42,7 @@ def convert(
     ] = None,
     data: DataOption = None,
     labels: LabelsOption = None,
-    input_range: InputRangeOption = None,
+    preprocessing: Preprocessing = NOTHING_SAID,
     opset: Annotated[
         int | None, typer.Option("--opset", metavar="N", help="ONNX opset. Default 17.")
     ] = None,
@@ -97,7 +99,7 @@ def convert(
             variants=tuple(variant or ()),
             data=data,
             labels=labels,
-            input_range=input_range,
+            preprocessing=preprocessing,
             opset=opset,
             ir_version=ir_version,
             runtime=runtime,

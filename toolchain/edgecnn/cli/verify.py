@@ -17,7 +17,6 @@ from edgecnn.cli.options import (
     DataOption,
     DeviceOption,
     IdentityOption,
-    InputRangeOption,
     JsonOption,
     KnownHostsOption,
     LabelsOption,
@@ -27,11 +26,14 @@ from edgecnn.cli.options import (
     QuietOption,
     ScoresOption,
     ThreadsOption,
+    takes_preprocessing,
 )
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 __all__ = ["verify"]
 
 
+@takes_preprocessing
 def verify(
     target: Annotated[
         Path | None,
@@ -157,7 +159,7 @@ def verify(
     artifact: ArtifactOption = None,
     reference: ReferenceOption = None,
     labels: LabelsOption = None,
-    input_range: InputRangeOption = None,
+    preprocessing: Preprocessing = NOTHING_SAID,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     reference_range: ReferenceRangeOption = None,
@@ -220,7 +222,6 @@ def verify(
     said: dict[str, Any] = {
         "reference": reference,
         "labels": labels,
-        "input_range": input_range,
         "output_kind": output_kind,
         "layout": layout,
         "reference_range": reference_range,
@@ -229,7 +230,7 @@ def verify(
     foreign = is_foreign(
         target,
         artifact or [],
-        {**flags_of(said), "--data": data},
+        {**flags_of(said), "--data": data, **dict.fromkeys(preprocessing.given, True)},
         {**flags_of(of_builds), "--max-corruption-drop": max_corruption_drop},
     )
     asked["device"] = choose_device(
@@ -238,7 +239,9 @@ def verify(
     progress = terminal_progress(quiet=quiet)
     if foreign or target is None:
         files = tuple(artifact or ())
-        request = foreign_verification.ForeignRequest(artifacts=files, **said, **asked)
+        request = foreign_verification.ForeignRequest(
+            artifacts=files, preprocessing=preprocessing, **said, **asked
+        )
         report, page = foreign_verification.verify_foreign(request, progress=progress)
     else:
         wanted = verification.VerifyRequest(target=target, **of_builds, **asked)

@@ -19,7 +19,7 @@ from edgecnn.convert.constants import constant_value, frozen_graph, input_name
 from edgecnn.convert.folding import Folding, fold
 from edgecnn.convert.keras_model import first_lines
 from edgecnn.errors import SourceModelError
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import affine_of
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
 
@@ -52,12 +52,12 @@ def in_range(images: Any, input_range: str) -> Any:
 
     Args:
         images: Tensor, float32, NHWC, 0..255.
-        input_range: A key of ``edgecnn_runner.contract.INPUT_RANGES``.
+        input_range: See ``edgecnn_runner.contract.InputSpec``.
 
     Returns:
         ``pixel * scale + offset``, per channel; the same tensor for ``0..255``.
     """
-    scale, offset = (np.asarray(values, np.float32) for values in INPUT_RANGES[input_range])
+    scale, offset = (np.asarray(values, np.float32) for values in affine_of(input_range))
     if np.any(scale != 1):
         images = images * scale
     return images + offset if np.any(offset != 0) else images

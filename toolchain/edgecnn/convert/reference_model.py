@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.convert.sources import Source
+from edgecnn.convert.sources import Source, check_channels
 from edgecnn.errors import UsageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
@@ -36,7 +36,7 @@ class ReferenceModel:
             the source names none.
 
     Attributes:
-        input_range: What pixels are brought to, a key of ``INPUT_RANGES``.
+        input_range: What pixels are brought to, see ``contract.InputSpec``.
         normalizes: Whether the model normalizes raw pixels itself, as its layers or its graph say.
         size: Height, width (None where it takes any) and channels.
         classes: Number of scores.
@@ -46,12 +46,14 @@ class ReferenceModel:
 
     Raises:
         SourceModelError: See ``edgecnn.convert.source_model.load_source``.
-        UsageError: If the source names a range and the model normalizes its input itself.
+        UsageError: If the source names a range and the model normalizes its input itself, or the
+            range is one of colours and the model takes greyscale.
     """
 
     def __init__(self, source: Source, *, otherwise: str) -> None:
         with captured_log():
             model, self.normalizes = _loaded(source, otherwise)
+        check_channels(source.path, model.input_range, model.channels)
         self._model: SourceModel = model
         self._scorers: dict[str, Scorer] = {}
         self.input_range = model.input_range

@@ -30,6 +30,7 @@ from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
+from edgecnn_runner.contract import RESIZE_RULE
 
 __all__ = ["id_of", "load_folder", "load_unsplit"]
 
@@ -47,6 +48,7 @@ class _Form:
     height: int
     width: int
     channels: int
+    resize: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,7 @@ def load_folder(
     test: float,
     validation: float,
     seed: int,
+    resize: str = RESIZE_RULE,
     conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
@@ -92,6 +95,7 @@ def load_folder(
         root: The folder.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
@@ -107,7 +111,7 @@ def load_folder(
             them are listed, those of all given splits together), or too few to split.
     """
     layout = find_layout(root)
-    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")
     if layout.splits:
@@ -158,6 +162,7 @@ def load_unsplit(
     *,
     image_size: tuple[int, int],
     channels: int,
+    resize: str = RESIZE_RULE,
     conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> tuple[tuple[str, ...], Images, str]:
@@ -167,6 +172,7 @@ def load_unsplit(
         root: See ``load_folder``.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
         conflicting: See ``load_folder``.
         progress: Who to tell how far the reading is, and what was left out.
 
@@ -178,17 +184,17 @@ def load_unsplit(
         DataError: As ``load_folder``, of the images that are used.
     """
     layout = find_layout(root)
-    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")
     place, rule = layout.judged
     names, files = list_classes(place)
     loaded = _read_all(root, names, {"": files}, form, conflicting, progress)
     out = {
-        "files that are no images or cannot be read": len(loaded.skipped),
+        "what is no image or cannot be read": len(loaded.skipped),
         "pictures that stand in two classes": sum(map(len, loaded.conflicting)),
     }
-    left_out = ", ".join(f"{count} {what}" for what, count in out.items() if count)
+    left_out = ", ".join(f"{what} ({count})" for what, count in out.items() if count)
     return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
@@ -479,4 +485,6 @@ def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
         problem = error.problem.removeprefix(f"{path} ")
         observed = "" if error.observed is None else f" ({error.observed})"
         return _Unread(reason=f"{problem}{observed}", remedy=error.remedy)
-    return prepare(rgb, height=form.height, width=form.width, channels=form.channels)
+    return prepare(
+        rgb, height=form.height, width=form.width, channels=form.channels, rule=form.resize
+    )
