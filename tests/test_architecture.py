@@ -21,8 +21,8 @@ STAGES = ("train", "convert", "verify", "card", "package", "deploy", "bench")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
     "labels", "layers",
-    "manifest", "os_errors", "own_scores", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
-    "recipe_section",
+    "manifest", "os_errors", "own_scores", "pages", "progress", "quantities", "quiet", "recipe",
+    "recipe_rules", "recipe_section",
     "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
     "workspace",
 }  # fmt: skip

@@ -26,6 +26,7 @@ from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
 from edgecnn.workspace import Workspace
+from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from readme import blocks
 
 pytestmark = pytest.mark.slow  # trains and converts networks
@@ -115,9 +116,11 @@ def convert(made: Path, tmp_path: Path) -> Convert:
 
     def run(model: str, **options: Any) -> tuple[Workspace, list[str]]:
         told = Told()
+        said = {name: options.pop(name) for name in PREPROCESSING_OPTIONS if name in options}
         request = chain.ConvertRequest(
             source=made / model,
             out=tmp_path / "build",
+            preprocessing=Preprocessing.of_options(**said),
             **{"data": str(made / "images"), "variants": ("tflite-fp32",), **options},
         )
         try:
@@ -215,6 +218,21 @@ def test_outputs_in_another_order_than_the_folders_stop_and_are_named(
     assert examined(workspace)["trials"]["hint"]["kind"] == "labels"
 
 
+def test_another_fit_stops_and_its_flags_mend_it(convert: Convert, made: Path) -> None:
+    """Wide pictures that the model was trained on stretched: a crop cuts the bars away."""
+    wide = {"input_range": "-1..1", "data": str(made / "wide")}
+    with pytest.raises(TrialError) as caught:
+        convert("signed.keras", **wide)
+    assert caught.value.remedy.startswith("give --fit stretch --resample ")
+    flags = re.findall(r"--(fit|resample) (\S+?);?(?= |$)", caught.value.remedy)
+    assert len(flags) == 2
+    workspace, warnings = convert("signed.keras", **wide, **dict(flags))
+    assert warnings == []
+    assert examined(workspace)["trials"]["right"] > 120
+    _, (warning,) = convert("signed.keras", **wide, fit="crop", resample="bilinear")
+    assert "with --fit stretch" in warning
+
+
 def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path) -> None:
     workspace, (warning,) = convert("bgr.keras", input_range="-1..1", as_is=True)
     assert "red and blue exchanged" in warning
@@ -276,6 +294,7 @@ def test_scores_of_ones_own_prove_the_reference(convert: Convert, own: Path) -> 
         ("axes.keras", {"input_range": "-1..1"}, "rows and columns exchanged explains it"),
         ("reordered.keras", {"input_range": "-1..1"}, "output 0, named blue, for red"),
         ("twice.keras", {}, "normalized twice"),
+        ("signed.keras", {"input_range": "-1..1", "fit": "crop", "crop_fraction": "0.5"}, "--fit"),
     ],
 )
 def test_a_difference_is_explained(
@@ -349,22 +368,26 @@ def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
         "artifacts": (_foreign(made, tmp_path),),
         "data": str(made / "images"),
         "labels": made / "labels.txt",
-        "input_range": "-1..1",
+        "preprocessing": Preprocessing.of_options(input_range="-1..1"),
         "scores": own,
     }
-    for reference, option, agrees in (
-        (made / "inside.keras", {}, True),
-        (made / "signed.keras", {"reference_range": "0..1"}, False),
-    ):
+    found = {}
+    for reference, own_range in (("inside.keras", None), ("signed.keras", "0..1")):
         request = foreign_verification.ForeignRequest(
-            reference=reference, out=tmp_path / f"out-{agrees}", **asked, **option
+            reference=made / reference,
+            reference_range=own_range,
+            out=tmp_path / reference,
+            **asked,
         )
         report, _ = foreign_verification.verify_foreign(request)
         assert report.own_scores is not None
-        assert report.own_scores.agrees == agrees
-        assert isinstance(report.exit_error(), OwnScoresError) == (not agrees)
-    assert report.own_scores.explanation is not None
-    assert "--reference-range -1..1 explains it" in report.own_scores.explanation
+        found[reference] = report.own_scores
+        wrong = isinstance(report.exit_error(), OwnScoresError)
+        assert wrong == (reference == "signed.keras")
+    assert found["inside.keras"].agrees
+    assert not found["signed.keras"].agrees
+    explained = str(found["signed.keras"].explanation)
+    assert explained.startswith("--reference-range -1..1 explains it")
 
 
 def _foreign(made: Path, folder: Path) -> Path:

@@ -87,11 +87,12 @@ def test_it_stops_unless_that_was_given(model: Model, given: str, says: str) -> 
         tried(model)
     assert caught.value.exit_code == 42
     assert "--as-is" in caught.value.remedy
-    others = {"input_range": True, "labels": True} | {given: False}
+    others: dict[str, Any] = {"input_range": True, "labels": True} | {given: False}
     with pytest.raises(TrialError):
         tried(model, **others)
-    for excused in ({given: True}, {"as_is": True}):
-        found = tried(model, **excused)
+    for excused in (given, "as_is"):
+        said: dict[str, Any] = {excused: True}
+        found = tried(model, **said)
         assert says in found.hint.text
         assert found.to_dict()["hint"]["text"] == found.hint.text
 

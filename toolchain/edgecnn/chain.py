@@ -367,6 +367,7 @@ def _own_scores(
                 ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
                 normalizes=normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,

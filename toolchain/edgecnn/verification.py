@@ -208,6 +208,7 @@ def _own_scores(
                 ),
                 normalizes=model.normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,
