@@ -124,11 +124,13 @@ def convert(made: Path, tmp_path: Path) -> Convert:
             **{"data": str(made / "images"), "variants": ("tflite-fp32",), **options},
         )
         try:
-            workspace, _ = chain.convert(request, progress=told)
+            workspace = chain.convert(request, progress=told).workspace
         except EdgeError:
             assert not (tmp_path / "build").exists() or not Workspace(tmp_path / "build").is_build()
             raise
-        return workspace, [one for one in told.messages if one.startswith("warning: ")]
+        # That a model which is fed wrongly guesses is said, too, and tested elsewhere.
+        told_of = [one for one in told.messages if one.startswith("warning: ")]
+        return workspace, [one for one in told_of if "may be" in one]
 
     return run
 

@@ -55,7 +55,7 @@ class Model:
 
 
 def tried(model: Model, again: Any = None, dataset: Dataset = DATA, **given: Any) -> Any:
-    fed = FloatModel(ask=model, input_range="0..1", dataset=dataset)
+    fed = FloatModel(ask=model, input_range="0..1", normalizes=False, dataset=dataset)
     return try_source(fed, Given(name="my.keras", **given), again=again)
 
 

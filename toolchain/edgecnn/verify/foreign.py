@@ -20,6 +20,7 @@ from edgecnn.own_scores import OwnScores
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Limits
 from edgecnn.reference import images_digest
+from edgecnn.usefulness import float_model_of
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.environment import created, versions
 from edgecnn.verify.evaluation import Evaluation
@@ -174,6 +175,7 @@ def run_foreign(
         rows=tuple(rows),
         machine=real.machine(),
         device=real.device,
+        float_model=float_model_of(saved),
         versions=versions(),
         created=created(),
         foreign=Foreign(

@@ -546,16 +546,17 @@ def remedies(way: Way, feed: Feed, shape: tuple[int, ...], alike: Sequence[Way] 
 def guessing_hint(subject: Subject) -> Hint | None:
     """Say that a model guesses; None if it does not."""
     labels = subject.images.labels
-    hits, classes = subject.decisions == labels, len(np.unique(labels))
-    if not is_guessing(hits, classes):
+    hits = subject.decisions == labels
+    if not is_guessing(subject.decisions, labels):
         return None
+    _, largest = main_answer(labels)
     answer, share = main_answer(subject.decisions)
     name = subject.class_names[answer]
     always = f" It answers {name} for {percent(share, 1)} of them." if share > 0.5 else ""
     return Hint(
         kind="guessing",
         text=f"{subject.name} is right on {percent(float(hits.mean()), 1)} of {len(hits):,} "
-        f"images, no better than guessing ({percent(1 / classes, 1)}).{always} No other range, "
+        f"images, no better than guessing ({percent(largest, 1)}).{always} No other range, "
         "order of colours or order of the outputs that was tried explains it: check the order of "
         "the labels, the range, and the file itself.",
         images=len(hits),
