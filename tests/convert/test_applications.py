@@ -34,7 +34,7 @@ INSIDE = {"MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTin
 
 
 def model_of(name: str) -> Any:
-    """Return a classifier of night, dusk and noon on top of a network, as transfer learning has it."""
+    """Return a classifier on top of a network, as transfer learning has it."""
     make, side = NETWORKS[name]
     image = layers.Input((SIDE, SIDE, 3))
     values = image if name in INSIDE else layers.Rescaling(1 / 127.5, offset=-1)(image)
@@ -68,6 +68,4 @@ def test_a_published_network_keeps_its_scores(tmp_path: Path, name: str, path: s
     assert own.max(axis=0).min() > 0.4  # every class is some picture's
     np.testing.assert_allclose(built.reference(), own, rtol=0, atol=1e-5)
     for variant in VARIANTS:
-        np.testing.assert_allclose(
-            built.scores(variant), own, rtol=0, atol=1e-4, err_msg=variant
-        )
+        np.testing.assert_allclose(built.scores(variant), own, rtol=0, atol=1e-4, err_msg=variant)

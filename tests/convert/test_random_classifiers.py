@@ -252,7 +252,12 @@ def check(spec: Spec, data: Path) -> None:
         same = near if spec.path == "exported" else FLOAT32
         for found, wanted, bound, what in (
             (built.reference(), own, near, "the reference, of the model itself"),
-            (built.scores(spec.variant), right, max(same, FLOAT32), "the artifact, of the network in float32"),
+            (
+                built.scores(spec.variant),
+                right,
+                max(same, FLOAT32),
+                "the artifact, of the network in float32",
+            ),
             (built.scores(spec.variant), own, far, "the artifact, of the model itself"),
         ):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=bound, err_msg=f"{what} {spec}")
