@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
 from edgecnn_runner.argument_values import count, probability, seconds, size
-from edgecnn_runner.contract import INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
+from edgecnn_runner.contract import FILTERS, FITS, INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
 from edgecnn_runner.streams import write_result
 
 __all__ = ["BadArgumentsError", "make_parser", "with_model", "with_ranges_joined"]
@@ -233,7 +233,7 @@ def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     command.add_argument("images", metavar="IMAGES", help=".npz: images (n, h, w, c), uint8")
     command.add_argument("scores", metavar="SCORES", help=".npz to write: scores (n, classes)")
-    _add_foreign(command)
+    _add_foreign(command, resizes=False)
 
 
 def _command(
@@ -260,15 +260,44 @@ def _command(
     return command
 
 
-def _add_foreign(command: argparse.ArgumentParser) -> None:
+def _add_foreign(command: argparse.ArgumentParser, *, resizes: bool = True) -> None:
     group = command.add_argument_group("for files that edgecnn did not make")
     group.add_argument("--labels", metavar="FILE", help="class names, one a line, in output order")
     group.add_argument(
         "--input-range", choices=[*INPUT_RANGES], help="what pixels 0 to 255 become for the model"
     )
     group.add_argument(
+        "--input-mean",
+        metavar="A[,B,C]",
+        help="instead of --input-range, with --input-std: what is subtracted from pixels brought "
+        "to 0..1, as torchvision's Normalize has it",
+    )
+    group.add_argument(
+        "--input-std", metavar="A[,B,C]", help="with --input-mean: what is divided by then"
+    )
+    group.add_argument(
         "--output-kind", choices=OUTPUT_KINDS, help="what its scores are, where they do not tell"
     )
     group.add_argument(
         "--layout", choices=LAYOUTS, help="the order of its input's axes, where it does not tell"
+    )
+    if not resizes:
+        return
+    group.add_argument(
+        "--fit",
+        choices=FITS,
+        help="what becomes of an image of another shape: keep its middle (default), distort it, "
+        "or add black edges",
+    )
+    group.add_argument(
+        "--crop-fraction",
+        metavar="F",
+        help="with crop: how much of height and width is kept; 0.875 for torchvision's "
+        "Resize(256) and CenterCrop(224) (default 1)",
+    )
+    group.add_argument(
+        "--resample",
+        choices=[*FILTERS],
+        help="how pixels are resampled (default box); bilinear as image_dataset_from_directory, "
+        "nearest as flow_from_directory, bilinear-antialias as Pillow and torchvision",
     )

@@ -18,7 +18,7 @@ import numpy as np
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.errors import ImageError
 from edgecnn_runner.postprocess import decide, rank
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.preprocess import prepare_for
 from edgecnn_runner.session import Session
 
 if TYPE_CHECKING:
@@ -75,13 +75,17 @@ class Classifier:
     Args:
         path: A ``.tflite`` or ``.onnx`` file.
         labels: Class names in output order; only for a file that edgecnn did not make.
-        input_range: A key of ``contract.INPUT_RANGES``; likewise.
+        input_range: A key of ``contract.INPUT_RANGES``, or what ``contract.mean_std_range`` makes
+            of a mean and a deviation; likewise.
         threads: At least 1.
         runtime: ``litert``, ``tflite-runtime``, ``onnxruntime``; None for the best installed.
         output_kind: ``probabilities`` or ``logits``; only for a file that edgecnn did not make,
             and whose answers do not tell.
         layout: ``NHWC`` or ``NCHW``; only for a file that edgecnn did not make, and whose input's
             shape does not tell.
+        resize: How images were brought to its size in training: what ``contract.resize_name``
+            makes of a fit and a filter; only for a file that edgecnn did not make. None is the
+            project's own rule, a centre crop and a box average.
 
     Attributes:
         session: The loaded model.
@@ -99,8 +103,9 @@ class Classifier:
         runtime: str | None = None,
         output_kind: str | None = None,
         layout: str | None = None,
+        resize: str | None = None,
     ) -> None:
-        if (labels, input_range, output_kind, layout) == (None,) * 4:
+        if (labels, input_range, output_kind, layout, resize) == (None,) * 5:
             self.session = Session.open(path, threads=threads, runtime=runtime)
         else:
             from edgecnn_runner.foreign import open_foreign
@@ -111,6 +116,7 @@ class Classifier:
                 input_range=input_range,
                 output_kind=output_kind,
                 layout=layout,
+                resize=resize,
                 threads=threads,
                 runtime=runtime,
             )
@@ -141,11 +147,8 @@ class Classifier:
             ImageError: If the image cannot be read or is not 8 bits a channel.
             ScoreError: If the model answers with NaN or infinity.
         """
-        spec, labels = self.contract.input, self.contract.labels
-        prepared = prepare(
-            _as_rgb(image), height=spec.height, width=spec.width, channels=spec.channels
-        )
-        scores = self.session.scores(prepared)
+        labels = self.contract.labels
+        scores = self.session.scores(prepare_for(self.contract, _as_rgb(image)))
         best = decide(scores, reject_below)
         ranked = tuple(
             Score(label=labels[index], score=float(scores[index]), index=int(index))

@@ -13,6 +13,7 @@ from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ImageError, RuntimeMissingError
 from edgecnn_runner.files import regular_size
+from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
 from edgecnn_runner.streams import write_message, write_result
@@ -174,14 +175,18 @@ def open_classifier(options: argparse.Namespace) -> Classifier:
         from edgecnn_runner.labels import read_labels
 
         labels = read_labels(options.labels)
+    told = Preprocessing.of_options(
+        **{name: getattr(options, name, None) for name in PREPROCESSING_OPTIONS}
+    )
     return Classifier(
         options.file,
         labels=labels,
-        input_range=options.input_range,
+        input_range=told.input_range,
         threads=options.threads,
         runtime=options.runtime,
         output_kind=options.output_kind,
         layout=options.layout,
+        resize=told.resize,
     )
 
 
@@ -191,9 +196,9 @@ def _bench_image(classifier: Classifier, path: str | None) -> npt.NDArray[np.uin
     if path is None:
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     from edgecnn_runner.decode import read_image
-    from edgecnn_runner.preprocess import prepare
+    from edgecnn_runner.preprocess import prepare_for
 
-    return prepare(read_image(path), height=spec.height, width=spec.width, channels=spec.channels)
+    return prepare_for(classifier.contract, read_image(path))
 
 
 def _read_images(path: str) -> npt.NDArray[np.uint8]:

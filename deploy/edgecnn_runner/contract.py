@@ -32,6 +32,7 @@ __all__ = [
     "ResizeRule",
     "affine_of",
     "is_range",
+    "is_resize",
     "mean_std_range",
     "parse_contract",
     "parse_resize",
@@ -227,7 +228,7 @@ def _problems(contract: Contract) -> list[str]:
     )
     twice = repeated(label for label in contract.labels if isinstance(label, str))
     need(not twice, f"two classes have the same label: {', '.join(twice)}")
-    need(_is_resize(contract.resize), f"resize is {contract.resize!r}, no rule known here")
+    need(is_resize(contract.resize), f"resize is {contract.resize!r}, no rule known here")
     need(
         _is_int(contract.version) and contract.version == CONTRACT_VERSION,
         f"version is {contract.version!r}, this program reads {CONTRACT_VERSION}",
@@ -412,7 +413,8 @@ def resize_name(fit: str = "crop", crop_fraction: float = 1.0, resample: str = "
     return ResizeRule(fit=fit, fraction=thousandths, filter=resample).name
 
 
-def _is_resize(name: object) -> bool:
+def is_resize(name: object) -> bool:
+    """Tell whether this is the name of a resize rule; see ``parse_resize``."""
     if not isinstance(name, str):
         return False
     try:

@@ -56,10 +56,11 @@ def two_contracts(name: str) -> ContractError:
     """Return the error for a file that has a contract and was given another."""
     return ContractError(
         f"{name} carries its own contract",
-        observed="labels, an input range or an output kind given as well",
+        observed="labels, an input range, a resize rule or an output kind given as well",
         expected="only the file",
-        remedy="leave out --labels, --input-range, --output-kind and --layout (in Python: labels, "
-        "input_range, output_kind and layout)",
+        remedy="leave out --labels, --input-range, --input-mean, --input-std, --fit, "
+        "--crop-fraction, --resample, --output-kind and --layout (in Python: labels, input_range, "
+        "resize, output_kind and layout)",
     )
 
 

@@ -8,16 +8,23 @@ from pathlib import Path
 
 from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import (
+    FILTERS,
+    FITS,
     INPUT_RANGES,
     LAYOUTS,
     OUTPUT_KINDS,
+    RESIZE_RULE,
     Contract,
     InputSpec,
     OutputSpec,
+    affine_of,
+    is_range,
+    is_resize,
     repeated,
 )
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count, two_contracts
+from edgecnn_runner.input_options import RANGES_EXPECTED
 from edgecnn_runner.output_kind import tell_kind
 from edgecnn_runner.probe import Description, probe
 from edgecnn_runner.runtimes import TensorInfo, choose_runtime
@@ -33,6 +40,7 @@ def foreign_contract(
     output_kind: str | None = None,
     *,
     layout: str | None = None,
+    resize: str | None = None,
     runtime: str | None = None,
 ) -> Contract:
     """Make the contract of a foreign file, by running it once in another process.
@@ -40,10 +48,11 @@ def foreign_contract(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: A key of ``INPUT_RANGES``: what pixels 0..255 are as the model's real input.
+        input_range: See ``contract.InputSpec``: what pixels 0..255 are as the model's real input.
         output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
             each positive with a sum of 1, or not all within 0..1.
         layout: ``NHWC`` or ``NCHW``; None tells by the shape, where only one of them is possible.
+        resize: Name of the resize rule; None for ``RESIZE_RULE``.
         runtime: Which runtime to ask; None for the best installed.
 
     Returns:
@@ -52,19 +61,20 @@ def foreign_contract(
     Raises:
         ArtifactError: If the file is damaged, not a classifier, wants input that no
             ``input_range`` describes, or gives scores whose kind cannot be told.
-        UsageError: If ``input_range``, ``output_kind`` or ``layout`` does not exist.
-        ContractError: If it carries a contract, if the range or the layout does not fit, or if a
-            shape of two possible layouts comes without one.
+        UsageError: If ``input_range``, ``output_kind``, ``layout`` or ``resize`` does not exist, or
+            the range is one of colours and the model takes greyscale.
+        ContractError: If it carries a contract, if the layout does not fit, or if a shape of two
+            possible layouts comes without one.
         LabelsError: If there are more or fewer labels than outputs, or two are equal.
         RuntimeMissingError: If no runtime for it is installed.
         RuntimeTooOldError: If the runtime is older than the file.
     """
-    _check_names(input_range, output_kind, layout)
+    _check_names(input_range, output_kind, layout, resize)
     path = Path(path)
     container = read_container(path)
     _need_both(container, labels, input_range, path)
     description = probe(path, container.data, choose_runtime(container.format, runtime))
-    return _contract(container, description, path, labels, input_range, output_kind, layout)
+    return _contract(container, description, path, labels, input_range, output_kind, layout, resize)
 
 
 def open_foreign(
@@ -74,6 +84,7 @@ def open_foreign(
     input_range: str | None,
     output_kind: str | None = None,
     layout: str | None = None,
+    resize: str | None = None,
     threads: int = 1,
     runtime: str | None = None,
 ) -> Session:
@@ -82,9 +93,10 @@ def open_foreign(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: A key of ``INPUT_RANGES``.
+        input_range: See ``contract.InputSpec``.
         output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
         layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
+        resize: Name of the resize rule; None for ``RESIZE_RULE``.
         threads: At least 1.
         runtime: None for the best installed.
 
@@ -94,7 +106,7 @@ def open_foreign(
     Raises:
         EdgeError: As those two; ``ContractError`` if labels or range are missing.
     """
-    _check_names(input_range, output_kind, layout)
+    _check_names(input_range, output_kind, layout, resize)
     path = Path(path)
     container = read_container(path)
     wanted = _need_both(container, labels, input_range, path)
@@ -103,25 +115,30 @@ def open_foreign(
     return Session(
         path,
         container,
-        _contract(container, description, path, *wanted, output_kind, layout),
+        _contract(container, description, path, *wanted, output_kind, layout, resize),
         threads=threads,
         runtime_name=name,
         started_ns=time.perf_counter_ns(),
     )
 
 
-def _check_names(input_range: str | None, output_kind: str | None, layout: str | None) -> None:
+def _check_names(
+    input_range: str | None, output_kind: str | None, layout: str | None, resize: str | None
+) -> None:
     """Refuse names that do not exist, whatever the file says."""
-    for what, name, known in (
-        ("input range", input_range, INPUT_RANGES),
-        ("output kind", output_kind, OUTPUT_KINDS),
-        ("layout", layout, LAYOUTS),
+    ranges = " or ".join([*INPUT_RANGES, "mean A[,B,C] std A[,B,C] (contract.mean_std_range)"])
+    rules = f"{'|'.join(FITS)} with {'|'.join(FILTERS)}, as contract.resize_name writes them"
+    for what, name, known, expected in (
+        ("input range", input_range, is_range, ranges),
+        ("output kind", output_kind, OUTPUT_KINDS.__contains__, " or ".join(OUTPUT_KINDS)),
+        ("layout", layout, LAYOUTS.__contains__, " or ".join(LAYOUTS)),
+        ("resize rule", resize, is_resize, rules),
     ):
-        if name is not None and name not in known:
+        if name is not None and not known(name):
             raise UsageError(
                 f"no such {what}",
                 observed=name,
-                expected=" or ".join(known),
+                expected=expected,
                 remedy="name the one the model was trained with",
             )
 
@@ -136,7 +153,7 @@ def _need_both(
             f"{path} carries no contract; it needs labels and an input range",
             observed=f"labels: {'none' if labels is None else len(labels)}, "
             f"input range: {input_range or 'none'}",
-            expected="labels, and one of " + ", ".join(INPUT_RANGES),
+            expected=f"labels, and a range: {RANGES_EXPECTED}",
             remedy="name both: --labels FILE --input-range 0..1, for example",
         )
     return labels, input_range
@@ -150,6 +167,7 @@ def _contract(
     input_range: str,
     output_kind: str | None,
     layout: str | None,
+    resize: str | None,
 ) -> Contract:
     classes = class_count(description.output.shape)
     if classes != len(labels):
@@ -173,6 +191,7 @@ def _contract(
         labels=tuple(labels),
         input=_input_spec(description.input, input_range, layout, path),
         output=_output_spec(description, output_kind, path),
+        resize=RESIZE_RULE if resize is None else resize,
     )
 
 
@@ -204,6 +223,15 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
     height, width, channels = (
         tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
     )
+    numbers = len(affine_of(input_range)[0])
+    if numbers not in (1, channels):
+        raise UsageError(
+            f"the input range has {numbers} numbers, and {path} takes greyscale images",
+            observed=f"{input_range}, and a model with {channels} channel",
+            expected="one number each for mean and deviation, or another range",
+            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
+            "--input-range 0..1",
+        )
     scale = tensor.scale
     if tensor.dtype != "float32" and scale == 0:
         # Integers without a scale stand for themselves, so only raw bytes make sense.

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.output import atomic_file
@@ -52,7 +53,7 @@ class Golden:
         reference: The float model's probabilities, shape (n, classes), float32.
         scores: Variant to its artifact's probabilities, shape (n, classes), float32.
         sources: RGB images of other sizes, each (any height, any width, 3), uint8.
-        prepared: For each source, what ``prepare`` makes of it.
+        prepared: For each source, what the model's resize rule makes of it.
 
     Raises:
         SelfTestError: If these do not fit together, or a reference's margin is below
@@ -199,9 +200,9 @@ def _contiguous(
 
 
 def preprocessing_cases(
-    height: int, width: int, channels: int
+    height: int, width: int, channels: int, rule: str = RESIZE_RULE
 ) -> tuple[tuple[Pixels, ...], tuple[Pixels, ...]]:
-    """Generate sources of other sizes, and what the resize rule makes of them.
+    """Generate sources of other sizes, and what a resize rule makes of them.
 
     Larger and smaller, too wide and too high, odd sizes, one pixel: each takes another way
     through the arithmetic.
@@ -210,6 +211,7 @@ def preprocessing_cases(
         height: Rows of the model's input.
         width: Columns of the model's input.
         channels: 1 or 3.
+        rule: Name of the rule; see ``contract.parse_resize``.
 
     Returns:
         For ``Golden.sources`` and ``Golden.prepared``.
@@ -223,7 +225,8 @@ def preprocessing_cases(
     )
     sources = tuple(_pattern(*size) for size in sizes)
     prepared = tuple(
-        prepare(source, height=height, width=width, channels=channels) for source in sources
+        prepare(source, height=height, width=width, channels=channels, rule=rule)
+        for source in sources
     )
     return sources, prepared
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.golden import Golden
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.preprocess import prepare_for
 from edgecnn_runner.session import Session
 
 __all__ = ["SelfTest", "run", "tolerance_of"]
@@ -133,10 +133,8 @@ def _refuse_other_vectors(session: Session, golden: Golden) -> None:
 
 
 def _preprocessing_problems(session: Session, golden: Golden) -> list[str]:
-    spec = session.contract.input
     problems = []
     for index, (source, wanted) in enumerate(zip(golden.sources, golden.prepared, strict=True)):
-        found = prepare(source, height=spec.height, width=spec.width, channels=spec.channels)
-        if not np.array_equal(found, wanted):
+        if not np.array_equal(prepare_for(session.contract, source), wanted):
             problems.append(f"preprocessing of source {index} gives other bytes")
     return problems

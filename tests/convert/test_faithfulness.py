@@ -13,7 +13,7 @@ from keras import layers
 
 from convert.networks import dataset, plain
 from edgecnn.convert import deployable as deploying
-from edgecnn.convert import find_source, run
+from edgecnn.convert import find_source, folding, run
 from edgecnn.convert.faithfulness import images_to_compare
 from edgecnn.errors import FaithfulnessError
 from edgecnn.quiet import captured_log
@@ -88,17 +88,17 @@ def test_a_float32_model_is_compared_once(tmp_path: Path) -> None:
 
 def broken_fold(graph_def: Any, output: str) -> Any:
     """A step with a mistake: one kernel is a tenth too large."""
-    folded, output, folding = deploying_fold(graph_def, output)
+    folded, output, what = deploying_fold(graph_def, output)
     for node in folded.node:
         if node.op == "Const":
             value = tf.make_ndarray(node.attr["value"].tensor)
             if value.ndim == 4:
                 node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value * 1.1))
                 break
-    return folded, output, folding
+    return folded, output, what
 
 
-deploying_fold = deploying.fold
+deploying_fold = folding.fold
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5", "m"])

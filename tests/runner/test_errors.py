@@ -64,6 +64,7 @@ def test_commands_and_options_in_remedies_exist(text: str) -> None:
     options = set(re.findall(r"(?<!\w)--[a-z-]+", text))
     assert options <= {
         *("--labels", "--input-range", "--output-kind", "--layout", "--runtime", "--help"),
+        *("--input-mean", "--input-std", "--fit", "--crop-fraction", "--resample"),
         *("--source", "--delete-after", "--output"),
         *("--upgrade", "--force-reinstall"),  # pip's
     }

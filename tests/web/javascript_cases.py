@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec
+from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec, parse_resize
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.golden import preprocessing_cases, read_golden
 from edgecnn_runner.postprocess import softmax
@@ -170,6 +171,10 @@ def write_models(folder: Path) -> None:
             output = OutputSpec(kind="logits")
             logits = rewritten("rgb-fp32.onnx", folder / "rgb-logits.onnx", output=output)
             cases.append(_write_model(folder, "rgb-logits", logits, images, exact=False))
+            for rule in ("centre-crop-0.875-bilinear-antialias-1", "pad-bilinear-1"):
+                file = rewritten("rgb-fp32.onnx", folder / f"rgb-{rule}.onnx", resize=rule)
+                case = _write_model(folder, f"rgb-{rule}", file, images, exact=False)
+                cases.append({**case, "pictures": _write_pictures(folder, file)})
     (folder / "models.json").write_text(json.dumps(cases))
 
 
@@ -190,7 +195,22 @@ def _write_model(
     (folder / f"{name}.scores.bin").write_bytes(scores.astype("<f4").tobytes())
     (folder / f"{name}.contract.json").write_text(_contract_json(contract, model))
     (folder / f"{name}.golden.json").write_text(_golden_json(contract, images, scores))
-    return {"name": name, "model": str(model), "images": len(images), "exact": exact}
+    made = {"name": name, "model": str(model), "images": len(images), "exact": exact}
+    return {**made, "pictures": []}
+
+
+def _write_pictures(folder: Path, model: Path) -> list[dict[str, Any]]:
+    """Write picture files, and say what Python's runner answers to each."""
+    cases = []
+    with Classifier(model) as classifier:
+        for rows, columns in ((90, 31), (40, 200), (7, 5)):
+            row, column = np.mgrid[:rows, :columns]
+            planes = (255 * row // rows, 255 * column // columns, (row * column) % 256)
+            path = folder / f"seen-{rows}x{columns}.png"
+            Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8)).save(path)
+            found = classifier.classify(path)
+            cases.append({"file": path.name, "label": found.label, "score": found.score})
+    return cases
 
 
 def _contract_json(contract: Contract, model: Path) -> str:
@@ -201,27 +221,30 @@ def _contract_json(contract: Contract, model: Path) -> str:
 
 def _golden_json(contract: Contract, images: Pixels, scores: npt.NDArray[np.float32]) -> str:
     spec = contract.input
+    rule = contract.resize
     entries = [
         {
-            **_entry(image, image),
+            **_entry(image, None if parse_resize(rule).fraction < 1000 else image),
             "scores": [float(score) for score in row],
             "top": int(row.argmax()),
         }
         for image, row in zip(images[:8], scores, strict=False)
     ]
-    sources = zip(*preprocessing_cases(spec.height, spec.width, spec.channels), strict=True)
+    shape = (spec.height, spec.width, spec.channels)
+    sources = zip(*preprocessing_cases(*shape, rule), strict=True)
     entries += [_entry(source, prepared) for source, prepared in sources]
     return json.dumps({"images": entries, "tolerance": 1e-4})
 
 
-def _entry(pixels: Pixels, prepared: Pixels) -> dict[str, Any]:
+def _entry(pixels: Pixels, prepared: Pixels | None) -> dict[str, Any]:
     height, width, channels = pixels.shape
+    whole = None if prepared is None else np.ascontiguousarray(prepared).tobytes()
     return {
         "height": height,
         "width": width,
         "channels": channels,
         "pixels": base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
-        "prepared": base64.b64encode(np.ascontiguousarray(prepared).tobytes()).decode(),
+        "prepared": None if whole is None else base64.b64encode(whole).decode(),
     }
 
 

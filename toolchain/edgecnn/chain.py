@@ -127,7 +127,9 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
     from edgecnn import convert as stage
 
     labels = None if request.labels is None else read_labels(request.labels)
-    source = stage.find_source(request.source, labels=labels, input_range=request.input_range)
+    source = stage.find_source(
+        request.source, labels=labels, input_range=request.preprocessing.input_range
+    )
     recipe, workspace = recipe_of(source, request)
     with build_lock(workspace.folder):
         recipe = with_options(recipe, request, already_made(source, workspace))
@@ -350,8 +352,10 @@ def _tried(
     given = Given(
         name=source.path.name,
         normalizes=model.normalizes,
-        input_range=request.input_range is not None,
+        input_range=request.preprocessing.input_range is not None,
         labels=request.labels is not None,
+        resize=recipe.data.resize,
+        rule=request.preprocessing.rule_parts,
         as_is=request.as_is,
     )
     tried = try_source(model, given, again=again)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from edgecnn.artifact import asked_for
 from edgecnn.build_lock import build_lock
 from edgecnn.errors import LabelsError, RecipeError, UsageError
-from edgecnn.locate import data_section, manifest_recipe
+from edgecnn.locate import data_section, manifest_recipe, resize_keys
 from edgecnn.recipe import Recipe, load_recipe, parse_recipe
 from edgecnn.workspace import Workspace, default_build_folder
+from edgecnn_runner.contract import parse_resize
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 if TYPE_CHECKING:
     from edgecnn.convert import Source
@@ -23,6 +25,9 @@ _OPTIONS: Final = {
     "convert.variants": "--variant",
     "convert.opset": "--opset",
     "convert.ir_version": "--ir-version",
+    "data.fit": "--fit",
+    "data.crop_fraction": "--crop-fraction",
+    "data.resample": "--resample",
     "limits.max_drop": "--max-drop",
     "limits.min_agreement": "--min-agreement",
     "limits.max_class_drop": "--max-class-drop",
@@ -43,7 +48,7 @@ class ConvertRequest:
         variants: Names of variants.
         data: Data set or folder; see ``locate.data_section``.
         labels: File with class names.
-        input_range: What a model made elsewhere wants pixels turned into.
+        preprocessing: How a model made elsewhere was fed.
         opset: ONNX opset.
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
@@ -59,7 +64,7 @@ class ConvertRequest:
     variants: tuple[str, ...] = ()
     data: str | None = None
     labels: Path | None = None
-    input_range: str | None = None
+    preprocessing: Preprocessing = NOTHING_SAID
     opset: int | None = None
     ir_version: int | None = None
     runtime: str | None = None
@@ -71,12 +76,14 @@ class ConvertRequest:
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
     """Return what a source is to be converted by, and where to."""
+    resize = request.preprocessing.resize
     if source.origin == "build":
         built = Workspace(request.source)
-        return manifest_recipe(built), Workspace(request.out or built.folder)
+        recipe = _resized_by(manifest_recipe(built), resize)
+        return recipe, Workspace(request.out or built.folder)
     if source.recipe_file is not None:
         folder = request.out or default_build_folder(source.recipe_file)
-        return load_recipe(source.recipe_file), Workspace(folder)
+        return _resized_by(load_recipe(source.recipe_file), resize), Workspace(folder)
     if request.data is None:
         raise UsageError(
             f"{request.source} has no recipe, so its images are not known",
@@ -90,11 +97,33 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
 
     raw = {
         "model": {"name": source.name},
-        "data": data_section(request.data, input_size(source)),
+        "data": data_section(request.data, input_size(source), resize),
     }
     recipe = parse_recipe(raw, source=f"the options given for {request.source}")
     model = recipe.model.model_copy(update={"architecture": None})
     return recipe.model_copy(update={"model": model}), Workspace(folder)
+
+
+def _resized_by(recipe: Recipe, resize: str | None) -> Recipe:
+    """Return a recipe whose images are brought to size as options say, where they say it.
+
+    Raises:
+        UsageError: If its model was trained here, on images brought to size in another way.
+    """
+    if resize is None or resize == recipe.data.resize:
+        return recipe
+    if recipe.model.architecture is not None:
+        wanted = parse_resize(resize).options
+        raise UsageError(
+            f"{recipe.model.name} was trained here, on images brought to size in another way",
+            observed=wanted,
+            expected=parse_resize(recipe.data.resize).options,
+            remedy=f"leave {wanted} out; or set fit, crop_fraction and resample under [data] in "
+            "the recipe, and train it again: edgecnn build RECIPE",
+        )
+    raw = recipe.to_dict()
+    raw["data"] = {**raw["data"], **resize_keys(resize)}
+    return of_command_line(raw)
 
 
 def _check_before_loading(source: Source, request: ConvertRequest, folder: Path) -> None:

@@ -14,7 +14,8 @@ from edgecnn.locate import data_section
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verification import check_folder_of, earlier, readers_of, with_limits
 from edgecnn.workspace import Workspace, file_digest
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import INPUT_RANGES, is_range
+from edgecnn_runner.input_options import RANGES_EXPECTED, Preprocessing
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions
@@ -37,7 +38,8 @@ class ForeignRequest:
         reference: The float model: what ``convert`` takes, or a float ``.tflite`` or ``.onnx``.
         data: A folder of class folders, ``cifar10`` or ``digits``.
         labels: File with class names in the artifacts' output order.
-        input_range: What the artifacts want pixels turned into.
+        preprocessing: How the artifacts are fed; its range is needed. Images are brought to size
+            by its rule for the reference, too.
         output_kind: What scores are that do not tell.
         layout: The order of an input's axes where its shape does not tell.
         reference_range: What the reference wants pixels turned into; None for what its own layers
@@ -60,7 +62,7 @@ class ForeignRequest:
     reference: Path
     data: str
     labels: Path
-    input_range: str
+    preprocessing: Preprocessing
     output_kind: str | None = None
     layout: str | None = None
     reference_range: str | None = None
@@ -75,6 +77,13 @@ class ForeignRequest:
     baseline: Path | None = None
     device: DeviceOptions | None = None
     scores: Path | None = None
+
+    @property
+    def input_range(self) -> str:
+        """What the artifacts want pixels turned into."""
+        found = self.preprocessing.input_range
+        assert found is not None  # noqa: S101 - the command line needs it
+        return found
 
 
 def verify_foreign(
@@ -142,11 +151,11 @@ def verify_foreign(
 
 
 def _check_range(option: str, name: str | None) -> None:
-    if name is not None and name not in INPUT_RANGES:
+    if name is not None and not is_range(name):
         raise UsageError(
             f"{option} is not a range that edgecnn knows",
             observed=name,
-            expected=", ".join(INPUT_RANGES),
+            expected=RANGES_EXPECTED if option == "--input-range" else ", ".join(INPUT_RANGES),
             remedy="name the range of the values that the model was trained on",
         )
 
@@ -170,6 +179,7 @@ def _artifacts(
         input_range=request.input_range,
         output_kind=request.output_kind,
         layout=request.layout,
+        resize=request.preprocessing.resize,
     )
     found: list[Planned | ArtifactRow] = []
     sizes: dict[tuple[int, int, int], Path] = {}
@@ -221,6 +231,7 @@ def _reference(
             input_range=request.reference_range or request.input_range,
             output_kind=request.output_kind,
             layout=request.layout,
+            resize=request.preprocessing.resize,
         )
         contract = reference_contract(path, told, range_given=request.reference_range is not None)
         spec = contract.input
@@ -290,4 +301,5 @@ def _check_size(
 def _section(request: ForeignRequest, size: tuple[int, int, int]) -> Data:
     from edgecnn.recipe import Data
 
-    return Data.model_validate(data_section(request.data, (None, None, size[2])))
+    shape = (None, None, size[2])
+    return Data.model_validate(data_section(request.data, shape, request.preprocessing.resize))

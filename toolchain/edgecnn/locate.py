@@ -13,6 +13,7 @@ from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
 from edgecnn.progress import Progress
 from edgecnn.recipe import Recipe, find_recipe, parse_recipe, read_tables, released_weights
 from edgecnn.workspace import Workspace, default_build_folder
+from edgecnn_runner.contract import RESIZE_RULE, parse_resize
 
 if TYPE_CHECKING:
     from edgecnn.data import Dataset
@@ -24,6 +25,7 @@ __all__ = [
     "load_recipe_with",
     "manifest_recipe",
     "proven_place",
+    "resize_keys",
     "workspace_of_recipe",
 ]
 
@@ -242,28 +244,51 @@ def load_data(recipe: Recipe, data: str | None, progress: Progress) -> Dataset:
     return load_dataset(recipe.data, root=root, progress=progress)
 
 
-def data_section(data: str, shape: tuple[int | None, int | None, int]) -> dict[str, Any]:
+def data_section(
+    data: str, shape: tuple[int | None, int | None, int], resize: str | None = None
+) -> dict[str, Any]:
     """Return a recipe's ``data`` section for images named on the command line.
 
     Args:
         data: ``cifar10``, ``digits``, a folder that holds ``cifar-10-batches-py``, or a folder
             of class folders.
         shape: Height, width and channels that the model takes; None where it takes any.
+        resize: Name of the resize rule; None for the usual one.
 
     Returns:
         The section as plain values.
+
+    Raises:
+        UsageError: If a rule is given for images that are not brought to size.
     """
-    if data in ("cifar10", "digits"):
-        return {"name": data}
     folder = Path(data)
-    if folder.name == "cifar-10-batches-py" or (folder / "cifar-10-batches-py").is_dir():
-        return {"name": "cifar10", "path": str(folder.resolve())}
+    published: dict[str, Any] | None = None
+    if data in ("cifar10", "digits"):
+        published = {"name": data}
+    elif folder.name == "cifar-10-batches-py" or (folder / "cifar-10-batches-py").is_dir():
+        published = {"name": "cifar10", "path": str(folder.resolve())}
+    if published is not None:
+        if resize not in (None, RESIZE_RULE):
+            raise UsageError(
+                f"nothing brings the images of {published['name']} to size: they have one",
+                observed=f"--data {data} {parse_resize(resize).options}",
+                expected="--fit, --crop-fraction and --resample with a folder of image files",
+                remedy="leave them out, or name a folder of class folders with --data",
+            )
+        return published
     height, width, channels = shape
     section: dict[str, Any] = {
         "name": "folder",
         "path": str(folder.resolve()),
         "channels": channels,
+        **({} if resize is None else resize_keys(resize)),
     }
     if height is not None and width is not None:
         section["image_size"] = [height, width]
     return section
+
+
+def resize_keys(resize: str) -> dict[str, Any]:
+    """Return the keys of a recipe's ``data`` section that ask for a resize rule."""
+    rule = parse_resize(resize)
+    return {"fit": rule.fit, "crop_fraction": rule.fraction / 1000, "resample": rule.filter}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import INPUT_RANGES, is_range
 
 __all__ = ["MANIFEST_SCHEMA", "manifest_problem"]
 
@@ -36,8 +36,10 @@ def _path(text: str) -> str:
 
 
 def _input_range(name: str) -> str:
-    if name not in INPUT_RANGES:
-        raise ValueError(f"{name!a} is not one of {', '.join(INPUT_RANGES)}")
+    if not is_range(name):
+        raise ValueError(
+            f"{name!a} is not one of {', '.join(INPUT_RANGES)}, or a mean and a deviation"
+        )
     return name
 
 

@@ -20,6 +20,7 @@ from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe_section import SHARE, Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
 from edgecnn.recipe_verify import CorruptionSettings, Limits
+from edgecnn_runner.contract import resize_name
 
 __all__ = [
     "ARCHITECTURES",
@@ -108,6 +109,13 @@ class Data(Section):
     Default 64."""
     channels: Literal[1, 3] = 3
     """For ``folder``: 1 for greyscale."""
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    """For ``folder``: what becomes of an image of another shape; see ``edgecnn_runner.preprocess``.
+    Training, verdicts and devices all see images brought to size in this way."""
+    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """For ``folder``, with ``crop``: how much of height and width is kept."""
+    resample: Literal["box", "nearest", "bilinear", "bilinear-antialias"] = "box"
+    """For ``folder``: how pixels are resampled."""
     groups: Path | None = None
     """A table of groups of images that ``verify`` compares; relative to the recipe's folder."""
     validation: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
@@ -117,6 +125,11 @@ class Data(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     conflicting: Literal["exclude", "error"] = "exclude"
     """For ``folder``: what becomes of a picture that stands in two classes."""
+
+    @property
+    def resize(self) -> str:
+        """The resize rule's name; see ``edgecnn_runner.contract.Contract``."""
+        return resize_name(self.fit, self.crop_fraction, self.resample)
 
     @field_validator("image_size", mode="before")
     @classmethod

@@ -34,6 +34,8 @@ SIZES: Final[Mapping[str, _Size]] = {"cifar10": (32, 32), "digits": (8, 8)}
 SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "finch": 16, "tiny_cnn": 4}
 """Least height and width of the images that each architecture can take; here and not in
 ``edgecnn.train.architectures``, which reads it, since this has to be known before a stage is."""
+_RESIZING: Final[Mapping[str, Any]] = {"fit": "crop", "crop_fraction": 1, "resample": "box"}
+"""What brings images to size, and how it does where nothing is said."""
 _FLOAT32: Final = frozenset({"onnx-fp32", "tflite-fp32"})
 
 
@@ -46,6 +48,7 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     data, train = _table(raw, "data"), _table(raw, "train")
     if data.get("name", "cifar10") in ("cifar10", "digits") and data.get("image_size") is not None:
         yield f"data.image_size = {shown(data['image_size'])}: only with data.name = 'folder'"
+    yield from _resize_mistakes(data)
     distillation = _table(train, "distillation")
     alone = sorted(set(distillation) - {"teacher"})
     if alone and "teacher" not in distillation:
@@ -57,6 +60,26 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     size = _size_of(raw)
     if size is not None:
         yield from size_mistakes(_table(raw, "augment"), size)
+
+
+def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
+    given = {key: data[key] for key in _RESIZING if data.get(key) not in (None, _RESIZING[key])}
+    if data.get("name", "cifar10") in ("cifar10", "digits"):
+        for key, value in given.items():
+            yield f"data.{key} = {shown(value)}: only with data.name = 'folder'"
+    fraction = given.get("crop_fraction")
+    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        return
+    if data.get("fit", "crop") in ("stretch", "pad"):
+        yield (
+            f"data.crop_fraction = {shown(fraction)}: only with data.fit = 'crop', "
+            f"not with {shown(data['fit'])}"
+        )
+    elif abs(round(fraction, 3) - fraction) > 1e-9 or fraction < 0.001:
+        yield (
+            f"data.crop_fraction = {shown(fraction)}: at most three decimals, "
+            f"for example {max(round(fraction, 3), 0.001):g}"
+        )
 
 
 def _optimizer_mistakes(train: Mapping[str, Any]) -> Iterator[str]:

@@ -79,13 +79,16 @@ class AgainstGuessing:
                 low = middle + 1
         return low
 
-    def error(self, min_accuracy: float | None, *, recipe: bool = True) -> UselessModelError | None:
+    def error(
+        self, min_accuracy: float | None, *, recipe: bool = True, hint: str = ""
+    ) -> UselessModelError | None:
         """Return the error that a useless model is; None where it is of use, or that is open.
 
         Args:
             min_accuracy: The limit in force, percent. Where one is given, files are judged by it
                 and not by whether their model guesses; 0 asks for nothing.
             recipe: Whether there is a recipe that could say so.
+            hint: What was found to be wrong with how it is fed or read, a sentence; often nothing.
         """
         if min_accuracy is not None or self.outcome != "guessing":
             return None
@@ -98,8 +101,9 @@ class AgainstGuessing:
             f"on {self.largest_images:,} ({percent_text(self.guessing, 1)})",
             expected=f"right on at least {self.least_right:,} of them, which chance alone gives "
             "in at most 2.5 % of cases",
-            remedy="check the order of the labels, the input range, the other preprocessing flags "
-            f"and the training; if such a model is wanted: {where}--min-accuracy 0 of convert and "
+            remedy=(f"perhaps it is how it is fed or read: {hint} Else " if hint else "")
+            + "check the order of the labels, the input range, the other preprocessing flags and "
+            f"the training; if such a model is wanted: {where}--min-accuracy 0 of convert and "
             "verify",
         )
 

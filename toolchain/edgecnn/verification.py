@@ -15,7 +15,6 @@ from edgecnn.locate import build_of, load_data, manifest_recipe
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe, load_recipe
 from edgecnn.workspace import Workspace
-from edgecnn_runner.contract import RESIZE_RULE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,7 +249,7 @@ def readers_of(
     def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         from edgecnn.convert import png_copy
 
-        return again.copies(ids, RESIZE_RULE, png_copy)
+        return again.copies(ids, section.resize, png_copy)
 
     return again, decoded
 

@@ -147,11 +147,11 @@ test("what is shown of a picture is what the model sees, whatever the fit", asyn
       const picture = await openPicture(new Blob([bytes]));
       const inputs = Array.from(fits, (fit) =>
         ["box-average", "bilinear-antialias"].map((filter) =>
-          ({ height: 48, width: 36, channels: 3, resize: parseResize(`${fit}-${filter}-1`) }))).flat();
+          ({ height: 96, width: 72, channels: 3, resize: parseResize(`${fit}-${filter}-1`) }))).flat();
       const shown = inputs.map((input) => {
-        const canvas = thumbnail(picture, input, 48);
-        if (canvas.width !== 36 || canvas.height !== 48) throw new Error("another size");
-        return canvas.getContext("2d").getImageData(0, 0, 36, 48).data;
+        const canvas = thumbnail(picture, input, 96);
+        if (canvas.width !== 72 || canvas.height !== 96) throw new Error("another size");
+        return canvas.getContext("2d").getImageData(0, 0, 72, 96).data;
       });
       return inputs.map((input) => {
         const seen = prepare(picture.source, input);
@@ -167,9 +167,10 @@ test("what is shown of a picture is what the model sees, whatever the fit", asyn
     for (const [seen, row] of found.entries()) {
       for (const [shown, difference] of row.entries()) {
         const what = `${name}: ${fits[shown >> 1]} is shown, ${fits[seen >> 1]} is seen: ${difference}`;
-        // A thumbnail is scaled by the browser, so it is only alike; another fit is not.
-        if (seen >> 1 === shown >> 1) assert.ok(difference < 8, what);
-        else assert.ok(difference > 10, what);
+        // A thumbnail is scaled by the browser, so it is only alike; another fit is not. The same fit
+        // with another filter may lie a pixel beside it.
+        if (seen === shown) assert.ok(difference < 4, what);
+        else if (seen >> 1 !== shown >> 1) assert.ok(difference > 10, what);
       }
     }
   }

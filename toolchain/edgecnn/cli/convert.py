@@ -9,7 +9,6 @@ import typer
 
 from edgecnn.cli.options import (
     DataOption,
-    InputRangeOption,
     JsonOption,
     LabelsOption,
     MinAccuracyOption,
@@ -17,11 +16,14 @@ from edgecnn.cli.options import (
     QuietOption,
     ScoresOption,
     data_option,
+    takes_preprocessing,
 )
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 __all__ = ["convert"]
 
 
+@takes_preprocessing
 def convert(
     source: Annotated[
         Path,
@@ -41,7 +43,7 @@ def convert(
     ] = None,
     data: DataOption = None,
     labels: LabelsOption = None,
-    input_range: InputRangeOption = None,
+    preprocessing: Preprocessing = NOTHING_SAID,
     opset: Annotated[
         int | None, typer.Option("--opset", metavar="N", help="ONNX opset. Default 17.")
     ] = None,
@@ -101,7 +103,7 @@ def convert(
             variants=tuple(variant or ()),
             data=data,
             labels=labels,
-            input_range=input_range,
+            preprocessing=preprocessing,
             opset=opset,
             ir_version=ir_version,
             runtime=runtime,

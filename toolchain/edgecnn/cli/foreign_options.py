@@ -65,7 +65,7 @@ _SHAPES: Final = {
 
 
 def flags_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by the flags that give them: ``input_range`` by ``--input-range``."""
+    """Return values by the flags that give them: ``output_kind`` by ``--output-kind``."""
     return {f"--{name.replace('_', '-')}": value for name, value in values.items()}
 
 
@@ -104,7 +104,9 @@ def is_foreign(
             remedy="name one: edgecnn verify BUILD_OR_FILE",
         )
     if artifacts:
-        missing = [flag for flag in _NEEDED if flag not in given]
+        # A mean and a deviation are a range as well.
+        there = given | ({"--input-range"} if "--input-mean" in given else set())
+        missing = [flag for flag in _NEEDED if flag not in there]
         if missing:
             raise UsageError(
                 f"{shlex.quote(str(artifacts[0]))} was made elsewhere: more has to be said of it",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 
 __all__ = [
     "DataOption",
     "DeviceOption",
     "IdentityOption",
-    "InputRangeOption",
     "JsonOption",
     "KnownHostsOption",
     "LabelsOption",
@@ -29,6 +32,7 @@ __all__ = [
     "data_option",
     "numbers_of_threads",
     "of_recipe",
+    "takes_preprocessing",
 ]
 
 OutOption = Annotated[
@@ -76,6 +80,57 @@ InputRangeOption = Annotated[
         "for a model that does not say.",
     ),
 ]
+InputMeanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-mean",
+        metavar="A[,B,C]",
+        help="Instead of --input-range, with --input-std: what is subtracted from pixels brought "
+        "to 0..1, as torchvision's Normalize has it.",
+    ),
+]
+InputStdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-std", metavar="A[,B,C]", help="With --input-mean: what is divided by then."
+    ),
+]
+FitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fit",
+        metavar="FIT",
+        help="What became of images of another shape in training: crop keeps the middle, stretch "
+        "distorts, pad adds black edges. Default: crop.",
+    ),
+]
+CropFractionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--crop-fraction",
+        metavar="F",
+        help="With --fit crop: how much of height and width was kept; 0.875 for torchvision's "
+        "Resize(256) and CenterCrop(224). Default: 1.",
+    ),
+]
+ResampleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--resample",
+        metavar="FILTER",
+        help="How pixels were resampled in training: bilinear as image_dataset_from_directory, "
+        "nearest as flow_from_directory, bilinear-antialias as Pillow and torchvision, or box. "
+        "Default: box.",
+    ),
+]
+_PREPROCESSING = (
+    InputRangeOption,
+    InputMeanOption,
+    InputStdOption,
+    FitOption,
+    CropFractionOption,
+    ResampleOption,
+)
 ScoresOption = Annotated[
     Path | None,
     typer.Option(
@@ -200,6 +255,37 @@ class RecipeRun:
 def data_option(data: str | None) -> tuple[str, ...]:
     """Return ``--data`` as it was given: where images lie is not recorded in a build."""
     return () if data is None else ("--data", data)
+
+
+def takes_preprocessing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how a model is fed, in place of ``preprocessing``.
+
+    Args:
+        command: Has a parameter ``preprocessing``, which gets what the options come to.
+
+    Returns:
+        The command with ``PREPROCESSING_OPTIONS`` as parameters where that one was. Calling it
+        raises ``UsageError`` for options that cannot be; see ``Preprocessing.of_options``.
+    """
+
+    @functools.wraps(command)
+    def parsed(**values: Any) -> None:
+        told = {name: values.pop(name, None) for name in PREPROCESSING_OPTIONS}
+        command(**values, preprocessing=Preprocessing.of_options(**told))
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        if parameter.name != "preprocessing":
+            parameters.append(parameter)
+            continue
+        parameters += (
+            inspect.Parameter(name, parameter.kind, default=None, annotation=option)
+            for name, option in zip(PREPROCESSING_OPTIONS, _PREPROCESSING, strict=True)
+        )
+    # Typer reads both.
+    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {one.name: one.annotation for one in parameters}
+    return parsed
 
 
 def of_recipe(command: Callable[[RecipeRun], None]) -> Callable[..., None]:

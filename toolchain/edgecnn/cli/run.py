@@ -8,17 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from edgecnn.cli.options import (
-    InputRangeOption,
     JsonOption,
     LabelsOption,
     LayoutOption,
     OutputKindOption,
     ThreadsOption,
+    takes_preprocessing,
 )
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 __all__ = ["run"]
 
 
+@takes_preprocessing
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite or .onnx file.")],
     images: Annotated[
@@ -36,7 +38,7 @@ def run(
         ),
     ] = 0.0,
     labels: LabelsOption = None,
-    input_range: InputRangeOption = None,
+    preprocessing: Preprocessing = NOTHING_SAID,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     threads: ThreadsOption = 1,
@@ -69,9 +71,10 @@ def run(
         classifier = Classifier(
             file,
             labels=names,
-            input_range=input_range,
+            input_range=preprocessing.input_range,
             output_kind=output_kind,
             layout=layout,
+            resize=preprocessing.resize,
             threads=threads,
             runtime=runtime,
         )

@@ -17,7 +17,6 @@ from edgecnn.cli.options import (
     DataOption,
     DeviceOption,
     IdentityOption,
-    InputRangeOption,
     JsonOption,
     KnownHostsOption,
     LabelsOption,
@@ -28,11 +27,14 @@ from edgecnn.cli.options import (
     QuietOption,
     ScoresOption,
     ThreadsOption,
+    takes_preprocessing,
 )
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
 __all__ = ["verify"]
 
 
+@takes_preprocessing
 def verify(
     target: Annotated[
         Path | None,
@@ -159,7 +161,7 @@ def verify(
     artifact: ArtifactOption = None,
     reference: ReferenceOption = None,
     labels: LabelsOption = None,
-    input_range: InputRangeOption = None,
+    preprocessing: Preprocessing = NOTHING_SAID,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     reference_range: ReferenceRangeOption = None,
@@ -228,7 +230,6 @@ def verify(
     said: dict[str, Any] = {
         "reference": reference,
         "labels": labels,
-        "input_range": input_range,
         "output_kind": output_kind,
         "layout": layout,
         "reference_range": reference_range,
@@ -237,7 +238,7 @@ def verify(
     foreign = is_foreign(
         target,
         artifact or [],
-        {**flags_of(said), "--data": data},
+        {**flags_of(said), "--data": data, **dict.fromkeys(preprocessing.given, True)},
         {**flags_of(of_builds), "--max-corruption-drop": max_corruption_drop},
     )
     asked["device"] = choose_device(
@@ -246,7 +247,9 @@ def verify(
     progress = terminal_progress(quiet=quiet)
     if foreign or target is None:
         files = tuple(artifact or ())
-        request = foreign_verification.ForeignRequest(artifacts=files, **said, **asked)
+        request = foreign_verification.ForeignRequest(
+            artifacts=files, preprocessing=preprocessing, **said, **asked
+        )
         report, page = foreign_verification.verify_foreign(request, progress=progress)
     else:
         wanted = verification.VerifyRequest(target=target, **of_builds, **asked)

@@ -167,6 +167,7 @@ class Maker:
                 scale=out_scale,
                 zero_point=out_zero,
             ),
+            resize=self.recipe.data.resize,
             payload_sha256=hashlib.sha256(payload.data).hexdigest(),
             source_sha256=self.source.sha256,
             calibration_sha256=None if calibration is None else calibration.record["sha256"],
@@ -265,6 +266,7 @@ def write_golden_file(
     scorer: Scorer,
     kind: str,
     shape: tuple[int, int, int],
+    resize: str,
 ) -> tuple[int, list[VariantRow]]:
     """Choose golden vectors for the artifacts made, and write them.
 
@@ -279,7 +281,7 @@ def write_golden_file(
     if not made:
         return 0, list(rows)
     golden, failures = choose_golden(
-        lambda pixels: scorer.probabilities(pixels, kind), made, shape=shape
+        lambda pixels: scorer.probabilities(pixels, kind), made, shape=shape, resize=resize
     )
     try:
         write_golden(staged.path(Workspace.GOLDEN), golden)

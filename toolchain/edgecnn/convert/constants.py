@@ -54,9 +54,9 @@ class Frozen:
     """A graph of its own.
 
     Attributes:
-        graph_def: A GraphDef, in float32, in which every node depends on the image, is a loop,
-            holds a list for one, or is a constant. Control inputs and pass-through nodes are gone
-            outside the functions of its library.
+        graph_def: A GraphDef, in float32, in which every node depends on the image, calls a
+            function, holds a list for a loop, or is a constant. Control inputs and pass-through
+            nodes are gone outside the functions of its library.
         output: The name of the tensor that is its output.
         computes: The coarsest type that it computed in before, one of
             ``single_precision.COMPUTES``.

@@ -24,7 +24,7 @@ from edgecnn.convert.folding import Folding, fold
 from edgecnn.convert.loops import loops_of
 from edgecnn.errors import SourceModelError
 from edgecnn.reasons import reason_of
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import affine_of
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
 
@@ -108,12 +108,12 @@ def in_range(images: Any, input_range: str) -> Any:
 
     Args:
         images: Tensor, float32, NHWC, 0..255.
-        input_range: A key of ``edgecnn_runner.contract.INPUT_RANGES``.
+        input_range: See ``edgecnn_runner.contract.InputSpec``.
 
     Returns:
         ``pixel * scale + offset``, per channel; the same tensor for ``0..255``.
     """
-    scale, offset = (np.asarray(values, np.float32) for values in INPUT_RANGES[input_range])
+    scale, offset = (np.asarray(values, np.float32) for values in affine_of(input_range))
     if np.any(scale != 1):
         images = images * scale
     return images + offset if np.any(offset != 0) else images

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edgecnn.convert.patterns import pattern_stream
 from edgecnn.errors import EdgeError
+from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.golden import MIN_MARGIN, Golden, preprocessing_cases
 from edgecnn_runner.session import Session
 
@@ -38,6 +39,7 @@ def choose_golden(
     artifacts: Mapping[str, Path],
     *,
     shape: tuple[int, int, int],
+    resize: str = RESIZE_RULE,
     count: int = GOLDEN_COUNT,
 ) -> tuple[Golden, dict[str, EdgeError]]:
     """Find golden vectors.
@@ -46,6 +48,7 @@ def choose_golden(
         score: The float model: pictures to probabilities.
         artifacts: Variant to its file; at least one.
         shape: Height, width and channels of a picture.
+        resize: The rule that the model's images are brought to size by.
         count: How many to find at most.
 
     Returns:
@@ -67,7 +70,7 @@ def choose_golden(
     # As much as an artifact's own answer leads is what a device's rounding may take away.
     worst = np.min([_margins(answers) for answers in (expected, *scores.values())], axis=0)
     kept = _spread_over_classes(np.flatnonzero(agreed), expected, worst, count)
-    sources, prepared = preprocessing_cases(*shape)
+    sources, prepared = preprocessing_cases(*shape, resize)
     golden = Golden(
         images=images[kept],
         reference=expected[kept],

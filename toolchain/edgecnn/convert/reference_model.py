@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.convert.sources import Source
+from edgecnn.convert.sources import Source, check_channels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.tools import tool_versions
@@ -33,7 +33,7 @@ class ReferenceModel:
             the source names none.
 
     Attributes:
-        input_range: What pixels are brought to, a key of ``INPUT_RANGES``.
+        input_range: What pixels are brought to, see ``contract.InputSpec``.
         normalizes: Whether the model normalizes raw pixels itself, as its graph says.
         size: Height, width (None where it takes any) and channels.
         classes: Number of scores.
@@ -43,7 +43,8 @@ class ReferenceModel:
 
     Raises:
         SourceModelError: See ``edgecnn.convert.source_model.load_source``.
-        UsageError: If the source names a range that the model's own arithmetic contradicts.
+        UsageError: If the source names a range that the model's own arithmetic contradicts, or the
+            range is one of colours and the model takes greyscale.
     """
 
     def __init__(self, source: Source, *, otherwise: str) -> None:
@@ -51,6 +52,7 @@ class ReferenceModel:
             from edgecnn.convert.source_model import load_source
 
             model = load_source(source, otherwise=otherwise)
+        check_channels(source.path, model.input_range, model.channels)
         self.normalizes = model.normalizes
         self._model: SourceModel = model
         self._scorers: dict[str, Scorer] = {}

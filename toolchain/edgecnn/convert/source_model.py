@@ -16,9 +16,9 @@ from edgecnn.convert.deployable import frozen_call
 from edgecnn.convert.keras_config import last_activation
 from edgecnn.convert.keras_model import first_lines, read_keras_model
 from edgecnn.convert.normalization import Normalization, normalization_of
-from edgecnn.convert.side_effects import check_saved_model
+from edgecnn.convert.saved_model import harmless_saved_model
 from edgecnn.convert.sources import Source
-from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.errors import EdgeError, SourceModelError, UsageError
 from edgecnn.quiet import captured_log
 from edgecnn_runner.contract import INPUT_RANGES
 
@@ -136,10 +136,12 @@ def _load_keras(source: Source, otherwise: str | None) -> SourceModel:
 
 
 def _load_saved_model(source: Source, otherwise: str | None) -> SourceModel:
-    check_saved_model(source.path)
     try:
-        loaded = tf.saved_model.load(str(source.path))
+        with harmless_saved_model(source.path) as folder:
+            loaded = tf.saved_model.load(str(folder))
         signatures = dict(loaded.signatures)
+    except EdgeError:
+        raise
     except Exception as error:
         raise SourceModelError(
             f"TensorFlow cannot load the SavedModel {source.path}",
@@ -271,7 +273,9 @@ def _range_of(
     Raises:
         UsageError: If the range that was given cannot be, or none was given and none is told.
     """
-    meaning = _RAW if dtype == "uint8" else normalization and normalization.meaning
+    meaning = None if normalization is None else normalization.meaning
+    if dtype == "uint8":
+        meaning = _RAW
     given = source.input_range
     if dtype == "uint8" and given not in (None, _RAW):
         raise UsageError(

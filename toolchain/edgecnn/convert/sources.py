@@ -18,9 +18,10 @@ from edgecnn.errors import SourceModelError, UsageError
 from edgecnn.labels import read_labels
 from edgecnn.recipe import released_weights
 from edgecnn.workspace import Workspace, canonical_digest, default_build_folder, file_digest
-from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.contract import affine_of, is_range
+from edgecnn_runner.input_options import RANGES_EXPECTED
 
-__all__ = ["Source", "find_source", "folder_digest"]
+__all__ = ["Source", "check_channels", "find_source", "folder_digest"]
 
 _EXPECTED: Final = (
     "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, or a SavedModel folder"
@@ -46,7 +47,7 @@ class Source:
         name: A model name made from the path, fit for ``recipe.Model.name``.
         sha256: Digest of the file, or of the folder's relative paths and contents.
         labels: Class names in output order; None to take those of the data set.
-        input_range: What it wants pixels brought to, a key of ``INPUT_RANGES``; None for a model
+        input_range: What it wants pixels brought to, see ``contract.InputSpec``; None for a model
             that has preprocessing layers of its own.
         recipe_file: The recipe beside it, for a recipe folder.
     """
@@ -90,11 +91,11 @@ def find_source(
         RecipeError: If the recipe of a recipe folder has mistakes.
         LabelsError: If the labels of a build are damaged.
     """
-    if input_range is not None and input_range not in INPUT_RANGES:
+    if input_range is not None and not is_range(input_range):
         raise UsageError(
             "--input-range is not a range that edgecnn knows",
             observed=input_range,
-            expected=", ".join(INPUT_RANGES),
+            expected=RANGES_EXPECTED,
             remedy="name the range of the values that the model was trained on",
         )
     try:
@@ -119,6 +120,28 @@ def find_source(
         input_range=input_range,
         recipe_file=recipe_file,
     )
+
+
+def check_channels(path: Path, input_range: str, channels: int) -> None:
+    """Refuse a range of colours for a model of greyscale images.
+
+    Args:
+        path: The model, for the error.
+        input_range: What it is to be fed; see ``edgecnn_runner.contract.InputSpec``.
+        channels: 1 or 3.
+
+    Raises:
+        UsageError: If the range has three numbers, and there is one channel.
+    """
+    numbers = len(affine_of(input_range)[0])
+    if numbers not in (1, channels):
+        raise UsageError(
+            f"the input range has {numbers} numbers, and {path} takes greyscale images",
+            observed=f"{input_range}, and a model with {channels} channel",
+            expected="one number each for mean and deviation, or another range",
+            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
+            "--input-range 0..1",
+        )
 
 
 def folder_digest(folder: Path) -> str:

@@ -9,7 +9,7 @@ from edgecnn.convert.calibrating import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
-from edgecnn.convert.sources import Source
+from edgecnn.convert.sources import Source, check_channels
 from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
@@ -21,6 +21,7 @@ from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe
 from edgecnn.staging import Staging, staging
 from edgecnn.workspace import Workspace, canonical_digest, write_json
+from edgecnn_runner.contract import RESIZE_RULE
 
 if TYPE_CHECKING:
     from edgecnn.convert.build_files import Maker
@@ -151,7 +152,9 @@ def _run(
                 progress.message(f"convert: {variant} {row.status}")
                 rows += _repaired(repairer, row)
                 task.advance()
-        golden, rows = write_golden_file(staged, rows, scorer, kind, dataset.shape)
+        golden, rows = write_golden_file(
+            staged, rows, scorer, kind, dataset.shape, recipe.data.resize
+        )
         refuse_losses(workspace, source, rows)
         files = [row.file for row in rows if row.file is not None]
         files += [Workspace.GOLDEN] if files else []
@@ -200,7 +203,7 @@ def key(
 
     TensorFlow is not imported for it.
     """
-    repair = recipe.convert.repair
+    repair, resize = recipe.convert.repair, recipe.data.resize
     return canonical_digest(
         {
             "source": source.sha256,
@@ -212,6 +215,8 @@ def key(
                 mode="json", exclude=None if repair else {"repair"}
             ),
             **({"limits": _judged_by(recipe)} if repair else {}),
+            # Likewise. Images that are all of the model's size do not tell one rule from another.
+            **({} if resize == RESIZE_RULE else {"resize": resize}),
             "calibration": recipe.calibration.model_dump(mode="json"),
             "variants": list(variants or recipe.convert.variants),
             "dataset": dataset.digest(),
@@ -277,6 +282,7 @@ def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
             expected=f"{wanted}",
             remedy="set data.image_size and data.channels in the recipe to the model's own",
         )
+    check_channels(source.path, model.input_range, model.channels)
     names = source.labels or dataset.class_names
     if len(names) != model.classes:
         whose = "the labels file names" if source.labels else "the data set has"

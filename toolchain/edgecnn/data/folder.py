@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edgecnn.data.class_folders import (
     ImageFile,
     Layout,
+    check_trainable,
     claims_to_be_an_image,
     find_layout,
     list_classes,
@@ -30,6 +31,7 @@ from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quantities import size_text
+from edgecnn_runner.contract import RESIZE_RULE
 
 __all__ = ["id_of", "load_folder", "load_unsplit"]
 
@@ -47,6 +49,7 @@ class _Form:
     height: int
     width: int
     channels: int
+    resize: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ def load_folder(
     test: float,
     validation: float,
     seed: int,
+    resize: str = RESIZE_RULE,
     conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
@@ -92,6 +96,7 @@ def load_folder(
         root: The folder.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
@@ -107,7 +112,7 @@ def load_folder(
             them are listed, those of all given splits together), or too few to split.
     """
     layout = find_layout(root)
-    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")
     if layout.splits:
@@ -158,6 +163,7 @@ def load_unsplit(
     *,
     image_size: tuple[int, int],
     channels: int,
+    resize: str = RESIZE_RULE,
     conflicting: Literal["exclude", "error"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> tuple[tuple[str, ...], Images, str]:
@@ -167,6 +173,7 @@ def load_unsplit(
         root: See ``load_folder``.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
         conflicting: See ``load_folder``.
         progress: Who to tell how far the reading is, and what was left out.
 
@@ -178,7 +185,7 @@ def load_unsplit(
         DataError: As ``load_folder``, of the images that are used.
     """
     layout = find_layout(root)
-    form = _Form(height=image_size[0], width=image_size[1], channels=channels)
+    form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")
     place, rule = layout.judged
@@ -195,13 +202,7 @@ def load_unsplit(
 def _of_given_splits(
     root: Path, layout: Layout
 ) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
-    if "train" not in layout.splits:
-        raise DataError(
-            f"{root} has no training images",
-            observed=f"the splits {', '.join(layout.splits)}",
-            expected="a folder train beside them, with the same class folders",
-            remedy="add one, or name a folder of class folders with --data, which is split then",
-        )
+    check_trainable(root, layout)
     listed = {part: list_classes(folder) for part, folder in layout.splits.items()}
     names = listed["train"][0]
     for part, (found, _) in listed.items():
@@ -479,4 +480,6 @@ def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
         problem = error.problem.removeprefix(f"{path} ")
         observed = "" if error.observed is None else f" ({error.observed})"
         return _Unread(reason=f"{problem}{observed}", remedy=error.remedy)
-    return prepare(rgb, height=form.height, width=form.width, channels=form.channels)
+    return prepare(
+        rgb, height=form.height, width=form.width, channels=form.channels, rule=form.resize
+    )

@@ -69,6 +69,7 @@ def load_dataset(
         test=spec.test,
         validation=spec.validation,
         seed=spec.seed,
+        resize=spec.resize,
         conflicting=spec.conflicting,
         progress=progress,
     )

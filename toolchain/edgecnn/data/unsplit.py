@@ -94,6 +94,7 @@ def _of_folder(
         section.path,
         image_size=(height, width),
         channels=channels,
+        resize=section.resize,
         conflicting=section.conflicting,
         progress=progress,
     )

@@ -41,7 +41,7 @@ class Foreign:
         reference: The reference as it was named.
         reference_sha256: Digest of the file, or of the folder's files.
         reference_runtime: What computed its scores, with version.
-        reference_range: What pixels were brought to for it, a key of ``INPUT_RANGES``.
+        reference_range: What pixels were brought to for it, see ``contract.InputSpec``.
         reference_normalizes: Whether it was seen to normalize raw pixels itself.
         reference_kind: ``probabilities`` or ``logits``.
         input_range: What pixels were brought to for the artifacts.

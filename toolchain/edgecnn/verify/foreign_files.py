@@ -11,7 +11,7 @@ from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
 from edgecnn.graph import read_graph
 from edgecnn.graph.precision import find_precision
 from edgecnn_runner.container import read_container
-from edgecnn_runner.contract import Contract
+from edgecnn_runner.contract import RESIZE_RULE, Contract
 from edgecnn_runner.foreign import foreign_contract
 
 __all__ = ["Told", "contract_of", "is_model_file", "read_as", "reference_contract"]
@@ -25,15 +25,28 @@ class Told:
 
     Attributes:
         labels: Class names in output order.
-        input_range: A key of ``INPUT_RANGES``.
+        input_range: See ``contract.InputSpec``.
         output_kind: ``probabilities`` or ``logits``; None to tell by its answers.
         layout: ``NHWC`` or ``NCHW``; None to tell by its shape.
+        resize: Name of the resize rule; None for the usual one.
     """
 
     labels: Sequence[str]
     input_range: str
     output_kind: str | None = None
     layout: str | None = None
+    resize: str | None = None
+
+    def contract(self, path: Path, output_kind: str | None) -> Contract:
+        """Make a file's contract; see ``edgecnn_runner.foreign.foreign_contract``."""
+        return foreign_contract(
+            path,
+            self.labels,
+            self.input_range,
+            output_kind,
+            layout=self.layout,
+            resize=self.resize,
+        )
 
 
 def is_model_file(path: Path) -> bool:
@@ -67,9 +80,7 @@ def contract_of(path: Path, told: Told) -> Contract:
             expected="a file made elsewhere",
             remedy=f"verify it in the build that it was converted into: edgecnn verify {path}",
         )
-    contract = foreign_contract(
-        path, told.labels, told.input_range, told.output_kind, layout=told.layout
-    )
+    contract = told.contract(path, told.output_kind)
     return replace(contract, variant=f"{contract.variant.partition('-')[0]}-{_precision(path)}")
 
 
@@ -108,13 +119,11 @@ def reference_contract(path: Path, told: Told, *, range_given: bool) -> Contract
             )
         return own
     try:
-        return foreign_contract(path, told.labels, told.input_range, layout=told.layout)
+        return told.contract(path, None)
     except ArtifactError:
         if told.output_kind is None:
             raise
-    return foreign_contract(
-        path, told.labels, told.input_range, told.output_kind, layout=told.layout
-    )
+    return told.contract(path, told.output_kind)
 
 
 def read_as(contract: Contract) -> str:
@@ -129,7 +138,8 @@ def read_as(contract: Contract) -> str:
         fed += f" (scale {spec.scale:.4g}, zero point {spec.zero_point})"
     if out.dtype != "float32":
         given += f" (scale {out.scale:.4g}, zero point {out.zero_point})"
-    return f"{fed}, pixels as {spec.range}; {given}"
+    sized = "" if contract.resize == RESIZE_RULE else f", resized by {contract.resize}"
+    return f"{fed}, pixels as {spec.range}{sized}; {given}"
 
 
 def _precision(path: Path) -> str:

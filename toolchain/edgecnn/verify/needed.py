@@ -38,6 +38,7 @@ __all__ = [
     "cannot_be_said",
     "images_needed",
     "numbers_of_drop",
+    "numbers_of_share",
 ]
 
 MOST_IMAGES: Final = 1_000_000
@@ -176,6 +177,23 @@ def numbers_of_drop(paired: Paired, limit: float, alpha: float, images: int) -> 
     return _over(interval, limit, best, [number(interval.low), number(interval.high)])
 
 
+def numbers_of_share(count: int, n: int, limit: float) -> Numbers:
+    """Return at how many images the score test of a share decides.
+
+    Args:
+        count: Images counted.
+        n: All images.
+        limit: The share that is the limit, whichever side is the right one.
+    """
+    interval = wilson_interval(count, n, MIDDLE)
+
+    def number(share: float) -> float:
+        spread = math.sqrt(limit * (1 - limit) / n)
+        return _to_reach((share - limit) / spread if spread else math.inf, ALPHA, n)
+
+    return _over(interval, limit, number(count / n), [number(interval.low), number(interval.high)])
+
+
 def _over(interval: Interval, limit: float, best: float, ends: Sequence[float]) -> Numbers:
     """Return the numbers over an interval of rates; there is no most where it holds the limit."""
     holds = interval.low <= limit <= interval.high
@@ -215,9 +233,9 @@ def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> Numbers:
     if criterion.name == "accuracy_drop":
         return numbers_of_drop(counts.overall, criterion.limit, ALPHA, n)
     if criterion.name == "disagreement":
-        return _of_share(counts.disagreements, n, criterion.limit)
+        return numbers_of_share(counts.disagreements, n, criterion.limit)
     if criterion.name == "accuracy":
-        return _of_share(counts.right, n, criterion.limit)
+        return numbers_of_share(counts.right, n, criterion.limit)
     if criterion.name == "gap_increase":
         return _to_clear(criterion, n)
     limit = limit_of(limits, "class_drop")
@@ -226,16 +244,6 @@ def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> Numbers:
     return _together(
         [numbers_of_drop(one, limit, alpha, n) for one in present if one.drop > limit], first=True
     )
-
-
-def _of_share(count: int, n: int, limit: float) -> Numbers:
-    interval = wilson_interval(count, n, MIDDLE)
-
-    def number(share: float) -> float:
-        spread = math.sqrt(limit * (1 - limit) / n)
-        return _to_reach((share - limit) / spread if spread else math.inf, ALPHA, n)
-
-    return _over(interval, limit, number(count / n), [number(interval.low), number(interval.high)])
 
 
 def _to_clear(criterion: Criterion, n: int) -> Numbers:

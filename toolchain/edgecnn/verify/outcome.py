@@ -36,7 +36,10 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     if report.own_scores is not None and not report.own_scores.agrees:
         return report.own_scores.error()
     if report.useless and report.float_model is not None:
-        return report.float_model.error(None, recipe=report.foreign is None)
+        hints = report.foreign.hints if report.foreign is not None else ()
+        return report.float_model.error(
+            None, recipe=report.foreign is None, hint=hints[0].text if hints else ""
+        )
     if failed := _rows(report, "FAIL"):
         return ParityFailError(
             _what_failed(failed),

@@ -20,7 +20,7 @@ class FloatModel(Protocol):
     """What the answers of foreign files are compared with.
 
     Attributes:
-        input_range: What pixels are brought to, a key of ``INPUT_RANGES``.
+        input_range: What pixels are brought to, see ``contract.InputSpec``.
         normalizes: Whether it was seen to normalize raw pixels itself; no other range fits then.
         output_kind: ``probabilities`` or ``logits``; None before the first scores.
         runtime: What computes the scores, with its version.
