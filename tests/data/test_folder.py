@@ -326,6 +326,13 @@ def test_a_given_split_drops_copies_of_test_images_from_training(tmp_path: Path)
     assert len(loaded.test) == 4
 
 
+def test_splits_without_training_images_are_refused(tmp_path: Path) -> None:
+    for number, part in enumerate(("val", "test")):
+        fill(tmp_path / part, {"cat": 4, "dog": 4}, first=50 * number)
+    with pytest.raises(DataError, match="no training images"):
+        load(tmp_path)
+
+
 def test_splits_that_hold_the_same_images_are_refused(tmp_path: Path) -> None:
     fill(tmp_path / "train", {"cat": 4, "dog": 4})
     fill(tmp_path / "val", {"cat": 4, "dog": 4})
