@@ -2,13 +2,20 @@
 
 import { ClassifierError } from "./errors.js";
 
+/** How pictures are brought to the model's size. `fraction`, in thousandths, is that of the largest
+ * part with the model's aspect ratio which a crop keeps; 1000 with the other fits.
+ * @typedef {object} ResizeRule
+ * @property {"centre-crop" | "stretch" | "pad"} fit
+ * @property {number} fraction
+ * @property {"box-average" | "nearest" | "bilinear" | "bilinear-antialias"} filter */
+
 /** The part of a contract that this app uses (`edgecnn_runner/contract.py` describes all of it),
  * and what the bundle adds: `sha256` of model.onnx, and `reject_below`, a probability.
  * @typedef {object} Contract
  * @property {string} model
  * @property {string} variant
  * @property {readonly string[]} labels
- * @property {{height: number, width: number, channels: number}} input
+ * @property {import("./fits.js").ModelInput} input
  * @property {{kind: "probabilities" | "logits"}} output
  * @property {string} sha256
  * @property {number} reject_below
@@ -18,7 +25,7 @@ import { ClassifierError } from "./errors.js";
  * Read and check a contract.
  *
  * Only what edgecnn writes into ONNX files is accepted: float32 pixels 0..255, NHWC, float32
- * scores, the resize rule of `preprocess.js`.
+ * scores, a resize rule of `preprocess.js`.
  *
  * @param {ArrayBuffer} bytes UTF-8 JSON.
  * @returns {Contract}
@@ -37,7 +44,8 @@ export function parseContract(bytes) {
   const labels = Array.isArray(raw["labels"]) ? raw["labels"] : [];
   const rejectBelow = raw["reject_below"] === undefined ? 0 : raw["reject_below"];
   need(raw["version"] === 1, `version ${raw["version"]}, not 1`);
-  need(raw["resize"] === "centre-crop-box-average-1", `resize rule ${raw["resize"]}`);
+  const resize = parseResize(raw["resize"]);
+  need(resize !== null, `resize rule ${raw["resize"]}`);
   for (const side of ["height", "width"]) {
     const size = input[side];
     need(Number.isInteger(size) && size >= 1 && size <= 16384, `input ${side} ${size}`);
@@ -53,18 +61,35 @@ export function parseContract(bytes) {
   need(/^[0-9a-f]{64}$/.test(String(raw["sha256"])), "no SHA-256 of the model file");
   const isShare = typeof rejectBelow === "number" && rejectBelow >= 0 && rejectBelow <= 1;
   need(isShare, `reject_below ${JSON.stringify(rejectBelow)}, not a number 0..1`);
-  if (problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
+  if (resize === null || problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
   const made = Object(raw["created_by"])["edgecnn"];
   return {
     model: String(raw["model"]),
     variant: String(raw["variant"]),
     labels,
-    input: { height: input.height, width: input.width, channels: input.channels },
+    input: { height: input.height, width: input.width, channels: input.channels, resize },
     output: { kind: output.kind },
     sha256: String(raw["sha256"]),
     reject_below: Number(rejectBelow),
     created_by: isText(made) ? `edgecnn ${made}` : "edgecnn",
   };
+}
+
+const RESIZE =
+  /^(?:(stretch|pad)|(centre-crop)(?:-0\.([0-9]{0,2}[1-9]))?)-(box-average|nearest|bilinear|bilinear-antialias)-1$/;
+
+/**
+ * Read the name of a resize rule: fit, filter and version, as in `centre-crop-0.875-bilinear-1`.
+ *
+ * @param {unknown} name
+ * @returns {ResizeRule | null} Null if there is no such rule.
+ */
+export function parseResize(name) {
+  const found = typeof name === "string" ? RESIZE.exec(name) : null;
+  if (found === null) return null;
+  const [, whole, crop, decimals, filter] = found;
+  const fraction = decimals === undefined ? 1000 : Number(decimals.padEnd(3, "0"));
+  return /** @type {ResizeRule} */ ({ fit: whole ?? crop, fraction, filter });
 }
 
 /**

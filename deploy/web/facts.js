@@ -22,9 +22,21 @@ export function showModelFacts(contract, digestChecked) {
   showFact("about.made", contract.created_by);
   showClasses(contract.labels);
   showFact("about.input", text(sees, { width, height }));
+  showFact("about.fit", fitText(contract.input.resize));
   showFact("about.limit", limit > 0 ? percentText(limit) : text("about.limit.none"));
   const compared = digestChecked ? "about.digest.checked" : "about.digest.unchecked";
   showFact("about.digest", `${contract.sha256}\n${text(compared)}`);
+}
+
+/**
+ * @param {import("./contract.js").ResizeRule} rule
+ * @returns {string} What becomes of a picture that has not the model's aspect ratio.
+ */
+function fitText({ fit, fraction }) {
+  if (fit === "stretch") return text("about.fit.stretch");
+  if (fit === "pad") return text("about.fit.pad");
+  if (fraction === 1000) return text("about.fit.crop");
+  return text("about.fit.fraction", { percent: text("result.percent", { percent: fraction / 10 }) });
 }
 
 /**

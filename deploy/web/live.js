@@ -30,8 +30,11 @@ export class LiveView {
     this.shownAt = 0;
     this.spokenAt = -Infinity;
     this.spoken = "";
-    const { height, width } = runner.contract.input;
-    element("stage", HTMLElement).style.setProperty("--ratio", String(width / height));
+    const { height, width, resize } = runner.contract.input;
+    const stage = element("stage", HTMLElement);
+    stage.style.setProperty("--ratio", String(width / height));
+    stage.style.setProperty("--zoom", String(1000 / resize.fraction));
+    stage.dataset["fit"] = resize.fit;
     element("camera-start", HTMLButtonElement).addEventListener("click", () => {
       this.start();
       element("camera-stop", HTMLButtonElement).focus();

@@ -9,7 +9,7 @@
 import { textAt } from "./containers.js";
 
 /** @typedef {import("./preprocess.js").PixelSource} PixelSource */
-/** @typedef {import("./preprocess.js").Crop} Crop */
+/** @typedef {import("./fits.js").Crop} Crop */
 
 const ORIENTATION_TAG = 0x0112; // Exif 2.32, section 4.6.5
 const TYPE_SHORT = 3;
@@ -147,12 +147,12 @@ export function storedPart(stored, orientation, crop) {
 }
 
 /**
- * Say how a canvas turns what is drawn as stored, into a square of side 1: that fills it.
+ * Say how a canvas turns what is drawn as stored, into a square of side 1: that fills a part of it.
  *
  * @param {number} orientation
- * @param {number} width Of the canvas.
- * @param {number} height Of the canvas.
- * @returns {[number, number, number, number, number, number]} For `setTransform`.
+ * @param {number} width Of what is to be filled.
+ * @param {number} height Of what is to be filled.
+ * @returns {[number, number, number, number, number, number]} For `transform`.
  */
 export function turning(orientation, width, height) {
   const right = FROM_RIGHT.includes(orientation) ? -1 : 1;

@@ -9,12 +9,13 @@
 
 import { asStored } from "./containers.js";
 import { ClassifierError } from "./errors.js";
+import { fitOf, partSeen } from "./fits.js";
 import { orientationApart, storedPart, turning, upright } from "./orientation.js";
-import { centreCrop, MAX_PIXELS } from "./preprocess.js";
+import { MAX_PIXELS, partRead } from "./preprocess.js";
 import { HEADER_BYTES, statedSize } from "./sizes.js";
 
 /** @typedef {import("./preprocess.js").PixelSource} PixelSource */
-/** @typedef {import("./preprocess.js").ModelSize} ModelSize */
+/** @typedef {import("./fits.js").ModelInput} ModelInput */
 
 /** How the files begin that browsers read: JPEG, PNG, GIF, BMP, RIFF (WebP), then ISO media
  * (AVIF, HEIC) by its fifth to eighth byte, and TIFF, which few of them read. */
@@ -112,11 +113,11 @@ class BitmapReader {
   }
 }
 
-/** Reads the part of video frames that a model sees. */
+/** Reads the part of video frames that a model's resize rule reads. */
 export class FrameReader {
-  /** @param {ModelSize} size */
-  constructor(size) {
-    this.size = size;
+  /** @param {ModelInput} input */
+  constructor(input) {
+    this.input = input;
     this.context = readableContext();
   }
 
@@ -130,20 +131,20 @@ export class FrameReader {
     const { videoHeight, videoWidth } = video;
     if (videoHeight === 0 || videoWidth === 0) return null;
     const { context } = this;
-    const crop = centreCrop(videoHeight, videoWidth, this.size);
-    fitCanvas(context.canvas, crop.width, crop.height);
+    const part = partRead(videoHeight, videoWidth, this.input);
+    fitCanvas(context.canvas, part.width, part.height);
     context.drawImage(
       video,
-      ...[crop.left, crop.upper, crop.width, crop.height],
-      ...[0, 0, crop.width, crop.height],
+      ...[part.left, part.upper, part.width, part.height],
+      ...[0, 0, part.width, part.height],
     );
-    const { data } = context.getImageData(0, 0, crop.width, crop.height);
+    const { data } = context.getImageData(0, 0, part.width, part.height);
     return {
       height: videoHeight,
       width: videoWidth,
       stride: 4,
       rows: (_left, upper, width, count) => {
-        const first = (upper - crop.upper) * width * 4;
+        const first = (upper - part.upper) * width * 4;
         return data.subarray(first, first + count * width * 4);
       },
     };
@@ -168,25 +169,32 @@ export async function readsTruePixels() {
 }
 
 /**
- * Make a small canvas of the part of a picture that the model sees; for the eye only.
+ * Make a small canvas of what the model sees of a picture; for the eye only.
  *
  * @param {OpenPicture} picture
- * @param {ModelSize} size
+ * @param {ModelInput} input
  * @param {number} side Pixels of its longer side.
  * @returns {HTMLCanvasElement}
  */
-export function thumbnail({ source, bitmap, orientation }, size, side) {
+export function thumbnail({ source, bitmap, orientation }, input, side) {
   const canvas = document.createElement("canvas");
-  const crop = centreCrop(source.height, source.width, size);
-  const part = storedPart(bitmap, orientation, crop);
-  const scale = side / Math.max(size.height, size.width);
-  canvas.width = Math.max(1, Math.round(size.width * scale));
-  canvas.height = Math.max(1, Math.round(size.height * scale));
+  const fit = fitOf(source.height, source.width, input);
+  const { rows, columns } = fit;
+  const part = storedPart(bitmap, orientation, partSeen(fit));
+  const scale = side / Math.max(input.height, input.width);
+  canvas.width = Math.max(1, Math.round(input.width * scale));
+  canvas.height = Math.max(1, Math.round(input.height * scale));
   const context = canvas.getContext("2d");
   if (context === null) return canvas;
-  context.fillStyle = "white"; // as the resize rule has it
+  const [across, down] = [canvas.width / input.width, canvas.height / input.height];
+  const [width, height] = [columns.kept * across, rows.kept * down];
+  // As the resize rules have it: around a picture is black, behind a transparent one white.
+  context.fillStyle = "black";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.setTransform(...turning(orientation, canvas.width, canvas.height));
+  context.translate(columns.place * across, rows.place * down);
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.transform(...turning(orientation, width, height));
   context.drawImage(bitmap, part.left, part.upper, part.width, part.height, 0, 0, 1, 1);
   return canvas;
 }

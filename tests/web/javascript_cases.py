@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edgecnn_runner.contract import Contract, OutputSpec
+from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec, parse_resize
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.golden import preprocessing_cases, read_golden
 from edgecnn_runner.postprocess import softmax
@@ -33,20 +34,43 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ("resnet8", "seed_cnn", "wren")
-_RANDOM = 240  # images for the resize rule, 80 of each number of channels
+_RANDOM = 240  # images for the default resize rule, 80 of each number of channels
+_RANDOM_OF_RULE = 36  # for each of the others
+_FITS = ("centre-crop", "centre-crop-0.875", "centre-crop-0.3", "stretch", "pad")
+_FILTERS = ("box-average", "nearest", "bilinear", "bilinear-antialias")
+_RULES = tuple(f"{fit}-{name}-1" for fit in _FITS for name in _FILTERS)
+# One pixel, one row, one column; sizes at which rounding decides (384 x 512 to 224 x 224 is
+# padded to 168 x 223, and a middle lies between two pixels); and about as large as the model's.
+_EDGES = (
+    ((1, 1), (5, 3)),
+    ((1, 3001), (7, 4)),
+    ((2999, 1), (4, 9)),
+    ((2, 3), (1, 1)),
+    ((2, 1), (33, 64)),
+    ((384, 512), (224, 224)),
+    ((60, 640), (48, 224)),
+    ((17, 24), (17, 24)),
+    ((18, 25), (17, 24)),
+    ((19, 27), (17, 24)),
+    ((100, 7), (40, 41)),
+)
 _IMAGES = 64  # for each model
 _REJECT_BELOW = 0.25
 Pixels = npt.NDArray[np.uint8]
 
 
 def write_preprocessing(folder: Path) -> None:
-    """Write golden vectors and random images of random sizes, with what ``prepare`` gives."""
+    """Write golden vectors and random images of random sizes, with what ``prepare`` gives.
+
+    By each resize rule.
+    """
     blob = bytearray()
     cases: list[dict[str, Any]] = []
 
-    def add(name: str, pixels: Pixels, rgb: Pixels, size: tuple[int, int, int]) -> None:
+    def add(name: str, pixels: Pixels, size: tuple[int, int, int], rule: str = RESIZE_RULE) -> None:
         height, width, channels = size
-        answer = prepare(rgb, height=height, width=width, channels=channels)
+        rgb = _rgb(pixels)
+        answer = prepare(rgb, height=height, width=width, channels=channels, rule=rule)
         cases.append(
             {
                 "name": name,
@@ -54,7 +78,7 @@ def write_preprocessing(folder: Path) -> None:
                 "width": pixels.shape[1],
                 "channels": pixels.shape[2],
                 "start": len(blob),
-                "size": {"height": height, "width": width, "channels": channels},
+                "size": {"height": height, "width": width, "channels": channels, "resize": rule},
                 "answer": len(blob) + pixels.nbytes,
             }
         )
@@ -62,20 +86,26 @@ def write_preprocessing(folder: Path) -> None:
 
     for size in ((32, 32, 3), (8, 8, 1), (12, 16, 3), (28, 20, 1), (1, 1, 3)):
         for index, source in enumerate(preprocessing_cases(*size)[0]):
-            add(f"golden {size} {index}", source, source, size)
+            for rule in _RULES:
+                add(f"golden {size} {index}", source, size, rule)
     for name in RELEASED:
         golden = read_golden(ROOT / "models" / name / "golden.npz")
         for index, source in enumerate(golden.sources):
-            add(f"golden {name} {index}", source, source, (32, 32, 3))
+            add(f"golden {name} {index}", source, (32, 32, 3))
     rng = np.random.default_rng(20261125)
-    for index in range(_RANDOM):
-        channels = (3, 4, 1)[index % 3]
-        rows, columns = (int(value) for value in np.exp(rng.uniform(0, np.log(400), 2)))
-        pixels = rng.integers(0, 256, (rows, columns, channels), dtype=np.uint8)
-        if index % 2:  # smooth, and with long runs of the extremes
-            pixels = np.clip(np.sort(pixels.astype(int), axis=1) * 2 - 128, 0, 255).astype(np.uint8)
-        size = (int(rng.integers(1, 97)), int(rng.integers(1, 97)), (3, 1)[index // 3 % 2])
-        add(f"random {index}", pixels, _rgb(pixels), size)
+    for rule in _RULES:
+        for index, (shape, sides) in enumerate(_EDGES):
+            pixels = rng.integers(0, 256, (*shape, (3, 4, 1)[index % 3]), dtype=np.uint8)
+            add(f"edge {index}", pixels, (*sides, (3, 1)[index % 2]), rule)
+        for index in range(_RANDOM if rule == RESIZE_RULE else _RANDOM_OF_RULE):
+            channels = (3, 4, 1)[index % 3]
+            rows, columns = (int(value) for value in np.exp(rng.uniform(0, np.log(400), 2)))
+            pixels = rng.integers(0, 256, (rows, columns, channels), dtype=np.uint8)
+            if index % 2:  # smooth, and with long runs of the extremes
+                slopes = np.sort(pixels.astype(int), axis=1) * 2 - 128
+                pixels = np.clip(slopes, 0, 255).astype(np.uint8)
+            size = (int(rng.integers(1, 97)), int(rng.integers(1, 97)), (3, 1)[index // 3 % 2])
+            add(f"random {index}", pixels, size, rule)
     (folder / "preprocess.bin").write_bytes(blob)
     (folder / "preprocess.json").write_text(json.dumps(cases))
 
@@ -141,6 +171,10 @@ def write_models(folder: Path) -> None:
             output = OutputSpec(kind="logits")
             logits = rewritten("rgb-fp32.onnx", folder / "rgb-logits.onnx", output=output)
             cases.append(_write_model(folder, "rgb-logits", logits, images, exact=False))
+            for rule in ("centre-crop-0.875-bilinear-antialias-1", "pad-bilinear-1"):
+                file = rewritten("rgb-fp32.onnx", folder / f"rgb-{rule}.onnx", resize=rule)
+                case = _write_model(folder, f"rgb-{rule}", file, images, exact=False)
+                cases.append({**case, "pictures": _write_pictures(folder, file)})
     (folder / "models.json").write_text(json.dumps(cases))
 
 
@@ -161,7 +195,22 @@ def _write_model(
     (folder / f"{name}.scores.bin").write_bytes(scores.astype("<f4").tobytes())
     (folder / f"{name}.contract.json").write_text(_contract_json(contract, model))
     (folder / f"{name}.golden.json").write_text(_golden_json(contract, images, scores))
-    return {"name": name, "model": str(model), "images": len(images), "exact": exact}
+    made = {"name": name, "model": str(model), "images": len(images), "exact": exact}
+    return {**made, "pictures": []}
+
+
+def _write_pictures(folder: Path, model: Path) -> list[dict[str, Any]]:
+    """Write picture files, and say what Python's runner answers to each."""
+    cases = []
+    with Classifier(model) as classifier:
+        for rows, columns in ((90, 31), (40, 200), (7, 5)):
+            row, column = np.mgrid[:rows, :columns]
+            planes = (255 * row // rows, 255 * column // columns, (row * column) % 256)
+            path = folder / f"seen-{rows}x{columns}.png"
+            Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8)).save(path)
+            found = classifier.classify(path)
+            cases.append({"file": path.name, "label": found.label, "score": found.score})
+    return cases
 
 
 def _contract_json(contract: Contract, model: Path) -> str:
@@ -172,27 +221,30 @@ def _contract_json(contract: Contract, model: Path) -> str:
 
 def _golden_json(contract: Contract, images: Pixels, scores: npt.NDArray[np.float32]) -> str:
     spec = contract.input
+    rule = contract.resize
     entries = [
         {
-            **_entry(image, image),
+            **_entry(image, None if parse_resize(rule).fraction < 1000 else image),
             "scores": [float(score) for score in row],
             "top": int(row.argmax()),
         }
         for image, row in zip(images[:8], scores, strict=False)
     ]
-    sources = zip(*preprocessing_cases(spec.height, spec.width, spec.channels), strict=True)
+    shape = (spec.height, spec.width, spec.channels)
+    sources = zip(*preprocessing_cases(*shape, rule), strict=True)
     entries += [_entry(source, prepared) for source, prepared in sources]
     return json.dumps({"images": entries, "tolerance": 1e-4})
 
 
-def _entry(pixels: Pixels, prepared: Pixels) -> dict[str, Any]:
+def _entry(pixels: Pixels, prepared: Pixels | None) -> dict[str, Any]:
     height, width, channels = pixels.shape
+    whole = None if prepared is None else np.ascontiguousarray(prepared).tobytes()
     return {
         "height": height,
         "width": width,
         "channels": channels,
         "pixels": base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
-        "prepared": base64.b64encode(np.ascontiguousarray(prepared).tobytes()).decode(),
+        "prepared": None if whole is None else base64.b64encode(whole).decode(),
     }
 
 

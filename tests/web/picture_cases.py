@@ -21,6 +21,16 @@ from edgecnn_runner.preprocess import prepare
 __all__ = ["write_containers", "write_orientations", "write_pictures"]
 
 _ORIENTATION = 0x0112
+# Seven, so that one after the other they meet each number of channels and each orientation.
+_RULES = (
+    "centre-crop-box-average-1",
+    "centre-crop-0.875-bilinear-antialias-1",
+    "stretch-bilinear-1",
+    "centre-crop-0.875-box-average-1",
+    "pad-bilinear-antialias-1",
+    "stretch-nearest-1",
+    "pad-bilinear-1",
+)
 # JPEG decoders may differ by a step in their inverse transform and colour conversion; browsers
 # and Pillow use the same library here, other browsers need not.
 _JPEG_TOLERANCE = 2
@@ -34,14 +44,15 @@ def write_pictures(folder: Path) -> None:
         image.save(file, kind, **options)
         rgb = read_image(file)
         size: dict[str, Any] = {"height": 32, "width": 24, "channels": 1 if number % 5 == 4 else 3}
+        rule = _RULES[number % len(_RULES)]
         cases.append(
             {
                 "name": name,
                 "file": file.name,
                 "height": rgb.shape[0],
                 "width": rgb.shape[1],
-                "size": size,
-                "bytes": base64.b64encode(prepare(rgb, **size).tobytes()).decode(),
+                "size": size | {"resize": rule},
+                "bytes": base64.b64encode(prepare(rgb, **size, rule=rule).tobytes()).decode(),
                 "tolerance": _JPEG_TOLERANCE if kind == "JPEG" else 0,
             }
         )

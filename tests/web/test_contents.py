@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -14,11 +15,13 @@ from PIL import Image
 
 from edgecnn.errors import PackageError
 from edgecnn.package.web.contents import sealed, subject_of
+from edgecnn.package.web.golden_json import golden_json
 from edgecnn.package.web.icons import icon
 from edgecnn.package.web.policy import FOLDER_POLICY
 from edgecnn.package.web.sources import app_sources
 from edgecnn_runner.container import read_container
-from edgecnn_runner.golden import read_golden
+from edgecnn_runner.contract import RESIZE_RULE, Contract, InputSpec, OutputSpec
+from edgecnn_runner.golden import Golden, preprocessing_cases, read_golden
 from edgecnn_runner.preprocess import prepare
 from web.made import MODELS, files_of
 
@@ -61,8 +64,6 @@ def test_the_model_is_the_verified_file(files: dict[str, bytes], tmp_path: Path)
 
 
 def test_golden_images_are_those_of_the_build(files: dict[str, bytes]) -> None:
-    import base64
-
     golden = read_golden(MODELS / "seed_cnn/golden.npz")
     raw = json.loads(files["golden.json"])
     scored = [one for one in raw["images"] if one["scores"] is not None]
@@ -182,8 +183,54 @@ def test_licences_are_there(files: dict[str, bytes]) -> None:
 
 
 def test_a_build_without_scores_of_the_variant_is_refused() -> None:
-    from edgecnn.package.web.golden_json import golden_json
-
     golden = read_golden(MODELS / "resnet8/golden.npz")
     with pytest.raises(PackageError, match="no scores of onnx-int4"):
-        golden_json(golden, "onnx-int4")
+        golden_json(golden, contract_of("onnx-int4"))
+
+
+def contract_of(variant: str, side: int = 32, resize: str = RESIZE_RULE) -> Contract:
+    spec = InputSpec(height=side, width=side, channels=3)
+    return Contract(
+        model="m",
+        variant=variant,
+        labels=("a", "b"),
+        input=spec,
+        output=OutputSpec(),
+        resize=resize,
+    )
+
+
+@pytest.mark.parametrize("side", [8, 224, 640])
+@pytest.mark.parametrize(
+    "resize", [RESIZE_RULE, "stretch-bilinear-1", "centre-crop-0.875-bilinear-antialias-1"]
+)
+def test_golden_images_are_those_of_the_rule_and_few_where_they_are_large(
+    resize: str, side: int
+) -> None:
+    contract = contract_of("onnx-fp32", side, resize)
+    images = np.random.default_rng(3).integers(0, 256, (9, side, side, 3), dtype=np.uint8)
+    scores = np.full((9, 2), [0.2, 0.8], np.float32)
+    sources, prepared = preprocessing_cases(side, side, 3, resize)
+    golden = Golden(
+        images=images,
+        reference=scores,
+        scores={"onnx-fp32": scores},
+        sources=sources,
+        prepared=prepared,
+    )
+    made = golden_json(golden, contract)
+    assert len(made) < 5_000_000
+    raw = json.loads(made)["images"]
+    fed = [one for one in raw if one["scores"] is not None]
+    cases = [one for one in raw if one["scores"] is None]
+    assert (len(fed), len(cases)) == {8: (9, 5), 224: (6, 3), 640: (1, 1)}[side]
+    for one in raw:
+        if one["prepared"] is None:
+            assert one in fed
+            continue
+        shape = (one["height"], one["width"], 3)
+        pixels = np.frombuffer(base64.b64decode(one["pixels"]), np.uint8).reshape(shape)
+        wanted = prepare(pixels, height=side, width=side, channels=3, rule=resize)
+        assert base64.b64decode(one["prepared"]) == wanted.tobytes()
+    # A crop of a fraction would change them, and the app feeds them as they are.
+    assert {one["prepared"] is None for one in fed} == {"0.875" in resize}

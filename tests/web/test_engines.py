@@ -156,10 +156,12 @@ def test_scores_are_pythons_exactly(
 _PIXELS = """
 const [file, size] = args;
 const load = (name) => import(new URL(name, location.href).href);
-const [{ openPicture }, { prepare }] = await Promise.all(["pixels.js", "preprocess.js"].map(load));
+const [{ openPicture }, { prepare }, { parseResize }] =
+  await Promise.all(["pixels.js", "preprocess.js", "contract.js"].map(load));
 const answer = await fetch(new URL(`pictures/${file}`, location.href));
 const { source, close } = await openPicture(await answer.blob());
-const prepared = Array.from(prepare(source, size));
+const input = { ...size, resize: parseResize(size.resize) };
+const prepared = Array.from(prepare(source, input));
 close();
 return [source.height, source.width, prepared];
 """

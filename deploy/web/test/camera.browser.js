@@ -116,3 +116,86 @@ test("a screen reader hears a label with its probability, and unknown without on
     else assert.match(spoken, /^\w+, <?\d+.%$/);
   }
 });
+
+/** The app's files with another resize rule; the self-test's images are fed as they are.
+ * @type {(resize: string) => Map<string, Buffer>} */
+function withRule(resize) {
+  const golden = JSON.parse(String(files.get("golden.json")));
+  golden.images = golden.images.filter((/** @type {any} */ one) => one.scores);
+  golden.images.push({ height: 1, width: 1, channels: 3, pixels: "AAAA",
+    prepared: Buffer.alloc(32 * 32 * 3).toString("base64") });
+  for (const one of golden.images) if (one.scores) delete one.prepared;
+  const contract = { ...JSON.parse(String(files.get("model/contract.json"))), resize };
+  const json = (/** @type {unknown} */ value) => Buffer.from(JSON.stringify(value));
+  return new Map([["golden.json", json(golden)], ["model/contract.json", json(contract)]]);
+}
+
+test("the stage shows what the model sees, by the fit of its resize rule", async () => {
+  for (const [resize, fit, zoom, words] of /** @type {[string, string, string, string][]} */ ([
+    ["centre-crop-nearest-1", "cover", "matrix(1, 0, 0, 1, 0, 0)", text("about.fit.crop")],
+    ["centre-crop-0.5-bilinear-1", "cover", "matrix(2, 0, 0, 2, 0, 0)", text("about.fit.fraction", { percent: "50\u00a0%" })],
+    ["stretch-bilinear-1", "fill", "matrix(1, 0, 0, 1, 0, 0)", text("about.fit.stretch")],
+    ["pad-bilinear-antialias-1", "contain", "matrix(1, 0, 0, 1, 0, 0)", text("about.fit.pad")],
+  ])) {
+    const page = await open({ changed: withRule(resize) });
+    await settled(page, "good");
+    await page.click("#camera-start");
+    await page.waitForSelector("#answer-bars li");
+    const style = await page.$eval("#video", (one) => {
+      const { objectFit, transform } = getComputedStyle(one);
+      return [objectFit, transform];
+    });
+    assert.deepEqual(style, [fit, zoom], resize);
+    assert.equal(await page.textContent("#about-fit"), words);
+    if (fit === "contain") await accessible(page, resize);
+    await page.context().close();
+  }
+});
+
+test("of a frame, what the resize rule reads is read, and nothing else", async () => {
+  const page = await open();
+  await settled(page, "good");
+  const found = await page.evaluate(async () => {
+    const load = (/** @type {string} */ name) => import(new URL(name, location.href).href);
+    const [{ FrameReader }, { prepare, pixelsInMemory }, { parseResize }] = await Promise.all(
+      ["pixels.js", "preprocess.js", "contract.js"].map(load),
+    );
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [320, 180];
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    for (let at = 0; at < 320 * 180; at += 64) {
+      context.fillStyle = `rgb(${at % 251} ${(at >> 3) % 256} ${(at * 7) % 253})`;
+      context.fillRect((at / 64) % 30 * 11, Math.floor(at / 64 / 30) * 6, 11, 6);
+    }
+    const video = document.createElement("video");
+    video.srcObject = canvas.captureStream(0);
+    video.muted = true;
+    await video.play();
+    const whole = document.createElement("canvas");
+    [whole.width, whole.height] = [320, 180];
+    const all = /** @type {CanvasRenderingContext2D} */ (whole.getContext("2d", { willReadFrequently: true }));
+    all.drawImage(video, 0, 0);
+    const { data } = all.getImageData(0, 0, 320, 180);
+    const outcomes = [];
+    for (const fit of ["centre-crop", "centre-crop-0.875", "centre-crop-0.2", "stretch", "pad"]) {
+      for (const filter of ["box-average", "nearest", "bilinear", "bilinear-antialias"]) {
+        const input = { height: 48, width: 64, channels: 3, resize: parseResize(`${fit}-${filter}-1`) };
+        const reader = new FrameReader(input);
+        const one = prepare(reader.read(video), input);
+        const other = prepare(pixelsInMemory(data, 180, 320, 4), input);
+        const { width, height } = reader.context.canvas;
+        const same = one.every((/** @type {number} */ value, /** @type {number} */ at) => value === other[at]);
+        outcomes.push([`${fit}-${filter}`, same, new Set(one).size > 20, width * height]);
+      }
+    }
+    return outcomes;
+  });
+  assert.equal(found.length, 20);
+  for (const [name, same, varied] of found) assert.ok(same && varied, String(name));
+  const areas = new Map(found.map(([name, , , area]) => [name, Number(area)]));
+  assert.equal(areas.get("stretch-bilinear"), 320 * 180);
+  assert.equal(areas.get("centre-crop-bilinear"), 240 * 180);
+  assert.equal(areas.get("centre-crop-0.2-bilinear"), 48 * 36);
+  const read = Number(areas.get("centre-crop-0.2-bilinear-antialias"));
+  assert.ok(read > 48 * 36 && read < 56 * 44, `${read} pixels`); // the triangles reach over the edges
+});

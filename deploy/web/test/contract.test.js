@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseContract } from "../contract.js";
+import { parseContract, parseResize } from "../contract.js";
 import { parseGolden } from "../selftest.js";
 import { arrayBuffer } from "./fixtures.js";
 
@@ -26,6 +26,39 @@ test("a good contract is read; a missing limit rejects nothing", () => {
   assert.equal(contract.reject_below, 0);
   assert.equal(contract.created_by, "edgecnn 0.1.0");
   assert.equal(parseContract(json({ ...CONTRACT, reject_below: 0.4 })).reject_below, 0.4);
+});
+
+test("a resize rule is read by its name", () => {
+  for (const filter of ["box-average", "nearest", "bilinear", "bilinear-antialias"]) {
+    for (const [name, fit, fraction] of [
+      ["stretch", "stretch", 1000],
+      ["pad", "pad", 1000],
+      ["centre-crop", "centre-crop", 1000],
+      ["centre-crop-0.875", "centre-crop", 875],
+      ["centre-crop-0.5", "centre-crop", 500],
+      ["centre-crop-0.05", "centre-crop", 50],
+      ["centre-crop-0.001", "centre-crop", 1],
+    ]) {
+      const resize = `${name}-${filter}-1`;
+      const contract = parseContract(json({ ...CONTRACT, resize }));
+      assert.deepEqual(contract.input.resize, { fit, fraction, filter }, resize);
+    }
+  }
+});
+
+test("what is no resize rule is refused", () => {
+  for (const name of [
+    "", "bilinear", "stretch", "stretch-bilinear", "stretch-bilinear-2", "stretch-bilinear-11", "crop-bilinear-1",
+    "stretch-0.875-bilinear-1", "pad-0.5-nearest-1", "centre-crop-box-1", "centre-crop-1-nearest-1", "stretch-lanczos-1",
+    "centre-crop-1.0-nearest-1", "centre-crop-0-nearest-1", "centre-crop-0.0-nearest-1", "centre-crop-0.000-nearest-1",
+    "centre-crop-.5-nearest-1", "centre-crop-0.50-nearest-1", "centre-crop-0.8751-nearest-1", "centre-crop-1.5-nearest-1",
+    "centre-crop-0.٥-nearest-1", "centre-crop--0.5-nearest-1", "Stretch-nearest-1", " stretch-nearest-1", "stretch-nearest-1\n",
+    "stretch-bilinear-antialias", "pad-nearest-bilinear-1", "xpad-nearest-1", null, undefined, 1, ["stretch-nearest-1"], {},
+  ]) {
+    assert.equal(parseResize(name), null, String(name));
+    const contract = json({ ...CONTRACT, resize: name });
+    assert.throws(() => parseContract(contract), { code: "contract", message: /^resize rule / }, String(name));
+  }
 });
 
 /** @type {[string, object, RegExp][]} */
@@ -62,7 +95,10 @@ test("refused: no JSON, no object, no UTF-8", () => {
 test("golden vectors without any scores, or without a tolerance, prove nothing", () => {
   const image = { height: 1, width: 1, channels: 1, pixels: "AA==", prepared: "AA==" };
   const scored = { ...image, scores: [0, 1], top: 1 };
+  const fed = { ...scored, prepared: null };
   assert.equal(parseGolden(json({ images: [scored], tolerance: 0 })).images.length, 1);
+  assert.equal(parseGolden(json({ images: [fed, image], tolerance: 0 })).images[0]?.prepared, null);
+  assert.throws(() => parseGolden(json({ images: [fed], tolerance: 0 })), { code: "golden" });
   assert.throws(() => parseGolden(json({ images: [image], tolerance: 0 })), { code: "golden" });
   assert.throws(() => parseGolden(json({ images: [scored] })), { code: "golden" });
 });

@@ -5,6 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseResize } from "../contract.js";
 
 const FOLDER = process.env["EDGECNN_WEB_FIXTURES"];
 
@@ -25,6 +26,20 @@ export function fixture(name) {
  */
 export function jsonFixture(name) {
   return JSON.parse(fixture(name).toString("utf-8"));
+}
+
+/** What a model wants, with its resize rule by name: as Python writes it.
+ * @typedef {{height: number, width: number, channels: number, resize: string}} NamedInput */
+
+/**
+ * @param {NamedInput} named
+ * @returns {import("../fits.js").ModelInput}
+ * @throws {Error} If there is no such rule.
+ */
+export function inputOf(named) {
+  const resize = parseResize(named.resize);
+  if (resize === null) throw new Error(`no resize rule ${named.resize}`);
+  return { ...named, resize };
 }
 
 /**

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { orientationApart, orientationIn, storedPart, turning, upright } from "../orientation.js";
 import { prepare } from "../preprocess.js";
-import { fixture, jsonFixture, NO_FIXTURES } from "./fixtures.js";
+import { fixture, inputOf, jsonFixture, NO_FIXTURES } from "./fixtures.js";
 
 /** What two rows of three pixels look like, turned upright; the standard's eight orientations.
  * @type {number[][][]} */
@@ -46,8 +46,11 @@ test("every part of a picture is turned, whatever its orientation", () => {
           }
         }
       }
-      const size = { height: 2, width: 2, channels: 3 };
-      assert.deepEqual(prepare(turned, size), prepare(straight, size));
+      const rules = ["centre-crop-box-average-1", "stretch-nearest-1", "pad-bilinear-1", "centre-crop-0.875-bilinear-antialias-1"];
+      for (const resize of rules) {
+        const input = inputOf({ height: 2, width: 2, channels: 3, resize });
+        assert.deepEqual(prepare(turned, input), prepare(straight, input), resize);
+      }
     }
   });
 });

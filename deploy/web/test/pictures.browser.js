@@ -8,7 +8,7 @@ import { text } from "../texts.js";
 import { accessible, FIXTURES, open, settled } from "./chromium.js";
 import { jsonFixture } from "./fixtures.js";
 
-/** @typedef {{name: string, file: string, height: number, width: number, size: object, bytes: string,
+/** @typedef {{name: string, file: string, height: number, width: number, size: {resize: string}, bytes: string,
  *   tolerance: number}} PictureCase */
 
 test("pictures: several, with a damaged one, one of a wrong type, an empty one; CSV", async () => {
@@ -71,10 +71,12 @@ test("pictures give the pixels that Python's decoder and resize rule give", asyn
     const base64 = readFileSync(join(FIXTURES, one.file)).toString("base64");
     const found = await page.evaluate(async ([base64, size]) => {
       const load = (/** @type {string} */ name) => import(new URL(name, location.href).href);
-      const [{ openPicture }, { prepare }] = await Promise.all([load("pixels.js"), load("preprocess.js")]);
+      const [{ openPicture }, { prepare }, { parseResize }] = await Promise.all(
+        ["pixels.js", "preprocess.js", "contract.js"].map(load),
+      );
       const bytes = Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0));
       const { source, close } = await openPicture(new Blob([bytes]));
-      const prepared = Array.from(prepare(source, size));
+      const prepared = Array.from(prepare(source, { ...size, resize: parseResize(size.resize) }));
       close();
       return { height: source.height, width: source.width, prepared };
     }, /** @type {const} */ ([base64, one.size]));
@@ -102,10 +104,12 @@ test("what is shown of a picture is upright, too", async () => {
   /** The mean difference of a byte of two pictures' thumbnails.
    * @type {(names: string[]) => Promise<number>} */
   const difference = (names) => page.evaluate(async (files) => {
-    const { openPicture, thumbnail } = await import(new URL("pixels.js", location.href).href);
+    const load = (/** @type {string} */ name) => import(new URL(name, location.href).href);
+    const [{ openPicture, thumbnail }, { parseResize }] = await Promise.all(["pixels.js", "contract.js"].map(load));
+    const input = { height: 32, width: 24, channels: 3, resize: parseResize("centre-crop-box-average-1") };
     const [one, other] = await Promise.all(files.map(async (base64) => {
       const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-      const canvas = thumbnail(await openPicture(new Blob([bytes])), { height: 32, width: 24 }, 96);
+      const canvas = thumbnail(await openPicture(new Blob([bytes])), input, 96);
       return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     }));
     const sum = one.reduce((/** @type {number} */ all, /** @type {number} */ value, /** @type {number} */ at) =>
@@ -120,4 +124,54 @@ test("what is shown of a picture is upright, too", async () => {
   }
   // The control: a wrong turn is seen.
   assert.ok((await difference(["WebP, EXIF orientation 6", "JPEG, EXIF orientation 8"])) > 12);
+});
+
+test("what is shown of a picture is what the model sees, whatever the fit", async () => {
+  const page = await open();
+  await settled(page, "good");
+  const fits = ["centre-crop", "centre-crop-0.5", "stretch", "pad"];
+  const names = ["RGB as PNG", "WebP, EXIF orientation 6", "half-transparent"];
+  /** @type {PictureCase[]} */
+  const cases = jsonFixture("pictures.json");
+  for (const name of names) {
+    const one = cases.find((other) => other.name === name);
+    const base64 = readFileSync(join(FIXTURES, String(one?.file))).toString("base64");
+    /** For each fit that is shown and each that the model sees, the mean difference of a byte.
+     * @type {number[][]} */
+    const found = await page.evaluate(async ([base64, fits]) => {
+      const load = (/** @type {string} */ name) => import(new URL(name, location.href).href);
+      const [{ openPicture, thumbnail }, { prepare }, { parseResize }] = await Promise.all(
+        ["pixels.js", "preprocess.js", "contract.js"].map(load),
+      );
+      const bytes = Uint8Array.from(atob(String(base64)), (character) => character.charCodeAt(0));
+      const picture = await openPicture(new Blob([bytes]));
+      const inputs = Array.from(fits, (fit) =>
+        ["box-average", "bilinear-antialias"].map((filter) =>
+          ({ height: 96, width: 72, channels: 3, resize: parseResize(`${fit}-${filter}-1`) }))).flat();
+      const shown = inputs.map((input) => {
+        const canvas = thumbnail(picture, input, 96);
+        if (canvas.width !== 72 || canvas.height !== 96) throw new Error("another size");
+        return canvas.getContext("2d").getImageData(0, 0, 72, 96).data;
+      });
+      return inputs.map((input) => {
+        const seen = prepare(picture.source, input);
+        return shown.map((pixels) => {
+          let sum = 0;
+          for (let at = 0; at < seen.length; at++) {
+            sum += Math.abs(seen[at] - pixels[Math.floor(at / 3) * 4 + (at % 3)]);
+          }
+          return sum / seen.length;
+        });
+      });
+    }, /** @type {const} */ ([base64, fits]));
+    for (const [seen, row] of found.entries()) {
+      for (const [shown, difference] of row.entries()) {
+        const what = `${name}: ${fits[shown >> 1]} is shown, ${fits[seen >> 1]} is seen: ${difference}`;
+        // A thumbnail is scaled by the browser, so it is only alike; another fit is not. The same fit
+        // with another filter may lie a pixel beside it.
+        if (seen === shown) assert.ok(difference < 4, what);
+        else if (seen >> 1 !== shown >> 1) assert.ok(difference > 10, what);
+      }
+    }
+  }
 });

@@ -1,8 +1,10 @@
 /** Scores in Chromium against the Python runner's on the same file. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { launch, settled } from "./chromium.js";
+import { FIXTURES, launch, settled } from "./chromium.js";
 import { arrayBuffer, fixture, jsonFixture } from "./fixtures.js";
 import { bundle, serve } from "./served.js";
 
@@ -32,6 +34,29 @@ async function scoresInPage([base64, count]) {
   return all;
 }
 
+/**
+ * Choose picture files, and compare what is saved with Python's answers.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {{file: string, label: string, score: number}[]} pictures
+ */
+async function likePython(page, pictures) {
+  if (pictures.length === 0) return;
+  await page.click('nav a[href="#pictures"]');
+  await page.setInputFiles("#files", pictures.map(({ file }) => join(FIXTURES, file)));
+  await page.waitForSelector(`#results > li:nth-child(${pictures.length})`);
+  await page.waitForSelector("#batch-status:not(:empty)");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  const lines = readFileSync(await download.path(), "utf-8").trimEnd().split("\r\n").slice(1);
+  assert.equal(lines.length, pictures.length);
+  for (const [index, { file, label, score }] of pictures.entries()) {
+    const found = String(lines[index]).split(",");
+    assert.deepEqual(found.slice(0, 2), [file, label]);
+    // In all of CSV's digits.
+    assert.ok(Math.abs(Number(found[2]) - score) <= 0.5e-4 + FLOAT_TOLERANCE, `${file}: ${found[2]}, not ${score}`);
+  }
+}
+
 for (const one of jsonFixture("models.json")) {
   test(`${one.name}: scores equal Python's on ${one.images} images`, async () => {
     const server = await serve(bundle(one.name, one.model));
@@ -53,6 +78,7 @@ for (const one of jsonFixture("models.json")) {
       }
       console.log(`${one.name}: ${one.images} images, worst difference ${worst}`);
       assert.ok(worst <= (one.exact ? 0 : FLOAT_TOLERANCE), `worst difference ${worst}`);
+      await likePython(page, one.pictures);
     } finally {
       server.close();
     }

@@ -91,7 +91,7 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
             "reject_below": plan.reject_below,
         }
     )
-    files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract.variant)
+    files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract)
     return files
 
 
