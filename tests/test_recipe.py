@@ -414,7 +414,9 @@ FOLDER = {"name": "folder", "path": "p"}
 def test_how_images_are_brought_to_size_is_checked(data: dict[str, Any], says: str) -> None:
     found = mistakes({"model": {"name": "x"}, "data": data})
     assert says in found
-    assert len(found) == len(data.keys() - {"name", "path"} - ({"fit"} if "pad" in says else set()))
+    assert len(found) == len(
+        data.keys() - {"name", "path"} - ({"fit"} if "not with" in says else set())
+    )
 
 
 def test_a_recipe_names_the_resize_rule_of_contracts() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -71,10 +72,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fed(path: Path) -> np.ndarray[Any, Any]:
+def fed(path: Path) -> npt.NDArray[np.float32]:
     """The image as the user's own training program fed it."""
     pixels = prepare(read_image(path), height=12, width=12, channels=3, rule=RULE)
-    return ((pixels / 255 - np.array(MEAN)) / np.array(STD)).astype(np.float32)
+    brought: npt.NDArray[np.float64] = (pixels / 255 - np.array(MEAN)) / np.array(STD)
+    return brought.astype(np.float32)
 
 
 def command(*arguments: str | Path) -> int:
@@ -138,11 +140,12 @@ def test_a_picture_is_classified_as_the_training_program_does(
     pictures = sorted((made / "images").rglob("*.png"))[:6]
     wanted = model(np.stack([fed(path) for path in pictures])).numpy()
     foreign = ("--labels", made / "labels.txt", *FED, *SIZED)
-    for run, arguments in (
+    ways: list[tuple[Callable[..., int], tuple[str | Path, ...]]] = [
         (command, ("run", built / "edges-fp32.tflite", *pictures)),
         (command, ("run", made / "edges.tflite", *pictures, *foreign)),
         (edgecnn_run, ("classify", made / "edges.tflite", *pictures, *foreign)),
-    ):
+    ]
+    for run, arguments in ways:
         capsys.readouterr()
         assert run(*arguments, "--json", "--top", "2") == 0
         for row, scores in zip(json.loads(capsys.readouterr().out), wanted, strict=True):

@@ -540,6 +540,9 @@ def remedies(way: Way, feed: Feed, shape: tuple[int, ...], alike: Sequence[Way] 
             f"Put it in front of the model: x = keras.Input(({size})); keras.Model(x, "
             f"model({inner})).save('mended.keras')."
         )
+        if feed.normalizes:
+            # Behind what was put in front, its own values may not be seen any more.
+            sentences.append("Say that it normalizes inside: --input-range 0..255.")
     return sentences
 
 
