@@ -10,7 +10,8 @@ words whatever is wrong with the value; pydantic's words are about Python and ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +46,12 @@ _NAMES: Final = {
     float: "a number",
     str: "a text",
     Path: "a path, in quotes",
+}
+_KEEPS: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
+    "ge": operator.ge,
+    "gt": operator.gt,
+    "le": operator.le,
+    "lt": operator.lt,
 }
 _BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
@@ -157,17 +164,11 @@ def _is_finite(value: float) -> bool:
 
 
 def _is_within(number: Decimal, field: FieldInfo) -> bool:
-    tests = {
-        "ge": lambda bound: number >= bound,
-        "gt": lambda bound: number > bound,
-        "le": lambda bound: number <= bound,
-        "lt": lambda bound: number < bound,
-    }
     limits = [*field.metadata, *_bare(field.annotation)[1]]
     return all(
-        test(Decimal(str(getattr(limit, name))))
+        keeps(number, Decimal(str(getattr(limit, name))))
         for limit in limits
-        for name, test in tests.items()
+        for name, keeps in _KEEPS.items()
         if getattr(limit, name, None) is not None
     )
 
