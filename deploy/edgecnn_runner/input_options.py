@@ -20,7 +20,13 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import UsageError
 
-__all__ = ["NOTHING_SAID", "PREPROCESSING_OPTIONS", "RANGES_EXPECTED", "Preprocessing"]
+__all__ = [
+    "NOTHING_SAID",
+    "PREPROCESSING_OPTIONS",
+    "RANGES_EXPECTED",
+    "Preprocessing",
+    "range_options",
+]
 
 PREPROCESSING_OPTIONS: Final = (
     "input_range",
@@ -97,6 +103,14 @@ NOTHING_SAID: Final = Preprocessing()
 def option_of(name: str) -> str:
     """Return the option of a parameter: ``--input-mean`` of ``input_mean``."""
     return f"--{name.replace('_', '-')}"
+
+
+def range_options(input_range: str) -> str:
+    """Return the options that ask for a range; see ``contract.InputSpec``."""
+    if input_range in INPUT_RANGES:
+        return f"--input-range {input_range}"
+    _, mean, _, std = input_range.split(" ")
+    return f"--input-mean {mean} --input-std {std}"
 
 
 def _range(input_range: str | None, mean: str | None, std: str | None) -> str | None:

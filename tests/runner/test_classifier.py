@@ -22,6 +22,7 @@ from runner.fixture_files import (
     needs_tflite,
     path_of,
     reference,
+    rewritten,
 )
 
 
@@ -60,6 +61,18 @@ def test_images_of_other_sizes_go_through_the_resize_rule() -> None:
     with Classifier(FIXTURES / "rgb-int8.tflite") as classifier:
         prepared = prepare(rgb, height=12, width=16, channels=3)
         assert classifier.classify(rgb) == classifier.classify(prepared)
+
+
+@needs_tflite
+@pytest.mark.parametrize("rule", ["stretch-nearest-1", "centre-crop-0.5-bilinear-antialias-1"])
+def test_the_rule_is_that_of_the_contract(rule: str, tmp_path: Path) -> None:
+    rgb = np.random.default_rng(5).integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    prepared = prepare(rgb, height=12, width=16, channels=3, rule=rule)
+    usual = prepare(rgb, height=12, width=16, channels=3)
+    with Classifier(rewritten("rgb-fp32.tflite", tmp_path / "m.tflite", resize=rule)) as classifier:
+        wanted = classifier.session.scores(prepared)
+        assert classifier.classify(rgb).ranked[0].score == wanted.max()
+        assert not np.array_equal(classifier.session.scores(usual), wanted)
 
 
 @needs_tflite

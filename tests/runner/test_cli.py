@@ -322,6 +322,29 @@ def test_a_range_may_begin_with_a_hyphen(
     assert row["index"] == int(reference("rgb")[0].argmax())
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--input-mean", "0.5", "--input-std", "0.5"], 0, ""),
+        (["--input-mean", "0.5"], 2, "without --input-std"),
+        (["--input-mean", "127.5", "--input-std", "127.5"], 2, "looks like one of 0..255: 0.5"),
+        (["--input-range", "-1..1", "--fit", "pad", "--crop-fraction", "0.5"], 2, "keeps all"),
+        (["--input-range", "-1..1", "--fit", "stretch", "--resample", "bilinear"], 0, ""),
+        (["--input-range", "-1..1", "--resample", "lanczos"], 2, "--resample"),
+    ],
+)
+def test_how_a_foreign_file_is_fed_is_asked_by_options(
+    run: Any, image: Path, labels: Path, options: list[str], code: int, said: str
+) -> None:
+    file = path_of("foreign-signed.tflite")
+    done = run("classify", file, image, "--labels", labels, *options, "--json")
+    assert done.code == code
+    if code:
+        assert said in done.err
+    else:
+        assert done.json()[0]["index"] == int(reference("rgb")[0].argmax())
+
+
 @needs_tflite
 @pytest.mark.parametrize("text", [None, "", "a\n\nb\n", "a\nb\nc\n", "a\nb\nc\nd\ne\n"])
 def test_labels_that_do_not_fit_exit_with_25(

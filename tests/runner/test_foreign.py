@@ -7,6 +7,7 @@ import pytest
 
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.container import read_container
+from edgecnn_runner.contract import mean_std_range
 from edgecnn_runner.errors import (
     ArtifactError,
     ContractError,
@@ -16,6 +17,7 @@ from edgecnn_runner.errors import (
 )
 from edgecnn_runner.foreign import foreign_contract, open_foreign
 from edgecnn_runner.labels import parse_labels, read_labels
+from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 from runner.fixture_files import (
     FIXTURES,
@@ -44,6 +46,44 @@ def test_a_foreign_file_answers_as_the_float_model(name: str) -> None:
     with open_foreign(path, labels=RGB_LABELS, input_range=input_range) as session:
         assert session.contract == contract
         np.testing.assert_array_equal(session.predict(images("rgb")), found)
+
+
+@needs_onnx
+def test_a_foreign_file_is_fed_by_mean_deviation_and_rule() -> None:
+    path = path_of("foreign-nchw.onnx")  # wants 0..1
+    rgb = np.random.default_rng(5).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    mean, std = (0.25, 0.5, 0.125), (0.5, 0.25, 1.0)
+    fed = mean_std_range(mean, std)
+    with Classifier(path, labels=RGB_LABELS, input_range=fed, resize="pad-nearest-1") as asked:
+        assert (asked.contract.input.range, asked.contract.resize) == (fed, "pad-nearest-1")
+        found = asked.classify(rgb, top=4)
+    pixels = prepare(rgb, height=12, width=16, channels=3, rule="pad-nearest-1")
+    real = ((pixels / 255 - np.array(mean)) / np.array(std)).astype(np.float32)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    batch = real.transpose(2, 0, 1)[np.newaxis]
+    (scores,) = session.run(None, {session.get_inputs()[0].name: batch})
+    ranked = {one.index: one.score for one in found.ranked}
+    np.testing.assert_allclose([ranked[index] for index in range(4)], scores[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("fed", ["imagenet", "mean 0.1,0.2,0.3 std 0.5"])
+def test_a_range_of_colours_is_refused_for_a_greyscale_file(fed: str, tmp_path: Path) -> None:
+    held = read_container(path_of("grey-fp32.onnx"))
+    path = tmp_path / "grey.onnx"
+    path.write_bytes(held.payload)
+    labels = held.contract.labels if held.contract else ()
+    with pytest.raises(UsageError, match=r"3 numbers, and .* takes greyscale") as caught:
+        foreign_contract(path, labels, fed)
+    assert "--input-mean 0.5 --input-std 0.25" in caught.value.remedy
+    assert foreign_contract(path, labels, "mean 0.5 std 0.25").input.channels == 1
+
+
+@pytest.mark.parametrize("rule", ["stretch", "centre-crop-box-average-2"])
+def test_a_rule_that_does_not_exist_is_refused(rule: str) -> None:
+    with pytest.raises(UsageError, match="no such resize rule"):
+        Classifier(FIXTURES / "none.onnx", labels=RGB_LABELS, input_range="0..1", resize=rule)
 
 
 def test_channels_first_is_told_by_the_shape() -> None:
@@ -184,7 +224,7 @@ def test_names_that_do_not_exist_are_usage_errors_whatever_the_file(name: str) -
 
 
 def test_a_file_with_a_contract_takes_no_other() -> None:
-    path, remedy = FIXTURES / "rgb-int8.tflite", "leave out --labels, --input-range, --output"
+    path, remedy = FIXTURES / "rgb-int8.tflite", "leave out --labels, --input-range, .*--output"
     with pytest.raises(ContractError, match=remedy):
         foreign_contract(path, RGB_LABELS, "0..255")
     with pytest.raises(ContractError, match=remedy):

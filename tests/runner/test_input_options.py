@@ -4,7 +4,7 @@ import pytest
 
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.errors import UsageError
-from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing, range_options
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,16 @@ def test_options_come_to_the_texts_of_a_contract(
         )
         if option[2:].replace("-", "_") in options
     )
+
+
+@pytest.mark.parametrize("input_range", ["-1..1", "mean 0.1,0.2,0.3 std 0.25", "mean 0.3 std 1.0"])
+def test_a_range_names_the_options_that_ask_for_it(input_range: str) -> None:
+    words = range_options(input_range).split()
+    options = {
+        option[2:].replace("-", "_"): value
+        for option, value in zip(words[::2], words[1::2], strict=True)
+    }
+    assert Preprocessing.of_options(**options).input_range == input_range
 
 
 def test_which_parts_of_a_rule_were_named() -> None:

@@ -21,6 +21,7 @@ from edgecnn.convert.sources import Source
 from edgecnn.errors import EdgeError, SourceModelError, UsageError
 from edgecnn.quiet import captured_log
 from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.input_options import range_options
 
 __all__ = ["SourceModel", "load_source"]
 
@@ -280,7 +281,7 @@ def _range_of(
     if dtype == "uint8" and given not in (None, _RAW):
         raise UsageError(
             "the model takes bytes, and a range makes other numbers of them",
-            observed=f"--input-range {given}, and an input of the type uint8",
+            observed=f"{range_options(given)}, and an input of the type uint8",
             expected="--input-range 0..255, or none",
             remedy="leave --input-range out",
         )
@@ -288,7 +289,7 @@ def _range_of(
         if normalization is not None and not normalization.fits(given):
             raise UsageError(
                 "the range does not fit what the model does to an image first",
-                observed=f"--input-range {given}, and a model that begins with {normalization}: "
+                observed=f"{range_options(given)}, and a model that begins with {normalization}: "
                 f"the layers behind it would be fed {normalization.result(given)}",
                 expected=_fitting(normalization),
                 remedy=f"--input-range {meaning}, or leave it out"
@@ -305,7 +306,7 @@ def _range_of(
         observed="no arithmetic on pixels at its start"
         if normalization is None
         else f"it begins with {normalization}, which fits {_fitting(normalization)}",
-        expected=f"--input-range {_listed(INPUT_RANGES)}",
+        expected=f"--input-range {_listed(INPUT_RANGES)}; or --input-mean and --input-std",
         remedy="name the range it was trained on (0..255 if it normalizes further inside)",
     )
 
