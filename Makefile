@@ -8,11 +8,13 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed$(subst /,_,$(PYTHON))
 # The environment of the device: CPython 3.11, numpy 1, tflite-runtime, and no TensorFlow.
 PI_VENV  := .venv-tflite-runtime
+# Keras 2, which makes the files that Keras 3 has to be told about; only child processes import it.
+KERAS2   := .venv-keras2
 # Each worker may import TensorFlow: four at most. A file's tests stay together, since they share
 # what they have built.
 PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-fast lint format bench peers clean help
+.PHONY: demo test test-fast test-long lint format bench peers clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,13 +22,18 @@ help: ## List the targets
 demo: $(STAMP) ## Train, convert, prove and run a small classifier; no download, about a minute
 	@$(BIN)/edgecnn demo
 
-test: $(STAMP) ## All tests, also those of the runner in its TensorFlow-free environment
-	$(PYTEST) -m "not slow"
+test: $(STAMP) ## All tests but the long ones, also those of the runner in its TensorFlow-free environment
+	$(PYTEST) -m "not slow and not long"
 	@.ci/test-runner-alone $(PI_VENV) $(VENV)
-	$(PYTEST) -m slow
+	@.ci/make-keras2 $(KERAS2) $(VENV)
+	$(PYTEST) -m "slow and not long"
 
 test-fast: $(STAMP) ## The unit tests only, under a minute
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: $(STAMP) ## The tests that take long: many random models, whole published networks
+	@.ci/make-keras2 $(KERAS2) $(VENV)
+	$(PYTEST) -m long
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -47,7 +54,7 @@ peers: $(STAMP) ## Compare with other ways of running the models, on a quiet mac
 		$(BIN)/python .ci/update-readme && exit $$met
 
 clean: ## Remove the environments and caches
-	rm -rf $(VENV) $(PI_VENV) $(PI_VENV)-and-others .venv-peers-tflite-runtime .venv-peers-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) $(KERAS2) $(PI_VENV) $(PI_VENV)-and-others .venv-peers-tflite-runtime .venv-peers-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 
 $(STAMP): pyproject.toml deploy/pyproject.toml constraints.txt .ci/make-venv
 	@.ci/make-venv "$(VENV)" "$(PYTHON)"

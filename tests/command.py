@@ -1,16 +1,19 @@
-"""Runs the edgecnn command as a user does: in a process of its own."""
+"""Runs the edgecnn command as a user does: in a process of its own, or in this one."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Finished", "edgecnn", "modules_after", "shell"]
+__all__ = ["Finished", "edgecnn", "edgecnn_here", "modules_after", "shell"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,25 @@ def edgecnn(
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def edgecnn_here(*arguments: str | Path) -> Finished:
+    """Run ``edgecnn`` with these arguments in this process, which has TensorFlow loaded already."""
+    from edgecnn.cli.app import main
+
+    printed, said = io.StringIO(), io.StringIO()
+    kept = sys.argv, signal.getsignal(signal.SIGINT), sys.unraisablehook
+    sys.argv = ["edgecnn", *map(str, arguments)]
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+            main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv, _, sys.unraisablehook = kept
+        signal.signal(signal.SIGINT, kept[1])
+    assert isinstance(code, int)
+    return Finished(code, printed.getvalue(), said.getvalue())
 
 
 def shell(command: str, *arguments: str | Path, env: dict[str, str] | None = None) -> Finished:

@@ -20,11 +20,12 @@ INSTALLER = Path(edgecnn_installer.__file__).parent
 STAGES = ("train", "convert", "verify", "card", "package", "deploy", "bench")
 CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
+    "keras_settings",
     "labels", "layers",
-    "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
-    "recipe_section",
+    "manifest", "os_errors", "own_scores", "pages", "progress", "quantities", "quiet", "recipe",
+    "recipe_rules", "recipe_section",
     "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
-    "workspace",
+    "usefulness", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

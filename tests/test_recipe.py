@@ -21,6 +21,7 @@ from edgecnn.recipe import (
 from edgecnn.recipe_training import PRESETS
 from edgecnn.scaffold import demo_recipe, make_project
 from edgecnn.workspace import default_build_folder
+from edgecnn_runner.contract import RESIZE_RULE
 
 
 def written(folder: Path, text: str) -> Path:
@@ -102,6 +103,112 @@ NAME = (
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "text", "value"),
+    [
+        ("limits", "max_drop", "1%", 1.0),
+        ("limits", "max_class_drop", "2.5 %", 2.5),
+        ("limits", "max_gap_increase", "3%", 3.0),
+        ("limits", "max_corruption_drop", "4%", 4.0),
+        ("limits", "min_agreement", "97.5%", 97.5),
+        ("limits", "min_accuracy", "80%", 80.0),
+        ("limits", "min_accuracy", "0%", 0.0),
+        ("limits", "min_agreement", "0.5%", 0.5),
+        ("data", "validation", "20%", 0.2),
+        ("data", "test", "12.5 %", 0.125),
+        ("train", "label_smoothing", "10%", 0.1),
+        ("train", "dropout", "100%", 1.0),
+        ("train.distillation", "weight", "50%", 0.5),
+    ],
+)
+def test_a_number_with_a_percent_sign_is_per_cent(
+    section: str, key: str, text: str, value: float
+) -> None:
+    def of(written: object) -> float:
+        tables: dict[str, Any] = {key: written}
+        for name in reversed(section.split(".")):
+            tables = {name: {**tables, **({"teacher": "t"} if name == "distillation" else {})}}
+        recipe = parse_recipe({"model": {"name": "x"}, **tables}, source="test")
+        # What a manifest holds is the same recipe.
+        assert parse_recipe(recipe.to_dict(), source="test") == recipe
+        found: Any = recipe
+        for name in (*section.split("."), key):
+            found = getattr(found, name)
+        assert isinstance(found, float)
+        return found
+
+    assert of(text) == value
+    if not 0 < value < 1 or section != "limits":
+        assert of(value) == value  # a bare number is in the key's own unit
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"data": {"validation": 20}}, '20 would be 2000 %; for 20 % write 0.2 or "20%"'),
+        ({"data": {"test": 1}}, '1 would be 100 %; for 1 % write 0.01 or "1%"'),
+        (
+            {"data": {"test": 250}},
+            "neither 25000 %, which 250 is as a share, nor 250 % is possible",
+        ),
+        (
+            {"train": {"label_smoothing": 12.5}},
+            '12.5 would be 1250 %; for 12.5 % write 0.125 or "12.5%"',
+        ),
+        ({"train": {"dropout": 50}}, '50 would be 5000 %; for 50 % write 0.5 or "50%"'),
+        (
+            {"limits": {"min_accuracy": 0.8}},
+            '0.8 could be 80 % or 0.8 %: write 80 or "0.8%"',
+        ),
+        (
+            {"limits": {"min_agreement": 0.95}},
+            '0.95 could be 95 % or 0.95 %: write 95 or "0.95%"',
+        ),
+    ],
+)
+def test_a_number_that_cannot_be_meant_shows_both_readings(
+    tables: dict[str, Any], says: str
+) -> None:
+    (mistake,) = mistakes({"model": {"name": "x"}, **tables})
+    assert mistake.endswith(f"; {says}")
+
+
+@pytest.mark.parametrize("max_drop", [0.5, 0.01])
+def test_half_a_point_is_half_a_point(max_drop: float) -> None:
+    recipe = parse_recipe({"model": {"name": "x"}, "limits": {"max_drop": max_drop}}, source="test")
+    assert recipe.limits.max_drop == max_drop
+
+
+@pytest.mark.parametrize("text", ["120%", "-1%", "100.1 %"])
+def test_per_cent_out_of_bounds_are_shown_as_they_were_written(text: str) -> None:
+    (mistake,) = mistakes({"model": {"name": "x"}, "limits": {"max_drop": text}})
+    assert mistake == f"limits.max_drop = '{text}': a number, more than 0 and at most 100"
+
+
+@pytest.mark.parametrize("text", ["1", "one%", "%", "1,5%", "1%%", "1e1%", "nan%"])
+def test_other_texts_are_no_numbers(text: str) -> None:
+    (mistake,) = mistakes({"model": {"name": "x"}, "limits": {"max_drop": text}})
+    assert mistake.endswith(", not a text")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("max_drop", "120%", "--max-drop 120%: has to be less than or equal to 100"),
+        ("max_drop", "few", "--max-drop few: a number, more than 0 and at most 100, not a text"),
+        (
+            "min_accuracy", 0.8,
+            "--min-accuracy 0.8: a number, at least 0 and less than 100; 0.8 could be 80 % or "
+            '0.8 %: write 80 or "0.8%"',
+        ),
+    ],
+)  # fmt: skip
+def test_an_option_is_named_as_it_was_typed(key: str, value: object, says: str) -> None:
+    option = f"--{key.replace('_', '-')}"
+    raw = {"model": {"name": "x"}, "limits": {key: value}}
+    assert mistakes(raw, options={f"limits.{key}": option}) == [says]
+
+
+@pytest.mark.parametrize(
     ("tables", "says"),
     [
         ({"model": {}}, f"model.name: missing; needed is {NAME}"),
@@ -125,7 +232,8 @@ NAME = (
         ),
         (
             {"data": {"validation": 2.0}},
-            "data.validation = 2.0: a number, more than 0 and less than 1",
+            "data.validation = 2.0: a number, more than 0 and less than 1; 2 would be 200 %; for "
+            '2 % write 0.02 or "2%"',
         ),
         (
             {"limits": {"max_corruption_drop": 0}},
@@ -267,6 +375,63 @@ def test_what_does_not_fit_the_images_comes_with_the_other_mistakes(
     raw = {"model": {"name": "x"}, "train": {"epochs": 0}, **tables}
     assert says in mistakes(raw)
     assert len([line for line in mistakes(raw) if not line.startswith("note")]) == 2
+
+
+FOLDER = {"name": "folder", "path": "p"}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"fit": "stretch"}, "data.fit = 'stretch': only with data.name = 'folder'"),
+        (
+            {"name": "digits", "resample": "nearest", "crop_fraction": 0.5},
+            "data.resample = 'nearest': only with data.name = 'folder'",
+        ),
+        ({**FOLDER, "fit": "squash"}, "data.fit = 'squash': 'crop', 'stretch' or 'pad'"),
+        (
+            {**FOLDER, "resample": "bicubic"},
+            "data.resample = 'bicubic': 'box', 'nearest', 'bilinear' or 'bilinear-antialias'",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 1.5},
+            "data.crop_fraction = 1.5: a number, more than 0 and at most 1",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 0},
+            "data.crop_fraction = 0: a number, more than 0 and at most 1",
+        ),
+        (
+            {**FOLDER, "fit": "pad", "crop_fraction": 0.875},
+            "data.crop_fraction = 0.875: only with data.fit = 'crop', not with 'pad'",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 0.96552},
+            "data.crop_fraction = 0.96552: at most three decimals, for example 0.966",
+        ),
+    ],
+)
+def test_how_images_are_brought_to_size_is_checked(data: dict[str, Any], says: str) -> None:
+    found = mistakes({"model": {"name": "x"}, "data": data})
+    assert says in found
+    assert len(found) == len(
+        data.keys() - {"name", "path"} - ({"fit"} if "not with" in says else set())
+    )
+
+
+def test_a_recipe_names_the_resize_rule_of_contracts() -> None:
+    def resize(**data: Any) -> str:
+        raw = {"model": {"name": "x"}, "data": {**FOLDER, **data}}
+        return parse_recipe(raw, source="test").data.resize
+
+    assert resize() == RESIZE_RULE
+    assert resize(crop_fraction=1) == RESIZE_RULE
+    assert resize(fit="stretch", resample="bilinear") == "stretch-bilinear-1"
+    assert resize(crop_fraction=0.875) == "centre-crop-0.875-box-average-1"
+    # A data set of one size states nothing, and may state the usual.
+    for name in ("cifar10", "digits"):
+        raw = {"model": {"name": "x"}, "data": {"name": name, "fit": "crop", "resample": "box"}}
+        assert parse_recipe(raw, source="test").data.resize == RESIZE_RULE
 
 
 @pytest.mark.parametrize("size", [True, "8", [4], 0, None, [8, 8.5]])

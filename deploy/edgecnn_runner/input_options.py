@@ -20,7 +20,13 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import UsageError
 
-__all__ = ["NOTHING_SAID", "PREPROCESSING_OPTIONS", "RANGES_EXPECTED", "Preprocessing"]
+__all__ = [
+    "NOTHING_SAID",
+    "PREPROCESSING_OPTIONS",
+    "RANGES_EXPECTED",
+    "Preprocessing",
+    "range_options",
+]
 
 PREPROCESSING_OPTIONS: Final = (
     "input_range",
@@ -99,6 +105,14 @@ def option_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def range_options(input_range: str) -> str:
+    """Return the options that ask for a range; see ``contract.InputSpec``."""
+    if input_range in INPUT_RANGES:
+        return f"--input-range {input_range}"
+    _, mean, _, std = input_range.split(" ")
+    return f"--input-mean {mean} --input-std {std}"
+
+
 def _range(input_range: str | None, mean: str | None, std: str | None) -> str | None:
     if mean is None and std is None:
         if input_range is not None and not is_range(input_range):
@@ -115,12 +129,9 @@ def _range(input_range: str | None, mean: str | None, std: str | None) -> str | 
             f"--input-{there} is given without --input-{missing}",
             observed=f"--input-{there} {mean or std}",
             expected=f"both, as in {_EXAMPLE}",
-            remedy=f"give --input-{missing}, too"
-            + (
-                ": 1 where nothing was divided by"
-                if missing == "std"
-                else ": 0 where there is none"
-            ),
+            remedy="give --input-std, too: 1 where nothing was divided by"
+            if std is None
+            else "give --input-mean, too: 0 where nothing was subtracted",
         )
     if input_range is not None:
         raise UsageError(

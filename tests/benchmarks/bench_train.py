@@ -91,7 +91,12 @@ def _recipe(augment: dict[str, Any], precision: str, *, epochs: int) -> Recipe:
         {
             "model": {"name": "seed_cnn"},
             "augment": augment,
-            "train": {"epochs": epochs, "batch_size": BATCH, "precision": precision},
+            "train": {
+                "epochs": epochs,
+                "patience": 0,
+                "batch_size": BATCH,
+                "precision": precision,
+            },
         },
         source="benchmark",
     )
@@ -126,7 +131,7 @@ def _compare(
         recipe,
         checkpoints=CheckpointFolder(root=folder, key="benchmark"),
         progress=turns,
-    )
+    ).history
     if len(turns.samples) != len(history):
         raise RuntimeError(f"{len(history)} epochs of ours, {len(turns.samples)} of the bare loop")
     ours = [round(len(dataset.train) / row.images_per_second * 1e9) for row in history]

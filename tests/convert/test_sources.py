@@ -313,7 +313,7 @@ def test_an_input_of_bytes_is_fed_raw_pixels(tmp_path: Path, name: str) -> None:
     expected = model(images, training=False).numpy()
     answers = np.asarray(loaded.call(tf.constant(images, tf.float32)))
     np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-4)
-    with pytest.raises(UsageError, match="a second range"):
+    with pytest.raises(UsageError, match="takes bytes"):
         load(path, "0..1")
 
 
@@ -325,16 +325,46 @@ def test_heights_and_widths_may_be_open(tmp_path: Path) -> None:
     assert (loaded.height, loaded.width, loaded.channels) == (None, None, 1)
 
 
-def test_a_model_in_another_precision_is_rebuilt_in_float32(tmp_path: Path) -> None:
-    keras.config.set_dtype_policy("mixed_bfloat16")
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("m.keras", "mixed_float16"),
+        ("m.keras", "mixed_bfloat16"),
+        ("m.keras", "float16"),
+        ("m.keras", "bfloat16"),
+        ("m.h5", "mixed_float16"),
+        ("m.h5", "mixed_bfloat16"),  # Keras does not load an .h5 file of the policy bfloat16
+    ],
+)
+def test_a_half_precision_model_runs_as_it_is_and_is_converted_in_float32(
+    tmp_path: Path, name: str, policy: str
+) -> None:
+    images = pixels(8, (12, 10, 3)).astype(np.float32)
+
+    def made() -> Any:
+        normalization = layers.Normalization()
+        model = plain(before=[normalization])
+        normalization.adapt(images)
+        return model
+
+    keras.config.set_dtype_policy(policy)
     try:
-        mixed = plain()
+        half = made()
+        path = saved(half, tmp_path / name)
     finally:
         keras.config.set_dtype_policy("float32")
-    loaded = load(saved(mixed, tmp_path / "m.keras"))
-    exact = plain()
-    exact.set_weights(mixed.get_weights())
-    assert same_scores(exact, loaded)
+    loaded = load(path)
+    assert loaded.computes == policy.removeprefix("mixed_")
+    expected = np.asarray(keras.ops.cast(half(images, training=False), "float32"))
+    np.testing.assert_array_equal(np.asarray(loaded.call(images)), expected)
+    # The same weights in a network that was float32 from the beginning.
+    exact = made()
+    for ours, theirs in zip(exact.weights, half.weights, strict=True):
+        ours.assign(keras.ops.cast(theirs, "float32"))
+    exact.layers[0].finalize_state()
+    found = np.asarray(loaded.float32(images))
+    np.testing.assert_allclose(found, np.asarray(exact(images, training=False)), atol=1e-5)
+    assert loaded.input_range == "0..255"
 
 
 def signature(sign: int) -> Any:
@@ -401,9 +431,10 @@ def test_a_model_that_normalizes_needs_and_takes_no_range(
 ) -> None:
     path = saved(make(), tmp_path / "m.keras")
     assert load(path).input_range == "0..255"
-    with pytest.raises(UsageError, match="normalizes its input itself") as caught:
+    with pytest.raises(UsageError, match="does not fit") as caught:
         load(path, "0..1")
     assert caught.value.exit_code == 2
+    assert "would be fed" in str(caught.value.observed)
 
 
 @pytest.mark.parametrize("make", [lambda: plain(before=[]), residual_on_raw_pixels])
@@ -456,9 +487,10 @@ def test_a_saved_model_that_normalizes_is_seen_through(
     path = saved(make(), tmp_path / "m")
     assert load(path).input_range == "0..255"
     assert load(path, "0..255").input_range == "0..255"
-    with pytest.raises(UsageError, match="normalizes its input itself") as caught:
+    with pytest.raises(UsageError, match="does not fit") as caught:
         load(path, "0..1")
     assert caught.value.exit_code == 2
+    assert "would be fed" in str(caught.value.observed)
 
 
 def for_values_in_0_to_1() -> Any:
@@ -466,16 +498,24 @@ def for_values_in_0_to_1() -> Any:
     return keras.Model(image, flat_dense(image * 2.0 - 1.0))
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: plain(before=[]), residual_on_raw_pixels, for_values_in_0_to_1]
-)
+@pytest.mark.parametrize("make", [lambda: plain(before=[]), residual_on_raw_pixels])
 def test_a_saved_model_that_does_not_normalize_raw_pixels_needs_a_range(
     tmp_path: Path, make: Callable[[], Any]
 ) -> None:
     path = saved(make(), tmp_path / "m")
-    with pytest.raises(UsageError, match=r"0\.\.255 if it normalizes inside"):
+    with pytest.raises(UsageError, match=r"0\.\.255 if it normalizes further inside"):
         load(path)
     assert load(path, "0..1").input_range == "0..1"
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m"])
+def test_a_model_that_goes_on_from_0_to_1_is_fed_that(tmp_path: Path, name: str) -> None:
+    path = saved(for_values_in_0_to_1(), tmp_path / name)
+    assert load(path).input_range == "0..1"
+    assert load(path, "0..1").input_range == "0..1"
+    with pytest.raises(UsageError, match="x \\* 2 - 1") as caught:
+        load(path, "0..255")
+    assert "-1 to 509" in str(caught.value.observed)
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])

@@ -139,10 +139,50 @@ def test_other_folders_are_classes(tmp_path: Path, folders: tuple[str, ...]) -> 
     assert layout.judged == (tmp_path, "all of it")
 
 
-def test_classes_that_are_called_as_splits_are_doubted(tmp_path: Path) -> None:
-    (note,) = find_layout(tree(tmp_path, "train", "val")).notes
+def test_classes_that_are_called_train_and_test_are_doubted(tmp_path: Path) -> None:
+    (note,) = find_layout(tree(tmp_path, "train", "test")).notes
     assert "one folder per class" in note
     assert find_layout(tree(tmp_path / "other", "train", "car")).notes == ()
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train", "val"),
+        ("Training", "Testing"),
+        ("train", "valid", "test"),
+        ("train_images", "test_images"),
+        ("images/{train,val}",),  # of YOLO, without its labels
+    ],
+)
+def test_splits_without_class_folders_are_refused(tmp_path: Path, folders: tuple[str]) -> None:
+    with pytest.raises(DataError, match="but hold no class folders") as caught:
+        find_layout(tree(tmp_path, *folders))
+    assert "train/CLASS" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("images", "others"),
+    [
+        (["images"], ["labels"]),
+        (["train/images", "valid/images", "test/images"], ["train/labels", "valid/labels"]),
+        (["JPEGImages"], ["Annotations", "ImageSets"]),
+    ],
+)
+def test_data_for_detecting_things_are_named_as_that(
+    tmp_path: Path, images: list[str], others: list[str]
+) -> None:
+    tree(tmp_path, *images)
+    tree(tmp_path, *others, file="1.txt")
+    with pytest.raises(DataError, match="for detecting things") as caught:
+        find_layout(tmp_path)
+    assert "classification" in caught.value.remedy
+
+
+def test_classes_may_have_such_words_in_their_names(tmp_path: Path) -> None:
+    layout = find_layout(tree(tmp_path, "test tubes", "valid coins", "labels", "images of trains"))
+    assert layout.notes == ()
+    assert count_classes(tmp_path) == 4
 
 
 @pytest.mark.parametrize("names", [("Train", "training"), ("val", "valid"), ("test", "TEST")])

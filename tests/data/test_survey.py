@@ -68,6 +68,11 @@ def test_what_holds_no_images_is_refused(tmp_path: Path) -> None:
         (tmp_path / name / "1.png").write_bytes(b"torn")
     with pytest.raises(DataError, match="none that was looked at can be read"):
         survey_folder(tmp_path)
+    for split in ("val", "test"):
+        for name in ("cat", "dog"):
+            save(tmp_path / "parts" / split / name / "1.png")
+    with pytest.raises(DataError, match="no training images"):
+        survey_folder(tmp_path / "parts")
 
 
 def test_classes_with_few_images_are_named() -> None:

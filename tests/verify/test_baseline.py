@@ -233,6 +233,23 @@ def test_a_verdict_that_is_open_for_want_of_images_is_no_regression() -> None:
     assert compare(of_rows(as_many), before, source="b").regressions
 
 
+def test_a_new_limit_makes_no_file_worse() -> None:
+    # The earlier verification asked for no least accuracy; 97 % is asked for now, of 580 of 600.
+    before = of_rows(make_row("tflite-int8", 20, limits=WIDE))
+    least = WIDE.model_copy(update={"min_accuracy": 97})
+    now = of_rows(make_row("tflite-int8", 20, limits=least))
+    change = only(compare(now, before, source="b"))
+    assert (change.verdict_before, change.verdict, change.regressions) == (
+        "PASS", "INCONCLUSIVE", ()
+    )  # fmt: skip
+    # With the same limit in both, a verdict that got worse is a regression.
+    earlier_one = of_rows(make_row("tflite-int8", 2, limits=least))
+    assert only(compare(now, earlier_one, source="b")).regressions[0] == "verdict"
+    # And so is a loss that an older criterion sees, whatever the new one says.
+    lost = of_rows(make_row("tflite-int8", 580, limits=least))
+    assert "verdict" in only(compare(lost, before, source="b")).regressions
+
+
 def test_another_size_is_told_and_no_regression() -> None:
     report = make_report("PASS")
     larger = replace(report.rows[0], bytes=99_000, sha256="ff" * 32)

@@ -182,7 +182,7 @@ def test_the_summary_for_a_pull_request_names_the_worst_once(
 
 
 def test_too_few_say_how_many_would_do_and_how_to_have_them() -> None:
-    report = report_of(26)
+    report = report_of(22)
     (row,) = report.rows
     assert row.verdict == "INCONCLUSIVE"
     said = verdict_sentence(row, report)

@@ -7,6 +7,7 @@ decisions, but none of the code of its exact tests.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -169,6 +170,47 @@ def test_a_model_at_the_agreement_limit_is_decided_in_at_most_2_5_percent(
     assert binom.sf(missed - 1, n, limit) <= ALPHA
 
 
+@pytest.mark.parametrize("n", [20, 90, 360, 2000, 10_000])
+@pytest.mark.parametrize("min_accuracy", [5.0, 50.0, 80.0, 97.0])
+def test_a_model_at_the_least_accuracy_is_decided_in_at_most_2_5_percent(
+    n: int, min_accuracy: float
+) -> None:
+    limits = Limits(min_accuracy=min_accuracy)
+    least = min_accuracy / 100
+
+    def outcome(right: int) -> str:
+        return judge(counts(n, 0, 0, right=right), limits).criteria[3].outcome
+
+    spread = 9 * (n * least) ** 0.5 + 9
+    around = range(int(max(0, n * least - spread)), int(min(n, n * least + spread)) + 1)
+    outcomes = {right: outcome(right) for right in around}
+    missed = max((k for k in around if outcomes[k] == "missed"), default=-1)
+    met = min((k for k in around if outcomes[k] == "met"), default=n + 1)
+    # One run of each, in this order, so that the tails below are all that is decided.
+    assert [outcomes[k] for k in around] == [
+        "missed" if k <= missed else "met" if k >= met else "undecided" for k in around
+    ]
+    assert binom.cdf(missed, n, least) <= ALPHA
+    assert binom.sf(met - 1, n, least) <= ALPHA
+    if n >= 360 and 5 < min_accuracy < 97:  # not by never deciding
+        assert binom.sf(met - 1, n, least) > 0.012
+        assert binom.cdf(missed, n, least) > 0.012
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL"])
+def test_the_whole_gate_with_a_model_at_the_least_accuracy(verdict: str) -> None:
+    rng = np.random.default_rng(11)
+    limits = Limits(max_drop=5, min_agreement=80, max_class_drop=50, min_accuracy=80)
+    samples = 800
+    found = 0
+    for _ in range(samples):
+        drawn = _sample(rng, 200, _shares(0.001, 0.001, 0.001))
+        right = int(rng.binomial(2000, 0.8))
+        found += judge(dataclasses.replace(drawn, right=right), limits).verdict == verdict
+    assert found <= binom.ppf(0.999, samples, ALPHA)
+
+
 def _sample(rng: np.random.Generator, per_class: int, shares: npt.NDArray[np.float64]) -> Counts:
     """Draw a sample: per class the chances of lost, gained, other disagreement, and the rest."""
     drawn = np.array([rng.multinomial(per_class, row) for row in shares])
@@ -176,6 +218,7 @@ def _sample(rng: np.random.Generator, per_class: int, shares: npt.NDArray[np.flo
     return Counts(
         overall=Paired(images=per_class * len(shares), lost=lost, gained=gained),
         disagreements=lost + gained + other,
+        right=per_class * len(shares) - lost,
         classes=tuple(Paired(images=per_class, lost=int(b), gained=int(c)) for b, c, _, _ in drawn),
     )
 

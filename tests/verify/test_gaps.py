@@ -77,6 +77,7 @@ def test_the_criterion_is_of_the_gravest_pair_and_gates() -> None:
     counts = Counts(
         overall=Paired(images=6000, lost=170, gained=0),
         disagreements=200,
+        right=5830,
         classes=(Paired(images=6000, lost=170, gained=0),),
     )
     bright = group("bright", 2000, 1900, lost=10)

@@ -40,7 +40,7 @@ def test_disagreement_without_a_drop_fails() -> None:
 def test_one_class_that_is_lost_fails_though_the_average_is_fine() -> None:
     classes = (Paired(images=100, lost=30, gained=0), Paired(images=9900, lost=0, gained=20))
     overall = Paired(images=10_000, lost=30, gained=20)
-    found = judge(Counts(overall=overall, disagreements=50, classes=classes), LIMITS)
+    found = judge(Counts(overall=overall, disagreements=50, right=9000, classes=classes), LIMITS)
     assert [one.outcome for one in found.criteria] == ["met", "met", "missed"]
     assert found.criteria[2].class_index == 0
     assert found.verdict == "FAIL"
@@ -84,7 +84,7 @@ def _of_classes(*classes: Paired) -> Counts:
         lost=sum(one.lost for one in classes),
         gained=sum(one.gained for one in classes),
     )
-    return Counts(overall=total, disagreements=0, classes=classes)
+    return Counts(overall=total, disagreements=0, right=total.images - total.lost, classes=classes)
 
 
 WIDE = Limits(max_drop=100, min_agreement=0, max_class_drop=5)
@@ -163,6 +163,40 @@ def test_a_handful_of_images_decides_nothing_that_is_not_plain(images: int) -> N
 
 def test_everything_lost_fails_even_with_few_images() -> None:
     assert judge(counts(5, 5, 0), LIMITS).verdict == "FAIL"
+
+
+LEAST = Limits(max_drop=1, min_agreement=95, max_class_drop=5, min_accuracy=80)
+
+
+@pytest.mark.parametrize(
+    ("right", "outcome", "verdict"),
+    [(1700, "met", "PASS"), (1610, "undecided", "INCONCLUSIVE"), (1500, "missed", "FAIL")],
+)
+def test_a_least_accuracy_is_one_more_criterion(right: int, outcome: str, verdict: str) -> None:
+    found = judge(counts(2000, 0, 0, right=right), LEAST)
+    accuracy = found.criteria[3]
+    wilson = wilson_interval(right, 2000)
+    assert (accuracy.name, accuracy.outcome, found.verdict) == ("accuracy", outcome, verdict)
+    assert (accuracy.estimate, accuracy.limit) == (right / 2000, 0.8)
+    assert (accuracy.low, accuracy.high) == (wilson.low, wilson.high)
+    assert accuracy.beyond == (right < 1600)
+    # Of the artifact alone: the other criteria do not see it.
+    assert {one.outcome for one in found.criteria[:3]} == {"met"}
+
+
+@pytest.mark.parametrize("least", [None, 0])
+def test_without_a_least_accuracy_nothing_is_asked_of_it(least: float | None) -> None:
+    found = judge(counts(2000, 0, 0, right=3), Limits(min_accuracy=least))
+    assert [one.name for one in found.criteria] == ["accuracy_drop", "disagreement", "class_drop"]
+    assert found.verdict == "PASS"
+
+
+def test_the_least_accuracy_also_asks_the_exact_test() -> None:
+    # 22 of 22 right: Wilson's interval begins at 85.1 %, and 0.85^22 is 2.8 %.
+    found = judge(counts(22, 0, 0, right=22), Limits(min_accuracy=85)).criteria[3]
+    assert found.low > 0.85
+    assert found.exact_p == pytest.approx(0.85**22)
+    assert found.outcome == "undecided"
 
 
 def test_limits_are_shares_without_binary_dust() -> None:

@@ -98,9 +98,24 @@ def test_guessed_answers_are_never_explained_by_an_order(images: int, classes: i
 
 
 def test_guessing_is_told_from_knowing() -> None:
-    assert is_guessing(hits((20, True), (180, False)), 10)
-    assert is_guessing(hits((28, True), (172, False)), 10)  # 0.1 + 2 * 0.0212 = 14.2 %
-    assert not is_guessing(hits((29, True), (171, False)), 10)
+    labels = np.arange(200) % 10
+    for right, guessing in ((20, True), (28, True), (29, True), (30, False)):
+        # At least 29 of 200 right by chance: 2.95 %; at least 30: 1.80 %.
+        decisions = np.where(np.arange(200) < right, labels, (labels + 1) % 10)
+        assert is_guessing(decisions, labels) == guessing
+
+
+def test_the_largest_class_is_what_guessing_is_right_on() -> None:
+    # 70 % of the images are of one class, so 75 % right is no more than to answer it always.
+    labels = np.where(np.arange(200) < 140, 0, 1)
+    decisions = np.where(np.arange(200) < 150, labels, 1 - labels)
+    assert is_guessing(decisions, labels)
+    assert not is_guessing(np.where(np.arange(200) < 170, labels, 1 - labels), labels)
+
+
+def test_images_too_few_to_tell_are_no_sign_of_guessing() -> None:
+    labels = np.array([0, 1, 0])
+    assert not is_guessing(1 - labels, labels)
 
 
 def test_the_most_frequent_answer_is_told_with_its_share() -> None:

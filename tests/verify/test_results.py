@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,16 @@ from edgecnn.errors import (
     EdgeError,
     ParityFailError,
     ParityInconclusiveError,
+    UselessModelError,
     WorkspaceError,
 )
+from edgecnn.recipe import Limits
 from edgecnn.row_error import RowError
+from edgecnn.verify.foreign_facts import Foreign, Hint
 from edgecnn.verify.report_files import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
 from edgecnn.workspace import write_json
-from verify.synthetic import make_report
+from verify.synthetic import GUESSES, make_report, make_row
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_the_error_has_the_numbers_and_the_limits() -> None:
     assert "limit 2.00: missed" in observed
     assert expected.startswith("accuracy drop at most 2 points, agreement at least 95 %")
     observed, expected = _numbers_of(make_report("INCONCLUSIVE"))
-    assert "toy-fp16.tflite, Accuracy drop: 1.50 points" in observed
+    assert "toy-fp16.tflite, Accuracy drop: 1.17 points" in observed
     assert "missed" not in observed
     assert "class drop at most 8 points" in expected
 
@@ -106,7 +110,102 @@ def test_too_few_images_says_how_many_and_whether_there_are_more() -> None:
     )
     message = str(make_report("INCONCLUSIVE", evaluated=spare).exit_error())
     assert "use more of the 10,000 test images" in message
-    assert "--images 3180" in message
+    assert "--images 1175" in message
+
+
+def test_a_number_that_is_too_uncertain_is_no_remedy() -> None:
+    limits = Limits(max_drop=2, min_agreement=95, max_class_drop=8)
+    report = make_report(rows=(make_row("tflite-fp16", 9, limits=limits),))
+    message = str(report.exit_error())
+    assert "add images to the test split: how many would decide is too uncertain" in message
+    more = dataclasses.replace(report.evaluated, available=10_000)
+    message = str(dataclasses.replace(report, evaluated=more).exit_error())
+    assert "use all of the 10,000 test images, without --images" in message
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "ERROR", "INCONCLUSIVE"])
+def test_a_float_model_that_guesses_comes_before_every_verdict(verdict: str) -> None:
+    # Whatever a file does, it follows a model that knows nothing.
+    report = make_report(verdict, float_model=GUESSES)
+    error = report.exit_error()
+    assert isinstance(error, UselessModelError)
+    assert (report.verdict, report.rows[0].verdict) == ("ERROR", verdict)
+    assert "right on 210 of 600 images (35.0 %)" in str(error.observed)
+    allowed = dataclasses.replace(report, limits={**report.limits, "min_accuracy": 0.0})
+    assert allowed.verdict == verdict
+    assert not isinstance(allowed.exit_error(), UselessModelError)
+
+
+def test_a_model_that_guesses_comes_before_reports_that_were_not_written() -> None:
+    report = make_report("PASS", float_model=GUESSES, write_error=UNWRITTEN)
+    assert isinstance(report.exit_error(), UselessModelError)
+
+
+def test_what_may_be_wrong_with_how_a_reference_is_fed_is_told_first() -> None:
+    hint = Hint(kind="input", text="It may be fed 0..255.", images=9, before=0.1, after=0.9)
+    foreign = Foreign(
+        reference="f.h5", reference_sha256="", reference_runtime="", reference_range="0..1",
+        reference_normalizes=False, reference_kind="logits", input_range="0..1", read={},
+        images="all", hints=(hint,),
+    )  # fmt: skip
+    error = make_report("PASS", float_model=GUESSES, foreign=foreign).exit_error()
+    assert error is not None
+    assert error.remedy.startswith("perhaps it is how it is fed or read: It may be fed 0..255.")
+    assert "[limits]" not in error.remedy
+
+
+def test_an_earlier_report_reads_back_without_what_it_did_not_ask(tmp_path: Path) -> None:
+    values = make_report("PASS", "INCONCLUSIVE").to_dict()
+    del values["float_model"]
+    for name in ("low", "high", "uncertain"):
+        del values["rows"][1]["needed"][name]
+    write_json(tmp_path / "parity.json", values)
+    report = read_report(tmp_path / "parity.json")
+    assert report.float_model is None
+    assert report.verdict == "INCONCLUSIVE"
+    assert isinstance(report.exit_error(), ParityInconclusiveError)
+    assert [one.name for one in report.rows[0].judgement.criteria] == [  # type: ignore[union-attr]
+        "accuracy_drop", "disagreement", "class_drop"
+    ]  # fmt: skip
+
+
+LEAST = Limits(max_drop=50, min_agreement=20, max_class_drop=100, min_accuracy=80)
+
+
+def least_report(*wrong: int, **changes: Any) -> ParityReport:
+    """Return a report that asks for 80 % right; each artifact gets some of 600 wrong."""
+    rows = tuple(make_row(f"tflite-{number}", number, limits=LEAST) for number in wrong)
+    return make_report(rows=rows, limits=LEAST.model_dump(exclude_none=True), **changes)
+
+
+def test_a_file_below_the_least_accuracy_fails_and_is_not_said_to_differ() -> None:
+    report = least_report(30, 115, 200)
+    assert [row.verdict for row in report.rows] == ["PASS", "INCONCLUSIVE", "FAIL"]
+    error = report.exit_error()
+    assert isinstance(error, ParityFailError)
+    assert "toy-200.tflite is right too seldom" in error.problem
+    assert "Accuracy: 66.67 %, 95 % interval" in str(error.observed)
+    assert "at least 80.00: missed" in str(error.observed)
+    assert str(error.expected).endswith("accuracy at least 80 %")
+    assert "--min-accuracy, or [limits] in the recipe" in error.remedy
+    open_ = least_report(115).exit_error()
+    assert isinstance(open_, ParityInconclusiveError)
+    assert "too few to tell whether toy-115.tflite is right often enough" in open_.problem
+
+
+def test_a_file_that_misses_more_than_that_does_not_follow_its_model() -> None:
+    limits = LEAST.model_copy(update={"max_drop": 1})
+    report = make_report(rows=(make_row("tflite-int8", 200, limits=limits),))
+    assert "does not follow the float model" in str(report.exit_error())
+
+
+def test_a_report_with_a_least_accuracy_reads_back(tmp_path: Path) -> None:
+    report = least_report(30, 115, float_model=GUESSES)
+    write_json(tmp_path / "parity.json", report.to_dict())
+    assert read_report(tmp_path / "parity.json") == report
+    values = json.loads((tmp_path / "parity.json").read_text())
+    assert values["float_model"]["outcome"] == "guessing"
+    assert values["rows"][0]["judgement"]["criteria"][3]["name"] == "accuracy"
 
 
 def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:

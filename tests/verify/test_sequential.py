@@ -175,6 +175,7 @@ def test_a_class_has_to_be_seen_before_a_run_ends() -> None:
     few = Counts(
         overall=Paired(images=1802, lost=0, gained=0),
         disagreements=0,
+        right=1802,
         classes=(*[one] * 9, Paired(images=2, lost=0, gained=0)),
     )
     there = Available(images=10_000, classes=(1000,) * 10)
@@ -185,12 +186,53 @@ def test_a_class_has_to_be_seen_before_a_run_ends() -> None:
     none = Counts(
         overall=few.overall,
         disagreements=0,
+        right=1802,
         classes=(*[one] * 9, Paired(images=0, lost=0, gained=0)),
     )
     without = Available(images=10_000, classes=(*(1000,) * 9, 0))
     assert verdict_so_far([none], LIMITS, without) == "PASS"
     assert verdict_so_far([none], LIMITS, there) == "INCONCLUSIVE"
     assert judge_sequence([none], LIMITS, without).classes[-1].outcome == "absent"
+
+
+LEAST = Limits(max_drop=5.0, min_agreement=80.0, max_class_drop=50.0, min_accuracy=80.0)
+
+
+@pytest.mark.parametrize(("right", "outcome"), [(0.9, "met"), (0.8, "undecided"), (0.6, "missed")])
+def test_the_least_accuracy_has_a_sequence_of_its_own(right: float, outcome: str) -> None:
+    seen = [counts(n, 0, 0, right=round(right * n)) for n in (200, 400, 600)]
+    there = Available(images=600, classes=(600,))
+    judgement = judge_sequence(seen, LEAST, there)
+    accuracy = judgement.criteria[-1]
+    assert (accuracy.name, accuracy.outcome) == ("accuracy", outcome)
+    assert accuracy.low < accuracy.estimate == right < accuracy.high
+    # Wider than one look would have it, and on the side that decided.
+    plain = wilson_interval(round(right * 600), 600)
+    assert accuracy.low < plain.low
+    assert accuracy.high > plain.high
+    assert (accuracy.low > 0.8) == (outcome == "met")
+    assert (accuracy.high < 0.8) == (outcome == "missed")
+    assert verdict_so_far(seen, LEAST, there) == judgement.verdict
+
+
+@pytest.mark.slow
+def test_a_model_at_the_least_accuracy_is_decided_in_at_most_2_5_percent_of_runs() -> None:
+    rng = np.random.default_rng(6)
+    runs, images = 300, 1200
+    there = Available(images=images, classes=(images,))
+    verdicts = []
+    for _ in range(runs):
+        hits = rng.random(images) < 0.8
+        seen: list[Counts] = []
+        for end in when_to_look(images):
+            seen.append(counts(end, 0, 0, right=int(hits[:end].sum())))
+            verdict = verdict_so_far(seen, LEAST, there)
+            if verdict != "INCONCLUSIVE":
+                break
+        verdicts.append(verdict)
+    for verdict in ("PASS", "FAIL"):
+        # What chance alone exceeds in one of a thousand such tests.
+        assert verdicts.count(verdict) <= binom.ppf(0.999, runs, ALPHA)
 
 
 def _runs(shares: npt.NDArray[np.float64], runs: int, images: int) -> list[tuple[str, int]]:
@@ -211,6 +253,7 @@ def _runs(shares: npt.NDArray[np.float64], runs: int, images: int) -> list[tuple
                 Counts(
                     overall=Paired(images=end, lost=lost, gained=gained),
                     disagreements=lost + gained + other,
+                    right=end - lost,
                     classes=tuple(
                         Paired(images=int(row.sum()), lost=int(row[0]), gained=int(row[1]))
                         for row in total

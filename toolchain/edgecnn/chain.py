@@ -18,12 +18,12 @@ from edgecnn.convert_request import (
     recipe_of,
     with_options,
 )
-from edgecnn.errors import EdgeError, ParityFailError, UsageError
+from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError
 from edgecnn.labels import read_labels
 from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
-from edgecnn.verification import own_corruptions, own_groups, readers_of
+from edgecnn.verification import left_out_of, own_corruptions, own_groups, readers_of
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from edgecnn.convert import ConvertResult, Source
     from edgecnn.data import Dataset, Images
     from edgecnn.judged import Examiner, FloatModel, Judge
+    from edgecnn.usefulness import AgainstGuessing
     from edgecnn.verify import Groups, OwnAgreement, ParityReport, Tried
 
 __all__ = [
     "ChainResult",
     "ConvertRequest",
+    "Converted",
     "build",
     "convert",
     "recorded_conversion",
@@ -58,13 +60,32 @@ class ChainResult:
         stages: Stage name to whether it was made or was up to date.
         variants: A row per variant asked for, as in the manifest.
         report: Parity of every artifact that was made.
-        error: What the exit code is about: a parity failure first, then a conversion that
-            failed, then whatever else the report ends with; None if all is well.
+        error: What the exit code is about: a float model that is no better than guessing first,
+            then a parity failure, then a conversion that failed, then whatever else the report
+            ends with; None if all is well.
     """
 
     stages: Mapping[str, StageState]
     variants: list[dict[str, Any]]
     report: ParityReport
+    error: EdgeError | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What a conversion came to.
+
+    Attributes:
+        workspace: The build that holds the files.
+        result: A row per variant.
+        float_model: What the float model is right on, beside guessing.
+        error: What the exit code is about: a float model that is no better than guessing first,
+            then variants that could not be made; None if all is well.
+    """
+
+    workspace: Workspace
+    result: ConvertResult
+    float_model: AgainstGuessing
     error: EdgeError | None
 
 
@@ -92,9 +113,7 @@ def train(
     return metrics
 
 
-def convert(
-    request: ConvertRequest, *, progress: Progress = NO_PROGRESS
-) -> tuple[Workspace, ConvertResult]:
+def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Converted:
     """Convert a source to the variants asked for.
 
     Args:
@@ -102,10 +121,10 @@ def convert(
         progress: Shows variants.
 
     Returns:
-        The build that holds the files, and a row per variant.
+        The build that holds the files, and what they came to. That the float model is of no use,
+        or a variant could not be made, is part of it, not an exception: the files stay.
     """
     from edgecnn import convert as stage
-    from edgecnn.reference import doubts_of, read_reference
 
     labels = None if request.labels is None else read_labels(request.labels)
     source = stage.find_source(
@@ -126,15 +145,31 @@ def convert(
             examine=_examiner_of(source, recipe, request, progress),
             progress=progress,
         )
-        doubts = doubts_of(read_reference(workspace.path(Workspace.REFERENCE)))
+        float_model = _float_model(workspace)
     assumed = (
         [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
         if source.origin == "foreign" and labels is None
         else []
     )
-    for note in (*assumed, *result.notes, *doubts):
+    least = recipe.limits.min_accuracy
+    for note in (*assumed, *result.notes):
         progress.message(f"note: {note}")
-    return workspace, result
+    for warning in float_model.notes(least):
+        progress.message(f"warning: {warning}")
+    return Converted(
+        workspace=workspace,
+        result=result,
+        float_model=float_model,
+        # First, since a better model has to be converted again, whatever else went wrong.
+        error=float_model.error(least) or result.exit_error(),
+    )
+
+
+def _float_model(workspace: Workspace) -> AgainstGuessing:
+    from edgecnn.reference import read_reference
+    from edgecnn.usefulness import float_model_of
+
+    return float_model_of(read_reference(workspace.path(Workspace.REFERENCE)))
 
 
 def _tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
@@ -181,11 +216,12 @@ def _build(
     stages["train"] = _train_if_needed(recipe, workspace, dataset, progress)
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
-        raise conversion_error  # nothing is left to verify
+        # Nothing is left to verify; of a useless model nothing had to be.
+        raise _float_model(workspace).error(recipe.limits.min_accuracy) or conversion_error
     stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, groups, progress)
     parity_error = report.exit_error()
     error = conversion_error or parity_error
-    if isinstance(parity_error, ParityFailError):
+    if isinstance(parity_error, UselessModelError | ParityFailError):
         error = parity_error
     return ChainResult(
         stages=stages, variants=workspace.manifest()["variants"], report=report, error=error
@@ -295,7 +331,7 @@ def _examiner_of(
     def examine(model: FloatModel) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         if request.scores is not None:
-            own = _own_scores(model, source, recipe, request, progress)
+            own = _own_scores(model, recipe, request, progress)
             found["own_scores"] = own.to_dict()
             if own.named:
                 return found  # all that trials could find is proven
@@ -315,7 +351,6 @@ def _tried(
     again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
     given = Given(
         name=source.path.name,
-        normalizes=source.input_range is None,
         input_range=request.preprocessing.input_range is not None,
         labels=request.labels is not None,
         resize=recipe.data.resize,
@@ -329,7 +364,7 @@ def _tried(
 
 
 def _own_scores(
-    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+    model: FloatModel, recipe: Recipe, request: ConvertRequest, progress: Progress
 ) -> OwnAgreement:
     """Compare the user's own scores with the float model's, on the images that have some.
 
@@ -337,13 +372,21 @@ def _own_scores(
         OwnScoresError: If they are not the float model's.
     """
     from edgecnn.own_scores import read_scores
-    from edgecnn.verify import Explainer, Feed, balanced_subset, check_own_scores, feed_ranges
+    from edgecnn.verify import (
+        Explainer,
+        Feed,
+        balanced_subset,
+        check_enough,
+        check_own_scores,
+        feed_ranges,
+    )
 
     assert request.scores is not None  # noqa: S101 - the caller has looked
     dataset = model.dataset
     parts = (dataset.test, dataset.validation, dataset.train)
     ids = [name for part in parts for name in part.ids]
-    own = read_scores(request.scores, dataset.class_names, ids, others=dataset.dropped)
+    own = read_scores(request.scores, dataset.class_names, ids, others=left_out_of(dataset))
+    check_enough(own, ids)
     some = _images_at(parts, own.places)
     if len(some) > _MOST_SCORES:
         some = some.take(balanced_subset(some.labels, some.ids, _MOST_SCORES, 0))
@@ -351,7 +394,7 @@ def _own_scores(
 
     def explainer() -> Explainer:
         again, decoded = readers_of(recipe.data, request.data, dataset.shape)
-        normalizes = source.input_range is None
+        normalizes = model.normalizes
         return Explainer(
             feed=Feed(
                 ask=model.ask,
@@ -359,6 +402,7 @@ def _own_scores(
                 ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
                 normalizes=normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,
@@ -367,11 +411,12 @@ def _own_scores(
     found = check_own_scores(
         own.of(ids, some.ids), some, ours, class_names=dataset.class_names, explainer=explainer
     )
+    found = replace(found, without=len(ids) - len(own))
     error = found.error()
     if error is not None:
         raise error
     progress.message(f"convert: {found.text}")
-    return replace(found, without=len(ids) - len(own))
+    return found
 
 
 def _images_at(parts: Sequence[Images], places: npt.NDArray[np.int64]) -> Images:
@@ -414,8 +459,10 @@ def _verify_if_needed(
     )
     if _skips(workspace, "verify", key, progress):
         report = stage.read_report(workspace.path(Workspace.PARITY))
-        # What it was once compared with is no part of a build.
-        return "up to date", replace(report, baseline=None)
+        # What it was once compared with is no part of a build. An earlier version of edgecnn did
+        # not ask whether the float model is of any use.
+        report = replace(report, baseline=None, float_model=_float_model(workspace))
+        return "up to date", report
     report = stage.run(
         workspace,
         dataset,

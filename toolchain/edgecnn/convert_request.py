@@ -33,6 +33,7 @@ _OPTIONS: Final = {
     "limits.max_class_drop": "--max-class-drop",
     "limits.max_gap_increase": "--max-gap-increase",
     "limits.max_corruption_drop": "--max-corruption-drop",
+    "limits.min_accuracy": "--min-accuracy",
 }
 
 
@@ -54,6 +55,8 @@ class ConvertRequest:
         repair: Whether to mend int8 files that miss the limits.
         as_is: Whether to convert a model that is right on more images in another way, too.
         scores: The user's own scores of the images, to compare the float model's with.
+        min_accuracy: What every file has to reach, a number or a text such as ``80%``; for the
+            verification, and for what is said of the float model.
     """
 
     source: Path
@@ -68,6 +71,7 @@ class ConvertRequest:
     repair: bool | None = None
     as_is: bool = False
     scores: Path | None = None
+    min_accuracy: float | str | None = None
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -137,7 +141,7 @@ def _check_before_loading(source: Source, request: ConvertRequest, folder: Path)
     with_options(draft, request, [])
     if request.runtime is not None:
         parse_runtime(request.runtime)
-    classes = _count_classes(str(request.data))
+    classes = _count_classes(str(request.data), request.preprocessing.resize)
     if source.labels is not None and len(source.labels) != classes:
         raise LabelsError(
             f"{request.labels} does not name the classes of the data",
@@ -150,9 +154,9 @@ def _check_before_loading(source: Source, request: ConvertRequest, folder: Path)
         pass
 
 
-def _count_classes(data: str) -> int:
+def _count_classes(data: str, resize: str | None) -> int:
     """Return how many classes the data named on the command line has."""
-    section = data_section(data, (None, None, 3))
+    section = data_section(data, (None, None, 3), resize)
     if section["name"] != "folder":
         return _CLASSES_OF_BOTH
     from edgecnn.data import count_classes
@@ -175,7 +179,7 @@ def already_made(source: Source, workspace: Workspace) -> list[str]:
 
 
 def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Recipe:
-    """Let the command line's opset, IR version and repair replace the recipe's, and its variants.
+    """Let what the command line gave replace the recipe's own.
 
     In the build itself, variants are added to those that are there: nothing proven is lost.
     """
@@ -186,10 +190,12 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
         "repair": request.repair,
     }
     given = {key: value for key, value in wanted.items() if value is not None}
-    if not given:
+    if not given and request.min_accuracy is None:
         return recipe
     raw = recipe.to_dict()
     raw["convert"] = {**raw["convert"], **given}
+    if request.min_accuracy is not None:
+        raw["limits"] = {**raw["limits"], "min_accuracy": request.min_accuracy}
     return of_command_line(raw)
 
 

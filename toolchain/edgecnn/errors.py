@@ -1,7 +1,7 @@
 """The workstation's part of the error tree; each class has its own exit code.
 
     EdgeError (edgecnn_runner.errors, which also holds the codes 2, 10 to 19 and 25)
-    ├── ParityFailError           3  an artifact does not follow its float model
+    ├── ParityFailError           3  an artifact misses a limit, mostly against its float model
     ├── ParityInconclusiveError   4  too few images to tell
     ├── RecipeError              20  a recipe has mistakes
     ├── DataError                21  a data set is missing, incomplete or inconsistent
@@ -23,7 +23,9 @@
     ├── ParityRegressionError    38  an artifact is worse than in an earlier verification
     ├── BenchRegressionError     39  an artifact takes more than in an earlier bench
     ├── NothingFitsError         40  no artifact keeps the limits of a device
+    ├── UselessModelError        41  a float model is no better than guessing
     ├── TrialError               42  a model to convert is right on more images in another way
+    ├── FaithfulnessError        43  what was made of a model answers otherwise than the model
     └── OwnScoresError           44  the user's own scores are not those of the float model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
@@ -63,6 +65,7 @@ __all__ = [
     "DeviceError",
     "DownloadError",
     "EdgeError",
+    "FaithfulnessError",
     "ImageError",
     "LabelsError",
     "NothingFitsError",
@@ -85,12 +88,13 @@ __all__ = [
     "TrainingError",
     "TrialError",
     "UsageError",
+    "UselessModelError",
     "WorkspaceError",
 ]
 
 
 class ParityFailError(EdgeError):
-    """At least one artifact does not follow its float model within the limits."""
+    """At least one artifact does not follow its float model within the limits, or is too poor."""
 
     exit_code = 3
 
@@ -167,6 +171,12 @@ class NothingFitsError(EdgeError):
     exit_code = 40
 
 
+class UselessModelError(EdgeError):
+    """A float model is no better than guessing, so that parity with it proves nothing."""
+
+    exit_code = 41
+
+
 class TrialError(EdgeError):
     """A model to convert is surely right on more images if it is fed or read in another way."""
 
@@ -177,6 +187,12 @@ class OwnScoresError(EdgeError):
     """The user's own scores of the images are not those of the float model here."""
 
     exit_code = 44
+
+
+class FaithfulnessError(EdgeError):
+    """What edgecnn made of a model to convert it answers otherwise than the model itself."""
+
+    exit_code = 43
 
 
 class WorkspaceError(EdgeError):

@@ -68,7 +68,7 @@ class ForeignRequest:
     reference_range: str | None = None
     reference_labels: Path | None = None
     images: int | None = None
-    limits: Mapping[str, float | None] = field(default_factory=dict)
+    limits: Mapping[str, float | str | None] = field(default_factory=dict)
     groups: Path | None = None
     threads: int = 1
     out: Path | None = None
@@ -251,12 +251,7 @@ def _reference(
     try:
         model = convert.ReferenceModel(source, otherwise=request.input_range)
     except UsageError as error:
-        raise UsageError(
-            f"the reference {path} normalizes its input itself; a second range would do it twice",
-            observed=f"--reference-range {request.reference_range}",
-            expected="no range for it",
-            remedy="leave --reference-range out",
-        ) from error
+        raise _of_reference(path, error) from error
     _check_size(path, model.size, size)
     names = source.labels or labels
     if len(names) != model.classes:
@@ -274,6 +269,20 @@ def _reference(
         sha256=source.sha256,
         labels=names,
         range_given=source.input_range is not None,
+    )
+
+
+def _of_reference(path: Path, error: UsageError) -> UsageError:
+    """Return an error about a source's range as one about the reference's."""
+
+    def renamed(text: object) -> str:
+        return str(text).replace("--input-range", "--reference-range")
+
+    return UsageError(
+        f"the reference {path}: {renamed(error.problem)}",
+        observed=renamed(error.observed),
+        expected=renamed(error.expected),
+        remedy=renamed(error.remedy),
     )
 
 

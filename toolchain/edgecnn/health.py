@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from edgecnn.errors import CheckError, EdgeError
+from edgecnn.keras_settings import other_choice
 from edgecnn.quantities import size_text
 from edgecnn_runner.telemetry import OPT_OUT
 
@@ -67,6 +68,7 @@ def check_machine() -> list[Check]:
         _starts("TFLite runtime", "litert", "ai-edge-litert"),
         _starts("ONNX runtime", "onnxruntime", "onnxruntime"),
         _tflite_runtime(),
+        _keras(),
         _cifar10(),
         _disk(),
     ]
@@ -175,6 +177,18 @@ def _tflite_runtime() -> Check:
         state="bad" if clash else "ok",
         found=f"{version} with numpy {numpy}" + (": it was built for numpy 1" if clash else ""),
         fix='pip install "numpy<2", or pip uninstall tflite-runtime' if clash else "",
+    )
+
+
+def _keras() -> Check:
+    """Say what a user's settings of Keras ask for, where edgecnn goes another way."""
+    other = other_choice()
+    return Check(
+        name="Keras",
+        state="ok" if other is None else "note",
+        found=f"{_version('keras') or 'not installed'}, on TensorFlow"
+        if other is None
+        else f"{other}: edgecnn uses TensorFlow all the same; other programs keep your choice",
     )
 
 

@@ -56,11 +56,13 @@ class FloatModel:
     Attributes:
         ask: Asks it, as its own framework runs it.
         input_range: The range that it is fed.
+        normalizes: Whether its own values say that it normalizes raw pixels.
         dataset: The images, labels in the order of its outputs.
     """
 
     ask: Ask
     input_range: str
+    normalizes: bool
     dataset: Dataset
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Final
 
-__all__ = ["decibel_text", "number_text", "percent_text", "size_text"]
+__all__ = ["decibel_text", "number_text", "percent_of", "percent_text", "size_text"]
 
 # Decimal units, as disks and download pages count.
 _LARGE: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"))
+
+_PERCENT: Final = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)\s*%", re.ASCII)
 
 
 def size_text(size_bytes: int) -> str:
@@ -59,3 +63,13 @@ def percent_text(share: float, digits: int = 2) -> str:
     '97.51 %'
     """
     return f"{number_text(100 * share, digits)} %"
+
+
+def percent_of(text: str) -> Decimal | None:
+    """Read a number with a percent sign; None for any other text.
+
+    >>> percent_of("2.5 %"), percent_of("95%"), percent_of("95")
+    (Decimal('2.5'), Decimal('95'), None)
+    """
+    found = _PERCENT.fullmatch(text.strip())
+    return None if found is None else Decimal(found[1])

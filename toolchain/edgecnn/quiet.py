@@ -2,8 +2,8 @@
 
 These libraries write to file descriptor 2 from C++, to loggers they configure themselves, and
 through ``warnings``. The first two go to one temporary log while a block runs; when the block's
-work fails, the end of that log is what explains it. Python warnings are dropped: they speak to
-these libraries' developers.
+work fails, the end of that log is what explains it (``reasons.reason_of``). Python warnings are
+dropped: they speak to these libraries' developers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sys
 import tempfile
 import warnings
@@ -23,12 +22,6 @@ __all__ = ["CapturedLog", "captured_log"]
 _LOGGERS: Final = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime", "onnxscript")
 _STDERR: Final = 2
 _TAIL_BYTES: Final = 1 << 16
-# What both libraries say on every healthy run; it would crowd out the line that matters.
-_NOISE: Final = re.compile(
-    r"trackable_obj|fully_quantize:|All log messages before absl|oneDNN|cpu_feature_guard"
-    r"|rebuild TensorFlow|cudart_stub|cuda_|Optimizing|Using opset|tf_tfl_flatbuffer_helpers"
-    r"|Ignored (output|drop)|reader\.cc|loader\.cc|mlir_graph_optimization|MLIR V1"
-)
 
 
 class CapturedLog:
@@ -41,14 +34,15 @@ class CapturedLog:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def tail(self, lines: int = 4) -> str:
-        """Return the last lines that say something, without the usual noise; may be empty."""
+    def text(self) -> str:
+        """Return the end of what was said, up to 64 KiB, as it was said; see ``reasons``."""
         if self._file.closed:
             return ""
         size = os.fstat(self._file.fileno()).st_size
-        text = os.pread(self._file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-        said = [line.strip() for line in text.decode(errors="replace").splitlines()]
-        return "\n".join([line for line in said if line and not _NOISE.search(line)][-lines:])
+        start = max(0, size - _TAIL_BYTES)
+        text = os.pread(self._file.fileno(), _TAIL_BYTES, start).decode(errors="replace")
+        # Not with half a line, whose prefix could not be told.
+        return text.partition("\n")[2] if start else text
 
 
 @contextlib.contextmanager

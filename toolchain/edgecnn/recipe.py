@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from edgecnn.errors import RecipeError
 from edgecnn.recipe_rules import cross_key_mistakes, notes, training_mistakes
-from edgecnn.recipe_section import Section, explain, refusal
+from edgecnn.recipe_section import SHARE, Section, explain, refusal
 from edgecnn.recipe_training import Augment, Distillation, Optimizer, Train
 from edgecnn.recipe_verify import CorruptionSettings, Limits
 from edgecnn_runner.contract import resize_name
@@ -118,9 +118,9 @@ class Data(Section):
     """For ``folder``: how pixels are resampled."""
     groups: Path | None = None
     """A table of groups of images that ``verify`` compares; relative to the recipe's folder."""
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of the training images held out for validation."""
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of all images kept for the test set, where the data set has no split of its own."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     conflicting: Literal["exclude", "error"] = "exclude"

@@ -1,5 +1,9 @@
 """What all sections of a recipe have in common, and how mistakes in them are told.
 
+Numbers that are a part of something have a unit: ``SHARE``, ``POINTS`` or ``AT_LEAST``. A bare
+number is in the unit of its key; a text with a percent sign, ``"20%"``, is per cent in all of them.
+A number that cannot be meant in its key's unit is a mistake that shows both readings.
+
 What a key allows is read from the key's own declaration, so that it is said in the same plain
 words whatever is wrong with the value; pydantic's words are about Python and are not shown.
 """
@@ -7,6 +11,8 @@ words whatever is wrong with the value; pydantic's words are about Python and ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -16,8 +22,20 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from edgecnn.errors import RecipeError
+from edgecnn.quantities import percent_of
 
-__all__ = ["Section", "explain", "refusal", "shown"]
+__all__ = [
+    "AT_LEAST",
+    "POINTS",
+    "SHARE",
+    "Section",
+    "Unit",
+    "explain",
+    "number_or_text",
+    "percent_form",
+    "refusal",
+    "shown",
+]
 
 _LONGEST: Final = 80
 _DEEPEST: Final = 4
@@ -31,6 +49,31 @@ _NAMES: Final = {
 _BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What a bare number of a key is; to be put beside the key's bounds, ``Annotated[..., SHARE]``.
+
+    Attributes:
+        of_one_percent: How one per cent is written as a bare number.
+        name: What the bare number is called.
+        no_fractions: Whether a bare number of more than 0 and less than 1 is refused: a share was
+            written where per cent is wanted. With a percent sign, ``"0.5%"``, it is taken.
+    """
+
+    of_one_percent: Decimal
+    name: str
+    no_fractions: bool = False
+
+
+SHARE: Final = Unit(of_one_percent=Decimal("0.01"), name="a share")
+"""0.2 is 20 %."""
+POINTS: Final = Unit(of_one_percent=Decimal(1), name="percentage points")
+"""0.5 is half a percentage point; so is ``"0.5%"``."""
+AT_LEAST: Final = Unit(of_one_percent=Decimal(1), name="per cent", no_fractions=True)
+"""Per cent that have to be reached. 95 is 95 %; 0.95 is a mistake, since a limit of less than 1 %
+would let everything pass. A section that has it writes such a number as ``percent_form`` does."""
+
+
 class Section(BaseModel):
     """A table of a recipe: unknown keys are mistakes, and values have the type they look like."""
 
@@ -42,7 +85,11 @@ class Section(BaseModel):
     @classmethod
     def _no_conversion(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse ``true`` and ``"40"`` where a number is meant; pydantic would convert them."""
-        kind, _ = _bare(cls.model_fields[str(info.field_name)].annotation)
+        field = cls.model_fields[str(info.field_name)]
+        kind, _ = _bare(field.annotation)
+        unit = _unit(field)
+        if unit is not None:
+            value = _in_unit(value, unit, field)
         number = kind in (int, float) or (
             get_origin(kind) is Literal and all(isinstance(one, int) for one in get_args(kind))
         )
@@ -50,6 +97,86 @@ class Section(BaseModel):
         if (number and isinstance(value, bool | str)) or (kind is bool and text_or_number):
             raise ValueError(f"not {_kind(value)}")
         return value
+
+
+def number_or_text(text: str) -> float | str:
+    """Return what an option of a recipe's key was given: a number, or the text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def percent_form(value: float | None) -> float | str | None:
+    """Return a value of a key that takes no bare fractions as it can be read again."""
+    if value is None or not 0 < value < 1:
+        return value
+    return f"{_plain(Decimal(str(value)))}%"
+
+
+def _unit(field: FieldInfo) -> Unit | None:
+    notes = [*field.metadata, *_bare(field.annotation)[1]]
+    return next((one for one in notes if isinstance(one, Unit)), None)
+
+
+def _in_unit(value: Any, unit: Unit, field: FieldInfo) -> Any:
+    """Return a value of a key with a unit as a bare number; what is no number, as it is.
+
+    Raises:
+        ValueError: If the number cannot be meant; it says what it could mean.
+    """
+    if isinstance(value, str):
+        percent = percent_of(value)
+        if percent is None:
+            return value
+        number = percent * unit.of_one_percent
+        return float(number)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        return value
+    number = Decimal(str(value))
+    if unit.no_fractions and 0 < number < 1:
+        raise ValueError(
+            f"{_plain(number)} could be {_plain(100 * number)} % or {_plain(number)} %: write "
+            f'{_plain(100 * number)} or "{_plain(number)}%"'
+        )
+    as_percent = number * unit.of_one_percent
+    if unit is SHARE and number >= 1 and not _is_within(number, field):
+        if _is_within(as_percent, field):
+            raise ValueError(
+                f"{_plain(number)} would be {_plain(100 * number)} %; for {_plain(number)} % write "
+                f'{_plain(as_percent)} or "{_plain(number)}%"'
+            )
+        raise ValueError(
+            f"neither {_plain(100 * number)} %, which {_plain(number)} is as a share, nor "
+            f"{_plain(number)} % is possible"
+        )
+    return value
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < 1e15
+
+
+def _is_within(number: Decimal, field: FieldInfo) -> bool:
+    tests = {
+        "ge": lambda bound: number >= bound,
+        "gt": lambda bound: number > bound,
+        "le": lambda bound: number <= bound,
+        "lt": lambda bound: number < bound,
+    }
+    limits = [*field.metadata, *_bare(field.annotation)[1]]
+    return all(
+        test(Decimal(str(getattr(limit, name))))
+        for limit in limits
+        for name, test in tests.items()
+        if getattr(limit, name, None) is not None
+    )
+
+
+def _plain(number: Decimal) -> str:
+    """Return a number without an exponent and without zeros that say nothing."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _kind(value: bool | str | float) -> str:
@@ -92,7 +219,8 @@ def explain(
     # Our own validators say what a value must not be, for example "not a text".
     message = message.removeprefix("Value error, ")
     option = options.get(_key(location[:2]))
-    if option is not None:
+    if option is not None and mistake["type"] != "value_error":
+        value = _as_given(value, location, raw=raw, recipe=recipe)
         return f"{option} {value}: {message.replace('Input should be', 'has to be')}"
     table, depth = _table_of(location[:-1], recipe)
     if mistake["type"] == "extra_forbidden":
@@ -110,8 +238,25 @@ def explain(
     elif mistake["type"] == "missing":
         return f"{_key(whole)}: missing; needed is {allowed}"
     elif mistake["type"] == "value_error":
-        allowed = f"{allowed}, {message}"
+        allowed = f"{allowed}, {message}" if message.startswith("not ") else f"{allowed}; {message}"
+    else:
+        value = _as_given(value, location, raw=raw, recipe=recipe)
+    if option is not None:
+        return f"{option} {value}: {allowed}"
     return f"{_key(whole)} = {shown(value)}: {allowed}"
+
+
+def _as_given(
+    value: object,
+    location: Sequence[int | str],
+    *,
+    raw: Mapping[str, Any],
+    recipe: type[BaseModel],
+) -> object:
+    """Return what was written for a number with a unit, which may have been per cent."""
+    table, depth = _table_of(location[:-1], recipe)
+    field = table.model_fields.get(str(location[depth])) if depth < len(location) else None
+    return value if field is None or _unit(field) is None else _written(raw, location)
 
 
 def shown(value: object, depth: int = 0) -> str:
@@ -163,7 +308,7 @@ def _bare(annotation: Any) -> tuple[Any, Sequence[Any]]:
         return _bare(next(one for one in get_args(annotation) if one is not type(None)))
     if origin is Annotated:
         kind, *notes = get_args(annotation)
-        return kind, [limit for note in notes for limit in getattr(note, "metadata", ())]
+        return kind, [limit for note in notes for limit in getattr(note, "metadata", (note,))]
     return annotation, ()
 
 

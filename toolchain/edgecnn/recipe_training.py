@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from edgecnn.recipe_section import Section
+from edgecnn.recipe_section import SHARE, Section
 
 __all__ = ["PRESETS", "Augment", "Distillation", "Optimizer", "Train"]
 
@@ -102,7 +102,7 @@ class Distillation(Section):
     teacher: Path | None = None
     """A ``.keras`` file that ``edgecnn train`` wrote for the same images and classes, relative
     to the recipe's own folder."""
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    weight: Annotated[float, Field(gt=0, le=1), SHARE] = 0.5
     """Share of the loss that follows the teacher; the labels have the rest."""
     temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
     """What the logits of both are divided by."""
@@ -136,9 +136,9 @@ class Train(Section):
     class_weights: Literal["auto", "none"] = "auto"
     """``auto`` weights the classes where the largest has more than three times the images of the
     smallest."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.0
     """Share of each label that is spread over all classes."""
-    dropout: Annotated[float, Field(ge=0, le=1)] = 1.0
+    dropout: Annotated[float, Field(ge=0, le=1), SHARE] = 1.0
     """Factor on the architecture's dropout rates."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Momentum of an exponential moving average of the weights, which is what is validated and

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
-from edgecnn.recipe_section import Section
+from edgecnn.recipe_section import AT_LEAST, POINTS, Section, percent_form
 
 __all__ = ["CorruptionSettings", "Limits"]
 
 
 class Limits(Section):
-    """What an artifact may lose against its float model."""
+    """What an artifact may lose against its float model, and what it has to reach."""
 
-    max_drop: Annotated[float, Field(gt=0, le=100)] = 1.0
+    max_drop: Annotated[float, Field(gt=0, le=100), POINTS] = 1.0
     """Accuracy, percentage points."""
-    min_agreement: Annotated[float, Field(ge=0, lt=100)] = 95.0
+    min_agreement: Annotated[float, Field(ge=0, lt=100), AT_LEAST] = 95.0
     """Images on which both give the same class, percent."""
-    max_class_drop: Annotated[float, Field(gt=0, le=100)] = 5.0
+    max_class_drop: Annotated[float, Field(gt=0, le=100), POINTS] = 5.0
     """Recall of the class that loses most, percentage points."""
-    max_gap_increase: Annotated[float, Field(gt=0, le=100)] = 3.0
+    max_gap_increase: Annotated[float, Field(gt=0, le=100), POINTS] = 3.0
     """How much wider the gap in accuracy between two groups may be, percentage points; where
     ``data.groups`` or ``verify --groups`` names a table."""
-    max_corruption_drop: Annotated[float, Field(gt=0, le=100)] | None = None
+    max_corruption_drop: Annotated[float, Field(gt=0, le=100), POINTS] | None = None
     """Accuracy under each corruption, percentage points; None corrupts no images."""
+    min_accuracy: Annotated[float, Field(ge=0, lt=100), AT_LEAST] | None = None
+    """Right answers of each artifact, percent. None asks for nothing of an artifact, but its float
+    model has to be better than guessing (``edgecnn.usefulness``); 0 does not even ask for that."""
+
+    @field_serializer("min_agreement", "min_accuracy", when_used="json")
+    def _readable(self, value: float | None) -> float | str | None:
+        return percent_form(value)
 
 
 class CorruptionSettings(Section):

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.workspace import atomic_file
 
-__all__ = ["Reference", "check_scores", "doubts_of", "images_digest", "read_reference"]
+__all__ = ["Reference", "check_scores", "images_digest", "read_reference"]
 
 
 # All that numpy and zipfile raise on a damaged archive.
@@ -136,24 +136,3 @@ def images_digest(images: npt.NDArray[np.uint8]) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(np.ascontiguousarray(images).tobytes())
     return digest.hexdigest()
-
-
-def doubts_of(reference: Reference) -> list[str]:
-    """Say when a float model is no better than chance: parity with it would prove nothing.
-
-    Args:
-        reference: Its scores.
-
-    Returns:
-        Sentences; none if all is well.
-    """
-    accuracy = float((reference.scores.argmax(axis=1) == reference.labels).mean())
-    chance = 1 / len(reference.class_names)
-    # Twice the standard error of guessing.
-    if accuracy > chance + 2 * (chance * (1 - chance) / len(reference.labels)) ** 0.5:
-        return []
-    return [
-        f"the float model is right on {100 * accuracy:.1f} % of {len(reference.labels):,} images, "
-        f"no better than guessing ({100 * chance:.1f} %): check the order of the labels, the "
-        "input range and the training"
-    ]

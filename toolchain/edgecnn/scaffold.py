@@ -311,12 +311,8 @@ def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
         _Choice("train", "batch_size", batch, f"{images}: {-(-trained // batch):,} steps an epoch"),
         *(
             [
-                _Choice(
-                    "train", "label_smoothing", 0.1, f"{images}, soon learnt by heart: less so"
-                ),
-                _Choice(
-                    "train", "ema", 0.99, f"{images}: few say which way to go; an average does"
-                ),
+                _Choice("train", "label_smoothing", 0.1, f"{images} would be learnt by heart"),
+                _Choice("train", "ema", 0.99, "an average is steadier than the steps of so few"),
             ]
             if few
             else []

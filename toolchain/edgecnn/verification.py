@@ -38,6 +38,7 @@ __all__ = [
     "VerifyRequest",
     "check_folder_of",
     "earlier",
+    "left_out_of",
     "others_of",
     "own_corruptions",
     "own_groups",
@@ -55,7 +56,8 @@ class VerifyRequest:
         target: A build, a recipe that was built, or an artifact.
         data: Folder of the images, where the build's recipe no longer finds them.
         images: How many evaluation images; None for all.
-        limits: Limits that replace the recipe's; None leaves one as it is.
+        limits: Limits that replace the recipe's, numbers or texts such as ``1%``; None leaves one
+            as it is.
         until_decided: Use only as many images as each verdict needs.
         groups: A table of groups of images to compare in place of the recipe's.
         corruptions: Whether to corrupt images where the recipe does not ask for it, too.
@@ -73,7 +75,7 @@ class VerifyRequest:
     target: Path
     data: str | None = None
     images: int | None = None
-    limits: Mapping[str, float | None] = field(default_factory=dict)
+    limits: Mapping[str, float | str | None] = field(default_factory=dict)
     groups: Path | None = None
     until_decided: bool = False
     corruptions: bool = False
@@ -106,7 +108,7 @@ def verify(
     """
     from edgecnn import verify as stage
     from edgecnn.data import in_class_order
-    from edgecnn.reference import doubts_of, read_reference
+    from edgecnn.reference import read_reference
 
     check_folder_of("--junit", request.junit)
     check_folder_of("--markdown", request.markdown)
@@ -116,7 +118,8 @@ def verify(
         recipe = _current(manifest_recipe(workspace), request.target)
         wanted = {name: value for name, value in request.limits.items() if value is not None}
         if wanted:
-            raw = {**recipe.to_dict(), "limits": {**recipe.limits.model_dump(), **wanted}}
+            raw = recipe.to_dict()
+            raw["limits"] = {**raw["limits"], **wanted}
             recipe = of_command_line(raw)
         # Before the verification writes its own, which may be the same file.
         baseline = None if request.baseline is None else earlier(request.baseline)
@@ -137,8 +140,6 @@ def verify(
         reference = read_reference(workspace.path(Workspace.REFERENCE))
         dataset = load_data(recipe, request.data, progress)
         dataset = in_class_order(dataset, tuple(reference.class_names))
-        for note in doubts_of(reference):
-            progress.message(f"note: {note}")
         own_scores = None
         if request.scores is not None:
             own_scores = _own_scores(request, workspace, recipe, dataset, reference, progress)
@@ -207,6 +208,7 @@ def _own_scores(
                 ),
                 normalizes=model.normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,
@@ -223,7 +225,16 @@ def _own_scores(
 
 def others_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
-    return (*dataset.train.ids, *dataset.validation.ids, *dataset.dropped)
+    return (*dataset.train.ids, *dataset.validation.ids, *left_out_of(dataset))
+
+
+def left_out_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images that are in no split of a data set, since something is wrong with them."""
+    return (
+        *dataset.dropped,
+        *(name for name, _ in dataset.skipped),
+        *(name for alike in dataset.conflicting for name in alike),
+    )
 
 
 def readers_of(
@@ -343,14 +354,14 @@ def _check_alone(request: VerifyRequest) -> None:
         )
 
 
-def with_limits(limits: Limits, wanted: Mapping[str, float | None]) -> Limits:
+def with_limits(limits: Limits, wanted: Mapping[str, float | str | None]) -> Limits:
     """Return limits of which some are replaced; None leaves one as it is.
 
     Raises:
         UsageError: If one cannot be.
     """
     given = {name: value for name, value in wanted.items() if value is not None}
-    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(), **given}}
+    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(mode="json"), **given}}
     return of_command_line(raw).limits
 
 

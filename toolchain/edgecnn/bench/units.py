@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from edgecnn.errors import UsageError
+from edgecnn.quantities import percent_of
 
 __all__ = ["parse_bytes", "parse_duration", "parse_percent"]
 
@@ -21,7 +22,7 @@ _BYTES: Final = {
     "mib": 1 << 20,
     "gib": 1 << 30,
 }
-_QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?)\s*([^\W\d_]*|%)", re.ASCII)
+_QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?)\s*([^\W\d_]*)", re.ASCII)
 _MOST_PERCENT: Final = 1000
 
 
@@ -75,10 +76,17 @@ def parse_percent(text: str, *, option: str) -> float:
     0.05
     """
     expected = f"a percentage such as 5%, from 0% to {_MOST_PERCENT}%"
-    found = _QUANTITY.fullmatch(text.strip())
-    if found is None or found[2] != "%" or Decimal(found[1]) > _MOST_PERCENT:
+    percent = percent_of(text)
+    if percent is None and (bare := percent_of(f"{text}%")) is not None:
+        raise UsageError(
+            f"{option} cannot be read: a number alone could be a share or per cent",
+            observed=text,
+            expected=expected,
+            remedy=f"write {bare:f}%, or {100 * bare:f}% if {text} is a share",
+        )
+    if percent is None or not 0 <= percent <= _MOST_PERCENT:
         raise _mistake(text, option, expected)
-    return float(Decimal(found[1]) / 100)
+    return float(percent / 100)
 
 
 def _parse(text: str, units: Mapping[str, int], option: str, expected: str, *, shown: str) -> int:

@@ -106,6 +106,12 @@ def _artifact(workspace: Workspace, row: dict[str, Any], names: list[str]) -> di
         "payload_bytes": graph.payload_bytes,
         "macs": graph.macs,
         "accuracy": measured["artifact"]["accuracy"],
+        # Only where there is a limit for it.
+        **(
+            {"accuracy_interval": [criteria["accuracy"][key] for key in ("low", "high")]}
+            if "accuracy" in criteria
+            else {}
+        ),
         "drop": {key: criteria["accuracy_drop"][key] for key in ("estimate", "low", "high")},
         "agreement": measured["agreement"],
         "worst_class": {"name": names[worst["class_index"]], "drop": worst["estimate"]},

@@ -12,7 +12,8 @@ def build(asked: RecipeRun) -> None:
     """Run the whole chain of a recipe: train, convert, verify.
 
     Stages whose inputs and results have not changed are skipped. Exits like
-    `edgecnn verify`, or with 27 if a variant could not be made.
+    `edgecnn verify`, or with 27 if a variant could not be made; 41 before all of these if the
+    float model is no better than guessing.
 
     Example: edgecnn build models/seed_cnn --data ~/data
     """

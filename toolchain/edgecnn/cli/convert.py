@@ -11,6 +11,7 @@ from edgecnn.cli.options import (
     DataOption,
     JsonOption,
     LabelsOption,
+    MinAccuracyOption,
     OutOption,
     QuietOption,
     ScoresOption,
@@ -74,6 +75,7 @@ def convert(
             "otherwise; without this, convert stops and says how.",
         ),
     ] = False,
+    min_accuracy: MinAccuracyOption = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -82,7 +84,8 @@ def convert(
     A model made elsewhere needs --data, --labels and, unless it has its own preprocessing
     layers, --input-range. It is tried on up to 200 of the images in other ways, too: where it is
     surely right on more of them in one, convert stops and names the flag, or warns, if what it
-    would change was given.
+    would change was given. Exits 41 if the float
+    model is no better than guessing: the files are made all the same.
 
     Example: edgecnn convert my.keras --data images/ --labels labels.txt --input-range 0..1
     """
@@ -91,8 +94,9 @@ def convert(
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
     from edgecnn.cli.repair_tables import print_repairs
     from edgecnn.cli.tables import variants_table
+    from edgecnn.recipe_section import number_or_text
 
-    workspace, result = chain.convert(
+    made = chain.convert(
         chain.ConvertRequest(
             source=source,
             out=out,
@@ -106,15 +110,24 @@ def convert(
             repair=repair,
             as_is=as_is,
             scores=scores,
+            min_accuracy=None if min_accuracy is None else number_or_text(min_accuracy),
         ),
         progress=terminal_progress(quiet=quiet),
     )
+    folder, rows = made.workspace.folder, made.result.to_rows()
     if json_output:
-        print_json({"build": str(workspace.folder), "variants": result.to_rows()})
+        print_json(
+            {
+                "build": str(folder),
+                "variants": rows,
+                "float_model": made.float_model.to_dict(),
+                "examined": dict(made.result.examined),
+            }
+        )
     else:
         console = out_console()
-        console.print(variants_table(result.to_rows()))
-        print_repairs(console, result.to_rows())
-        following = command_line("verify", workspace.folder, *data_option(data))
+        console.print(variants_table(rows))
+        print_repairs(console, rows)
+        following = command_line("verify", folder, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
-    exit_for(result.exit_error())
+    exit_for(made.error)

@@ -21,6 +21,7 @@ __all__ = [
     "KnownHostsOption",
     "LabelsOption",
     "LayoutOption",
+    "MinAccuracyOption",
     "OutOption",
     "OutputKindOption",
     "PrefixOption",
@@ -137,6 +138,15 @@ ScoresOption = Annotated[
         metavar="FILE",
         help="Your own program's scores of these images, CSV or .npz: the float model here has "
         "to give the same classes.",
+    ),
+]
+MinAccuracyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--min-accuracy",
+        metavar="PERCENT",
+        help="Right answers that every file has to reach, e.g. 80%. With 0, not even the float "
+        "model has to beat guessing. Default: the recipe's.",
     ),
 ]
 OutputKindOption = Annotated[

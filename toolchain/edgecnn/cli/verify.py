@@ -21,6 +21,7 @@ from edgecnn.cli.options import (
     KnownHostsOption,
     LabelsOption,
     LayoutOption,
+    MinAccuracyOption,
     OutputKindOption,
     PrefixOption,
     QuietOption,
@@ -48,15 +49,15 @@ def verify(
         ),
     ] = None,
     max_drop: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--max-drop",
             metavar="POINTS",
-            help="Largest loss of accuracy allowed. Default: the recipe's.",
+            help="Largest loss of accuracy allowed, e.g. 1 or 1%. Default: the recipe's.",
         ),
     ] = None,
     min_agreement: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--min-agreement",
             metavar="PERCENT",
@@ -64,13 +65,14 @@ def verify(
         ),
     ] = None,
     max_class_drop: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--max-class-drop",
             metavar="POINTS",
             help="Largest loss of any class. Default: the recipe's.",
         ),
     ] = None,
+    min_accuracy: MinAccuracyOption = None,
     groups: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +83,7 @@ def verify(
         ),
     ] = None,
     max_gap_increase: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--max-gap-increase",
             metavar="POINTS",
@@ -107,7 +109,7 @@ def verify(
         ),
     ] = None,
     max_corruption_drop: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--max-corruption-drop",
             metavar="POINTS",
@@ -174,7 +176,8 @@ def verify(
     """Prove that converted files still classify like their float model.
 
     Exits 0 when every artifact passes, 3 when one fails, 4 when there are too few images to
-    tell, and 38 when one got worse than in --baseline. With one file, --images, --groups,
+    tell, 38 when one got worse than in --baseline, and 41, before all of these, when the float
+    model is no better than guessing. With one file, --images, --groups,
     --corruptions, --until-decided or other limits than the recipe's, the result is written beside
     the build's own verdicts, as report-partial.html. Where it cannot be written, the verdicts are
     shown all the same, and a PASS exits 29.
@@ -194,16 +197,21 @@ def verify(
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.devices import choose_device
+    from edgecnn.recipe_section import number_or_text
 
+    limits = {
+        "max_drop": max_drop,
+        "min_agreement": min_agreement,
+        "max_class_drop": max_class_drop,
+        "max_gap_increase": max_gap_increase,
+        "max_corruption_drop": max_corruption_drop,
+        "min_accuracy": min_accuracy,
+    }
     asked: dict[str, Any] = {  # what both kinds of verification take
         "data": data,
         "images": images,
         "limits": {
-            "max_drop": max_drop,
-            "min_agreement": min_agreement,
-            "max_class_drop": max_class_drop,
-            "max_gap_increase": max_gap_increase,
-            "max_corruption_drop": max_corruption_drop,
+            name: None if text is None else number_or_text(text) for name, text in limits.items()
         },
         "groups": groups,
         "threads": threads,

@@ -11,6 +11,7 @@ from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import parse_runtime
 from edgecnn.convert.sources import Source, find_source
 from edgecnn.convert.stage import input_size, key, run
+from edgecnn.keras_settings import choose_backend
 
 __all__ = [
     "ConvertResult",
@@ -24,3 +25,6 @@ __all__ = [
     "png_copy",
     "run",
 ]
+
+# Before any module of this package imports TensorFlow or Keras, which read it once.
+choose_backend()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,43 +10,9 @@ import numpy.typing as npt
 from edgecnn.convert.constants import Array, producer
 from edgecnn.convert.graph_editor import GraphEditor, flag
 
-__all__ = ["Vector", "affine", "affine_chain", "wants_raw_pixels"]
+__all__ = ["Vector", "affine", "affine_chain"]
 
 Vector = npt.NDArray[np.float64]
-
-# What may lie in front of a normalization: none changes a pixel's scale.
-_PASSING: Final = frozenset({
-    "MirrorPad", "Pad", "PadV2", "ResizeArea", "ResizeBicubic", "ResizeBilinear",
-    "ResizeNearestNeighbor", "ReverseV2", "StridedSlice",
-})  # fmt: skip
-# Raw pixels 0..255 come down by at least so much, or are centred on more than that; what is
-# done to values that are in 0..1 or -1..1 already does neither.
-_RAW_SCALE: Final = 1 / 16
-_RAW_CENTRE: Final = 2.0
-
-
-def wants_raw_pixels(graph_def: Any, output: str) -> bool:
-    """Tell whether the first thing a graph does to an image is to normalize pixels 0..255.
-
-    Arithmetic for values that somebody else brought to 0..1 (``x * 2 - 1``) is no such thing.
-
-    Args:
-        graph_def: As ``constants.frozen_graph`` makes it.
-        output: Its output tensor.
-
-    Returns:
-        True if arithmetic per channel that scales by 1/16 or less, or that subtracts more than
-        2, comes before anything else but padding, cropping and resizing.
-    """
-    graph = GraphEditor(graph_def, output)
-    channels = int(graph.nodes[graph.image].attr["shape"].shape.dim[-1].size)
-    start = graph.image
-    while (node := graph.only_consumer(start)) is not None and node.op in _PASSING:
-        start = node.name
-    last, scale, offset = affine_chain(graph, start, channels)
-    if last == start or np.any(scale == 0):
-        return False
-    return bool(np.all(np.abs(scale) <= _RAW_SCALE) or np.any(-offset / scale > _RAW_CENTRE))
 
 
 def affine_chain(graph: GraphEditor, start: str, channels: int) -> tuple[str, Vector, Vector]:

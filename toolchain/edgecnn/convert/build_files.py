@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from edgecnn.workspace import Workspace, file_digest
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import write_golden
 
-__all__ = ["Maker", "reason_of", "write_golden_file", "write_reference"]
+__all__ = ["Maker", "kind_of", "reason_of", "write_golden_file", "write_reference"]
 
 _KIND_IMAGES: Final = 64
 
@@ -189,32 +189,44 @@ def _quantization(end: Tensor) -> tuple[float, int]:
     return end.quantization.scales[0], end.quantization.zero_points[0]
 
 
+def kind_of(model: SourceModel, scorer: Scorer, dataset: Dataset) -> str:
+    """Return what a model's scores are: ``probabilities`` or ``logits``.
+
+    Raises:
+        ScoreError: If the model answers with NaN or infinity.
+        SourceModelError: If its scores are neither.
+    """
+    return model.output_kind or kind_of_scores(
+        scorer.raw(dataset.test.pixels[:_KIND_IMAGES]), model.computes
+    )
+
+
 def write_reference(
     workspace: Workspace,
     staged: Staging,
     source: Source,
-    model: SourceModel,
     scorer: Scorer,
+    kind: str,
+    input_range: str,
     dataset: Dataset,
     progress: Progress,
-) -> tuple[str, bool]:
-    """Settle what the model's scores are, and make sure that the build has its reference.
+) -> bool:
+    """Make sure that the build has the model's own scores on the test images.
 
     Returns:
-        ``probabilities`` or ``logits``, and whether the reference is a file of this stage (it
-        may be the train stage's, and is left alone then).
+        Whether the reference is a file of this stage (it may be the train stage's, and is left
+        alone then).
 
     Raises:
         ScoreError: If the model answers with NaN or infinity.
         WorkspaceError: If the file cannot be written.
     """
     test = dataset.test
-    kind = model.output_kind or kind_of_scores(scorer.raw(test.pixels[:_KIND_IMAGES]))
     path = workspace.path(Workspace.REFERENCE)
     digest = images_digest(test.pixels)
     stages = workspace.manifest()["stages"]
     ours = Workspace.REFERENCE in stages.get("convert", {}).get("files", [])
-    if path.is_file():
+    if path.is_file() and (not ours or _scored_alike(workspace.manifest(), input_range)):
         try:
             known = read_reference(path)
         except WorkspaceError:
@@ -226,7 +238,7 @@ def write_reference(
             and tuple(known.class_names) == dataset.class_names
             and np.array_equal(known.labels, test.labels)
         ):
-            return kind, ours
+            return ours
     scores = scorer.probabilities(test.pixels, kind, progress=progress, title="reference")
     Reference(
         scores=scores,
@@ -236,7 +248,16 @@ def write_reference(
         model_sha256=source.sha256,
         class_names=dataset.class_names,
     ).write(staged.path(Workspace.REFERENCE))
-    return kind, True
+    return True
+
+
+def _scored_alike(manifest: Mapping[str, Any], input_range: str) -> bool:
+    """Tell whether a conversion's reference was made by the rules of today, and from one range.
+
+    Before, it could be the scores of a copy of the model; such a manifest holds no comparison.
+    """
+    source = manifest.get("source", {})
+    return "compared" in source and source.get("range") == input_range
 
 
 def write_golden_file(

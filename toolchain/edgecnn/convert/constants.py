@@ -3,10 +3,14 @@
 What a training framework leaves in a graph (reads of variables, identities, the arithmetic of a
 batch normalization's four vectors, shapes of tensors whose shape is known) has one value for
 every image. It is computed here, once, so that both converters start from the same clean graph.
+
+Loops and branches (``While``, ``If``) stay one operator each, whose bodies are functions in the
+graph's library: both converters know them in that form and in no other.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +20,22 @@ import tensorflow as tf
 # The one way TensorFlow offers to inline variables; its own TFLite converter calls the same.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgecnn.convert.keras_model import first_lines
-from edgecnn.convert.side_effects import VARIABLES, refuse_side_effects
+from edgecnn.convert.library import pruned
+from edgecnn.convert.loops import CALLING, check_rounds
+from edgecnn.convert.side_effects import FUNCTIONS, VARIABLES, refuse_side_effects
+from edgecnn.convert.single_precision import in_float32
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 
-__all__ = ["Array", "constant_node", "constant_value", "frozen_graph", "input_name", "producer"]
+__all__ = [
+    "Array",
+    "Frozen",
+    "constant_node",
+    "constant_value",
+    "frozen_graph",
+    "input_name",
+    "producer",
+]
 
 Array = npt.NDArray[Any]
 
@@ -34,7 +49,25 @@ _NOT_INLINED: Final = ("_XlaMustCompile", "_noinline")
 _PASS_THROUGH: Final = {"Identity", "StopGradient", "PreventGradient", "Snapshot"}
 
 
-def frozen_graph(traced: Any) -> tuple[Any, str]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frozen:
+    """A graph of its own.
+
+    Attributes:
+        graph_def: A GraphDef, in float32, in which every node depends on the image, calls a
+            function, holds a list for a loop, or is a constant. Control inputs and pass-through
+            nodes are gone outside the functions of its library.
+        output: The name of the tensor that is its output.
+        computes: The coarsest type that it computed in before, one of
+            ``single_precision.COMPUTES``.
+    """
+
+    graph_def: Any
+    output: str
+    computes: str
+
+
+def frozen_graph(traced: Any) -> Frozen:
     """Freeze a traced function of one image and compute all that does not depend on the image.
 
     Args:
@@ -42,18 +75,21 @@ def frozen_graph(traced: Any) -> tuple[Any, str]:
             tensor of fixed shape, with one output.
 
     Returns:
-        A GraphDef in which every node depends on the image or is a constant, and the name of
-        the tensor that is its output. Control inputs and pass-through nodes are gone.
+        The graph.
 
     Raises:
         SourceModelError: If the graph holds operators that do more than compute, a variable
-            that is no constant, or a constant that is NaN or infinite.
+            that is no constant, a constant that is NaN or infinite, or a loop that may not end.
     """
     # Twice: inlining may drop what the source model, which is scored, still runs.
     refuse_side_effects(traced.graph.as_graph_def(), allowed=VARIABLES)
     graph = _inlined(traced)
-    refuse_side_effects(graph.as_graph_def())
-    operations = graph.get_operations()
+    graph_def = graph.as_graph_def()
+    refuse_side_effects(graph_def, allowed=FUNCTIONS)
+    output = _short(graph.outputs[0].name)
+    # Before constants are computed: a weight that half precision rounds stays as it was saved.
+    graph_def, computes = in_float32(graph_def)
+    operations = _operations(graph_def)
     dynamic = _depends_on_the_image(operations)
     frontier = sorted(
         {
@@ -64,10 +100,10 @@ def frozen_graph(traced: Any) -> tuple[Any, str]:
             if tensor.op.name not in dynamic
         }
     )
-    values = _evaluate(operations, dynamic, frontier)
+    values = _evaluate(operations, dynamic, frontier, graph_def.library)
     for name, value in values.items():
         _check_finite(name, value)
-    result = tf.compat.v1.GraphDef(versions=graph.as_graph_def().versions)
+    result = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for op in operations:
         if op.name in dynamic:
             node = result.node.add()
@@ -76,19 +112,37 @@ def frozen_graph(traced: Any) -> tuple[Any, str]:
             node.input.extend(_short(tensor.name) for tensor in op.inputs)
     for name, value in values.items():
         result.node.append(constant_node(producer(name), value))
-    return _without_pass_through(result, _short(graph.outputs[0].name))
+    result, output = _without_pass_through(result, output)
+    check_rounds(result)
+    return Frozen(graph_def=pruned(result), output=output, computes=computes)
+
+
+def _operations(graph_def: Any) -> Any:
+    """Return a graph's operators, each behind those it reads, with the shapes TensorFlow infers."""
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.graph_util.import_graph_def(graph_def, name="")
+    except ValueError as error:
+        raise SourceModelError(
+            "the model cannot be brought to float32",
+            observed=reason_of(error),
+            expected="operators that take float32",
+            remedy="build the model under the policy float32 and export it again",
+        ) from error
+    return graph.get_operations()
 
 
 def _inlined(traced: Any) -> Any:
     """Return the graph with variables made constants and functions inlined."""
     try:
-        function = convert_variables_to_constants_v2(traced)
+        function = convert_variables_to_constants_v2(traced, lower_control_flow=False)
         while (unmarked := _without_marks(function)) is not None:
-            function = convert_variables_to_constants_v2(unmarked)
+            function = convert_variables_to_constants_v2(unmarked, lower_control_flow=False)
     except Exception as error:
         raise SourceModelError(
             "the model's variables cannot be made constants",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that only reads its variables while it classifies",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error
@@ -164,14 +218,18 @@ def _depends_on_the_image(operations: Any) -> set[str]:
             tensor.shape.is_fully_defined() for tensor in op.inputs
         )
         fed = any(tensor.op.name in dynamic for tensor in op.inputs) and not known_shape
-        if op.type == "Placeholder" or fed:
+        # A loop's lists have no value that a constant could hold, and no loop runs here.
+        kept = op.type in CALLING or any(tensor.dtype == tf.variant for tensor in op.outputs)
+        if op.type == "Placeholder" or fed or kept:
             dynamic.add(op.name)
     return dynamic
 
 
-def _evaluate(operations: Any, dynamic: set[str], tensors: list[str]) -> dict[str, Array]:
+def _evaluate(
+    operations: Any, dynamic: set[str], tensors: list[str], library: Any
+) -> dict[str, Array]:
     """Compute the constant part of a graph at some of its tensors."""
-    part = tf.compat.v1.GraphDef()
+    part = tf.compat.v1.GraphDef(library=library)
     for op in operations:
         if op.name in dynamic or not op.outputs:
             continue
@@ -253,6 +311,6 @@ def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
         del node.input[:]
         node.input.extend(resolved)
         todo.extend(producer(tensor) for tensor in resolved)
-    kept = tf.compat.v1.GraphDef(versions=graph_def.versions)
+    kept = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     kept.node.extend(node for node in graph_def.node if node.name in needed)
     return kept, output

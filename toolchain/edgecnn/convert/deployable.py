@@ -1,27 +1,35 @@
 """The function that is converted: one raw image in, the scores of one image out.
 
-It differs from the source model in three ways, none of which changes a score beyond rounding:
+It differs from the source model in four ways, none of which changes a score beyond rounding:
 the batch is 1 (a batch left open makes converters add SHAPE, STRIDED_SLICE and PACK), the input
-is raw pixels 0..255 (so that nobody normalizes twice or not at all), and the arithmetic of the
-normalization sits in the first kernel where it can (``folding``). The source model is untouched.
+is raw pixels 0..255 (so that nobody normalizes twice or not at all), all floats are float32
+(``single_precision``), and the arithmetic of the normalization sits in the first kernel where it
+can (``folding``). The source model is untouched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.constants import constant_value, frozen_graph, input_name
+from edgecnn.convert.constants import Frozen, constant_value, frozen_graph, input_name
 from edgecnn.convert.folding import Folding, fold
-from edgecnn.convert.keras_model import first_lines
+from edgecnn.convert.loops import loops_of
 from edgecnn.errors import SourceModelError
+from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import affine_of
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float32]
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -38,6 +46,10 @@ class Deployable:
         classes: Number of scores.
         folding: What became of the normalization.
         largest_weight: Largest magnitude among the weights.
+        computes: The coarsest type that the source model computes in: ``float32``, or
+            ``bfloat16``, ``float16`` or ``float64``, which are float32 in the function.
+        frozen: The source model as one float32 graph, before anything was folded.
+        loops: Names of its loops, as the source model has them.
     """
 
     function: Any  # TensorFlow ships no types
@@ -45,6 +57,50 @@ class Deployable:
     classes: int
     folding: Folding
     largest_weight: float
+    computes: str
+    frozen: Frozen
+    loops: tuple[str, ...]
+
+    @cached_property
+    def unfolded(self) -> Any:
+        """The same function before anything was folded: what folding is compared with.
+
+        It takes and gives what ``function`` does. Made when it is first asked for.
+        """
+        return _function(self.frozen.graph_def, self.frozen.output, self.shape)
+
+    def scores(self, pixels: Pixels, *, folded: bool = True) -> Scores:
+        """Compute the scores of images in TensorFlow, one by one as a device does.
+
+        Args:
+            pixels: Shape (n, height, width, channels), 0..255; uint8 or float32.
+            folded: False to ask ``unfolded``.
+
+        Returns:
+            float32, shape (n, classes).
+        """
+        function = self.function if folded else self.unfolded
+        scores = np.empty((len(pixels), self.classes), np.float32)
+        with _operators_as_they_are():
+            for index, image in enumerate(pixels):
+                scores[index] = function(tf.constant(image[np.newaxis], tf.float32)).numpy()[0]
+        return scores
+
+
+@contextmanager
+def _operators_as_they_are() -> Iterator[None]:
+    """Keep TensorFlow from fusing operators while functions run.
+
+    It fuses a grouped convolution with what follows it, and then cannot compute that on a CPU
+    without AVX-512.
+    """
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({**before, "remapping": False})
+    try:
+        yield
+    finally:
+        restored = {**before, "remapping": before.get("remapping", True)}
+        tf.config.optimizer.set_experimental_options(restored)
 
 
 def in_range(images: Any, input_range: str) -> Any:
@@ -79,18 +135,9 @@ def deployable_of(
     Raises:
         SourceModelError: If a weight is not finite, or the graph does more than compute.
     """
-    graph_def, output, folding = fold(*frozen_call(call, shape=shape, input_range=input_range))
-    placeholder = input_name(graph_def)
-    body = tf.compat.v1.GraphDef(versions=graph_def.versions)
-    body.node.extend(node for node in graph_def.node if node.name != placeholder)
-
-    def imported(image: Any) -> Any:
-        scores = tf.graph_util.import_graph_def(
-            body, {placeholder: image}, return_elements=[_tensor(output)], name=""
-        )[0]
-        return tf.identity(scores, name=OUTPUT_NAME)
-
-    function = tf.function(imported, input_signature=[_spec(shape)]).get_concrete_function()
+    frozen = frozen_call(call, shape=shape, input_range=input_range)
+    graph_def, output, folding = fold(frozen.graph_def, frozen.output)
+    function = _function(graph_def, output, shape)
     scores_shape = function.outputs[0].shape.as_list()
     if len(scores_shape) != 2 or scores_shape[0] != 1 or not scores_shape[1]:
         raise SourceModelError(
@@ -104,14 +151,35 @@ def deployable_of(
         shape=shape,
         classes=int(scores_shape[1]),
         folding=folding,
-        largest_weight=_largest_weight(body),
+        largest_weight=_largest_weight(graph_def),
+        computes=frozen.computes,
+        frozen=frozen,
+        loops=loops_of(frozen.graph_def),
     )
+
+
+def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
+    """Return a frozen graph as a concrete function of one image."""
+    placeholder = input_name(graph_def)
+    body = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    body.node.extend(node for node in graph_def.node if node.name != placeholder)
+
+    def imported(image: Any) -> Any:
+        scores = tf.graph_util.import_graph_def(
+            body, {placeholder: image}, return_elements=[_tensor(output)], name=""
+        )[0]
+        if scores.shape.rank == 2 and scores.shape[0] is None:
+            # The functions of a loop keep the open batch that they were traced with.
+            scores = tf.reshape(scores, (1, scores.shape[1] or -1))
+        return tf.identity(scores, name=OUTPUT_NAME)
+
+    return tf.function(imported, input_signature=[_spec(shape)]).get_concrete_function()
 
 
 def frozen_call(
     call: Callable[[Any], Any], *, shape: tuple[int, int, int], input_range: str
-) -> tuple[Any, str]:
-    """Freeze a source model for one raw image, before anything is folded.
+) -> Frozen:
+    """Freeze a source model for one raw image, in float32, before anything is folded.
 
     Args:
         call: See ``deployable_of``.
@@ -119,7 +187,7 @@ def frozen_call(
         input_range: See ``deployable_of``.
 
     Returns:
-        See ``constants.frozen_graph``.
+        The graph; see ``constants.Frozen``.
 
     Raises:
         SourceModelError: See ``deployable_of``.
@@ -140,7 +208,7 @@ def _concrete(traced: Any) -> Any:
     except Exception as error:
         raise SourceModelError(
             "TensorFlow cannot trace the model on one image",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a model that takes a batch of one image of the data set's size",
             remedy="convert the .keras file, or export the model without its random layers",
         ) from error

@@ -22,7 +22,7 @@ LINEAR: Final = {"Conv2D", "DepthwiseConv2dNative", "MatMul"}
 
 
 class GraphEditor:
-    """A frozen graph being edited.
+    """A frozen graph being edited; the functions in its library stay as they are.
 
     Args:
         graph_def: As ``constants.frozen_graph`` makes it; it is copied.
@@ -42,7 +42,7 @@ class GraphEditor:
             self.nodes[node.name] = copied
         self.output = output
         self.image = input_name(graph_def)
-        self._versions = graph_def.versions
+        self._versions, self._library = graph_def.versions, graph_def.library
 
     def linear_nodes(self) -> list[Any]:
         """Return the convolutions and matrix products with constant weights."""
@@ -95,7 +95,7 @@ class GraphEditor:
         Nodes are named by operator and position, so that equal models give equal files, whatever
         a training session had counted its layers up to.
         """
-        result = tf.compat.v1.GraphDef(versions=self._versions)
+        result = tf.compat.v1.GraphDef(versions=self._versions, library=self._library)
         names: dict[str, str] = {}
         counts: dict[str, int] = {}
         for name in self._in_order():

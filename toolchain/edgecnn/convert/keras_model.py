@@ -1,4 +1,8 @@
-"""Read a Keras model file: data only, whole, in float32, with weights that are numbers.
+"""Reads a Keras model file as Keras itself loads it, and again under float32.
+
+Nothing of the model is rebuilt here: both are loaded by Keras from a file, the second from a copy
+of the file whose configuration says float32 everywhere. A layer may keep more than its weights (an
+adapted ``Normalization`` does), and only loading restores all of it.
 
 Loading may fail in any way Keras or one of its layers likes; every failure leaves this module as
 a ``SourceModelError`` that says what was found.
@@ -7,21 +11,60 @@ a ``SourceModelError`` that says what was found.
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import keras
 import numpy as np
 
-from edgecnn.convert.preprocessing import contains_code
+from edgecnn.convert.keras_config import contains_code
+from edgecnn.convert.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
+from edgecnn.keras_settings import settle, unusable
+from edgecnn.os_errors import wrap_os_errors
 
-__all__ = ["first_lines", "read_keras_model"]
+try:
+    import keras
+except (AttributeError, OSError, TypeError, ValueError) as error:
+    raise unusable(error) from error
+settle(keras)
+
+__all__ = ["KerasModel", "first_lines", "read_keras_model"]
+
+# As long as a reason may be before its middle is left out.
+_LONGEST: Final = 600
+# Classes of Keras 2 that Keras 3 has under another name, in another module, or not at all.
+_OF_KERAS_2: Final = frozenset({
+    "Functional", "Model", "Policy", "Sequential", "SlicingOpLambda", "TFOpLambda",
+})  # fmt: skip
 
 
-def read_keras_model(path: Path, kind: str) -> tuple[Any, Mapping[str, Any]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KerasModel:
+    """A loaded model.
+
+    Attributes:
+        model: As Keras loads it, in its own precision.
+        float32: The same model loaded under the policy float32; ``model`` itself where it
+            computes in that.
+        computes: The coarsest type that a layer of ``model`` computes in: ``float32``,
+            ``float64``, ``float16`` or ``bfloat16``.
+        config: Its configuration; empty for a model whose class does not tell.
+    """
+
+    model: Any
+    float32: Any
+    computes: str
+    config: Mapping[str, Any]
+
+
+def read_keras_model(path: Path, kind: str) -> KerasModel:
     """Load a Keras model.
 
     Args:
@@ -29,36 +72,29 @@ def read_keras_model(path: Path, kind: str) -> tuple[Any, Mapping[str, Any]]:
         kind: ``keras`` or ``h5``.
 
     Returns:
-        The model, in float32, and its configuration; that is empty for a model whose class does
-        not tell.
+        The model.
 
     Raises:
         SourceModelError: If it cannot be loaded, holds code, or has weights that are not numbers.
     """
-    if kind == "h5":
-        _check_h5(path)
-    else:
-        _check_archive(path)
-    model = _in_float32(_load(path))
+    text = _config_in_h5(path) if kind == "h5" else _config_in_archive(path)
+    saved = _checked_config(path, text)
+    model = _load(path, path, kind)
     config = _config_of(model)
     if contains_code(config):
         raise _unsafe(path)
-    _check_weights(model)
-    return model, config
+    computes = _computes(model)
+    float32 = model if computes == "float32" else _under_float32(path, kind, saved)
+    _check_weights(float32)
+    return KerasModel(model=model, float32=float32, computes=computes, config=config)
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, file: Path, kind: str) -> Any:
+    """Load a file, which is the one at ``path`` or a copy of it."""
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
-        if "lambda" in str(error).lower():
-            raise _unsafe(path) from error
-        raise SourceModelError(
-            f"Keras cannot load {path}",
-            observed=first_lines(error),
-            expected="a whole model as model.save(...) writes it, of Keras's own layers",
-            remedy="save it again with this Keras, or export it as a SavedModel: model.export(...)",
-        ) from error
+        raise _refusal(path, kind, error) from error
     if not hasattr(model, "inputs") or not getattr(model, "inputs", None):
         raise SourceModelError(
             f"{path} holds a model whose inputs are not known",
@@ -69,8 +105,65 @@ def _load(path: Path) -> Any:
     return model
 
 
-def _check_h5(path: Path) -> None:
-    """Look into an HDF5 file before Keras does: a model, not weights alone, and no code in it."""
+def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
+    """Return the error for a file that Keras does not load, with a way out that works.
+
+    "Save it again with this Keras" is none: this Keras cannot load it.
+    """
+    if "safe_mode" in str(error):
+        return _unsafe(path, first_lines(error))
+    version = _written_by(path, kind)
+    mine = f"Keras {keras.__version__}"
+    saved = f"{path.stem}_saved_model"
+    unknown = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
+    if unknown is not None and unknown[1] in _OF_KERAS_2:
+        unknown = None
+    if unknown is None and version.startswith("2."):
+        export = (
+            "import sys, tf_keras; "
+            "tf_keras.models.load_model(sys.argv[1], compile=False).export(sys.argv[2])"
+        )
+        return SourceModelError(
+            f"{path} was written by Keras {version}, and {mine} cannot load it",
+            observed=first_lines(error),
+            expected=f"a model that {mine} loads, or a SavedModel",
+            remedy="let Keras 2 export it, and convert the folder that this makes: pip install "
+            f"tf-keras && python -c {shlex.quote(export)} {shlex.quote(str(path))} "
+            f"{shlex.quote(saved)} && edgecnn convert {shlex.quote(saved)}",
+        )
+    by = f", written by Keras {version}," if version else ""
+    return SourceModelError(
+        f"{mine} does not know {unknown[1]}, which {path} holds"
+        if unknown
+        else f"{mine} cannot load {path}{by}".rstrip(","),
+        observed=first_lines(error),
+        expected="a whole model as model.save(...) writes it, of Keras's own layers",
+        remedy="in the program that made the model, where it can be loaded: "
+        f"model.export({saved!r}); then edgecnn convert {shlex.quote(saved)}",
+    )
+
+
+def _written_by(path: Path, kind: str) -> str:
+    """Return the version of the Keras that wrote a file; empty if it does not say."""
+    try:
+        if kind == "h5":
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                found = file.attrs.get("keras_version", "")
+                found = found.decode() if isinstance(found, bytes) else found
+        else:
+            with zipfile.ZipFile(path) as archive:
+                found = json.loads(archive.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile):
+        return ""
+    # It is shown, and comes from outside.
+    match = re.match(r"[0-9][0-9A-Za-z.+-]{0,20}", str(found))
+    return match[0] if match else ""
+
+
+def _config_in_h5(path: Path) -> str | bytes:
+    """Return the configuration in an HDF5 file: a model, not weights alone."""
     import h5py  # it comes with Keras
 
     try:
@@ -90,14 +183,14 @@ def _check_h5(path: Path) -> None:
             expected="a file that model.save(...) wrote",
             remedy="load the weights into their model and save that: model.save('model.keras')",
         )
-    _check_config(path, config if isinstance(config, bytes) else str(config))
+    return config if isinstance(config, bytes) else str(config)
 
 
-def _check_archive(path: Path) -> None:
-    """Look into a .keras archive before Keras does: no code in it."""
+def _config_in_archive(path: Path) -> bytes:
+    """Return the configuration in a .keras archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            config = archive.read("config.json")
+            return archive.read("config.json")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise SourceModelError(
             f"{path} is a damaged or truncated archive ({first_lines(error)})",
@@ -105,13 +198,13 @@ def _check_archive(path: Path) -> None:
             expected="a file that model.save(...) wrote",
             remedy="copy or save the file again",
         ) from error
-    _check_config(path, config)
 
 
-def _check_config(path: Path, text: str | bytes) -> None:
-    """Refuse a configuration with code in it, whatever way its JSON is written."""
+def _checked_config(path: Path, text: str | bytes) -> Any:
+    """Return a configuration before Keras sees it; refuse one with code in it."""
     try:
-        unsafe = contains_code(json.loads(text))
+        config = json.loads(text)
+        unsafe = contains_code(config)
     except (ValueError, RecursionError) as error:
         raise SourceModelError(
             f"the configuration of the model in {path} is damaged ({first_lines(error)})",
@@ -121,12 +214,15 @@ def _check_config(path: Path, text: str | bytes) -> None:
         ) from error
     if unsafe:
         raise _unsafe(path)
+    return config
 
 
-def _unsafe(path: Path) -> SourceModelError:
+def _unsafe(path: Path, reason: str | None = None) -> SourceModelError:
     return SourceModelError(
-        f"{path} holds a Lambda layer: Python code that loading it would run",
-        observed="a layer of the class Lambda in its configuration",
+        f"{path} holds a Lambda layer: Python code that loading it would run"
+        if reason is None
+        else f"{path} holds Python code that loading it would run",
+        observed=reason or "a layer of the class Lambda in its configuration",
         expected="layers that are data",
         remedy="replace the Lambda by Keras layers (Rescaling, keras.ops), or export the model as "
         "a SavedModel: model.export(...)",
@@ -141,24 +237,48 @@ def _config_of(model: Any) -> Mapping[str, Any]:
     return config if isinstance(config, Mapping) else {}
 
 
-def _in_float32(model: Any) -> Any:
-    """Return the model itself, or a float32 copy of one saved under another policy.
+def _computes(model: Any) -> str:
+    found = {layer.compute_dtype for layer in model._flatten_layers()}
+    return next((name for name in COMPUTES if name in found), "float32")
 
-    A model trained under mixed_bfloat16 keeps that policy when saved, and does not convert.
+
+def _under_float32(path: Path, kind: str, config: Any) -> Any:
+    """Load a model under the policy float32, from a copy of its file.
+
+    Raises:
+        SourceModelError: If a layer keeps another precision all the same.
     """
-    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
-        return model
-    try:
-        copy = type(model).from_config(_with_float32(model.get_config()))
-        copy.set_weights([np.asarray(weight, np.float32) for weight in model.get_weights()])
-    except Exception as error:
+    text = json.dumps(_with_float32(config))
+    with (
+        wrap_os_errors(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix="edgecnn-") as folder,
+    ):
+        copy = Path(folder) / f"float32.{kind}"
+        if kind == "h5":
+            import h5py
+
+            shutil.copyfile(path, copy)
+            with h5py.File(copy, "r+") as file:
+                file.attrs["model_config"] = text
+        else:
+            with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+                for entry in source.infolist():
+                    if entry.filename == "config.json":
+                        target.writestr(entry.filename, text)
+                        continue
+                    with source.open(entry) as old, target.open(entry.filename, "w") as new:
+                        shutil.copyfileobj(old, new)
+        model = _load(path, copy, kind)
+    kept = _computes(model)
+    if kept != "float32":
         raise SourceModelError(
-            "the model computes in another precision than float32 and cannot be rebuilt",
-            observed=first_lines(error),
-            expected="a float32 model",
-            remedy="build it under the policy float32, copy the weights, and save that",
-        ) from error
-    return copy
+            "the model computes in another precision than float32 and cannot be loaded in it",
+            observed=f"layers that compute in {kept} whatever their policy says",
+            expected="layers that follow their policy",
+            remedy="build it under the policy float32, load its weights into that "
+            "(model.load_weights), and save it",
+        )
+    return model
 
 
 def _with_float32(config: Any) -> Any:
@@ -194,6 +314,15 @@ def _check_weights(model: Any) -> None:
 
 
 def first_lines(error: Exception) -> str:
-    """Return an error's text on one line, cut to a length a terminal can show."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:300] or type(error).__name__
+    """Return an error's text on one line, cut to a length a terminal can show.
+
+    Keras names the reason at the end, behind the configuration that it could not make a layer of.
+    """
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    _, mark, reason = text.rpartition("Exception encountered: ")
+    if mark:
+        text = reason
+    if len(text) > _LONGEST:
+        half = _LONGEST // 2 - 3
+        text = f"{text[:half]} ... {text[-half:]}"
+    return text or type(error).__name__

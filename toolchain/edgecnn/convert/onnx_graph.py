@@ -2,10 +2,13 @@
 
 None changes what the model computes: names of the ends, the opset imports, and the transpose in
 front of a flatten, which is the same as reordering the rows of the matrix behind it.
+
+A loop's body is a graph inside a node, and reads tensors of the graphs around it by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -43,19 +46,43 @@ def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> N
 
 def sort_nodes(graph: Any) -> None:
     """Put every node behind those it reads, in place; otherwise the order stays."""
-    known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
-    waiting = list(graph.node)
+    made = {tensor for node in graph.node for tensor in node.output}
+    known: set[str] = set()
+    # What is not made here comes from outside: an input, a weight, a graph around this one.
+    waiting = [(node, made.intersection(_reads(node))) for node in graph.node]
     ordered: list[Any] = []
     while waiting:
-        ready = [node for node in waiting if known.issuperset(node.input)]
-        if not ready:
+        place = next((i for i, (_, needs) in enumerate(waiting) if needs <= known), None)
+        if place is None:
             raise ValueError("the graph's nodes read one another in a circle")
-        first = ready[0]
-        waiting.remove(first)
+        first, _ = waiting.pop(place)
         ordered.append(first)
         known.update(first.output)
     del graph.node[:]
     graph.node.extend(ordered)
+    for node in graph.node:
+        for inner in _bodies(node):
+            sort_nodes(inner)
+
+
+def _bodies(node: Any) -> Iterator[Any]:
+    """Yield the graphs inside a node."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """Yield the names of the tensors that a node reads, also in the graphs inside it.
+
+    Among them are tensors that such a graph makes itself; no two tensors have the same name.
+    """
+    yield from node.input
+    for graph in _bodies(node):
+        for inner in graph.node:
+            yield from _reads(inner)
+        yield from (output.name for output in graph.output)
 
 
 def _absorb_flatten_transpose(model: Any) -> None:
@@ -104,13 +131,13 @@ def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _only_reader(graph: Any, tensor: str) -> Any | None:
-    readers = [node for node in graph.node if tensor in node.input]
+    readers = [node for node in graph.node if tensor in _reads(node)]
     is_output = any(output.name == tensor for output in graph.output)
     return readers[0] if len(readers) == 1 and not is_output else None
 
 
 def _drop_unused_weights(graph: Any) -> None:
-    used = {tensor for node in graph.node for tensor in node.input}
+    used = {tensor for node in graph.node for tensor in _reads(node)}
     kept = [weight for weight in graph.initializer if weight.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
@@ -121,9 +148,17 @@ def _rename(graph: Any, input_name: str, output_name: str) -> None:
 
     tf2onnx counts up over a process and walks sets, so its names and orders vary from run to run.
     """
-    nodes = _in_order(graph)
     names = {graph.input[0].name: input_name, "": ""}
     counts: dict[str, int] = {}
+    # The output is named last, whatever its node calls it.
+    _name_all(graph, names, counts)
+    names[graph.output[0].name] = output_name
+    _apply(graph, names)
+
+
+def _name_all(graph: Any, names: dict[str, str], counts: dict[str, int]) -> None:
+    """Bring a graph's nodes into order, name them, and find names for its tensors."""
+    nodes = _in_order(graph)
     for node in nodes:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1
         node.name = f"{node.op_type}_{counts[node.op_type]}"
@@ -131,25 +166,40 @@ def _rename(graph: Any, input_name: str, output_name: str) -> None:
             names.setdefault(tensor, f"{node.name}/{_role(node, index)}")
         for index, tensor in enumerate(node.output):
             names.setdefault(tensor, node.name if index == 0 else f"{node.name}:{index}")
-    names[graph.output[0].name] = output_name
-    for node in nodes:
+        for body in _bodies(node):
+            for index, end in enumerate(body.input):
+                names.setdefault(end.name, f"{node.name}/in_{index}")
+            _name_all(body, names, counts)
+    # A body's weight may be nothing but its output.
+    for index, weight in enumerate(graph.initializer):
+        names.setdefault(weight.name, f"{graph.name or 'weight'}/{index}")
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _apply(graph: Any, names: dict[str, str]) -> None:
+    """Rename the tensors of a graph and of those inside it."""
+    for node in graph.node:
         node.input[:] = [names[tensor] for tensor in node.input]
         node.output[:] = [names[tensor] for tensor in node.output]
+        for number, body in enumerate(_bodies(node)):
+            body.name, body.doc_string = f"{node.name}/body_{number}", ""
+            _apply(body, names)
     for named in (*graph.initializer, *graph.input, *graph.output):
         named.name = names[named.name]
     weights = sorted(graph.initializer, key=lambda weight: str(weight.name))
-    for field, content in ((graph.node, nodes), (graph.initializer, weights)):
-        copied = list(content)
-        del field[:]
-        field.extend(copied)
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
     del graph.value_info[:]  # shapes follow from the operators
 
 
 def _in_order(graph: Any) -> list[Any]:
-    """Return the nodes as a walk from the output meets them: the same order for equal graphs."""
+    """Return the nodes as a walk from the outputs meets them: the same order for equal graphs."""
     makers = {tensor: node for node in graph.node for tensor in node.output}
     ordered: dict[int, Any] = {}
-    todo = [(makers[graph.output[0].name], False)]
+    todo = [
+        (makers[output.name], False) for output in reversed(graph.output) if output.name in makers
+    ]
     while todo:
         node, inputs_done = todo.pop()
         if id(node) in ordered:
@@ -158,7 +208,7 @@ def _in_order(graph: Any) -> list[Any]:
             ordered[id(node)] = node
             continue
         todo.append((node, True))
-        todo.extend((makers[t], False) for t in reversed(node.input) if t in makers)
+        todo.extend((makers[t], False) for t in reversed(list(_reads(node))) if t in makers)
     return list(ordered.values())
 
 

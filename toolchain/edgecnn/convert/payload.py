@@ -75,6 +75,16 @@ class PayloadMaker:
             ConversionError: If a converter fails, or ``check_payload`` finds a fault.
         """
         precision = precision_of(variant)
+        if precision in CALIBRATED and self.deployable.loops:
+            # TensorFlow's converter ends the whole process (SIGSEGV) on the lists of a recurrent
+            # layer, and onnxruntime's leaves what is in a loop in float32.
+            raise ConversionError(
+                f"{variant} cannot be made of a network with a loop",
+                observed=f"the loop {_some(self.deployable.loops)}",
+                expected="no loop: what is in one is not quantized",
+                remedy="build recurrent layers with unroll=True, or leave this variant out with "
+                "--variant",
+            )
         if format_of(variant) == "tflite":
             data = to_tflite(self.deployable, precision, self._calibration)
         else:

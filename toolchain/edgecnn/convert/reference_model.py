@@ -6,13 +6,12 @@ It is loaded and asked as a model to convert is, and nothing is written.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from edgecnn.convert.sources import Source, check_channels
-from edgecnn.errors import UsageError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.tools import tool_versions
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from edgecnn.convert.source_model import SourceModel
 
 __all__ = ["ReferenceModel"]
-
-_RAW: Final = "0..255"
 
 
 class ReferenceModel:
@@ -37,7 +34,7 @@ class ReferenceModel:
 
     Attributes:
         input_range: What pixels are brought to, see ``contract.InputSpec``.
-        normalizes: Whether the model normalizes raw pixels itself, as its layers or its graph say.
+        normalizes: Whether the model normalizes raw pixels itself, as its graph says.
         size: Height, width (None where it takes any) and channels.
         classes: Number of scores.
         output_kind: ``probabilities`` or ``logits``; None before the first scores, where only
@@ -46,14 +43,17 @@ class ReferenceModel:
 
     Raises:
         SourceModelError: See ``edgecnn.convert.source_model.load_source``.
-        UsageError: If the source names a range and the model normalizes its input itself, or the
+        UsageError: If the source names a range that the model's own arithmetic contradicts, or the
             range is one of colours and the model takes greyscale.
     """
 
     def __init__(self, source: Source, *, otherwise: str) -> None:
         with captured_log():
-            model, self.normalizes = _loaded(source, otherwise)
+            from edgecnn.convert.source_model import load_source
+
+            model = load_source(source, otherwise=otherwise)
         check_channels(source.path, model.input_range, model.channels)
+        self.normalizes = model.normalizes
         self._model: SourceModel = model
         self._scorers: dict[str, Scorer] = {}
         self.input_range = model.input_range
@@ -93,21 +93,5 @@ class ReferenceModel:
             title = "reference" if input_range is None else ""
             raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
             if self.output_kind is None:
-                self.output_kind = kind_of_scores(raw)
+                self.output_kind = kind_of_scores(raw, self._model.computes)
         return softmax(raw) if self.output_kind == "logits" else raw
-
-
-def _loaded(source: Source, otherwise: str) -> tuple[SourceModel, bool]:
-    """Return the model, and whether it was seen to normalize its input itself."""
-    from edgecnn.convert.source_model import load_source
-
-    if source.input_range is not None:
-        return load_source(source), False
-    assumed = dataclasses.replace(source, input_range=otherwise)
-    # A model that normalizes refuses any range but raw pixels, and one that does not, none: so
-    # what the first try says tells them apart.
-    first, second = (source, assumed) if otherwise == _RAW else (assumed, source)
-    try:
-        return load_source(first), first is source
-    except UsageError:
-        return load_source(second), second is source

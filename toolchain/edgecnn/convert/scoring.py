@@ -1,9 +1,12 @@
-"""The float model's own answers, in float32 TensorFlow: what every artifact is compared with."""
+"""Scores images with the float model itself, in its own framework and precision.
+
+These scores are the reference that every artifact is compared with.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -27,7 +30,8 @@ Scores = npt.NDArray[np.float32]
 
 _BATCH: Final = 250
 _BATCH_BYTES: Final = 64 * 2**20
-_SUM_TOLERANCE: Final = 1e-3
+# How far a softmax may be from a sum of 1: it is rounded in the type that the model computes in.
+_SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
 
 class Scorer:
@@ -35,15 +39,17 @@ class Scorer:
 
     Args:
         model: The source model.
+        call: ``model.call``, or ``model.float32`` for the same model under float32.
     """
 
-    def __init__(self, model: SourceModel) -> None:
+    def __init__(self, model: SourceModel, call: Callable[[Any], Any] | None = None) -> None:
         self._batch = model.batch
+        ask = model.call if call is None else call
         spec = tf.TensorSpec(
             (model.batch, model.height, model.width, model.channels), tf.float32, name="images"
         )
         self._function = tf.function(
-            lambda images: model.call(in_range(images, model.input_range)), input_signature=[spec]
+            lambda images: ask(in_range(images, model.input_range)), input_signature=[spec]
         )
 
     def raw(self, pixels: Pixels, *, progress: Progress = NO_PROGRESS, title: str = "") -> Scores:
@@ -94,17 +100,18 @@ def asking(model: SourceModel) -> Ask:
         if input_range not in scorers:
             scorers[input_range] = Scorer(dataclasses.replace(model, input_range=input_range))
         raw = scorers[input_range].raw(pixels)
-        kind = kind or kind_of_scores(raw)
+        kind = kind or kind_of_scores(raw, model.computes)
         return softmax(raw) if kind == "logits" else raw
 
     return ask
 
 
-def kind_of_scores(scores: Scores) -> str:
+def kind_of_scores(scores: Scores, computes: str = "float32") -> str:
     """Tell from a model's answers on some images what they are.
 
     Args:
         scores: Shape (n, classes), finite.
+        computes: The type that they were computed in; see ``SourceModel``.
 
     Returns:
         ``probabilities`` if all are in 0..1 and each row sums to 1, ``logits`` if not all are in
@@ -117,7 +124,7 @@ def kind_of_scores(scores: Scores) -> str:
     sums = scores.sum(axis=1)
     if not np.all((scores >= 0) & (scores <= 1)):
         return "logits"
-    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
+    if np.all(np.abs(sums - 1) <= _SUM_TOLERANCE[computes]):
         return "probabilities"
     raise SourceModelError(
         "the model answers each label by itself, as with a sigmoid at its end",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edgecnn.errors import ConversionError
 from edgecnn.graph import read_graph
 from edgecnn.quiet import captured_log
+from edgecnn.reasons import reason_of
 
 __all__ = ["RANGES", "WEIGHTS", "SelectiveTflite"]
 
@@ -120,10 +121,9 @@ class SelectiveTflite:
                 assert result.quantized_model is not None  # noqa: S101 - quantize just made it
                 return bytes(result.quantized_model)
             except Exception as error:
-                lines = str(error).strip().splitlines()
                 raise ConversionError(
                     "ai-edge-quantizer cannot quantize this network",
-                    observed=log.tail() or (lines[0][:300] if lines else type(error).__name__),
+                    observed=reason_of(error, log.text()),
                     expected="operators that it knows",
                     remedy=_REMEDY,
                 ) from error

@@ -7,17 +7,22 @@ nobody here has heard of is refused and not run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from edgecnn.errors import SourceModelError
 
-__all__ = ["VARIABLES", "check_saved_model", "refuse_side_effects"]
+__all__ = [
+    "FUNCTIONS",
+    "SAVING",
+    "VARIABLES",
+    "WRITING",
+    "effects_of",
+    "refuse_effects",
+    "refuse_side_effects",
+]
 
 # They touch files or run Python, and TensorFlow does not (or not in every version) say stateful.
 _FORBIDDEN: Final = frozenset({
@@ -30,15 +35,19 @@ _FORBIDDEN: Final = frozenset({
 })  # fmt: skip
 # Stateful only so that no optimizer drops it; it compares and stops.
 _HARMLESS: Final = frozenset({"Assert"})
-_WRITING: Final = frozenset({"MergeV2Checkpoints", "SaveV2"})
-_SAVING: Final = _WRITING | {"RestoreV2", "ShardedFilename"}
+WRITING: Final = frozenset({"MergeV2Checkpoints", "SaveV2"})
+"""Operators that write the files of a SavedModel's variables."""
+SAVING: Final = WRITING | {"RestoreV2", "ShardedFilename"}
+"""Operators that every SavedModel holds, to save and restore its variables."""
 
-VARIABLES: Final = _HARMLESS | {
-    # Reading and setting variables, and calling functions, which are looked into themselves.
-    "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "Case",
-    "DestroyResourceOp", "DisableCopyOnRead", "If", "ReadVariableOp", "ResourceGather",
-    "ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp",
-    "VariableShape", "VariableV2", "While",
+FUNCTIONS: Final = _HARMLESS | {"Case", "If", "StatefulPartitionedCall", "While"}
+"""Stateful only because what they call may be; the functions are looked into themselves."""
+
+VARIABLES: Final = FUNCTIONS | {
+    # Reading and setting variables.
+    "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "DestroyResourceOp",
+    "DisableCopyOnRead", "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarHandleOp",
+    "VarIsInitializedOp", "VariableShape", "VariableV2",
     # Random numbers, of a branch for training.
     "Multinomial", "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
     "RngReadAndSkip", "RngSkip", "StatefulStandardNormalV2", "StatefulUniform",
@@ -61,7 +70,30 @@ def refuse_side_effects(graph_def: Any, *, allowed: frozenset[str] = _HARMLESS) 
         SourceModelError: If it holds a stateful operator, or one that touches files, that is not
             among ``allowed``.
     """
-    found = sorted({op for op in _operators(graph_def) if op not in allowed and _reaches_out(op)})
+    functions = (function.node_def for function in graph_def.library.function)
+    refuse_effects(effects_of((graph_def.node, *functions), allowed))
+
+
+def effects_of(bodies: Iterable[Iterable[Any]], allowed: frozenset[str]) -> list[str]:
+    """Return the names of operators that do more than compute.
+
+    Args:
+        bodies: Nodes of graphs and of functions.
+        allowed: Names left out whatever they do.
+
+    Returns:
+        Each name once, sorted.
+    """
+    ops = {node.op for nodes in bodies for node in nodes} - allowed
+    return sorted(op for op in ops if _reaches_out(op))
+
+
+def refuse_effects(found: list[str]) -> None:
+    """Refuse a model for operators that ``effects_of`` found, if there are any.
+
+    Raises:
+        SourceModelError: If there are.
+    """
     if found:
         raise SourceModelError(
             "the model does more than compute: it touches files, runs Python code or keeps a state",
@@ -69,135 +101,6 @@ def refuse_side_effects(graph_def: Any, *, allowed: frozenset[str] = _HARMLESS) 
             expected="operators that only compute",
             remedy="export the model without them",
         )
-
-
-def check_saved_model(folder: Path) -> None:
-    """Look into a SavedModel before TensorFlow loads it, since loading runs its initializers.
-
-    Args:
-        folder: Holds ``saved_model.pb``.
-
-    Raises:
-        SourceModelError: If that is damaged, or a graph or function in it does more than compute
-            and save.
-    """
-    saved = saved_model_pb2.SavedModel()
-    try:
-        saved.ParseFromString((folder / "saved_model.pb").read_bytes())
-    except (OSError, DecodeError) as error:
-        raise SourceModelError(
-            f"TensorFlow cannot load the SavedModel {folder}",
-            observed=f"saved_model.pb is damaged or unreadable ({error})",
-            expected="a SavedModel as model.export(...) writes it",
-            remedy="copy or export it again: model.export('folder')",
-        ) from error
-    for meta in saved.meta_graphs:
-        # Every SavedModel carries the functions that save and restore it.
-        refuse_side_effects(meta.graph_def, allowed=VARIABLES | _SAVING)
-        _refuse_saving_in_functions(meta)
-        _refuse_saving_in_graph(meta)
-
-
-def _refuse_saving_in_functions(meta: Any) -> None:
-    """Refuse files in what loading or calling may run: the functions of the object graph."""
-    functions = _functions(meta)
-    seen = _reached(meta.object_graph_def.concrete_functions, functions)
-    reached = type(meta.graph_def)()
-    reached.library.function.extend(functions[name] for name in sorted(seen))
-    refuse_side_effects(reached, allowed=VARIABLES)
-
-
-def _refuse_saving_in_graph(meta: Any) -> None:
-    """Refuse files in what loading a SavedModel of TensorFlow 1 may run: its graph.
-
-    Such a file names what is run in many places: an initial operator, tables, the initial values
-    of variables. So no operator that writes, and none behind one, may be named anywhere but as
-    the one that saves.
-
-    Raises:
-        SourceModelError: If one is.
-    """
-    functions = _functions(meta)
-    behind: dict[str, set[str]] = {}
-    todo: list[str] = []
-    for node in meta.graph_def.node:
-        for tensor in node.input:
-            behind.setdefault(_operator_of(tensor), set()).add(node.name)
-        called = _reached([node.op, *_called(node)], functions)
-        ops = {inner.op for name in called for inner in functions[name].node_def}
-        if _WRITING & {node.op, *ops}:
-            todo.append(node.name)
-    writing: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name not in writing:
-            writing.add(name)
-            todo += behind.get(name, ())
-    named, messages = _named(meta)
-    found = sorted(
-        name
-        for name in writing
-        if name in named or any(name.encode() in message for message in messages)
-    )
-    if found:
-        raise SourceModelError(
-            "the model does more than compute: loading it would run what writes files",
-            observed=f"operators behind SaveV2 or MergeV2Checkpoints: {', '.join(found)}",
-            expected="operators that save only where a model is saved",
-            remedy="export the model without them",
-        )
-
-
-def _named(meta: Any) -> tuple[set[str], list[bytes]]:
-    """Return all that a SavedModel may name to be run, but for the operator that saves it.
-
-    Names of operators, and messages (such as VariableDef) that hold some.
-    """
-    tensors = [meta.saver_def.filename_tensor_name, meta.saver_def.restore_op_name]
-    for signature in meta.signature_def.values():
-        tensors += [end.name for end in (*signature.inputs.values(), *signature.outputs.values())]
-    messages: list[bytes] = []
-    for collection in meta.collection_def.values():
-        tensors += collection.node_list.value
-        messages += collection.bytes_list.value
-        messages += [entry.value for entry in collection.any_list.value]
-    return {_operator_of(tensor) for tensor in tensors}, messages
-
-
-def _operator_of(tensor: str) -> str:
-    """Return ``a`` for ``a``, ``a:1`` and ``^a``."""
-    return tensor.removeprefix("^").partition(":")[0]
-
-
-def _functions(meta: Any) -> dict[str, Any]:
-    return {entry.signature.name: entry for entry in meta.graph_def.library.function}
-
-
-def _reached(names: Iterable[str], functions: Mapping[str, Any]) -> set[str]:
-    """Return the functions among ``names`` and those that they call, and so on."""
-    todo, seen = list(names), set[str]()
-    while todo:
-        name = todo.pop()
-        if name in functions and name not in seen:
-            seen.add(name)
-            for node in functions[name].node_def:
-                todo += [node.op, *_called(node)]
-    return seen
-
-
-def _called(node: Any) -> Iterator[str]:
-    """Yield the names of the functions that a node's attributes hold."""
-    for value in node.attr.values():
-        yield value.func.name
-        yield from (func.name for func in value.list.func)
-
-
-def _operators(graph_def: Any) -> Iterator[str]:
-    for node in graph_def.node:
-        yield node.op
-    for function in graph_def.library.function:
-        for node in function.node_def:
-            yield node.op
 
 
 def _reaches_out(op: str) -> bool:

@@ -6,20 +6,22 @@ as a ``SourceModelError`` that says what was found and what a convertible model 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import tensorflow as tf
 
-from edgecnn.convert.arithmetic import wants_raw_pixels
 from edgecnn.convert.deployable import frozen_call
+from edgecnn.convert.keras_config import last_activation
 from edgecnn.convert.keras_model import first_lines, read_keras_model
-from edgecnn.convert.preprocessing import last_activation, preprocesses
-from edgecnn.convert.side_effects import check_saved_model
+from edgecnn.convert.normalization import Normalization, normalization_of
+from edgecnn.convert.saved_model import harmless_saved_model
 from edgecnn.convert.sources import Source
-from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.errors import EdgeError, SourceModelError, UsageError
 from edgecnn.quiet import captured_log
+from edgecnn_runner.contract import INPUT_RANGES
+from edgecnn_runner.input_options import range_options
 
 __all__ = ["SourceModel", "load_source"]
 
@@ -29,6 +31,7 @@ _WANTED: Final = (
 )
 _NOT_A_CLASSIFIER: Final = "convert an image classifier with " + _WANTED
 _RAW: Final = "0..255"
+_FLOATS: Final = ("float32", "float16", "bfloat16", "float64")
 # Of an image for a model that takes any size, to look at its first operators.
 _ANY_SIDE: Final = 224
 
@@ -38,8 +41,11 @@ class SourceModel:
     """A loaded float model.
 
     Attributes:
-        call: Scores of a batch: float32 (n, height, width, channels) in ``input_range`` to
-            float32 (n, classes).
+        call: The model as its own framework runs it, in its own precision: a batch, float32
+            (n, height, width, channels) in ``input_range``, to scores, float32 (n, classes).
+        float32: What is converted: the same model loaded under float32, or ``call`` itself.
+        computes: The coarsest type that ``call`` computes in: ``float32``, ``float64``,
+            ``float16`` or ``bfloat16``.
         height: None if the model takes any.
         width: None if the model takes any.
         channels: 1 or 3.
@@ -48,10 +54,14 @@ class SourceModel:
         output_kind: ``probabilities`` if its last activation says so; None if it has to be
             measured.
         input_range: What pixels have to be brought to before ``call``.
+        normalization: The arithmetic at its start; None if there is none.
+        range_told: Whether the model itself tells its range, by its normalization or its type.
         owner: What keeps the weights alive: a SavedModel's function does not.
     """
 
     call: Callable[[Any], Any]
+    float32: Callable[[Any], Any]
+    computes: str
     height: int | None
     width: int | None
     channels: int
@@ -59,14 +69,23 @@ class SourceModel:
     batch: int | None
     output_kind: str | None
     input_range: str
+    normalization: Normalization | None = None
+    range_told: bool = False
     owner: object = None
 
+    @property
+    def normalizes(self) -> bool:
+        """Whether the model itself tells that it is fed raw pixels."""
+        return self.range_told and self.input_range == _RAW
 
-def load_source(source: Source) -> SourceModel:
+
+def load_source(source: Source, *, otherwise: str | None = None) -> SourceModel:
     """Load a source.
 
     Args:
         source: See ``sources.find_source``.
+        otherwise: The range of a model that does not tell it, where the source names none; None
+            to ask for it.
 
     Returns:
         The model.
@@ -74,19 +93,19 @@ def load_source(source: Source) -> SourceModel:
     Raises:
         SourceModelError: If it cannot be loaded, holds code, is not an image classifier, or has
             weights that are not numbers.
-        UsageError: If an input range is missing, or given to a model that has its own.
+        UsageError: If an input range is missing, or the model's own arithmetic contradicts it.
     """
     with captured_log():
         if source.kind == "saved_model":
-            return _load_saved_model(source)
-        return _load_keras(source)
+            return _load_saved_model(source, otherwise)
+        return _load_keras(source, otherwise)
 
 
-def _load_keras(source: Source) -> SourceModel:
-    model, config = read_keras_model(source.path, source.kind)
-    height, width, channels, batch, dtype = _input_of(model.inputs)
-    activation = last_activation(config)
-    classes = _classes_of([_shape_of(output) for output in model.outputs])
+def _load_keras(source: Source, otherwise: str | None) -> SourceModel:
+    loaded = read_keras_model(source.path, source.kind)
+    height, width, channels, batch, dtype = _input_of(loaded.model.inputs)
+    activation = last_activation(loaded.config)
+    classes = _classes_of([_shape_of(output) for output in loaded.model.outputs])
     if activation == "sigmoid":
         raise SourceModelError(
             "the model's last activation is a sigmoid: it answers each label by itself",
@@ -94,25 +113,36 @@ def _load_keras(source: Source) -> SourceModel:
             expected="a softmax, or logits, over classes of which one is right",
             remedy="convert a single-label classifier",
         )
+    call = _fed(lambda images: _single(loaded.model(images, training=False)), dtype)
+    float32 = call
+    if loaded.float32 is not loaded.model:
+        kind = dtype if dtype == "uint8" else "float32"
+        float32 = _fed(lambda images: _single(loaded.float32(images, training=False)), kind)
+    normalization, _ = _start_of(float32, (height, width, channels))
+    input_range, told = _range_of(source, normalization, dtype, otherwise)
     return SourceModel(
-        call=_fed(lambda images: _single(model(images, training=False)), dtype),
+        call=call,
+        float32=float32,
+        computes=loaded.computes,
         height=height,
         width=width,
         channels=channels,
         classes=classes,
         batch=batch,
         output_kind="probabilities" if activation == "softmax" else None,
-        input_range=_range_of(
-            source, own="preprocessing layers" if preprocesses(config) else None, dtype=dtype
-        ),
+        input_range=input_range,
+        normalization=normalization,
+        range_told=told,
     )
 
 
-def _load_saved_model(source: Source) -> SourceModel:
-    check_saved_model(source.path)
+def _load_saved_model(source: Source, otherwise: str | None) -> SourceModel:
     try:
-        loaded = tf.saved_model.load(str(source.path))
+        with harmless_saved_model(source.path) as folder:
+            loaded = tf.saved_model.load(str(folder))
         signatures = dict(loaded.signatures)
+    except EdgeError:
+        raise
     except Exception as error:
         raise SourceModelError(
             f"TensorFlow cannot load the SavedModel {source.path}",
@@ -138,16 +168,21 @@ def _load_saved_model(source: Source) -> SourceModel:
     input_name, output_name = next(iter(inputs)), next(iter(outputs))
 
     call = _fed(lambda images: signature(**{input_name: images})[output_name], dtype)
-    own = _normalizes(call, (height or _ANY_SIDE, width or _ANY_SIDE, channels))
+    normalization, computes = _start_of(call, (height, width, channels))
+    input_range, told = _range_of(source, normalization, dtype, otherwise)
     return SourceModel(
         call=call,
+        float32=call,
+        computes=computes,
         height=height,
         width=width,
         channels=channels,
         classes=classes,
         batch=batch,
         output_kind=None,
-        input_range=_range_of(source, own="arithmetic at its start" if own else None, dtype=dtype),
+        input_range=input_range,
+        normalization=normalization,
+        range_told=told,
         owner=loaded,
     )
 
@@ -160,17 +195,27 @@ def _single(answer: Any) -> Any:
 
 
 def _fed(call: Callable[[Any], Any], dtype: str) -> Callable[[Any], Any]:
-    """Return a model's call that takes float32 images, whatever the model's own input is."""
-    return call if dtype == "float32" else lambda images: call(tf.cast(images, dtype))
+    """Return a model's call with float32 images and scores, whatever the model's own types are."""
+
+    def fed(images: Any) -> Any:
+        scores = call(images if dtype == "float32" else tf.cast(images, dtype))
+        return scores if scores.dtype == tf.float32 else tf.cast(scores, tf.float32)
+
+    return fed
 
 
-def _normalizes(call: Callable[[Any], Any], shape: tuple[int, int, int]) -> bool:
-    """Tell from its graph whether a SavedModel, whose layers are gone, normalizes raw pixels."""
+def _start_of(
+    call: Callable[[Any], Any], shape: tuple[int | None, int | None, int]
+) -> tuple[Normalization | None, str]:
+    """Read from its graph what a model does to an image first, and the type that it computes in."""
+    height, width, channels = shape
+    size = (height or _ANY_SIDE, width or _ANY_SIDE, channels)
     try:
-        return wants_raw_pixels(*frozen_call(call, shape=shape, input_range=_RAW))
+        frozen = frozen_call(call, shape=size, input_range=_RAW)
     except SourceModelError:
         # It cannot be converted at this size, or at all; the conversion says so, and why.
-        return False
+        return None, "float32"
+    return normalization_of(frozen.graph_def, frozen.output), frozen.computes
 
 
 def _shape_of(end: Any) -> tuple[int | None, ...]:
@@ -189,7 +234,7 @@ def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | Non
         len(inputs) != 1
         or len(shapes[0]) != 4
         or shapes[0][3] not in (1, 3)
-        or types[0] not in ("float32", "uint8")
+        or types[0] not in (*_FLOATS, "uint8")
     ):
         raise SourceModelError(
             "the model does not take one NHWC image",
@@ -221,28 +266,56 @@ def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
     return int(classes)
 
 
-def _range_of(source: Source, *, own: str | None, dtype: str) -> str:
-    """Settle the input range; ``own`` says what normalizes inside the model, if anything."""
+def _range_of(
+    source: Source, normalization: Normalization | None, dtype: str, otherwise: str | None
+) -> tuple[str, bool]:
+    """Settle the input range; return it, and whether the model itself tells it.
+
+    Raises:
+        UsageError: If the range that was given cannot be, or none was given and none is told.
+    """
+    meaning = None if normalization is None else normalization.meaning
     if dtype == "uint8":
-        own = own or "an input of bytes"
-    if own is not None:
-        if source.input_range not in (None, _RAW):
-            raise UsageError(
-                "the model normalizes its input itself; a second range would do it twice",
-                observed=f"--input-range {source.input_range} and {own}",
-                expected="no --input-range",
-                remedy="leave --input-range out",
-            )
-        return _RAW
-    if source.input_range is None:
-        saved = source.kind == "saved_model"
+        meaning = _RAW
+    given = source.input_range
+    if dtype == "uint8" and given not in (None, _RAW):
         raise UsageError(
-            f"{source.path} does not say what range of values it wants",
-            observed="no arithmetic on raw pixels at the start of its graph"
-            if saved
-            else "no preprocessing layers at its start",
-            expected="--input-range 0..255, 0..1, -1..1 or imagenet",
-            remedy="name the range it was trained on"
-            + (" (0..255 if it normalizes inside)" if saved else ""),
+            "the model takes bytes, and a range makes other numbers of them",
+            observed=f"{range_options(given)}, and an input of the type uint8",
+            expected="--input-range 0..255, or none",
+            remedy="leave --input-range out",
         )
-    return source.input_range
+    if given is not None:
+        if normalization is not None and not normalization.fits(given):
+            raise UsageError(
+                "the range does not fit what the model does to an image first",
+                observed=f"{range_options(given)}, and a model that begins with {normalization}: "
+                f"the layers behind it would be fed {normalization.result(given)}",
+                expected=_fitting(normalization),
+                remedy=f"--input-range {meaning}, or leave it out"
+                if meaning
+                else "name the range that the model was trained on",
+            )
+        return given, meaning == given
+    if meaning is not None:
+        return meaning, True
+    if otherwise is not None and (normalization is None or normalization.fits(otherwise)):
+        return otherwise, False
+    raise UsageError(
+        f"{source.path} does not say what range of values it wants",
+        observed="no arithmetic on pixels at its start"
+        if normalization is None
+        else f"it begins with {normalization}, which fits {_fitting(normalization)}",
+        expected=f"--input-range {_listed(INPUT_RANGES)}; or --input-mean and --input-std",
+        remedy="name the range it was trained on (0..255 if it normalizes further inside)",
+    )
+
+
+def _fitting(normalization: Normalization) -> str:
+    names = [name for name in INPUT_RANGES if normalization.fits(name)]
+    return _listed(names) if names else "none of the usual ranges"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.calibrating import calibration_for
@@ -71,6 +71,7 @@ def run(
         UsageError: If ``runtime`` is no runtime, or an input range is missing or given twice.
         SourceModelError: If the source cannot be loaded, is no image classifier, or takes images
             of another size than the data set's.
+        FaithfulnessError: If what is made of the model answers otherwise than the model itself.
         ScoreError: If the float model answers with NaN.
         LabelsError: If labels, outputs and classes differ in number or name.
         DataError: If the build was trained on other images.
@@ -98,8 +99,9 @@ def _run(
     examine: Examiner | None,
     progress: Progress,
 ) -> ConvertResult:
-    from edgecnn.convert.build_files import Maker, write_golden_file, write_reference
+    from edgecnn.convert.build_files import Maker, kind_of, write_golden_file, write_reference
     from edgecnn.convert.deployable import deployable_of
+    from edgecnn.convert.faithfulness import check_steps, images_to_compare
     from edgecnn.convert.scoring import Scorer, asking
     from edgecnn.convert.source_model import load_source
 
@@ -109,16 +111,27 @@ def _run(
     given, dataset = dataset, _fitting(source, model, dataset)
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
-    deployable = deployable_of(model.call, shape=dataset.shape, input_range=model.input_range)
-    examined = {}
+    deployable = deployable_of(model.float32, shape=dataset.shape, input_range=model.input_range)
+    scorer = Scorer(model)
+    kind = kind_of(model, scorer, dataset)
+    steps = check_steps(model, deployable, kind, images_to_compare(dataset))
+    for step in steps[1:]:
+        progress.message(
+            f"convert: {step.name}: scores within {step.difference:.2g} on {step.images} images"
+        )
+    examined: Mapping[str, Any] = {}
     if examine is not None:
-        asked = FloatModel(ask=asking(model), input_range=model.input_range, dataset=dataset)
-        examined = {"examined": dict(examine(asked))}
+        asked = FloatModel(
+            ask=asking(model),
+            input_range=model.input_range,
+            normalizes=model.normalizes,
+            dataset=dataset,
+        )
+        examined = examine(asked)
     workspace.create()
     with staging(workspace) as staged:
-        scorer = Scorer(model)
-        kind, reference = write_reference(
-            workspace, staged, source, model, scorer, dataset, progress
+        reference = write_reference(
+            workspace, staged, source, scorer, kind, model.input_range, dataset, progress
         )
         maker = Maker(
             source=source,
@@ -156,7 +169,14 @@ def _run(
                 files=files,
                 entries={
                     "recipe": recipe.to_dict(),
-                    "source": {**source.to_dict(), "output": kind, "range": model.input_range},
+                    "source": {
+                        **source.to_dict(),
+                        "output": kind,
+                        "range": model.input_range,
+                        "begins_with": model.normalization and str(model.normalization),
+                        "computes": model.computes,
+                        "compared": [step.to_dict() for step in steps],
+                    },
                     "tools": {
                         **workspace.manifest().get("tools", {}),
                         **converter_versions(repair=recipe.convert.repair),
@@ -165,10 +185,12 @@ def _run(
                     "calibration_sha256": calibration and calibration.record["sha256"],
                     "golden": golden,
                     "runtime": runtime,
-                    **examined,
+                    **({} if examine is None else {"examined": dict(examined)}),
                 },
             )
-    return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))
+    return ConvertResult(
+        rows=tuple(rows), golden=golden, notes=_notes(golden, rows), examined=examined
+    )
 
 
 def key(

@@ -24,6 +24,7 @@ from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
 from edgecnn.convert.onnx_graph import sort_nodes, tidy
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
+from edgecnn.reasons import reason_of
 from edgecnn_runner.telemetry import no_telemetry
 
 __all__ = [
@@ -69,7 +70,7 @@ def onnx_fp32(deployable: Deployable, *, opset: int, ir_version: int) -> bytes:
         except ConversionError:
             raise
         except Exception as error:
-            raise _failed("fp32", log.tail(), error) from error
+            raise _failed("fp32", log.text(), error) from error
 
 
 def onnx_fp16(fp32: bytes) -> bytes:
@@ -97,7 +98,7 @@ def onnx_fp16(fp32: bytes) -> bytes:
             _restore_versions(model, source)
             return _checked(model)
         except Exception as error:
-            raise _failed("fp16", log.tail(), error) from error
+            raise _failed("fp16", log.text(), error) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,10 +192,11 @@ def onnx_int8(
                 **({"calibration_cache_path": cache} if cache is not None and cached else {}),
             )
             model = onnx.load(target)
+            sort_nodes(model.graph)  # it does not look into the graphs of a branch
             _restore_versions(model, source)
             return _checked(model)
         except Exception as error:
-            raise _failed("int8", log.tail(), error) from error
+            raise _failed("int8", log.text(), error) from error
 
 
 class CalibrationImages:
@@ -259,10 +261,9 @@ def _checked(model: Any) -> bytes:
 
 
 def _failed(precision: str, log: str, error: Exception) -> ConversionError:
-    lines = str(error).strip().splitlines()
     return ConversionError(
         f"onnx-{precision} cannot be made",
-        observed=log or (lines[0][:300] if lines else type(error).__name__),
+        observed=reason_of(error, log),
         expected="layers that tf2onnx and onnxruntime have operators for",
         remedy=_REMEDY,
     )

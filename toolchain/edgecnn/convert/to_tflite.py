@@ -16,6 +16,7 @@ import tensorflow as tf
 from edgecnn.convert.deployable import Deployable
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
+from edgecnn.reasons import reason_of
 
 __all__ = ["to_tflite", "with_uint8_ends"]
 
@@ -34,7 +35,7 @@ def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None
         A flatbuffer. Its ends are uint8 for ``int8`` and float32 for all others.
 
     Raises:
-        ConversionError: If TensorFlow's converter fails; the end of its log is in the message.
+        ConversionError: If TensorFlow's converter fails; what it said is in the message.
     """
     with captured_log() as log:
         # The path over a trackable object writes a SavedModel to a temporary folder and reads it
@@ -46,7 +47,7 @@ def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None
         except Exception as error:
             raise ConversionError(
                 f"TensorFlow's converter cannot make tflite-{precision}",
-                observed=log.tail() or _first_line(error),
+                observed=reason_of(error, log.text()),
                 expected="layers that TFLite has operators for",
                 remedy="replace the layers it names, or leave this variant out with --variant",
             ) from error
@@ -72,7 +73,7 @@ def with_uint8_ends(data: bytes) -> bytes:
         except (ValueError, RuntimeError) as error:
             raise ConversionError(
                 "the ends of a quantized network cannot be made uint8",
-                observed=_first_line(error),
+                observed=reason_of(error),
                 expected="a QUANTIZE at its beginning and a DEQUANTIZE at its end",
                 remedy="leave repair out, or tflite-int8",
             ) from error
@@ -129,8 +130,3 @@ def _representative(calibration: Pixels | None) -> Callable[[], Iterator[list[An
             yield [image[np.newaxis].astype(np.float32)]
 
     return one_by_one
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -27,6 +27,7 @@ __all__ = [
     "ImageFile",
     "Layout",
     "Split",
+    "check_trainable",
     "claims_to_be_an_image",
     "count_classes",
     "find_layout",
@@ -72,6 +73,12 @@ _FILLING: Final = frozenset(
 _WORD: Final = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _JOINED: Final = re.compile(r"^(.+?)(?:set|data)$")  # "testset"
+# Folders of data for detecting things (YOLO, COCO, Pascal VOC) are named by what is in them.
+_OF_PICTURES: Final = frozenset({"images", "jpegimages"})
+_OF_BOXES: Final = frozenset(
+    {"labels", "annotations", "masks", "segmentationclass", "segmentationobject"}
+)
+_LISTS: Final = frozenset({"imagesets"})
 _ORDER: Final[tuple[Split, ...]] = ("train", "validation", "test")
 _DEEPEST: Final = 4
 # Folders are alike if they share more than this part of the names of both.
@@ -138,6 +145,8 @@ def _layout_below(root: Path) -> Layout:
         folders = _folders(place)
         layout = _split_layout(place, folders) or _train_alone(folders)
         if layout is not None:
+            for split in layout.splits.values():
+                _refuse_other_forms(split, _names(split))
             return replace(layout, notes=(*notes, *layout.notes))
         inner = _only_one_with_images(folders)
         if inner is None or not _folders(inner):
@@ -150,10 +159,11 @@ def _layout_below(root: Path) -> Layout:
         place = inner
     folders = _folders(place)
     _refuse_the_same_classes(place, folders)
-    if len(folders) > 1 and all(_kind(folder.name) for folder in folders):
+    _refuse_other_forms(place, {folder.name for folder in folders})
+    if {folder.name for folder in folders} == {"train", "test"}:
         notes.append(
-            f"the classes are called {_listed([folder.name for folder in folders])}: if these are "
-            "splits, each of them needs one folder per class"
+            f"the classes are called train and test: if these are splits, {place} needs one folder "
+            "per class in each of them"
         )
     return Layout(place=place, splits={}, notes=tuple(notes))
 
@@ -321,6 +331,30 @@ def _refuse_the_same_classes(place: Path, folders: Sequence[Path]) -> None:
         )
 
 
+def _refuse_other_forms(place: Path, names: set[str]) -> None:
+    """Refuse folders whose names say that they are no classes."""
+    lower = {name.lower() for name in names}
+    if lower & _OF_PICTURES and lower & _OF_BOXES and lower <= _OF_PICTURES | _OF_BOXES | _LISTS:
+        raise DataError(
+            f"{place} holds images with boxes or masks for detecting things, not classes of images",
+            observed=f"the folders {_listed(sorted(names))}",
+            expected="one folder per class, with the images of that class",
+            remedy="export the data for classification, as a folder per class, or cut the things "
+            "out and sort them into such folders",
+        )
+    # There are things called train and test, and none called val or Training.
+    kinds = {name: _kind(name) for name in sorted(names)}
+    splits = [name for name, kind in kinds.items() if kind is not None and not kind[1]]
+    if len(splits) == len(names) > 1 and not names <= {"train", "test"}:
+        raise DataError(
+            f"{_listed(splits)} of {place} are splits by their names, but hold no class folders",
+            observed="images, or nothing, in them",
+            expected="one folder per class in each of them",
+            remedy="sort the images of each into one folder per class: train/CLASS; where these "
+            "are the classes themselves, give them other names",
+        )
+
+
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
@@ -354,6 +388,25 @@ def has_files(folder: Path) -> bool:
 def claims_to_be_an_image(path: Path) -> bool:
     """Return whether a file's name is that of an image."""
     return path.suffix[1:].lower() in _IMAGE_SUFFIXES
+
+
+def check_trainable(root: Path, layout: Layout) -> None:
+    """Refuse splits without one to train on.
+
+    Args:
+        root: The folder, for the error.
+        layout: Its layout.
+
+    Raises:
+        DataError: If the folder comes split, and none of the splits is for training.
+    """
+    if layout.splits and "train" not in layout.splits:
+        raise DataError(
+            f"{root} has no training images",
+            observed=f"the splits {', '.join(layout.splits)}",
+            expected="a folder train beside them, with the same class folders",
+            remedy="add one, or name a folder of class folders with --data, which is split then",
+        )
 
 
 def count_classes(root: Path) -> int:

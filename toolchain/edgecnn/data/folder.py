@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edgecnn.data.class_folders import (
     ImageFile,
     Layout,
+    check_trainable,
     claims_to_be_an_image,
     find_layout,
     list_classes,
@@ -201,13 +202,7 @@ def load_unsplit(
 def _of_given_splits(
     root: Path, layout: Layout
 ) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
-    if "train" not in layout.splits:
-        raise DataError(
-            f"{root} has no training images",
-            observed=f"the splits {', '.join(layout.splits)}",
-            expected="a folder train beside them, with the same class folders",
-            remedy="add one, or name a folder of class folders with --data, which is split then",
-        )
+    check_trainable(root, layout)
     listed = {part: list_classes(folder) for part, folder in layout.splits.items()}
     names = listed["train"][0]
     for part, (found, _) in listed.items():

@@ -15,6 +15,7 @@ from typing import Final
 from edgecnn.data.class_folders import (
     ImageFile,
     Split,
+    check_trainable,
     claims_to_be_an_image,
     find_layout,
     list_classes,
@@ -69,9 +70,11 @@ def survey_folder(root: Path) -> Survey:
         root: A folder of class folders, or one that comes split; see ``load_folder``.
 
     Raises:
-        DataError: If it is none, if a class has no images, or if no image can be read.
+        DataError: If it is none, if none of its splits is for training, if a class has no images,
+            or if no image can be read.
     """
     layout = find_layout(root)
+    check_trainable(root, layout)
     listed = {split: list_classes(place) for split, place in layout.splits.items()}
     names, files = listed.get("train") or list_classes(layout.judged[0])
     images = [file for file in files if _is_image(file[0])]

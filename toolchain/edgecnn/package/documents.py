@@ -109,4 +109,5 @@ def _limits(limits: Mapping[str, Any]) -> str:
     return (
         f"drop {limits['max_drop']} points, agreement {limits['min_agreement']} %, "
         f"class {limits['max_class_drop']} points"
+        + (f", accuracy {limits['min_accuracy']} %" if limits.get("min_accuracy") else "")
     )

@@ -95,6 +95,7 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
             remedy=f"edgecnn verify {place} --scores FILE says what explains it; convert the model "
             "as it was trained",
         )
+    _refuse_useless(found, place)
     files = tuple(
         _file(folder, place, name, by_variant, facts, is_released=workspace is None)
         for name in variants
@@ -130,6 +131,19 @@ def refuse_unloadable(proven: Proven, *, package: str, version: str) -> None:
                 expected="files that the runtime in the bundle loads",
                 remedy="choose another --runtime, or another --variant",
             )
+
+
+def _refuse_useless(found: Mapping[str, Any], place: Path) -> None:
+    """Refuse a build whose float model guesses, unless its limits say that it may."""
+    model = found.get("float_model")
+    if model and model["outcome"] == "guessing" and "min_accuracy" not in found["limits"]:
+        raise PackageError(
+            f"the float model of {place} is no better than guessing, so that a PASS proves nothing",
+            observed=f"right on {model['right']:,} of {model['images']:,} images; always to answer "
+            f"{model['largest_class']} is right on {model['largest_images']:,}",
+            expected="a float model that beats guessing, or limits.min_accuracy in the recipe",
+            remedy=f"edgecnn verify {place} says what to check",
+        )
 
 
 def _facts(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

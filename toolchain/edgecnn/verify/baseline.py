@@ -7,7 +7,8 @@ independent samples, which asks for a larger difference.
 
 A loss counts as a regression if it is beyond chance: one-sided tests, Holm-corrected over all that
 is compared, so that where nothing got worse a regression is reported in at most 2.5 % of cases. So
-does a verdict that got worse, and an artifact that is missing.
+does a verdict that got worse, by the criteria that the earlier one had, and an artifact that is
+missing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from edgecnn.artifact import asked_for
 from edgecnn.errors import DataError
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate import ALPHA, LEVEL
+from edgecnn.verify.judgement import verdict_of
 from edgecnn.verify.metrics import Flip, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.statistics import holm, tango_interval
@@ -221,6 +223,17 @@ def _fewer(before: ArtifactRow, now: ArtifactRow) -> bool:
     )
 
 
+def _as_judged(before: ArtifactRow, now: ArtifactRow) -> RowVerdict:
+    """Return a verdict by the criteria that the earlier one had: a new limit makes nothing worse.
+
+    A new limit that is missed is told all the same: the verdict itself has its own exit code.
+    """
+    if before.judgement is None or now.judgement is None:
+        return now.verdict
+    had = {one.name for one in before.judgement.criteria}
+    return verdict_of([one.outcome for one in now.judgement.criteria if one.name in had])
+
+
 def _change(
     name: str,
     before: ArtifactRow | None,
@@ -249,6 +262,8 @@ def _change(
     was_made = before.verdict != "NOT MADE"
     if now is None:
         regressions = ["missing"] if was_made else []
-    elif _GRAVITY.index(now.verdict) > _GRAVITY.index(before.verdict) and not _fewer(before, now):
+    elif _GRAVITY.index(_as_judged(before, now)) > _GRAVITY.index(before.verdict) and not _fewer(
+        before, now
+    ):
         regressions.insert(0, "verdict")
     return replace(change, regressions=tuple(regressions))

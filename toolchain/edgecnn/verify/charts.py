@@ -32,6 +32,8 @@ class IntervalChart:
         high: Right end.
         estimate: The observed value.
         limit: The limit.
+        zone_low: Left end of what is allowed.
+        zone_high: Right end.
         zero: The value 0.
         off_low: Whether the interval goes on beyond the left end of the axis.
         off_high: Whether it goes on beyond the right end.
@@ -42,6 +44,8 @@ class IntervalChart:
     high: float
     estimate: float
     limit: float
+    zone_low: float
+    zone_high: float
     zero: float
     off_low: bool
     off_high: bool
@@ -68,6 +72,11 @@ def common_scale(rows: Sequence[ArtifactRow], name: CriterionName) -> Scale:
     judgements = [row.judgement for row in rows if row.judgement is not None]
     criteria = [one for found in judgements for one in found.criteria if one.name == name]
     limit = criteria[0].limit
+    if name == "accuracy":
+        low = min(one.low for one in criteria)
+        # As much room on both sides of the limit as the furthest interval needs, and some.
+        room = min(max([*(abs(one.high - limit) for one in criteria), limit - low, 0.02]), 1.0)
+        return Scale(low=limit - 1.1 * room, high=limit + 1.1 * room)
     low = max(min([0.0, *(one.low for one in criteria)]), -_ROOM * limit)
     high = min(max([_ROOM * limit, *(one.high for one in criteria)]), _FURTHEST * limit)
     # A little room, so that marks at the ends are whole.
@@ -82,6 +91,8 @@ def interval_chart(criterion: Criterion, scale: Scale) -> IntervalChart:
         high=scale.place(criterion.high),
         estimate=scale.place(criterion.estimate),
         limit=scale.place(criterion.limit),
+        zone_low=scale.place(criterion.limit) if criterion.name == "accuracy" else 0.0,
+        zone_high=100.0 if criterion.name == "accuracy" else scale.place(criterion.limit),
         zero=scale.place(0.0),
         off_low=criterion.low < scale.low,
         off_high=criterion.high > scale.high,

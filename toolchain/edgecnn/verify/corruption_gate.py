@@ -16,15 +16,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Final
 
 from edgecnn.verify.conditions import Condition, CorruptionResults
 from edgecnn.verify.exact import beyond_p, exact_drop_p
 from edgecnn.verify.gate import ALPHA, LEVEL
 from edgecnn.verify.judgement import Criterion, Paired
-from edgecnn.verify.needed import MOST_IMAGES, Needed
-from edgecnn.verify.statistics import holm, tango_interval, tango_score
+from edgecnn.verify.needed import (
+    MOST_IMAGES,
+    Needed,
+    Numbers,
+    cannot_be_said,
+    numbers_of_drop,
+)
+from edgecnn.verify.statistics import holm, tango_interval
 
 __all__ = ["corruption_criterion", "judge_conditions", "needed_under_corruptions"]
 
@@ -115,15 +120,14 @@ def needed_under_corruptions(
         return clean
     beyond = [one for one in open_ones if one.drop > limit]
     # The first condition beyond its limit to be decided is enough for FAIL; for PASS all must be.
-    if beyond:
-        alpha = ALPHA / len(conditions)
-        number, paired = min(((_by_score(one, limit, alpha), one) for one in beyond), key=_first)
-    else:
-        number, paired = max(((_by_score(one, limit, ALPHA), one) for one in open_ones), key=_first)
+    alpha = ALPHA / len(conditions) if beyond else ALPHA
+    numbers = [(numbers_of_drop(one, limit, alpha, one.images), one) for one in beyond or open_ones]
+    choose = min if beyond else max
+    best, paired = choose(numbers, key=lambda found: found[0].best)
+    number = best.best
+    more = paired.images + 1
     if number < math.inf:
-        start = max(math.ceil(number), paired.images + 1)
-        alpha = ALPHA / len(conditions) if beyond else ALPHA
-        number = _until_decided(start, paired, limit, alpha)
+        number = _until_decided(max(math.ceil(number), more), paired, limit, alpha)
     if number > MOST_IMAGES:
         return Needed(
             images=None,
@@ -131,8 +135,18 @@ def needed_under_corruptions(
             reason="more than a million images under each corruption would be needed: an observed "
             "drop is too close to its limit",
         )
+    interval = Numbers(
+        low=choose(one.low for one, _ in numbers),
+        best=best.best,
+        high=choose(one.high for one, _ in numbers),
+    ).within(more, int(number))
+    if (why := cannot_be_said(*interval, "images under each corruption")) is not None:
+        return Needed(images=None, towards=None, reason=why, uncertain=True)
+    alone = clean is None or bool(beyond)
     return Needed(
-        images=None if clean is None or beyond else clean.images,
+        images=None if clean is None or alone else clean.images,
+        low=None if clean is None or alone else clean.low,
+        high=None if clean is None or alone else clean.high,
         towards="FAIL" if beyond else "PASS",
         corruption_images=int(number),
     )
@@ -148,16 +162,6 @@ def _is_met(one: Paired, limit: float) -> bool:
         interval.high <= limit
         and exact_drop_p(one.lost, one.gained, one.images, limit, "below") <= ALPHA
     )
-
-
-def _first(found: tuple[float, Paired]) -> float:
-    return found[0]
-
-
-def _by_score(one: Paired, limit: float, alpha: float) -> float:
-    """Return the images at which the score test alone decides; infinity for never."""
-    z = float(tango_score(one.lost, one.gained, one.images, limit))
-    return one.images * (NormalDist().inv_cdf(1 - alpha) / z) ** 2 if z else math.inf
 
 
 def _until_decided(start: int, one: Paired, limit: float, alpha: float) -> int:

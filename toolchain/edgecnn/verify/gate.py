@@ -1,17 +1,18 @@
 """The gate: is an artifact within its limits, is it not, or are the images too few to tell?
 
-Three criteria, each with a 95 % interval. Wholly within the limit is met, wholly beyond it is
-missed, anything else is undecided; but a class is undecided only if its point estimate is beyond
-the limit. One missed criterion is FAIL, all met is PASS, else INCONCLUSIVE.
+Three criteria, each with a 95 % interval, and a fourth where a least accuracy is asked for. Wholly
+within the limit is met, wholly beyond it is missed, anything else is undecided; but a class is
+undecided only if its point estimate is beyond the limit. One missed criterion is FAIL, all met is
+PASS, else INCONCLUSIVE.
 
 Error rates. An interval alone would let a model that is exactly at a limit pass in slightly more
 than 2.5 % of samples for some values of the nuisance parameters (score intervals hold their level
 on average, not everywhere). So a criterion is met or missed only if an exact test at 2.5 % agrees
-with its interval (``exact``). As PASS needs every
-criterion, a model at or beyond the limit of accuracy drop or disagreement passes in at most 2.5 %
-of samples, whatever the other criteria do (R. L. Berger (1982), Multiparameter hypothesis testing
-and acceptance sampling, Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of
-samples by a model within its limit; one at all three limits at once has up to three such chances.
+with its interval (``exact``). As PASS needs every criterion, a model at or beyond the limit of
+accuracy drop, disagreement or accuracy passes in at most 2.5 % of samples, whatever the other
+criteria do (R. L. Berger (1982), Multiparameter hypothesis testing and acceptance sampling,
+Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of samples by a model within
+its limit; one at several limits at once has as many such chances.
 The increase of a gap between groups, where there are groups, has no exact test: its intervals are
 good for groups of some hundred images, see ``gaps``. The drop under corruption, where it has a
 limit, is added with ``with_criterion``; see ``corruption_gate``.
@@ -58,12 +59,13 @@ def limit_of(limits: Limits, name: CriterionName) -> float:
     """Return a criterion's limit as a share, 0..1.
 
     Raises:
-        ValueError: If there is none: that of ``corruption_drop`` may be left out.
+        ValueError: If there is none: those of ``accuracy`` and ``corruption_drop`` may be left out.
     """
     points: dict[CriterionName, float | None] = {
         "accuracy_drop": limits.max_drop,
         "disagreement": 100 - limits.min_agreement,
         "class_drop": limits.max_class_drop,
+        "accuracy": limits.min_accuracy,
         "gap_increase": limits.max_gap_increase,
         "corruption_drop": limits.max_corruption_drop,
     }
@@ -77,6 +79,8 @@ def limit_of(limits: Limits, name: CriterionName) -> float:
 def limits_in_force(limits: Limits, *, groups: bool, corruptions: bool) -> dict[str, float]:
     """Return the limits that say something where there are groups or corrupted images, percent."""
     unused = set() if groups else {"max_gap_increase"}
+    if limits.min_accuracy is None:
+        unused.add("min_accuracy")
     if not corruptions or limits.max_corruption_drop is None:
         unused.add("max_corruption_drop")
     return limits.model_dump(exclude=unused)
@@ -109,6 +113,8 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
             method="Tango score interval at Holm's level; the exact unconditional test confirms "
             "a miss",
         ),
+        # At least 0 % is no criterion.
+        *([_judge_accuracy(counts, limit_of(limits, "accuracy"))] if limits.min_accuracy else []),
         *([judge_gaps(gaps, gap_limit)] if gaps else []),
     )
     verdict = verdict_of([criterion.outcome for criterion in criteria])
@@ -172,16 +178,38 @@ def _judge_disagreement(counts: Counts, limit: float) -> Criterion:
     )
 
 
+def _judge_accuracy(counts: Counts, least: float) -> Criterion:
+    n = counts.overall.images
+    interval = wilson_interval(counts.right, n, LEVEL)
+    side: Side | None = None
+    if interval.low >= least:
+        side = "above"
+    elif interval.high < least:
+        side = "below"
+    exact = binomial_p(counts.right, n, least, side) if side else None
+    return Criterion(
+        name="accuracy",
+        outcome=_outcome(side, exact, within="above"),
+        estimate=counts.right / n,
+        low=interval.low,
+        high=interval.high,
+        level=LEVEL,
+        limit=least,
+        method="Wilson score interval, confirmed by the exact binomial test",
+        exact_p=exact,
+    )
+
+
 def _side(interval: Interval, limit: float) -> Side | None:
     if interval.high <= limit:
         return "below"
     return "above" if interval.low > limit else None
 
 
-def _outcome(side: Side | None, exact: float | None) -> Outcome:
+def _outcome(side: Side | None, exact: float | None, *, within: Side = "below") -> Outcome:
     if side is None or exact is None or exact > ALPHA:
         return "undecided"
-    return "met" if side == "below" else "missed"
+    return "met" if side == within else "missed"
 
 
 def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange, ...]:

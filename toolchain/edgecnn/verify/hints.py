@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.usefulness import against_guessing
 from edgecnn.verify.statistics import holm, mcnemar_p
 
 __all__ = [
@@ -129,15 +130,17 @@ def _best_order(decisions: Decisions, expected: Decisions, classes: int) -> Deci
     return np.asarray(class_of, np.int64)
 
 
-def is_guessing(hits: Hits, classes: int) -> bool:
-    """Tell whether answers are no better than guessing: within two standard errors of chance.
+def is_guessing(decisions: Decisions, labels: Decisions) -> bool:
+    """Tell whether answers are no better than guessing, by the rule that ends a build.
+
+    See ``edgecnn.usefulness``. Too few images to tell are no sign of it.
 
     Args:
-        hits: Which answers are right, shape (n,).
-        classes: How many classes there are images of.
+        decisions: The class answered, shape (n,).
+        labels: The true class, shape (n,).
     """
-    chance = 1 / classes
-    return bool(float(hits.mean()) <= chance + 2 * (chance * (1 - chance) / len(hits)) ** 0.5)
+    names = [str(index) for index in range(int(labels.max()) + 1)]
+    return against_guessing(decisions, labels, names).outcome == "guessing"
 
 
 def main_answer(decisions: Decisions) -> tuple[int, float]:

@@ -26,7 +26,7 @@ __all__ = [
 Outcome = Literal["met", "missed", "undecided"]
 ClassOutcome = Literal["met", "missed", "undecided", "absent"]
 CriterionName = Literal[
-    "accuracy_drop", "disagreement", "class_drop", "gap_increase", "corruption_drop"
+    "accuracy_drop", "disagreement", "class_drop", "accuracy", "gap_increase", "corruption_drop"
 ]
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
@@ -58,11 +58,13 @@ class Counts:
     Attributes:
         overall: All evaluation images.
         disagreements: Images on which the two decide differently.
+        right: Images that the artifact gets right.
         classes: The images of each class, in score order.
     """
 
     overall: Paired
     disagreements: int
+    right: int
     classes: tuple[Paired, ...]
 
     @classmethod
@@ -71,6 +73,7 @@ class Counts:
         return cls(
             overall=Paired(images=metrics.images, lost=metrics.lost, gained=metrics.gained),
             disagreements=metrics.disagreements,
+            right=metrics.both_right + metrics.gained,
             classes=tuple(
                 Paired(images=one.images, lost=one.lost, gained=one.gained)
                 for one in metrics.classes
@@ -80,7 +83,10 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
-    """One measure against its limit. Shares, not percent; the smaller, the better.
+    """One measure against its limit. Shares, not percent.
+
+    The smaller, the better, and the limit is the largest value allowed; but for ``accuracy``, of
+    which it is the smallest.
 
     Attributes:
         name: Which.
@@ -89,7 +95,7 @@ class Criterion:
         low: Lower bound of the interval.
         high: Upper bound of the interval.
         level: Confidence of the interval.
-        limit: The largest value allowed.
+        limit: The largest value allowed; the smallest one of ``accuracy``.
         method: How the interval was made.
         exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
             None where the interval spans the limit and there was nothing to confirm.
@@ -109,6 +115,13 @@ class Criterion:
     exact_p: float | None = None
     class_index: int | None = None
     about: str | None = None
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the observed value is on the wrong side of the limit."""
+        if self.name == "accuracy":
+            return self.estimate < self.limit
+        return self.estimate > self.limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +187,9 @@ class Judgement:
 
     Attributes:
         verdict: PASS, FAIL or INCONCLUSIVE.
-        criteria: Accuracy drop, disagreement, class drop, in this order, the increase of a gap
-            between groups where there are groups, and the drop under corruption where that has a
-            limit.
+        criteria: Accuracy drop, disagreement, class drop, in this order, accuracy where that has a
+            limit, the increase of a gap between groups where there are groups, and the drop under
+            corruption where that has a limit.
         classes: One entry per class, in score order.
         gaps: One entry per pair of groups; none without groups.
     """

@@ -12,7 +12,12 @@ from edgecnn.verify.changes import Change
 from edgecnn.verify.corruption_table import condition_sentence, stand_in_sentence
 from edgecnn.verify.foreign_facts import Hint
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
-from edgecnn.verify.wording import criterion_sentence, looked_sentence, verdict_sentence
+from edgecnn.verify.wording import (
+    criterion_sentence,
+    float_model_sentences,
+    looked_sentence,
+    verdict_sentence,
+)
 from edgecnn.workspace import write_whole
 
 __all__ = ["junit_xml", "write_junit"]
@@ -33,7 +38,8 @@ def write_junit(path: Path, report: ParityReport) -> None:
 def junit_xml(report: ParityReport) -> bytes:
     """Return a report as JUnit XML: one test case per artifact.
 
-    With a baseline there is one more for each, a failure where the artifact got worse.
+    With a baseline there is one more for each, a failure where the artifact got worse; and one for
+    the float model, an error where it is no better than guessing.
 
     PASS is a bare test case; FAIL and INCONCLUSIVE are failures of these types; an artifact that
     did not run is an error of its error's class; a variant that was not made is skipped.
@@ -43,11 +49,12 @@ def junit_xml(report: ParityReport) -> bytes:
     """
     verdicts = [row.verdict for row in report.rows]
     changes = () if report.baseline is None else report.baseline.changes
+    about_model = float_model_sentences(report)
     counts = {
-        "tests": len(verdicts) + len(changes),
+        "tests": len(verdicts) + len(changes) + bool(about_model),
         "failures": sum(verdict in ("FAIL", "INCONCLUSIVE") for verdict in verdicts)
         + sum(bool(change.regressions) for change in changes),
-        "errors": verdicts.count("ERROR"),
+        "errors": verdicts.count("ERROR") + report.useless,
         "skipped": verdicts.count("NOT MADE"),
     }
     attributes = {name: str(value) for name, value in counts.items()}
@@ -63,6 +70,8 @@ def junit_xml(report: ParityReport) -> bytes:
             **attributes,
         },
     )
+    if about_model:
+        _add_float_model(suite, " ".join(about_model), report)
     for row in report.rows:
         _add_case(suite, row, report)
     for change in changes:
@@ -70,6 +79,25 @@ def junit_xml(report: ParityReport) -> bytes:
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
+
+
+def _add_float_model(suite: ET.Element, sentences: str, report: ParityReport) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        {
+            "classname": _xml_text(f"edgecnn.verify.{report.model}"),
+            "name": "float model",
+            "time": _seconds(0.0),
+        },
+    )
+    error = report.exit_error() if report.useless else None
+    if error is None:
+        ET.SubElement(case, "system-out").text = _xml_text(sentences)
+        return
+    kind = type(error).__name__
+    found = ET.SubElement(case, "error", {"type": kind, "message": _xml_text(error.problem)})
+    found.text = _xml_text(str(error))
 
 
 def _add_case(suite: ET.Element, row: ArtifactRow, report: ParityReport) -> None:

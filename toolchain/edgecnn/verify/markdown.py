@@ -18,6 +18,7 @@ from edgecnn.verify.report import headline
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 from edgecnn.verify.wording import (
     criterion_sentence,
+    float_model_sentences,
     limits_text,
     percent,
     points,
@@ -56,11 +57,14 @@ def markdown_summary(report: ParityReport) -> str:
         "",
         f"{markdown_text(headline(report))} {_about(report)}",
         "",
+        *([] if report.own_scores is None else [markdown_text(report.own_scores.sentence), ""]),
         "| artifact | verdict | size | accuracy | drop, points (95 %) | agreement | worst class |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
         *(_row(row, report) for row in report.rows),
         "",
     ]
+    for sentence in float_model_sentences(report):
+        lines += [f"**{markdown_text(sentence)}**", ""]
     if report.baseline is not None:
         lines += _baseline(report.baseline)
     for row in report.rows:

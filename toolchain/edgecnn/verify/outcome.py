@@ -14,7 +14,7 @@ from edgecnn.errors import (
 from edgecnn.verify.change_wording import baseline_headline, worse_than
 from edgecnn.verify.judgement import Outcome
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
-from edgecnn.verify.wording import criterion_sentence, limits_text
+from edgecnn.verify.wording import criterion_sentence, limits_text, percent
 
 __all__ = ["exit_error"]
 
@@ -26,17 +26,23 @@ def exit_error(report: ParityReport) -> EdgeError | None:
 
     Returns:
         ``OwnScoresError`` if the user's own scores are not the float model's, since no verdict
-        counts then; ``ParityFailError`` if any artifact failed, else the first error of an
-        artifact that did not run, else ``ParityRegressionError`` if any got worse since the
-        baseline, else ``ParityInconclusiveError`` if any is undecided, else why the reports
-        could not be written, else None.
+        counts then; ``UselessModelError`` if the float model is no better than guessing: all other
+        findings are about how files follow it, and what they call for would have to be done again
+        with a better one. Else ``ParityFailError`` if any artifact failed, else the first error of
+        an artifact that did not run, else ``ParityRegressionError`` if any got worse since the
+        baseline, else ``ParityInconclusiveError`` if any is undecided, else why the reports could
+        not be written, else None.
     """
     if report.own_scores is not None and not report.own_scores.agrees:
         return report.own_scores.error()
+    if report.useless and report.float_model is not None:
+        hints = report.foreign.hints if report.foreign is not None else ()
+        return report.float_model.error(
+            None, recipe=report.foreign is None, hint=hints[0].text if hints else ""
+        )
     if failed := _rows(report, "FAIL"):
-        verb = "does" if len(failed) == 1 else "do"
         return ParityFailError(
-            f"{_list(failed)} {verb} not follow the float model within the limits",
+            _what_failed(failed),
             observed=_criteria(failed, "missed", report),
             expected=limits_text(report.limits),
             remedy=_after_failure(report, failed),
@@ -53,10 +59,9 @@ def exit_error(report: ParityReport) -> EdgeError | None:
             "accepted, take the new parity.json as the baseline",
         )
     if undecided := _rows(report, "INCONCLUSIVE"):
-        verb = "follows" if len(undecided) == 1 else "follow"
         return ParityInconclusiveError(
             f"{_images(undecided, report)} are too few to tell whether {_list(undecided)} "
-            f"{verb} the float model within the limits",
+            f"{_what_is_open(undecided)}",
             observed=_criteria(undecided, "undecided", report),
             expected=f"intervals on one side of the limits: {limits_text(report.limits)}",
             remedy=_more_images(report),
@@ -77,7 +82,40 @@ def _images(undecided: Sequence[ArtifactRow], report: ParityReport) -> str:
     return f"{report.evaluated.images:,} images"
 
 
+def _what_failed(failed: Sequence[ArtifactRow]) -> str:
+    one = len(failed) == 1
+    if _only_accuracy(failed, "missed"):
+        return f"{_list(failed)} {'is' if one else 'are'} right too seldom"
+    return f"{_list(failed)} {'does' if one else 'do'} not follow the float model within the limits"
+
+
+def _what_is_open(undecided: Sequence[ArtifactRow]) -> str:
+    one = len(undecided) == 1
+    if _only_accuracy(undecided, "undecided"):
+        return f"{'is' if one else 'are'} right often enough"
+    return f"{'follows' if one else 'follow'} the float model within the limits"
+
+
+def _only_accuracy(rows: Sequence[ArtifactRow], outcome: Outcome) -> bool:
+    """Tell whether nothing but the least accuracy came out so."""
+    names = {
+        one.name
+        for row in rows
+        for one in (row.judgement.criteria if row.judgement is not None else ())
+        if one.outcome == outcome
+    }
+    return names == {"accuracy"}
+
+
 def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
+    if _only_accuracy(failed, "missed"):
+        floats = failed[0].metrics.reference.accuracy if failed[0].metrics is not None else None
+        where = "" if report.foreign is not None else ", or [limits] in the recipe"
+        return (
+            f"the float model is right on {percent(floats)} itself, and no file of it can be "
+            "expected to do better: train it further, or ask for less if that is enough "
+            f"(--min-accuracy{where})"
+        )
     if report.foreign is None:
         mend = "mend int8 with edgecnn convert BUILD --repair, " if _int8(failed) else ""
         return (
@@ -119,6 +157,8 @@ def _more_images(report: ParityReport) -> str:
     if not any(many):
         return _more_clean_images(report)
     most = max(many)
+    if any(row.needed.uncertain for row in report.rows if row.needed is not None):
+        return _many_more_images(report)
     if most > report.evaluated.available:
         return (
             f"about {most:,} test images under each corruption would decide if the observed rates "
@@ -131,7 +171,30 @@ def _more_images(report: ParityReport) -> str:
     )
 
 
+def _many_more_images(report: ParityReport) -> str:
+    """Say where more images come from, where it is too uncertain how many."""
+    available = report.evaluated.available
+    if report.corrupted is not None and report.corrupted.images < available:
+        more = (
+            f"corrupt more of the {available:,} test images (--corruption-images, or images in "
+            "[corruptions] of the recipe)"
+        )
+    elif report.evaluated.images < available:
+        more = f"use all of the {available:,} test images, without --images"
+    elif report.foreign is None:
+        more = "add images to the test split"
+    else:
+        more = "add images to the data"
+    own = ", or [limits] in the recipe" if report.foreign is None else ""
+    return (
+        f"{more}: how many would decide is too uncertain to say; or change the limits (--max-drop "
+        f"and others{own})"
+    )
+
+
 def _more_clean_images(report: ParityReport) -> str:
+    if any(row.needed.uncertain for row in report.rows if row.needed is not None):
+        return _many_more_images(report)
     numbers = [row.needed.images if row.needed else None for row in report.rows]
     wanted = [number for number in numbers if number is not None]
     available = report.evaluated.available

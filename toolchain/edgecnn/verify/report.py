@@ -32,6 +32,7 @@ from edgecnn.verify.thumbnails import data_uri, most_telling
 from edgecnn.verify.wording import (
     CRITERION_TITLES,
     criterion_sentence,
+    float_model_sentences,
     gap_sentence,
     looked_sentence,
     p_text,
@@ -39,6 +40,7 @@ from edgecnn.verify.wording import (
     points,
     share_interval,
     size_text,
+    unit_of,
     verdict_sentence,
 )
 
@@ -64,6 +66,12 @@ _OF_ONE: Final[dict[RowVerdict, str]] = {
     "ERROR": "The artifact could not be judged.",
     "INCONCLUSIVE": "Whether the artifact classifies as its float model does is undecided.",
     "NOT MADE": "No artifact was made.",
+}
+
+_ON_LIMITS_OF_ONE: Final[dict[RowVerdict, str]] = {
+    "PASS": "The artifact keeps every limit.",
+    "FAIL": "The artifact does not keep every limit.",
+    "INCONCLUSIVE": "Whether the artifact keeps every limit is undecided.",
 }
 
 _FLIP_TITLES: Final[dict[FlipKind, str]] = {
@@ -150,10 +158,12 @@ def _environment() -> Environment:
         "change_sentence": change_sentence,
         "changed": changed,
         "criterion_sentence": criterion_sentence,
+        "float_model_sentences": float_model_sentences,
         "gap_sentence": gap_sentence,
         "looked_sentence": looked_sentence,
         "share_interval": share_interval,
         "stand_in_sentence": stand_in_sentence,
+        "unit_of": unit_of,
         "worst_sentence": worst_sentence,
         "verdict_sentence": verdict_sentence,
     }
@@ -162,13 +172,19 @@ def _environment() -> Environment:
 
 def headline(report: ParityReport) -> str:
     """Say the verdicts of all artifacts in one sentence."""
+    if report.useless:
+        return "The float model is no better than guessing: what follows it proves nothing."
     made = [row for row in report.rows if row.verdict != "NOT MADE"]
     counts = _verdict_counts(report)
     total, passed = len(made), counts["PASS"]
+    # With a least accuracy, a verdict is about more than how an artifact follows its float model.
+    more = bool(report.limits.get("min_accuracy"))
     if total <= 1:
-        return _OF_ONE[made[0].verdict if made else "NOT MADE"]
+        verdict = made[0].verdict if made else "NOT MADE"
+        return (_ON_LIMITS_OF_ONE if more else {}).get(verdict, _OF_ONE[verdict])
     if passed == total:
-        return f"All {total} artifacts classify as their float model does."
+        does = "keep every limit" if more else "classify as their float model does"
+        return f"All {total} artifacts {does}."
     parts = []
     for verdict, one, many in (
         ("FAIL", "does not", "do not"),
@@ -177,8 +193,11 @@ def headline(report: ParityReport) -> str:
     ):
         if counts[verdict]:
             parts.append(f"{counts[verdict]} {one if counts[verdict] == 1 else many}")
-    verb = "classifies" if passed == 1 else "classify"
-    return f"{passed} of {total} artifacts {verb} as the float model does; {', '.join(parts)}."
+    if more:
+        does = "keeps every limit" if passed == 1 else "keep every limit"
+    else:
+        does = f"{'classifies' if passed == 1 else 'classify'} as the float model does"
+    return f"{passed} of {total} artifacts {does}; {', '.join(parts)}."
 
 
 def _verdict_counts(report: ParityReport) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
+from edgecnn.usefulness import AgainstGuessing
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
 from edgecnn.verify.explained import Layers
@@ -43,6 +44,7 @@ _NESTED: Final = (
     "write_error",
     "foreign",
     "own_scores",
+    "float_model",
 )
 
 LOCAL: Final = "local"
@@ -182,8 +184,9 @@ class ParityReport:
         model: Model name.
         class_names: Names in score order.
         evaluated: Images and reference.
-        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, they
-            were judged by, ``max_gap_increase`` and ``max_corruption_drop``; percent.
+        limits: As in the recipe: ``max_drop``, ``min_agreement``, ``max_class_drop``, and, where
+            they were judged by, ``max_gap_increase``, ``max_corruption_drop`` and
+            ``min_accuracy``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
         machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
         versions: Tool name to version.
@@ -194,6 +197,8 @@ class ParityReport:
         write_error: Why the reports could not be written; None where they were.
         foreign: How files that edgecnn did not make were compared; None for its own.
         own_scores: How far the user's own scores are the float model's; None if none were given.
+        float_model: What the float model is right on, beside guessing; None if an earlier version
+            of edgecnn did not ask.
         schema: Version of this layout in JSON.
     """
 
@@ -211,11 +216,23 @@ class ParityReport:
     write_error: RowError | None = None
     foreign: Foreign | None = None
     own_scores: OwnAgreement | None = None
+    float_model: AgainstGuessing | None = None
     schema: int = PARITY_SCHEMA
 
     @property
+    def useless(self) -> bool:
+        """Whether the float model is no better than guessing, and nobody asked for such a one."""
+        least = self.limits.get("min_accuracy")
+        return self.float_model is not None and self.float_model.error(least) is not None
+
+    @property
     def verdict(self) -> RowVerdict:
-        """The gravest verdict of the rows; variants that were not made do not count."""
+        """The gravest verdict of the rows; variants that were not made do not count.
+
+        ERROR where the float model is useless: then no row's verdict proves anything.
+        """
+        if self.useless:
+            return "ERROR"
         found = {row.verdict for row in self.rows}
         order: tuple[RowVerdict, ...] = ("FAIL", "ERROR", "INCONCLUSIVE", "PASS")
         return next((verdict for verdict in order if verdict in found), "NOT MADE")
@@ -253,4 +270,5 @@ class ParityReport:
             else dataclasses.asdict(self.write_error),
             "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
             "own_scores": None if self.own_scores is None else self.own_scores.to_dict(),
+            "float_model": None if self.float_model is None else self.float_model.to_dict(),
         }

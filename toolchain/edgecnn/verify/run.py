@@ -14,6 +14,7 @@ from edgecnn.errors import WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import CorruptionSettings, Limits
 from edgecnn.reference import images_digest, read_reference
+from edgecnn.usefulness import float_model_of
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.checks import record_name
 from edgecnn.verify.conditions import CorruptedImages
@@ -250,6 +251,8 @@ def run(
         machine=scorer.machine(),
         device=scorer.device,
         corrupted=corrupted,
+        # On all images that it was asked about, of which the artifacts may have seen some.
+        float_model=float_model_of(reference),
         versions=versions(),
         created=created(),
         own_scores=own_scores,

@@ -2,8 +2,8 @@
 
 The same criteria and limits as ``gate``, each by a confidence sequence (``betting``) in place of an
 interval, so that looking after every batch costs nothing: a model at or beyond the limit of
-accuracy drop or disagreement passes in at most 2.5 % of runs, whatever the number of looks, and one
-within it is failed by that criterion in at most 2.5 %.
+accuracy drop, disagreement or accuracy passes in at most 2.5 % of runs, whatever the number of
+looks, and one within it is failed by that criterion in at most 2.5 %.
 
 Classes. As in ``gate``, a class is missed only if it is surely beyond the limit (here at a 2.5 %
 that all classes share), and met if its estimate is within. A few images of a class say little, and
@@ -114,6 +114,8 @@ def verdict_so_far(seen: Sequence[Counts], limits: Limits, available: Available)
         _outcome(_paired([one.overall for one in seen]), limit_of(limits, "accuracy_drop")),
         _outcome(_different(seen), limit_of(limits, "disagreement")),
     ]
+    if limits.min_accuracy:
+        outcomes.append(_outcome(_wrong(seen), 1 - limit_of(limits, "accuracy")))
     outcomes += [
         _class_outcome([one.classes[index] for one in seen], limits, available, seen[-1])
         for index, there in enumerate(available.classes)
@@ -138,6 +140,8 @@ def judge_sequence(seen: Sequence[Counts], limits: Limits, available: Available)
     ]
     classes = tuple(_class(index, seen, limits, available) for index in range(len(last.classes)))
     criteria.append(worst_class(classes, limit_of(limits, "class_drop"), method=_METHOD))
+    if limits.min_accuracy:
+        criteria.append(_accuracy(seen, limit_of(limits, "accuracy")))
     return Judgement(
         verdict=verdict_of([one.outcome for one in criteria]),
         criteria=tuple(criteria),
@@ -192,6 +196,22 @@ def _criterion(name: CriterionName, estimate: float, tally: Tally, limits: Limit
     )
 
 
+def _accuracy(seen: Sequence[Counts], least: float) -> Criterion:
+    """Return the criterion of accuracy, by the sequence of the share of wrong answers."""
+    wrong, last = _wrong(seen), seen[-1]
+    low, high = bounds(wrong, ALPHA)
+    return Criterion(
+        name="accuracy",
+        outcome=_outcome(wrong, 1 - least),
+        estimate=last.right / last.overall.images,
+        low=1 - high,
+        high=1 - low,
+        level=LEVEL,
+        limit=least,
+        method=_METHOD,
+    )
+
+
 def _class(index: int, seen: Sequence[Counts], limits: Limits, available: Available) -> ClassChange:
     history = [one.classes[index] for one in seen if one.classes[index].images]
     if not history:
@@ -215,6 +235,12 @@ def _class(index: int, seen: Sequence[Counts], limits: Limits, available: Availa
 def _paired(history: Sequence[Paired]) -> Tally:
     lost, gained = [one.lost for one in history], [one.gained for one in history]
     return Tally.of(lost, gained, [one.images for one in history], least=-1)
+
+
+def _wrong(history: Sequence[Counts]) -> Tally:
+    images = [one.overall.images for one in history]
+    wrong = [one.overall.images - one.right for one in history]
+    return Tally.of(wrong, [0] * len(images), images, least=0)
 
 
 def _different(history: Sequence[Counts]) -> Tally:

@@ -26,6 +26,7 @@ __all__ = [
     "Side",
     "holm",
     "mcnemar_p",
+    "shares_at",
     "tango_interval",
     "tango_p",
     "tango_score",
@@ -113,21 +114,46 @@ def tango_score(
     lost, gained, n, drop = (
         np.asarray(value, dtype=np.float64) for value in (lost, gained, n, drop)
     )
-    # Exchanging the models changes the sign only, and keeps the root below free of cancellation.
+    # Exchanging the models changes the sign only.
     b = np.where(drop < 0, gained, lost)
     c = np.where(drop < 0, lost, gained)
     d = np.abs(drop)
-    half_b = ((2 * n - b + c) * d - b - c) / 2
-    minus_c = c * d * (1 - d)
-    root = np.sqrt(half_b**2 + 2 * n * minus_c)
+    only_second = _only_second(b, c, n, d)
     with np.errstate(divide="ignore", invalid="ignore"):
-        only_second = np.where(
-            half_b > 0, np.nan_to_num(minus_c / (root + half_b)), (root - half_b) / (2 * n)
-        )
         spread = np.sqrt(np.maximum(n * (2 * only_second + d * (1 - d)), 0.0))
         difference = b - c - n * d
         score = np.where(difference == 0, 0.0, difference / spread)
     return np.where(drop < 0, -score, score)
+
+
+def shares_at(lost: float, gained: float, n: float, drop: float) -> tuple[float, float]:
+    """Return the likeliest shares of lost and of gained pairs if the drop were a given one.
+
+    Args:
+        lost: See ``tango_score``.
+        gained: See ``tango_score``.
+        n: See ``tango_score``.
+        drop: The difference of the two shares, -1..1.
+
+    Returns:
+        Their maximum-likelihood estimates under that constraint, each 0..1.
+    """
+    b, c = (gained, lost) if drop < 0 else (lost, gained)
+    d = abs(drop)
+    second = float(_only_second(*(np.asarray(value, np.float64) for value in (b, c, n, d))))
+    return (second, second + d) if drop < 0 else (second + d, second)
+
+
+def _only_second(b: Floats, c: Floats, n: Floats, d: Floats) -> Floats:
+    """Return the constrained estimate of the share of the rarer pairs, for a drop of 0 or more."""
+    half_b = ((2 * n - b + c) * d - b - c) / 2
+    minus_c = c * d * (1 - d)
+    root = np.sqrt(half_b**2 + 2 * n * minus_c)
+    # Two forms of the same root, of which each is free of cancellation where it is used.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(
+            half_b > 0, np.nan_to_num(minus_c / (root + half_b)), (root - half_b) / (2 * n)
+        )
 
 
 def tango_p(lost: float, gained: float, n: float, limit: float, side: Side) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.verify.judgement import GapChange
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.wording import (
+    criterion_sentence,
+    float_model_sentences,
     gap_sentence,
     looked_sentence,
     needed_sentence,
@@ -88,12 +90,18 @@ def render_table(report: ParityReport) -> Table:
     for one in report.rows:
         if one.looked is not None:
             about.setdefault(looked_sentence(one), []).append(one.variant)
+        if report.limits.get("min_accuracy") and one.judgement is not None:
+            about.setdefault(
+                criterion_sentence(one.criterion("accuracy"), report.class_names), []
+            ).append(one.variant)
         # The gravest pair of each column; all of them are in the report.
         for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
             worst = next(gap for gap in gaps_of(one) if gap.column == column)
             about.setdefault(gap_sentence(worst), []).append(one.variant)
     notes = "\n".join(
-        [f"{', '.join(variants)}: {note}" for note, variants in about.items()] + hint_lines(report)
+        [f"float model: {sentence}" for sentence in float_model_sentences(report)]
+        + [f"{', '.join(variants)}: {note}" for note, variants in about.items()]
+        + hint_lines(report)
     )
     judged = [row for row in rows if row.reference_accuracy]
     title = None

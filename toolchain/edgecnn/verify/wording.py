@@ -13,6 +13,7 @@ from edgecnn.verify.statistics import wilson_interval
 __all__ = [
     "CRITERION_TITLES",
     "criterion_sentence",
+    "float_model_sentences",
     "gap_sentence",
     "limits_text",
     "looked_sentence",
@@ -22,6 +23,7 @@ __all__ = [
     "points",
     "share_interval",
     "size_text",
+    "unit_of",
     "verdict_sentence",
 ]
 
@@ -29,6 +31,7 @@ CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",
     "disagreement": "Disagreement",
     "class_drop": "Worst class drop",
+    "accuracy": "Accuracy",
     "gap_increase": "Wider gap between groups",
     "corruption_drop": "Worst drop under corruption",
 }
@@ -78,6 +81,8 @@ def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
     if row.verdict == "FAIL":
         missed = [one for one in row.judgement.criteria if one.outcome == "missed"]
         reasons = "; ".join(_too_much(one, names) for one in missed)
+        if all(one.name == "accuracy" for one in missed):
+            return f"It is right too seldom: {reasons}. It gives {same}."
         return f"It does not follow the float model: {reasons}."
     undecided = [one for one in row.judgement.criteria if one.outcome == "undecided"]
     what = " and ".join(_in_question(one, names) for one in undecided)
@@ -103,10 +108,13 @@ def needed_sentence(row: ArtifactRow) -> str:
         numbers.append(f"{_rounded_up(needed.images):,} images")
     if needed.corruption_images is not None:
         numbers.append(f"{_rounded_up(needed.corruption_images):,} images under each corruption")
-    return (
+    text = (
         f"About {' and '.join(numbers)} would decide, towards {needed.towards}, if the observed "
         "rates hold."
     )
+    if needed.low is None or needed.high is None:
+        return text
+    return f"{text} As likely as not, {needed.low:,} to {_rounded_up(needed.high):,} would."
 
 
 def looked_sentence(row: ArtifactRow) -> str:
@@ -129,13 +137,29 @@ def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
         title += f" ({class_names[criterion.class_index]})"
     if criterion.about is not None:
         title += f" ({criterion.about})"
-    unit = "%" if criterion.name == "disagreement" else "points"
     level = f"{criterion.level * 100:.4g} %"
+    limit = "at least" if criterion.name == "accuracy" else "limit"
     return (
-        f"{title}: {points(criterion.estimate)} {unit}, {level} interval "
+        f"{title}: {points(criterion.estimate)} {unit_of(criterion)}, {level} interval "
         f"{points(criterion.low)} to {points(criterion.high)}, "
-        f"limit {points(criterion.limit)}: {criterion.outcome}"
+        f"{limit} {points(criterion.limit)}: {criterion.outcome}"
     )
+
+
+def unit_of(criterion: Criterion) -> str:
+    """Return what a criterion's numbers are in: per cent of images, or points between two."""
+    return "%" if criterion.name in ("disagreement", "accuracy") else "points"
+
+
+def float_model_sentences(report: ParityReport) -> list[str]:
+    """Say what is wrong with the float model, or not known of it; none where all is well."""
+    found = report.float_model
+    if found is None:
+        return []
+    least = report.limits.get("min_accuracy")
+    error = found.error(least)
+    sentences = [] if error is None else [f"{error.problem}: {error.observed}"]
+    return [f"{one[0].upper()}{one[1:]}." for one in (*sentences, *found.notes(least))]
 
 
 def limits_text(limits: Mapping[str, float]) -> str:
@@ -151,6 +175,11 @@ def limits_text(limits: Mapping[str, float]) -> str:
         + (
             f", drop under each corruption at most {limits['max_corruption_drop']:g} points"
             if "max_corruption_drop" in limits
+            else ""
+        )
+        + (
+            f", accuracy at least {limits['min_accuracy']:g} %"
+            if limits.get("min_accuracy")
             else ""
         )
     )
@@ -173,6 +202,8 @@ def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
         return f"the gap in accuracy, {criterion.about}, is wider by {value} points (limit {limit})"
     if criterion.name == "corruption_drop":
         return f"accuracy under {criterion.about} falls by {value} points (limit {limit})"
+    if criterion.name == "accuracy":
+        return f"it is right on {value} % of images (at least {limit} % are asked for)"
     name = names[criterion.class_index or 0]
     return f"recall of \u201c{name}\u201d falls by {value} points (limit {limit})"
 
@@ -186,6 +217,8 @@ def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
         return f"the wider gap, {criterion.about},"
     if criterion.name == "corruption_drop":
         return f"the accuracy drop under {criterion.about}"
+    if criterion.name == "accuracy":
+        return "the accuracy"
     return f"the recall drop of \u201c{names[criterion.class_index or 0]}\u201d"
 
 

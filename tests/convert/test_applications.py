@@ -1,0 +1,71 @@
+"""Published networks of keras.applications, with random weights: files that nobody here made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from convert.brightness import SIDE, convert, fitted, own_scores, saved, write_pictures
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+VARIANTS = ("tflite-fp32", "onnx-fp32")
+# What makes the network without its head, by the name of the class, and the size it gets.
+NETWORKS: dict[str, tuple[Callable[..., Any], int]] = {
+    "MobileNet": (keras.applications.MobileNet, 32),
+    "MobileNetV2": (keras.applications.MobileNetV2, 32),
+    "MobileNetV3Small": (keras.applications.MobileNetV3Small, 32),
+    "EfficientNetB0": (keras.applications.EfficientNetB0, 32),
+    "EfficientNetV2B0": (keras.applications.EfficientNetV2B0, 32),
+    "NASNetMobile": (keras.applications.NASNetMobile, 32),
+    "DenseNet121": (keras.applications.DenseNet121, 32),
+    "ResNet50V2": (keras.applications.ResNet50V2, 32),
+    "ConvNeXtTiny": (keras.applications.ConvNeXtTiny, 32),
+    "Xception": (keras.applications.Xception, 71),
+}
+INSIDE = {"MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny"}
+"""Those that bring pixels to their range themselves."""
+
+
+def model_of(name: str) -> Any:
+    """Return a classifier of night, dusk and noon on top of a network, as transfer learning has it."""
+    make, side = NETWORKS[name]
+    image = layers.Input((SIDE, SIDE, 3))
+    values = image if name in INSIDE else layers.Rescaling(1 / 127.5, offset=-1)(image)
+    values = layers.Resizing(side, side, interpolation="nearest")(values)
+    network = make(weights=None, include_top=False, input_shape=(side, side, 3))
+    pooled = layers.GlobalAveragePooling2D()(network(values))
+    model = keras.Model(image, layers.Dense(3, activation="softmax")(pooled))
+    for weight in network.weights:
+        # Averages as of a training: those of a new network, 0 and 1, hide mistakes.
+        random = np.random.default_rng(len(weight.path))
+        if "moving_mean" in weight.path or "beta" in weight.path:
+            weight.assign(random.normal(0, 0.1, weight.shape))
+        elif "moving_variance" in weight.path or weight.path.endswith("gamma"):
+            weight.assign(random.uniform(0.5, 1.5, weight.shape))
+    return fitted(model)
+
+
+@pytest.mark.parametrize("path", ["model.keras", "exported"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_published_network_keeps_its_scores(tmp_path: Path, name: str, path: str) -> None:
+    keras.utils.set_random_seed(1)
+    data = write_pictures(tmp_path)
+    file = saved(model_of(name), data / path)
+    keras.backend.clear_session()
+    built = convert(file, data, variants=VARIANTS)
+    if built.done.code == 2 and path == "exported":  # layers are gone: the graph may leave it open
+        assert "--input-range" in built.done.err
+        built = convert(file, data, "--input-range", "0..255", variants=VARIANTS)
+    assert built.done.code == 0, built.done.out + built.done.err
+    own = own_scores(file, built.pixels().astype(np.float32))
+    assert own.max(axis=0).min() > 0.4  # every class is some picture's
+    np.testing.assert_allclose(built.reference(), own, rtol=0, atol=1e-5)
+    for variant in VARIANTS:
+        np.testing.assert_allclose(built.scores(variant), own, rtol=0, atol=1e-4, err_msg=variant)
