@@ -18,6 +18,7 @@ const USED = [
   ["javascript.operators.optional_chaining", /\?\.\w/],
   ["javascript.operators.nullish_coalescing", / \?\? /],
   ["javascript.builtins.Object.hasOwn", /Object\.hasOwn\(/],
+  ["javascript.builtins.BigInt", /\bBigInt\(/],
   ["javascript.builtins.Array.at", /\.at\(/],
   ["javascript.builtins.String.replaceAll", /\.replaceAll\(/],
   ["api.Element.replaceChildren", /\.replaceChildren\(/],
