@@ -82,6 +82,26 @@ def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
     assert few.data.test > many.data.test
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["180 photos", "digits", "smaller than any network takes", "50,000 photos"]
+)
+def test_the_network_that_is_chosen_is_built_and_small(name: str) -> None:
+    from edgecnn.train.architectures import build_network
+
+    recipe = recipe_for(FOUND[name])
+    size = recipe.data.image_size
+    assert size is not None
+    network = build_network(
+        str(recipe.model.architecture),
+        shape=(*size, recipe.data.channels),
+        classes=len(FOUND[name].counts),
+        precision="float32",
+        seed=0,
+    )
+    assert 200_000 < network.count_params() < 250_000
+
+
 def test_small_grey_pictures_are_not_mirrored() -> None:
     assert not recipe_for(FOUND["digits"]).augment.flip
     assert recipe_for(FOUND["X-rays of two classes"]).augment.flip
