@@ -21,6 +21,7 @@ from edgecnn.recipe import (
 from edgecnn.recipe_training import PRESETS
 from edgecnn.scaffold import demo_recipe, make_project
 from edgecnn.workspace import default_build_folder
+from edgecnn_runner.contract import RESIZE_RULE
 
 
 def written(folder: Path, text: str) -> Path:
@@ -376,6 +377,63 @@ def test_what_does_not_fit_the_images_comes_with_the_other_mistakes(
     assert len([line for line in mistakes(raw) if not line.startswith("note")]) == 2
 
 
+FOLDER = {"name": "folder", "path": "p"}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"fit": "stretch"}, "data.fit = 'stretch': only with data.name = 'folder'"),
+        (
+            {"name": "digits", "resample": "nearest", "crop_fraction": 0.5},
+            "data.resample = 'nearest': only with data.name = 'folder'",
+        ),
+        ({**FOLDER, "fit": "squash"}, "data.fit = 'squash': 'crop', 'stretch' or 'pad'"),
+        (
+            {**FOLDER, "resample": "bicubic"},
+            "data.resample = 'bicubic': 'box', 'nearest', 'bilinear' or 'bilinear-antialias'",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 1.5},
+            "data.crop_fraction = 1.5: a number, more than 0 and at most 1",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 0},
+            "data.crop_fraction = 0: a number, more than 0 and at most 1",
+        ),
+        (
+            {**FOLDER, "fit": "pad", "crop_fraction": 0.875},
+            "data.crop_fraction = 0.875: only with data.fit = 'crop', not with 'pad'",
+        ),
+        (
+            {**FOLDER, "crop_fraction": 0.96552},
+            "data.crop_fraction = 0.96552: at most three decimals, for example 0.966",
+        ),
+    ],
+)
+def test_how_images_are_brought_to_size_is_checked(data: dict[str, Any], says: str) -> None:
+    found = mistakes({"model": {"name": "x"}, "data": data})
+    assert says in found
+    assert len(found) == len(
+        data.keys() - {"name", "path"} - ({"fit"} if "not with" in says else set())
+    )
+
+
+def test_a_recipe_names_the_resize_rule_of_contracts() -> None:
+    def resize(**data: Any) -> str:
+        raw = {"model": {"name": "x"}, "data": {**FOLDER, **data}}
+        return parse_recipe(raw, source="test").data.resize
+
+    assert resize() == RESIZE_RULE
+    assert resize(crop_fraction=1) == RESIZE_RULE
+    assert resize(fit="stretch", resample="bilinear") == "stretch-bilinear-1"
+    assert resize(crop_fraction=0.875) == "centre-crop-0.875-box-average-1"
+    # A data set of one size states nothing, and may state the usual.
+    for name in ("cifar10", "digits"):
+        raw = {"model": {"name": "x"}, "data": {"name": name, "fit": "crop", "resample": "box"}}
+        assert parse_recipe(raw, source="test").data.resize == RESIZE_RULE
+
+
 @pytest.mark.parametrize("size", [True, "8", [4], 0, None, [8, 8.5]])
 def test_a_size_that_is_none_is_only_that_mistake(size: object) -> None:
     data = {"name": "folder", "path": "p", "image_size": size}
@@ -525,6 +583,15 @@ def test_overrides_replace_single_keys(tmp_path: Path) -> None:
     assert recipe.train.optimizer.name == "adam"
     assert recipe.model.name == "y"
     assert recipe.augment.flip
+
+
+def test_an_override_may_be_per_cent(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('[model]\nname = "x"\n')
+    recipe = load_recipe_with(path, ["data.validation=20%", "limits.max_drop = 1.5 %"])
+    assert (recipe.data.validation, recipe.limits.max_drop) == (0.2, 1.5)
+    with pytest.raises(RecipeError, match=r"20 would be 2000 %; for 20 % write 0\.2"):
+        load_recipe_with(path, ["data.validation=20"])
 
 
 def test_a_wrong_override_is_a_mistake_with_its_source(tmp_path: Path) -> None:

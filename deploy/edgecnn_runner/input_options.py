@@ -115,12 +115,9 @@ def _range(input_range: str | None, mean: str | None, std: str | None) -> str | 
             f"--input-{there} is given without --input-{missing}",
             observed=f"--input-{there} {mean or std}",
             expected=f"both, as in {_EXAMPLE}",
-            remedy=f"give --input-{missing}, too"
-            + (
-                ": 1 where nothing was divided by"
-                if missing == "std"
-                else ": 0 where there is none"
-            ),
+            remedy="give --input-std, too: 1 where nothing was divided by"
+            if std is None
+            else "give --input-mean, too: 0 where nothing was subtracted",
         )
     if input_range is not None:
         raise UsageError(

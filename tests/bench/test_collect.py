@@ -14,6 +14,7 @@ from edgecnn.bench.collect import Collected, collect, collect_points
 from edgecnn.bench.plan import BenchFile, plan
 from edgecnn.devices.frames import Frame
 from edgecnn.errors import ArtifactError, DeviceError
+from edgecnn_runner.contract import RESIZE_RULE
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 FILES = plan([RESNET8 / "resnet8-int8.tflite", RESNET8 / "resnet8-int8.onnx"], {})
@@ -55,7 +56,7 @@ def collected(
     change(values)
     blobs = tuple(np.array(one, "<u8").tobytes() for one in times or TIMES)
     frame = Frame(kind="done", values=values, blobs=blobs)
-    return collect(frame, FILES, [(32, 32, 3)], device="ssh://pi@host")
+    return collect(frame, FILES, [(32, 32, 3, RESIZE_RULE)], device="ssh://pi@host")
 
 
 def test_the_truth_comes_through() -> None:

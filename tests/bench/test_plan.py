@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgecnn.bench.plan import Proven, plan
 from edgecnn.errors import UsageError
+from edgecnn_runner.container import append_contract, read_container
+from edgecnn_runner.contract import RESIZE_RULE
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 
@@ -15,13 +18,23 @@ def test_what_is_known_of_a_file_before_it_runs() -> None:
     path = RESNET8 / "resnet8-int8.tflite"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (one,) = plan([path, path], {digest: Proven(verdict="PASS", accuracy=0.9)})
-    assert (one.format, one.input) == ("tflite", (32, 32, 3))
+    assert (one.format, one.input) == ("tflite", (32, 32, 3, RESIZE_RULE))
     assert one.row.model == "resnet8"
     assert one.row.variant == "tflite-int8"
     assert one.row.macs == 12_501_632
     assert (one.row.verdict, one.row.accuracy) == ("PASS", 0.9)
     assert one.row.sha256 == digest
     assert one.row.bytes == len(one.data) == path.stat().st_size
+
+
+def test_images_are_brought_to_size_by_the_rule_of_the_file(tmp_path: Path) -> None:
+    held = read_container(RESNET8 / "resnet8-int8.onnx")
+    assert held.contract is not None
+    ruled = replace(held.contract, resize="pad-bilinear-1")
+    path = tmp_path / "ruled.onnx"
+    path.write_bytes(append_contract(held.payload, ruled, model_format=held.format))
+    (one,) = plan([path], {})
+    assert one.input == (32, 32, 3, "pad-bilinear-1")
 
 
 def test_a_verdict_on_another_file_does_not_count() -> None:

@@ -24,6 +24,10 @@ from edgecnn.errors import (
     UsageError,
     WorkspaceError,
 )
+from edgecnn_runner.input_options import Preprocessing
+
+FED = Preprocessing(input_range="0..1")
+STRETCHED = "stretch-bilinear-1"
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def request_of(model: Path, tmp_path: Path) -> Any:
     """Makes a request to convert it."""
 
     def request(**given: Any) -> chain.ConvertRequest:
-        known = {"data": "digits", "input_range": "0..1", "out": tmp_path / "out"}
+        known = {"data": "digits", "preprocessing": FED, "out": tmp_path / "out"}
         return chain.ConvertRequest(source=model, **{**known, **given})
 
     return request
@@ -78,7 +82,8 @@ def test_without_a_mistake_the_model_itself_is_looked_at(request_of: Any, tmp_pa
         ({"variants": ("tflite-int4",)}, UsageError),
         ({"opset": 3}, UsageError),
         ({"runtime": "tflite"}, UsageError),
-        ({"input_range": "0..2"}, UsageError),
+        ({"preprocessing": Preprocessing(input_range="0..2")}, UsageError),
+        ({"preprocessing": Preprocessing(input_range="0..1", resize=STRETCHED)}, UsageError),
         ({"out": Path(__file__)}, WorkspaceError),
     ],
 )

@@ -38,7 +38,9 @@ from edgecnn.quiet import captured_log
 from edgecnn.recipe import VARIANTS, Recipe, parse_recipe
 from edgecnn.reference import images_digest, read_reference
 from edgecnn.workspace import Workspace, canonical_digest, file_digest
-from edgecnn_runner.golden import MIN_MARGIN, read_golden
+from edgecnn_runner import selftest
+from edgecnn_runner.contract import mean_std_range
+from edgecnn_runner.golden import MIN_MARGIN, preprocessing_cases, read_golden
 from edgecnn_runner.session import Session
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
@@ -332,6 +334,76 @@ def test_a_softmax_that_no_layer_names_is_measured(tmp_path: Path) -> None:
     contract = read_artifact(workspace.path("net-fp32.tflite")).contract
     assert contract is not None
     assert contract.output.kind == "probabilities"
+
+
+def test_a_resize_rule_is_in_the_contract_the_golden_vectors_and_the_key(tmp_path: Path) -> None:
+    source = source_of(plain(), tmp_path)
+    usual = recipe("tflite-fp32")
+    raw = {**usual.to_dict(), "data": {"name": "folder", "path": "x"}}
+    ruled = {"fit": "stretch", "resample": "bilinear"}
+    workspace = Workspace(tmp_path / "build")
+    stretched = parse_recipe({**raw, "data": {**raw["data"], **ruled}}, source="test")
+    run(source, stretched, workspace, DATA)
+    path = workspace.path("net-fp32.tflite")
+    with Session.open(path) as session:
+        assert session.contract.resize == "stretch-bilinear-1"
+        outcome = selftest.run(session, read_golden(workspace.path(Workspace.GOLDEN)))
+        assert outcome.ok, outcome.problems
+        # Those of the usual rule are others: a device that did as ever would be found out.
+        _, prepared = preprocessing_cases(12, 10, 3)
+        golden = replace(read_golden(workspace.path(Workspace.GOLDEN)), prepared=prepared)
+        assert not selftest.run(session, golden).ok
+    assert key(source, stretched, DATA) != key(source, parse_recipe(raw, source="test"), DATA)
+
+
+def test_what_states_the_usual_rule_has_the_key_that_it_had(tmp_path: Path) -> None:
+    source = source_of(plain(), tmp_path)
+    usual = recipe("tflite-fp32")
+    stated = {**usual.to_dict(), "data": {"name": "folder", "path": "x", "fit": "crop"}}
+    assert key(source, parse_recipe(stated, source="test"), DATA) == key(source, usual, DATA)
+    names: list[str] = []
+
+    def digest(value: Any) -> str:
+        names.extend(value)
+        return canonical_digest(value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgecnn.convert.stage.canonical_digest", digest)
+        key(source, usual, DATA)
+    assert names == [
+        *("source", "input_range", "labels", "model", "convert", "calibration", "variants"),
+        *("dataset", "runtime", "tools"),
+    ]
+
+
+def test_mean_and_deviation_are_inside_the_artifact(tmp_path: Path) -> None:
+    fed = mean_std_range((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.201))
+    workspace, _ = convert(plain(before=[]), tmp_path, "tflite-fp32", input_range=fed)
+    with Session.open(workspace.path("net-fp32.tflite")) as session:
+        assert session.contract.input.range == "0..255"
+        scores = session.predict(DATA.test.pixels)
+    # As somebody's own program feeds the model, in PyTorch's words.
+    model = keras.models.load_model(tmp_path / "float" / "net.keras")
+    mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.201)
+    images = (DATA.test.pixels / 255 - np.array(mean)) / np.array(std)
+    wanted = model(images.astype(np.float32), training=False).numpy()
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    assert workspace.manifest()["source"]["input_range"] == fed
+    assert find_source(workspace.folder).input_range == fed
+
+
+@pytest.mark.parametrize("fed", ["imagenet", "mean 0.1,0.2,0.3 std 0.25"])
+def test_a_range_of_colours_is_refused_for_greyscale(tmp_path: Path, fed: str) -> None:
+    model = plain((12, 10, 1), before=[])
+    source = source_of(model, tmp_path, input_range=fed)
+    grey = dataset(shape=(12, 10, 1))
+    with pytest.raises(UsageError, match=r"3 numbers, and .* takes greyscale") as caught:
+        run(source, recipe("tflite-fp32"), Workspace(tmp_path / "build"), grey)
+    assert "--input-mean 0.5 --input-std 0.25" in caught.value.remedy
+    assert not (tmp_path / "build").exists()
+    remedied = replace(source, input_range="mean 0.5 std 0.25")
+    result = run(remedied, recipe("tflite-fp32"), Workspace(tmp_path / "build"), grey)
+    assert result.exit_error() is None
 
 
 def test_an_input_range_is_inside_the_artifact(tmp_path: Path) -> None:

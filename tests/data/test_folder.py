@@ -15,6 +15,7 @@ from edgecnn.data import Dataset, digest_per_image
 from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 
@@ -53,6 +54,7 @@ def load(
     root: Path,
     *,
     channels: int = 3,
+    resize: str = RESIZE_RULE,
     validation: float = 0.25,
     test: float = 0.25,
     conflicting: Literal["exclude", "error"] = "exclude",
@@ -62,6 +64,7 @@ def load(
         root,
         image_size=(6, 8),
         channels=channels,
+        resize=resize,
         test=test,
         validation=validation,
         seed=0,
@@ -94,6 +97,17 @@ def test_pixels_are_those_of_the_runner(tmp_path: Path, channels: int) -> None:
             expected = prepare(read_image(tmp_path / name), height=6, width=8, channels=channels)
             np.testing.assert_array_equal(part.pixels[index], expected)
             assert loaded.class_names[part.labels[index]] == name.split("/")[0]
+
+
+@pytest.mark.parametrize("rule", ["stretch-nearest-1", "centre-crop-0.5-bilinear-antialias-1"])
+def test_pixels_are_those_of_the_rule(tmp_path: Path, rule: str) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    loaded, usual = load(tmp_path, resize=rule), load(tmp_path)
+    for index, name in enumerate(loaded.train.ids):
+        rgb = read_image(tmp_path / name)
+        expected = prepare(rgb, height=6, width=8, channels=3, rule=rule)
+        np.testing.assert_array_equal(loaded.train.pixels[index], expected)
+    assert loaded.digest() != usual.digest()
 
 
 def test_every_format_size_and_mode_is_read(tmp_path: Path) -> None:

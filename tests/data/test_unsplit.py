@@ -40,6 +40,15 @@ def test_all_images_of_a_folder_are_used(tmp_path: Path) -> None:
     assert found.images.pixels[4, 0, 0].tolist() == [10, 100, 7]
 
 
+def test_images_are_brought_to_size_by_the_rule_of_the_section(tmp_path: Path) -> None:
+    fill(tmp_path, cat=1, dog=1)
+    section = Data(name="folder", path=tmp_path, fit="pad", resample="nearest")
+    pixels = load_judged_images(section, SHAPE).images.pixels
+    # 10 x 20 in 6 x 8 is 4 x 8, and black above and below.
+    assert not pixels[1, [0, 5]].any()
+    assert np.all(pixels[1, 1:5] == [0, 100, 7])
+
+
 def test_of_a_folder_that_comes_split_only_the_test_images_are_read(tmp_path: Path) -> None:
     fill(tmp_path / "test", cat=2, dog=1)
     fill(tmp_path / "train", cat=1, dog=1)

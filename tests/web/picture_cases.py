@@ -43,7 +43,7 @@ def write_pictures(folder: Path) -> None:
         file = folder / f"picture-{number}.{kind.lower()}"
         image.save(file, kind, **options)
         rgb = read_image(file)
-        size = {"height": 32, "width": 24, "channels": 1 if number % 5 == 4 else 3}
+        size: dict[str, Any] = {"height": 32, "width": 24, "channels": 1 if number % 5 == 4 else 3}
         rule = _RULES[number % len(_RULES)]
         cases.append(
             {

@@ -23,7 +23,7 @@ from edgecnn.labels import read_labels
 from edgecnn.locate import load_data
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe import Recipe
-from edgecnn.verification import own_corruptions, own_groups, readers_of
+from edgecnn.verification import left_out_of, own_corruptions, own_groups, readers_of
 from edgecnn.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -351,7 +351,6 @@ def _tried(
     again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
     given = Given(
         name=source.path.name,
-        normalizes=model.normalizes,
         input_range=request.preprocessing.input_range is not None,
         labels=request.labels is not None,
         resize=recipe.data.resize,
@@ -373,13 +372,21 @@ def _own_scores(
         OwnScoresError: If they are not the float model's.
     """
     from edgecnn.own_scores import read_scores
-    from edgecnn.verify import Explainer, Feed, balanced_subset, check_own_scores, feed_ranges
+    from edgecnn.verify import (
+        Explainer,
+        Feed,
+        balanced_subset,
+        check_enough,
+        check_own_scores,
+        feed_ranges,
+    )
 
     assert request.scores is not None  # noqa: S101 - the caller has looked
     dataset = model.dataset
     parts = (dataset.test, dataset.validation, dataset.train)
     ids = [name for part in parts for name in part.ids]
-    own = read_scores(request.scores, dataset.class_names, ids, others=dataset.dropped)
+    own = read_scores(request.scores, dataset.class_names, ids, others=left_out_of(dataset))
+    check_enough(own, ids)
     some = _images_at(parts, own.places)
     if len(some) > _MOST_SCORES:
         some = some.take(balanced_subset(some.labels, some.ids, _MOST_SCORES, 0))
@@ -395,6 +402,7 @@ def _own_scores(
                 ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
                 normalizes=normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,
@@ -403,11 +411,12 @@ def _own_scores(
     found = check_own_scores(
         own.of(ids, some.ids), some, ours, class_names=dataset.class_names, explainer=explainer
     )
+    found = replace(found, without=len(ids) - len(own))
     error = found.error()
     if error is not None:
         raise error
     progress.message(f"convert: {found.text}")
-    return replace(found, without=len(ids) - len(own))
+    return found
 
 
 def _images_at(parts: Sequence[Images], places: npt.NDArray[np.int64]) -> Images:

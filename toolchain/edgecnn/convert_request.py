@@ -141,7 +141,7 @@ def _check_before_loading(source: Source, request: ConvertRequest, folder: Path)
     with_options(draft, request, [])
     if request.runtime is not None:
         parse_runtime(request.runtime)
-    classes = _count_classes(str(request.data))
+    classes = _count_classes(str(request.data), request.preprocessing.resize)
     if source.labels is not None and len(source.labels) != classes:
         raise LabelsError(
             f"{request.labels} does not name the classes of the data",
@@ -154,9 +154,9 @@ def _check_before_loading(source: Source, request: ConvertRequest, folder: Path)
         pass
 
 
-def _count_classes(data: str) -> int:
+def _count_classes(data: str, resize: str | None) -> int:
     """Return how many classes the data named on the command line has."""
-    section = data_section(data, (None, None, 3))
+    section = data_section(data, (None, None, 3), resize)
     if section["name"] != "folder":
         return _CLASSES_OF_BOTH
     from edgecnn.data import count_classes

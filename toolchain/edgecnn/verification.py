@@ -38,6 +38,7 @@ __all__ = [
     "VerifyRequest",
     "check_folder_of",
     "earlier",
+    "left_out_of",
     "others_of",
     "own_corruptions",
     "own_groups",
@@ -207,6 +208,7 @@ def _own_scores(
                 ),
                 normalizes=model.normalizes,
                 seconds=0.0,
+                resize=recipe.data.resize,
                 again=again,
             ),
             decoded=decoded,
@@ -223,7 +225,16 @@ def _own_scores(
 
 def others_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
-    return (*dataset.train.ids, *dataset.validation.ids, *dataset.dropped)
+    return (*dataset.train.ids, *dataset.validation.ids, *left_out_of(dataset))
+
+
+def left_out_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images that are in no split of a data set, since something is wrong with them."""
+    return (
+        *dataset.dropped,
+        *(name for name, _ in dataset.skipped),
+        *(name for alike in dataset.conflicting for name in alike),
+    )
 
 
 def readers_of(

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgecnn.bench.choice import choose_threads
 from edgecnn.bench.doubt import judge_conditions
-from edgecnn.bench.plan import BenchFile
+from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.reply import (
     LONGEST_NS,
     MOST_CORES,
@@ -51,7 +51,7 @@ class Collected:
 def collect(
     last: Frame,
     files: Sequence[BenchFile],
-    inputs: Sequence[tuple[int, int, int]],
+    inputs: Sequence[Wanted],
     *,
     device: str,
 ) -> Collected:
@@ -60,7 +60,7 @@ def collect(
     Args:
         last: Its last frame.
         files: What was sent, in order.
-        inputs: The image sizes that were sent, in order.
+        inputs: What images were to be brought to, as it was sent, in order.
         device: What to call it in errors.
 
     Returns:
@@ -112,7 +112,7 @@ def collect_points(last: Frame, *, device: str) -> tuple[SustainedPoint, ...]:
 def _row(
     row: RowReply,
     file: BenchFile,
-    inputs: Sequence[tuple[int, int, int]],
+    inputs: Sequence[Wanted],
     blobs: Iterator[bytes],
     *,
     device: str,

@@ -12,7 +12,7 @@ from typing import Final
 
 from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
 from edgecnn.bench.collect import collect, collect_points
-from edgecnn.bench.plan import BenchFile
+from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.profile import Asking, with_profile
 from edgecnn.bench.results import ArtifactBench, DeviceBench, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
@@ -131,7 +131,7 @@ def _bench_share(settings: Settings, files: int) -> float:
     return expected / (expected + settings.sustain)
 
 
-def _inputs(files: Sequence[BenchFile]) -> list[tuple[int, int, int]]:
+def _inputs(files: Sequence[BenchFile]) -> list[Wanted]:
     return list(dict.fromkeys(one.input for one in files if one.input is not None))
 
 

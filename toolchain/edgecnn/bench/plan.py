@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from edgecnn.artifact import format_of
 from edgecnn.bench.results import ArtifactBench
@@ -15,7 +16,10 @@ from edgecnn.graph import read_graph
 from edgecnn.row_error import RowError
 from edgecnn_runner.container import split_container
 
-__all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "plan"]
+__all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "Wanted", "plan"]
+
+Wanted: TypeAlias = tuple[int, int, int, str]
+"""Height, width and channels of a model's images, and the rule that brings images there."""
 
 MOST_ARTIFACTS = 80
 """A device names the one it is at by a byte, and a file may have several runtimes."""
@@ -41,13 +45,13 @@ class BenchFile:
     Attributes:
         row: What is known of it already; with an error where it cannot be measured anywhere.
         format: ``tflite`` or ``onnx``; empty if it cannot be measured.
-        input: Height, width and channels of its images; None if it cannot be measured.
+        input: What images are brought to for it; None if it cannot be measured.
         data: The whole file.
     """
 
     row: ArtifactBench
     format: str = ""
-    input: tuple[int, int, int] | None = None
+    input: Wanted | None = None
     data: bytes = b""
 
 
@@ -129,7 +133,7 @@ def _file(path: Path, proven: dict[str, Proven]) -> BenchFile:
     return BenchFile(
         row=row,
         format=format_of(contract.variant),
-        input=(spec.height, spec.width, spec.channels),
+        input=(spec.height, spec.width, spec.channels, contract.resize),
         data=data,
     )
 

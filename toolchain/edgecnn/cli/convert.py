@@ -116,8 +116,14 @@ def convert(
     )
     folder, rows = made.workspace.folder, made.result.to_rows()
     if json_output:
-        float_model = made.float_model.to_dict()
-        print_json({"build": str(folder), "variants": rows, "float_model": float_model})
+        print_json(
+            {
+                "build": str(folder),
+                "variants": rows,
+                "float_model": made.float_model.to_dict(),
+                "examined": dict(made.result.examined),
+            }
+        )
     else:
         console = out_console()
         console.print(variants_table(rows))

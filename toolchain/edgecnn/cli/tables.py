@@ -97,6 +97,8 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
     from edgecnn.verify.table import render_table
 
     console.print(render_table(report))
+    if report.own_scores is not None:
+        console.print(report.own_scores.sentence, markup=False, soft_wrap=True)
     if report.baseline is not None:
         _print_changes(console, report.baseline)
     if (corruptions := render_corruptions(report)) is not None:

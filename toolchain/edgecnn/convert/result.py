@@ -58,11 +58,14 @@ class ConvertResult:
             replaced the one in its place.
         golden: How many golden vectors were found.
         notes: What a user should know and that is no error.
+        examined: What was found when the float model was looked at before, JSON-ready: trials of
+            other ways to feed it, and how far it has the user's own scores.
     """
 
     rows: tuple[VariantRow, ...]
     golden: int = 0
     notes: tuple[str, ...] = ()
+    examined: Mapping[str, Any] = field(default_factory=dict)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as JSON-ready values, as the manifest holds them."""

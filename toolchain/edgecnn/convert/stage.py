@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.convert.calibrating import calibration_for
@@ -119,7 +119,7 @@ def _run(
         progress.message(
             f"convert: {step.name}: scores within {step.difference:.2g} on {step.images} images"
         )
-    examined = {}
+    examined: Mapping[str, Any] = {}
     if examine is not None:
         asked = FloatModel(
             ask=asking(model),
@@ -127,7 +127,7 @@ def _run(
             normalizes=model.normalizes,
             dataset=dataset,
         )
-        examined = {"examined": dict(examine(asked))}
+        examined = examine(asked)
     workspace.create()
     with staging(workspace) as staged:
         reference = write_reference(
@@ -185,10 +185,12 @@ def _run(
                     "calibration_sha256": calibration and calibration.record["sha256"],
                     "golden": golden,
                     "runtime": runtime,
-                    **examined,
+                    **({} if examine is None else {"examined": dict(examined)}),
                 },
             )
-    return ConvertResult(rows=tuple(rows), golden=golden, notes=_notes(golden, rows))
+    return ConvertResult(
+        rows=tuple(rows), golden=golden, notes=_notes(golden, rows), examined=examined
+    )
 
 
 def key(

@@ -13,7 +13,7 @@ from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.report_files import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.run import key, run
-from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
+from edgecnn.verify.scores_check import Decoded, Explainer, check_enough, check_own_scores
 from edgecnn.verify.source_trials import Given, Tried, try_source
 from edgecnn.verify.trials import Feed, feed_ranges
 from edgecnn.verify.validation import judge_candidate
@@ -30,6 +30,7 @@ __all__ = [
     "ParityReport",
     "Tried",
     "balanced_subset",
+    "check_enough",
     "check_groups",
     "check_own_scores",
     "choose_evaluation",

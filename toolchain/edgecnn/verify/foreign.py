@@ -109,7 +109,10 @@ def run_foreign(
     seconds = time.perf_counter() - begin
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
-    feed = feed_of(reference, data, again, seconds / len(evaluation.images))
+    contracts = _contracts(artifacts)
+    # All files are fed the same pixels.
+    resize = next(iter(contracts.values())).resize
+    feed = feed_of(reference, data, resize, again, seconds / len(evaluation.images))
     own = None
     if own_scores is not None:
         option = "--reference-range" if reference.range_given else "--input-range"
@@ -156,7 +159,6 @@ def run_foreign(
             range_given=reference.range_given,
         )
         rows = [_with_hints(one, scorer, evaluation, data, about, threads) for one in judged]
-    contracts = _contracts(artifacts)
     report = ParityReport(
         model=reference.title,
         class_names=data.class_names,
@@ -210,13 +212,18 @@ def run_foreign(
 
 
 def feed_of(
-    reference: ForeignReference, data: JudgedImages, again: Again | None, seconds: float
+    reference: ForeignReference,
+    data: JudgedImages,
+    resize: str,
+    again: Again | None,
+    seconds: float,
 ) -> Feed:
     """Return how a reference is fed, and how it can be fed otherwise.
 
     Args:
         reference: The float model.
         data: The images.
+        resize: The rule that brought them to their size.
         again: See ``run_foreign``.
         seconds: How long one image takes.
     """
@@ -227,6 +234,7 @@ def feed_of(
         ranges=feed_ranges(fed, data.images.pixels.shape[3], normalizes=normalizes),
         normalizes=normalizes,
         seconds=seconds,
+        resize=resize,
         again=again,
     )
 

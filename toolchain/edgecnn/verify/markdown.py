@@ -57,6 +57,7 @@ def markdown_summary(report: ParityReport) -> str:
         "",
         f"{markdown_text(headline(report))} {_about(report)}",
         "",
+        *([] if report.own_scores is None else [markdown_text(report.own_scores.sentence), ""]),
         "| artifact | verdict | size | accuracy | drop, points (95 %) | agreement | worst class |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
         *(_row(row, report) for row in report.rows),

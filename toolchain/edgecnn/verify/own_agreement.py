@@ -62,7 +62,7 @@ class OwnAgreement:
     def text(self) -> str:
         """A sentence with the numbers."""
         excused = (
-            f", and on {self.excused:,} differs by less than another decoder makes"
+            f"; on {self.excused:,} others by no more than another decoder of images changes"
             if self.excused
             else ""
         )
@@ -70,6 +70,18 @@ class OwnAgreement:
             f"the float model has the class of {self.file} on {self.agreed:,} of "
             f"{self.images:,} images{excused}; largest difference of a score {self.largest:.2g}"
         )
+
+    @property
+    def sentence(self) -> str:
+        """The same as a whole sentence, and what follows where the two do not agree."""
+        told = self.text[0].upper() + self.text[1:]
+        if self.agrees:
+            return f"{told}."
+        return f"{told}. The verdicts prove nothing until this is explained: {self._advice}."
+
+    @property
+    def _advice(self) -> str:
+        return self.explanation or "give the model that made these scores, and its images"
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included."""
@@ -87,5 +99,5 @@ class OwnAgreement:
             f"{self.mean:.2g}",
             expected="the same class for all images with a margin of at least "
             f"{self.margin:.2g}, below which another decoder of images may change it",
-            remedy=self.explanation or "give the model that made these scores, and its images",
+            remedy=self._advice,
         )

@@ -31,7 +31,7 @@ from edgecnn.verify.trials import (
     ways_in_words,
 )
 
-__all__ = ["LEAST_IMAGES", "Decoded", "Explainer", "check_own_scores"]
+__all__ = ["LEAST_IMAGES", "Decoded", "Explainer", "check_enough", "check_own_scores"]
 
 LEAST_IMAGES: Final = 32
 """Fewer images prove little: a model that differs on one of ten would agree on 20 of them by chance
@@ -43,6 +43,10 @@ score."""
 _SAME: Final = 1e-6
 _HALF: Final = 0.5
 _LISTED: Final = 4
+_NOTHING: Final = (
+    "no other range, fit, filter, order of colours or of outputs that was tried explains it: the "
+    "weights may be others, or the images were cut, turned or decoded otherwise"
+)
 
 Scores = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
@@ -63,6 +67,27 @@ class Explainer:
     feed: Feed
     decoded: Decoded | None
     option: str = "--input-range"
+
+
+def check_enough(own: OwnScores, ids: Sequence[str]) -> None:
+    """Refuse scores of too few images.
+
+    Args:
+        own: The user's own.
+        ids: The images that may have some.
+
+    Raises:
+        DataError: If there are scores of fewer than 32, where there are as many.
+    """
+    wanted = min(LEAST_IMAGES, len(ids))
+    if len(own) < wanted:
+        raise DataError(
+            f"{own.path} has scores of too few of the images",
+            observed=f"scores of {len(own):,} of {len(ids):,} images",
+            expected=f"at least {wanted}",
+            remedy="write the scores of more of these images, named by their path in the data "
+            f"folder, such as {ids[0]}",
+        )
 
 
 def check_own_scores(
@@ -89,15 +114,7 @@ def check_own_scores(
     Raises:
         DataError: If there are scores of too few of the images.
     """
-    wanted = min(LEAST_IMAGES, len(images))
-    if len(own) < wanted:
-        raise DataError(
-            f"{own.path} has scores of too few of the images",
-            observed=f"scores of {len(own):,} of {len(images):,} images",
-            expected=f"at least {wanted}",
-            remedy="write the scores of more of these images, named by their path in the data "
-            f"folder, such as {images.ids[0]}",
-        )
+    check_enough(own, images.ids)
     part = images.take(own.places)
     ours = np.asarray(reference, np.float64)[own.places]
     errors = np.abs(ours - own.probabilities).max(axis=1)
@@ -107,10 +124,13 @@ def check_own_scores(
     known = explainer() if len(differs) else None
     count, change = (0, None) if known is None else _decoding(part, ours, differs, known)
     margin = 2 * max(change or 0.0, _NUMERICS)
-    left = differs[margins[differs] >= margin]
     explanation = None
-    if len(left) and known is not None:
+    if known is not None:
         explanation = _explained(own, part, ours, errors, class_names, known)
+    # What another way to feed the model explains is not made by decoding.
+    left = differs if explanation else differs[margins[differs] >= margin]
+    if len(left) and known is not None:
+        explanation = explanation or _NOTHING
     return OwnAgreement(
         file=str(own.path),
         sha256=own.sha256,
@@ -159,8 +179,8 @@ def _explained(
     errors: Scores,
     class_names: Sequence[str],
     known: Explainer,
-) -> str:
-    """Say in which other way the float model has the user's scores, if in any that is known.
+) -> str | None:
+    """Say in which other way the float model has the user's scores; None if in none that is known.
 
     Scores tell more than classes: in the right way nearly all of them are nearer, and on average
     at least twice as near. The sign test over images, corrected by Holm over all tries.
@@ -190,10 +210,7 @@ def _explained(
         if sure and way.changes and after.mean() <= _HALF * before.mean()
     ]
     if not fitting:
-        return (
-            "no other range, fit, filter, order of colours or of outputs that was tried explains "
-            "it: the weights may be others, or the images were cut, turned or decoded otherwise"
-        )
+        return None
     _, way, before, after = min(fitting, key=lambda one: (one[1].changes > 1, one[0]))
     numbers = (
         f"the mean difference of scores is then {after.mean():.2g} instead of {before.mean():.2g}, "

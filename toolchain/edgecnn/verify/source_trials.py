@@ -41,7 +41,6 @@ class Given:
 
     Attributes:
         name: What to call the model.
-        normalizes: Whether it was seen to normalize its input itself.
         input_range: Whether its range was given.
         labels: Whether the order of its outputs was given.
         resize: The rule that brings images to its size.
@@ -50,7 +49,6 @@ class Given:
     """
 
     name: str
-    normalizes: bool = False
     input_range: bool = False
     labels: bool = False
     resize: str = RESIZE_RULE
@@ -96,14 +94,15 @@ def try_source(model: FloatModel, given: Given, *, again: Again | None) -> Tried
             was given says that it is not meant.
     """
     images = _images(model.dataset)
+    model.ask(images.pixels[:1], model.input_range)  # the first time takes longer
     begin = time.perf_counter()
     decisions = model.ask(images.pixels, model.input_range).argmax(axis=1)
     seconds = (time.perf_counter() - begin) / len(images)
     feed = Feed(
         ask=model.ask,
         input_range=model.input_range,
-        ranges=feed_ranges(model.input_range, images.pixels.shape[3], normalizes=given.normalizes),
-        normalizes=given.normalizes,
+        ranges=feed_ranges(model.input_range, images.pixels.shape[3], normalizes=model.normalizes),
+        normalizes=model.normalizes,
         seconds=seconds,
         resize=given.resize,
         again=again,

@@ -81,6 +81,8 @@ _SECONDS: Final = 30.0
 _PART: Final = 10
 """How many images are read again at once by all rules: what is decoded has to fit into memory."""
 _SHOWN: Final = 4
+_ALIKE: Final = 2
+_FEWEST_RULES: Final = 4
 _BETTER: Final = 0.01
 """By how much two changes have to fit better than one of them, as a share of the images."""
 _TURNS: Final[Mapping[Turn, tuple[str, str]]] = {
@@ -342,7 +344,7 @@ def _by_rules(
             # The rest of the least number of images has to fit into the time that is left.
             took = (time.monotonic() - start) * (_LEAST_IMAGES / len(places) - 1)
             share = (_SECONDS - (time.monotonic() - begin)) / max(took, 1e-9)
-            rules = rules[: max(_SHOWN, int(len(rules) * min(1.0, share)))]
+            rules = rules[: max(_FEWEST_RULES, int(len(rules) * min(1.0, share)))]
         done.append(places)
     seen = np.concatenate(done) if done else chosen[:0]
     for rule in rules:
@@ -513,9 +515,10 @@ def remedies(way: Way, feed: Feed, shape: tuple[int, ...], alike: Sequence[Way] 
             "twice."
         )
     if alike:
+        shown = [parse_resize(str(one.resize)).options for one in alike[:_ALIKE]]
+        shown += [f"{len(alike) - _ALIKE} others"] if len(alike) > _ALIKE else []
         sentences.append(
-            " and ".join(parse_resize(str(one.resize)).options for one in alike)
-            + (" fits as well." if len(alike) == 1 else " fit as well.")
+            " and ".join(shown) + (" fits as well." if len(shown) == 1 else " fit as well.")
         )
     front = []
     if way.exchanged:
@@ -537,6 +540,9 @@ def remedies(way: Way, feed: Feed, shape: tuple[int, ...], alike: Sequence[Way] 
             f"Put it in front of the model: x = keras.Input(({size})); keras.Model(x, "
             f"model({inner})).save('mended.keras')."
         )
+        if feed.normalizes:
+            # Behind what was put in front, its own values may not be seen any more.
+            sentences.append("Say that it normalizes inside: --input-range 0..255.")
     return sentences
 
 

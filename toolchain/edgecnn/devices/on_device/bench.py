@@ -41,8 +41,8 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
             the folder and ``format``), ``runtimes`` (name to ``module`` and ``format``),
             ``prefixes``, ``paths`` (for the end of Python's path), ``threads``, ``runs``,
             ``seconds``, ``starts``, ``seed``, ``picture`` (the file of an encoded image), ``size``
-            of it, and ``inputs`` (height, width and channels that models take). Files in the
-            folder.
+            of it, and ``inputs`` (height, width and channels that models take, and the name of
+            the rule that brings images there). Files in the folder.
 
     Returns:
         The last frame: ``done``, the facts with a row for each artifact and runtime, and for each

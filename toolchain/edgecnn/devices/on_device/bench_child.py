@@ -6,6 +6,7 @@ nothing but a byte now and then, which tells what it is at: should it die, that 
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -204,11 +205,10 @@ def _images(asked: Mapping[str, Any], out: int) -> None:
     else:
         rgb = read_image(data)
         told["decode_ns"] = _repeated(lambda: read_image(data))
-    for height, width, channels in asked["inputs"]:
-        # As defaults, since the loop goes on.
-        def bring(height: int = height, width: int = width, channels: int = channels) -> object:
-            return prepare(rgb, height=height, width=width, channels=channels)
-
+    for height, width, channels, rule in asked["inputs"]:
+        bring = functools.partial(
+            prepare, rgb, height=height, width=width, channels=channels, rule=rule
+        )
         signal.alarm(LONGEST_STEP_S)
         told["preprocess_ns"].append(_repeated(bring))
     Path(asked["result"]).write_text(json.dumps(told), encoding="utf-8")
