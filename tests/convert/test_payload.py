@@ -239,6 +239,40 @@ def test_weights_beyond_float16_fail_by_name() -> None:
         maker(model).make("tflite-fp16")
 
 
+def test_a_limit_that_nothing_comes_near_is_no_weight_beyond_float16() -> None:
+    # UnitNormalization holds 1 / epsilon = 1e12, which float16 clips.
+    model = activated(layers.UnitNormalization())
+    images = pixels(10, (12, 10, 3), seed=3)
+    expected = model(images.astype(np.float32), training=False).numpy()
+    shared = maker(model)
+    for variant, run in (("tflite-fp16", run_tflite), ("onnx-fp16", run_onnx)):
+        difference = np.abs(run(shared.make(variant).data, images) - expected).max()
+        assert difference < TOLERANCE["fp16"]
+
+
+def test_a_constant_beyond_float16_that_matters_fails_by_name() -> None:
+    model = activated(lambda hidden: keras.ops.relu(hidden) * 2e5)
+    kernel = model.layers[-3].kernel
+    kernel.assign(kernel * 1e-5)
+    for variant in ("tflite-fp16", "onnx-fp16"):
+        with pytest.raises(ConversionError, match=r"constant of 2e\+05, beyond 65504"):
+            maker(model).make(variant)
+
+
+# Operators that tf2onnx does not know, and their kin.
+ACTIVATIONS = ("celu", "elu", "gelu", "hard_silu", "log_sigmoid", "mish", "selu", "softplus")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_written_in_standard_onnx(name: str) -> None:
+    model = activated(layers.Activation(name))
+    images = pixels(10, (12, 10, 3), seed=3)
+    expected = model(images.astype(np.float32), training=False).numpy()
+    payload = maker(model).make("onnx-fp32")
+    assert np.abs(run_onnx(payload.data, images) - expected).max() < TOLERANCE["fp32"]
+    assert payload.graph.opset == 17
+
+
 def test_a_network_too_small_for_dynamic_quantization_is_not_called_int8_dynamic() -> None:
     with pytest.raises(ConversionError, match="1024"):
         maker(plain((6, 6, 1))).make("tflite-int8-dynamic")

@@ -14,7 +14,7 @@ GRIDS = [(1.0, 0), (1.0, -128), (1 / 255, 0), (0.037, 5)]
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 @pytest.mark.parametrize("name", INPUT_RANGES)
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32"])
 def test_every_way_to_feed_equals_the_table(
     dtype: str, name: str, grid: tuple[float, int], layout: str
 ) -> None:

@@ -20,7 +20,7 @@ import tensorflow as tf
 # The one way TensorFlow offers to inline variables; its own TFLite converter calls the same.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgecnn.convert.library import pruned
+from edgecnn.convert.library import define_functions, named_by_content
 from edgecnn.convert.loops import CALLING, check_rounds
 from edgecnn.convert.side_effects import FUNCTIONS, VARIABLES, refuse_side_effects
 from edgecnn.convert.single_precision import in_float32
@@ -100,7 +100,7 @@ def frozen_graph(traced: Any) -> Frozen:
             if tensor.op.name not in dynamic
         }
     )
-    values = _evaluate(operations, dynamic, frontier, graph_def.library)
+    values = _evaluate(operations, dynamic, frontier)
     for name, value in values.items():
         _check_finite(name, value)
     result = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
@@ -114,7 +114,7 @@ def frozen_graph(traced: Any) -> Frozen:
         result.node.append(constant_node(producer(name), value))
     result, output = _without_pass_through(result, output)
     check_rounds(result)
-    return Frozen(graph_def=pruned(result), output=output, computes=computes)
+    return Frozen(graph_def=named_by_content(result), output=output, computes=computes)
 
 
 def _operations(graph_def: Any) -> Any:
@@ -169,6 +169,7 @@ def _without_marks(function: Any) -> Any:
         return None
     for holder, name in marks:
         del holder.attr[name]
+    define_functions(named_by_content(graph_def))
     (image,), (scores,) = function.inputs, function.outputs
     body = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     body.node.extend(node for node in graph_def.node if node.name != image.op.name)
@@ -225,11 +226,9 @@ def _depends_on_the_image(operations: Any) -> set[str]:
     return dynamic
 
 
-def _evaluate(
-    operations: Any, dynamic: set[str], tensors: list[str], library: Any
-) -> dict[str, Array]:
-    """Compute the constant part of a graph at some of its tensors."""
-    part = tf.compat.v1.GraphDef(library=library)
+def _evaluate(operations: Any, dynamic: set[str], tensors: list[str]) -> dict[str, Array]:
+    """Compute the constant part of a graph, which calls no functions, at some of its tensors."""
+    part = tf.compat.v1.GraphDef()
     for op in operations:
         if op.name in dynamic or not op.outputs:
             continue

@@ -13,15 +13,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.constants import Frozen, constant_value, frozen_graph, input_name
+from edgecnn.convert.constants import (
+    Array,
+    Frozen,
+    constant_node,
+    constant_value,
+    frozen_graph,
+    input_name,
+    producer,
+)
 from edgecnn.convert.folding import Folding, fold
+from edgecnn.convert.graph_editor import LINEAR
+from edgecnn.convert.library import define_functions
 from edgecnn.convert.loops import loops_of
+from edgecnn.convert.patterns import patterns
 from edgecnn.errors import SourceModelError
 from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import affine_of
@@ -30,6 +41,9 @@ __all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_c
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
+
+_PICTURES: Final = 20
+_TINY: Final = float(np.finfo(np.float32).tiny)
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -45,7 +59,8 @@ class Deployable:
         shape: Height, width and channels.
         classes: Number of scores.
         folding: What became of the normalization.
-        largest_weight: Largest magnitude among the weights.
+        largest_weight: Largest magnitude among the constants that convolutions, matrix products,
+            biases and recurrent layers read.
         computes: The coarsest type that the source model computes in: ``float32``, or
             ``bfloat16``, ``float16`` or ``float64``, which are float32 in the function.
         frozen: The source model as one float32 graph, before anything was folded.
@@ -69,6 +84,33 @@ class Deployable:
         """
         return _function(self.frozen.graph_def, self.frozen.output, self.shape)
 
+    def clipping(self, limit: float) -> tuple[float, float]:
+        """Measure what it does to the scores if constants are clipped, as float16 clips them.
+
+        Args:
+            limit: Largest magnitude that is left.
+
+        Returns:
+            The largest magnitude of a constant, and by how much scores change on generated
+            pictures, as a share of the largest score; 0 if no constant is beyond the limit.
+        """
+        graph_def = self.function.graph.as_graph_def()
+        largest = 0.0
+        for node in graph_def.node:
+            if node.op == "Const" and (size := _largest(constant_value(node))) > limit:
+                largest = max(largest, size)
+                # An infinity stays one; float16 has it, too.
+                value = constant_value(node)
+                clipped = np.where(np.isfinite(value), np.clip(value, -limit, limit), value)
+                node.CopyFrom(constant_node(node.name, clipped.astype(value.dtype)))
+        if not largest:
+            return 0.0, 0.0
+        pictures = patterns(_PICTURES, shape=self.shape, seed=0)
+        changed = _function(graph_def, self.function.outputs[0].name, self.shape)
+        scores = self.scores(pictures)
+        difference = np.abs(self._answers(changed, pictures) - scores).max()
+        return largest, float(difference / max(float(np.abs(scores).max()), _TINY))
+
     def scores(self, pixels: Pixels, *, folded: bool = True) -> Scores:
         """Compute the scores of images in TensorFlow, one by one as a device does.
 
@@ -79,7 +121,9 @@ class Deployable:
         Returns:
             float32, shape (n, classes).
         """
-        function = self.function if folded else self.unfolded
+        return self._answers(self.function if folded else self.unfolded, pixels)
+
+    def _answers(self, function: Any, pixels: Pixels) -> Scores:
         scores = np.empty((len(pixels), self.classes), np.float32)
         with _operators_as_they_are():
             for index, image in enumerate(pixels):
@@ -163,6 +207,7 @@ def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
     placeholder = input_name(graph_def)
     body = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     body.node.extend(node for node in graph_def.node if node.name != placeholder)
+    define_functions(body)
 
     def imported(image: Any) -> Any:
         scores = tf.graph_util.import_graph_def(
@@ -214,10 +259,28 @@ def _concrete(traced: Any) -> Any:
         ) from error
 
 
+# Operators whose constants are weights; a constant elsewhere may be an epsilon or a limit.
+_WEIGHTED: Final = LINEAR | {
+    "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "BiasAdd", "Conv2DBackpropInput", "Einsum",
+    "StatelessWhile", "While",
+}  # fmt: skip
+
+
 def _largest_weight(graph_def: Any) -> float:
-    values = [constant_value(node) for node in graph_def.node if node.op == "Const"]
-    reals = [value for value in values if np.issubdtype(value.dtype, np.floating) and value.size]
-    return max((float(np.abs(value[np.isfinite(value)]).max()) for value in reals), default=0.0)
+    nodes = {node.name: node for node in graph_def.node}
+    read = {
+        producer(tensor) for node in graph_def.node if node.op in _WEIGHTED for tensor in node.input
+    }
+    values = [constant_value(nodes[name]) for name in sorted(read) if nodes[name].op == "Const"]
+    return max((_largest(value) for value in values), default=0.0)
+
+
+def _largest(value: Array) -> float:
+    """Return the largest finite magnitude of real numbers; 0 if there are none."""
+    if not np.issubdtype(value.dtype, np.floating):
+        return 0.0
+    finite = np.abs(value[np.isfinite(value)])
+    return float(finite.max()) if finite.size else 0.0
 
 
 def _tensor(name: str) -> str:

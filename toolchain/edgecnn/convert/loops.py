@@ -9,6 +9,7 @@ and where the unknown decides, the loop is taken to go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -26,9 +27,9 @@ _CALLS: Final = {"PartitionedCall", "StatefulPartitionedCall"}
 CALLING: Final = _LOOPS | _BRANCHES | _CALLS
 """Operators that call functions in the graph's library."""
 
-MOST_ROUNDS: Final = 100_000
-"""Rounds of all loops for one image; more take a device minutes. A recurrent layer over the rows of
-a picture goes round some hundred times."""
+MOST_ROUNDS: Final = 10_000
+"""Rounds of all loops for one image. A recurrent layer over the rows of a picture goes round some
+hundred times."""
 _DEEPEST: Final = 50
 
 Value = npt.NDArray[Any] | None
@@ -64,6 +65,25 @@ def check_rounds(graph_def: Any) -> None:
     _Follower(functions_of(graph_def)).graph(graph_def.node)
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A node, read once: where its inputs come from as (place, index), and what it computes."""
+
+    node: Any
+    inputs: tuple[tuple[int, int], ...]
+    constant: Value
+    rule: Callable[..., Any] | None
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A graph or function: values stand in places, first those of its arguments."""
+
+    arguments: int
+    steps: tuple[_Step, ...]
+    returned: tuple[tuple[int, int], ...]
+
+
 class _Follower:
     """Follows known numbers through a graph and its functions.
 
@@ -73,15 +93,13 @@ class _Follower:
 
     def __init__(self, functions: Mapping[str, Any]) -> None:
         self._functions = functions
-        self._order: dict[str, list[Any]] = {}
-        self._constants: dict[tuple[str, str], Value] = {}
+        self._bodies: dict[str, _Body] = {}
         self._rounds = 0
 
     def graph(self, nodes: Sequence[Any]) -> None:
         """Follow a graph's own nodes."""
-        values: dict[str, list[Value]] = {}
-        for node in _in_order(nodes):
-            values[node.name] = self._node("", node, [_read(values, t) for t in _data(node)], 0)
+        with np.errstate(all="ignore"):
+            self._run(_read_body((), nodes, ()), (), 0)
 
     def _function(self, name: str, arguments: Sequence[Value], depth: int) -> list[Value]:
         if depth > _DEEPEST:
@@ -94,35 +112,41 @@ class _Follower:
         function = self._functions.get(name)
         if function is None:
             return []
-        if name not in self._order:
-            self._order[name] = _in_order(function.node_def)
-        names = [argument.name for argument in function.signature.input_arg]
-        values = {
-            name: [value]
-            for name, value in zip(names, [*arguments, *[None] * len(names)], strict=False)
-        }
-        for node in self._order[name]:
-            inputs = [_read(values, tensor) for tensor in _data(node)]
-            values[node.name] = self._node(name, node, inputs, depth)
-        returned = (function.ret[output.name] for output in function.signature.output_arg)
-        return [_read(values, tensor) for tensor in returned]
+        if name not in self._bodies:
+            signature = function.signature
+            self._bodies[name] = _read_body(
+                [argument.name for argument in signature.input_arg],
+                function.node_def,
+                [function.ret[output.name] for output in signature.output_arg],
+            )
+        return self._run(self._bodies[name], arguments, depth)
 
-    def _node(self, function: str, node: Any, inputs: list[Value], depth: int) -> list[Value]:
-        """Return the values of a node's outputs, as far as they are known."""
+    def _run(self, body: _Body, arguments: Sequence[Value], depth: int) -> list[Value]:
+        given = [*arguments, *[None] * body.arguments][: body.arguments]
+        values: list[Sequence[Value]] = [(value,) for value in given]
+        for step in body.steps:
+            if step.constant is not None:
+                values.append((step.constant,))
+            elif step.rule is not None:
+                found = [_value(values, place) for place in step.inputs]
+                values.append((step.rule(*found),))
+            else:
+                values.append(self._called(step, values, depth))
+        return [_value(values, place) for place in body.returned]
+
+    def _called(self, step: _Step, values: list[Sequence[Value]], depth: int) -> list[Value]:
+        """Return what a node that calls functions answers, as far as it is known."""
+        node = step.node
+        calls = node.op in CALLING or node.op in self._functions  # the latter as in TensorFlow 1
+        if not calls:
+            return []
+        inputs = [_value(values, place) for place in step.inputs]
         if node.op in _LOOPS:
             return self._loop(node, inputs, depth)
         if node.op in _BRANCHES:
             return self._branches(node, inputs, depth)
-        if node.op in _CALLS:
-            return self._function(node.attr["f"].func.name, inputs, depth + 1)
-        if node.op in self._functions:  # how TensorFlow 1 calls functions
-            return self._function(node.op, inputs, depth + 1)
-        if node.op == "Const":
-            place = (function, node.name)
-            if place not in self._constants:
-                self._constants[place] = _few(tf.make_ndarray(node.attr["value"].tensor))
-            return [self._constants[place]]
-        return [_computed(node, inputs)]
+        name = node.attr["f"].func.name if node.op in _CALLS else node.op
+        return self._function(name, inputs, depth + 1)
 
     def _loop(self, node: Any, variables: list[Value], depth: int) -> list[Value]:
         condition, body = node.attr["cond"].func.name, node.attr["body"].func.name
@@ -172,34 +196,69 @@ def _in_order(nodes: Sequence[Any]) -> list[Any]:
     return list(ordered.values())
 
 
-def _data(node: Any) -> list[str]:
-    return [tensor for tensor in node.input if not tensor.startswith("^")]
+def _read_body(arguments: Sequence[str], nodes: Sequence[Any], returned: Sequence[str]) -> _Body:
+    ordered = _in_order(nodes)
+    places = {name: index for index, name in enumerate((*arguments, *(n.name for n in ordered)))}
+
+    def place(tensor: str) -> tuple[int, int]:
+        """Look a tensor up: ``a``, ``a:1`` in a graph, ``a:output:1`` in a function."""
+        name, *rest = tensor.split(":")
+        return places.get(name, -1), int(rest[-1]) if rest else 0
+
+    steps = [
+        _Step(
+            node=node,
+            inputs=tuple(place(tensor) for tensor in node.input if not tensor.startswith("^")),
+            constant=_few(tf.make_ndarray(node.attr["value"].tensor))
+            if node.op == "Const"
+            else None,
+            rule=_rule(node),
+        )
+        for node in ordered
+    ]
+    return _Body(
+        arguments=len(arguments),
+        steps=tuple(steps),
+        returned=tuple(place(tensor) for tensor in returned),
+    )
 
 
-def _read(values: Mapping[str, list[Value]], tensor: str) -> Value:
-    """Look a tensor up: ``a``, ``a:1`` in a graph, ``a:output:1`` in a function."""
-    name, *rest = tensor.split(":")
-    index = int(rest[-1]) if rest else 0
-    found = values.get(name, [])
-    return found[index] if index < len(found) else None
+def _value(values: Sequence[Sequence[Value]], place: tuple[int, int]) -> Value:
+    index, output = place
+    found = values[index] if index >= 0 else ()
+    return found[output] if output < len(found) else None
 
 
-def _computed(node: Any, inputs: list[Value]) -> Value:
+def _rule(node: Any) -> Callable[..., Value] | None:
+    """Return how a node computes known numbers; None for nodes that are not arithmetic."""
     if node.op in ("LogicalAnd", "LogicalOr"):
-        # One of them may settle it alone.
         settles = node.op == "LogicalOr"
-        if any(value is not None and bool(np.all(value)) is settles for value in inputs):
-            return np.asarray(settles)
-        unknown = any(value is None for value in inputs)
-        return None if unknown else np.asarray(not settles)
-    if not inputs or any(value is None for value in inputs):
+
+        def logical(*inputs: Value) -> Value:
+            # One of them may settle it alone.
+            if any(value is not None and bool(np.all(value)) is settles for value in inputs):
+                return np.asarray(settles)
+            unknown = any(value is None for value in inputs)
+            return None if unknown else np.asarray(not settles)
+
+        return logical
+    compute = _ARITHMETIC.get(node.op)
+    if node.op == "Cast":
+        kind = tf.as_dtype(node.attr["DstT"].type).as_numpy_dtype
+
+        def compute(value: Any) -> Any:
+            return value.astype(kind)
+
+    if compute is None:
         return None
-    with np.errstate(all="ignore"):
-        if node.op == "Cast":
-            kind = tf.as_dtype(node.attr["DstT"].type)
-            return _few(np.asarray(inputs[0]).astype(kind.as_numpy_dtype))
-        rule = _ARITHMETIC.get(node.op)
-        return None if rule is None else _few(np.asarray(rule(*inputs)))
+
+    def rule(*inputs: Value) -> Value:
+        for value in inputs:
+            if value is None:
+                return None
+        return _few(np.asarray(compute(*inputs)))
+
+    return rule
 
 
 def _few(value: npt.NDArray[Any]) -> Value:

@@ -22,6 +22,8 @@ __all__ = ["Payload", "PayloadMaker", "check_payload"]
 Pixels = npt.NDArray[np.uint8]
 
 _FLOAT16_MAX: Final = 65504.0
+_HARMLESS_CHANGE: Final = 1e-4
+"""Of scores, as a share of the largest. Rounding all weights to float16 changes some 1e-4."""
 _SMALL: Final = {
     "int8-dynamic": ": TFLite's dynamic quantization leaves weights of fewer than 1024 numbers"
 }
@@ -142,9 +144,8 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
         faults.append(f"operators outside {graph.format}: {_some((*graph.flex, *graph.custom))}")
     if graph.nonfinite:
         faults.append(f"weights that are not numbers: {_some(graph.nonfinite)}")
-    if precision == "fp16" and deployable.largest_weight > _FLOAT16_MAX:
-        # Both converters clamp without a word.
-        faults.append(f"a weight of {deployable.largest_weight:.3g}, beyond {_FLOAT16_MAX:.0f}")
+    if precision == "fp16":
+        faults += _clipped(deployable)
     computes = find_precision(graph)
     # Where only what is no product stays in float, all products are int8.
     allowed = ("int8-mixed", "int8") if precision == "int8-mixed" else (precision, "none")
@@ -170,6 +171,18 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
             + (", integers in between" if integer else ""),
             remedy="replace the layers named, or leave this variant out with --variant",
         )
+
+
+def _clipped(deployable: Deployable) -> list[str]:
+    """Tell what float16 cannot hold; both converters clip it without a word."""
+    beyond = f"beyond {_FLOAT16_MAX:.0f}, the largest number of float16"
+    if deployable.largest_weight > _FLOAT16_MAX:
+        return [f"a weight of {deployable.largest_weight:.3g}, {beyond}"]
+    # A layer may hold 1 / epsilon as a limit that nothing comes near.
+    largest, change = deployable.clipping(_FLOAT16_MAX)
+    if change <= _HARMLESS_CHANGE:
+        return []
+    return [f"a constant of {largest:.3g}, {beyond}: clipping it changes scores by {change:.2g}"]
 
 
 def _end_faults(

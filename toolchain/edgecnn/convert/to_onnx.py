@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
 from edgecnn.convert.onnx_graph import sort_nodes, tidy
+from edgecnn.convert.onnx_operators import teach_operators
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 from edgecnn.reasons import reason_of
@@ -61,6 +62,7 @@ def onnx_fp32(deployable: Deployable, *, opset: int, ir_version: int) -> bytes:
     with captured_log() as log:
         import tf2onnx
 
+        teach_operators()
         spec = tf.TensorSpec((1, *deployable.shape), tf.float32, name=INPUT_NAME)
         function = tf.function(lambda image: deployable.function(image))
         try:
