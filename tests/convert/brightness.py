@@ -98,7 +98,9 @@ def fitted(
     """
     if library is None:
         with captured_log():
-            import keras as library
+            import keras
+
+            library = keras
     pixels, labels = pictures(40, seed=6)
     hidden_model = library.Model(model.inputs[0], model.layers[-1].input)
     hidden = np.asarray(hidden_model(of(pixels.astype(np.float32))), np.float64)

@@ -109,7 +109,7 @@ CHEAP = {
 def check_own(built: Built, path: Path, bound: float) -> None:
     """Assert that the saved scores are the model's own, and all are near the network's."""
     check_right(built, reference=bound, artifacts=bound)
-    own = own_scores(path, built.pixels())
+    own = own_scores(path, built.pixels().astype(np.float32))
     # Batches of other sizes are summed up in another order, in half precision, too.
     np.testing.assert_allclose(built.reference(), own, rtol=0, atol=bound / 10)
 

@@ -64,7 +64,7 @@ def batch_normalization(mean: Any, variance: Any) -> Front:
     return front
 
 
-def normalization(mean: Any, variance: Any, **given: Any) -> Front:
+def normalization(mean: Any, variance: Any, **given: Any) -> Any:
     return layers.Normalization(mean=mean, variance=variance, **given)
 
 
@@ -147,7 +147,7 @@ CHEAP = {
 }  # fmt: skip
 
 
-def in_formats(kind: dict[str, Callable[[], Any]]) -> Any:
+def in_formats(kind: dict[str, Callable[[], Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         ("name", "path"),
         [

@@ -81,7 +81,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 IN_KERAS = sorted(set(MODELS) - {"own cell"})  # whose class edgecnn cannot know
 CHEAP = {
     ("lstm", "model.keras"), ("bidirectional gru", "model.h5"), ("gru, all rows", "exported"),
-    ("convolutional lstm", "model.keras"), ("own cell", "exported"),
+    ("own cell", "exported"),
 }  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def by_map(image: Any) -> Any:
     return tf.map_fn(lambda one: tf.reduce_mean(one, axis=(0, 1)), image)
 
 
-@pytest.mark.parametrize("batch", [None, 1])
+@pytest.mark.parametrize("batch", [None, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "step",
     [
