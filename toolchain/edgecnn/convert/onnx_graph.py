@@ -8,7 +8,7 @@ A loop's body is a graph inside a node, and reads tensors of the graphs around i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -148,17 +148,22 @@ def _rename(graph: Any, input_name: str, output_name: str) -> None:
 
     tf2onnx counts up over a process and walks sets, so its names and orders vary from run to run.
     """
-    names = {graph.input[0].name: input_name, "": ""}
-    counts: dict[str, int] = {}
-    # The output is named last, whatever its node calls it.
-    _name_all(graph, names, counts)
-    names[graph.output[0].name] = output_name
-    _apply(graph, names)
+    _rename_in(graph, {graph.input[0].name: input_name, "": ""}, {}, output_name)
 
 
-def _name_all(graph: Any, names: dict[str, str], counts: dict[str, int]) -> None:
-    """Bring a graph's nodes into order, name them, and find names for its tensors."""
+def _rename_in(
+    graph: Any, outside: Mapping[str, str], counts: dict[str, int], output_name: str | None = None
+) -> None:
+    """Rename a graph and those inside it.
+
+    Args:
+        graph: A model's graph, or the body of a loop or branch.
+        outside: Old name to new for tensors of the graphs around it, and for its inputs.
+        counts: How many nodes of each operator have a name.
+        output_name: The name of its one output; None to name it as any tensor.
+    """
     nodes = _in_order(graph)
+    names = dict(outside)
     for node in nodes:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1
         node.name = f"{node.op_type}_{counts[node.op_type]}"
@@ -166,30 +171,25 @@ def _name_all(graph: Any, names: dict[str, str], counts: dict[str, int]) -> None
             names.setdefault(tensor, f"{node.name}/{_role(node, index)}")
         for index, tensor in enumerate(node.output):
             names.setdefault(tensor, node.name if index == 0 else f"{node.name}:{index}")
-        for body in _bodies(node):
-            for index, end in enumerate(body.input):
-                names.setdefault(end.name, f"{node.name}/in_{index}")
-            _name_all(body, names, counts)
-    # A body's weight may be nothing but its output.
+    # What only bodies read, or nothing but an output.
     for index, weight in enumerate(graph.initializer):
-        names.setdefault(weight.name, f"{graph.name or 'weight'}/{index}")
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _apply(graph: Any, names: dict[str, str]) -> None:
-    """Rename the tensors of a graph and of those inside it."""
-    for node in graph.node:
-        node.input[:] = [names[tensor] for tensor in node.input]
-        node.output[:] = [names[tensor] for tensor in node.output]
+        names.setdefault(weight.name, f"{graph.name or 'graph'}/weight_{index}")
+    if output_name is not None:
+        names[graph.output[0].name] = output_name
+    for node in nodes:
         for number, body in enumerate(_bodies(node)):
             body.name, body.doc_string = f"{node.name}/body_{number}", ""
-            _apply(body, names)
+            ends = {end.name: f"{body.name}/in_{index}" for index, end in enumerate(body.input)}
+            _rename_in(body, {**names, **ends}, counts)
+        node.input[:] = [names[tensor] for tensor in node.input]
+        node.output[:] = [names[tensor] for tensor in node.output]
     for named in (*graph.initializer, *graph.input, *graph.output):
         named.name = names[named.name]
     weights = sorted(graph.initializer, key=lambda weight: str(weight.name))
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
+    for field, content in ((graph.node, nodes), (graph.initializer, weights)):
+        copied = list(content)
+        del field[:]
+        field.extend(copied)
     del graph.value_info[:]  # shapes follow from the operators
 
 
