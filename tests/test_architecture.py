@@ -24,7 +24,8 @@ CORE = {
     "labels", "layers",
     "manifest", "os_errors", "own_scores", "pages", "progress", "quantities", "quiet", "recipe",
     "recipe_rules", "recipe_section",
-    "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
+    "reasons", "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging",
+    "tools",
     "usefulness", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
