@@ -9,8 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
+import onnx
 import pytest
 from keras import layers
+from onnx import TensorProto, helper, numpy_helper
 
 from command import edgecnn_here
 from convert.brightness import (
@@ -218,3 +221,82 @@ def test_a_reference_that_wants_0_to_1_is_fed_0_to_1(data: Path) -> None:
     )
     assert wrong.code == 2, wrong.err
     assert "0..255" in wrong.err
+
+
+# As torchvision's transforms of CIFAR-10 and of MNIST have them.
+TORCH: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "CIFAR-10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "MNIST": ((0.1307,), (0.3081,)),
+}
+
+
+def said(name: str) -> tuple[str, ...]:
+    mean, deviation = (",".join(map(str, numbers)) for numbers in TORCH[name])
+    return ("--input-mean", mean, "--input-std", deviation)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("CIFAR-10", "model.keras"),
+        *(
+            pytest.param(name, path, marks=pytest.mark.long)
+            for name, path in (("MNIST", "model.h5"), ("CIFAR-10", "exported"))
+        ),
+    ],
+)
+def test_a_mean_and_a_deviation_can_be_said(data: Path, name: str, path: str) -> None:
+    mean, deviation = (np.asarray(numbers) for numbers in TORCH[name])
+    model = model_with(lambda image: image, scale=2 * deviation, offset=2 * mean - 1)
+    check_right(convert(saved(model, data / path), data, *said(name)))
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_a_file_of_pytorch_is_fed_with_its_mean_and_deviation(data: Path, name: str) -> None:
+    mean, deviation = (np.broadcast_to(np.asarray(numbers), 3) for numbers in TORCH[name])
+    (data / "torch.onnx").write_bytes(onnx_of_torch(2 * deviation, 2 * mean - 1))
+    reference = saved(model_with(layers.Rescaling(1 / 127.5, offset=-1)), data / "reference.keras")
+    told = (
+        "verify", "--artifact", data / "torch.onnx", "--reference", reference, "--json",
+        "--data", data / "images", "--labels", data / "labels.txt", "--max-drop", "20",
+        "--min-agreement", "80", "--max-class-drop", "60",
+    )  # fmt: skip
+    done = edgecnn_here(*told, *said(name), "--out", data / "right")
+    assert done.code == 0, done.out + done.err
+    (row,) = done.json()["rows"]
+    assert (row["verdict"], row["metrics"]["agreement"]) == ("PASS", 1)
+    assert row["metrics"]["mean_score_change"] < 1e-4
+
+
+def onnx_of_torch(scale: npt.NDArray[Any], offset: npt.NDArray[Any]) -> bytes:
+    """Return the classifier as PyTorch's exporter lays it out: NCHW, and no normalization inside.
+
+    Args:
+        scale: What its first convolution multiplies each channel by, to get -1..1.
+        offset: What it adds.
+    """
+    model = model_with(lambda image: image, scale=scale, offset=offset)
+    weights: dict[str, npt.NDArray[Any]] = {}
+    for layer in ("undo", "halves"):
+        kernel, bias = model.get_layer(layer).get_weights()
+        weights |= {f"{layer}.weight": kernel.transpose(3, 2, 0, 1), f"{layer}.bias": bias}
+    weights["fc.weight"], weights["fc.bias"] = model.get_layer("scores").get_weights()
+    nodes = [
+        helper.make_node("Conv", ["input", "undo.weight", "undo.bias"], ["a"]),
+        helper.make_node("Conv", ["a", "halves.weight", "halves.bias"], ["b"]),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("GlobalAveragePool", ["c"], ["d"]),
+        helper.make_node("Flatten", ["d"], ["e"]),
+        helper.make_node("Gemm", ["e", "fc.weight", "fc.bias"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "main_graph",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(np.ascontiguousarray(w), name) for name, w in weights.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(made)
+    data: bytes = made.SerializeToString()
+    return data
