@@ -235,6 +235,20 @@ def test_equal_models_give_equal_graphs() -> None:
     assert [node.name for node in first.node] == [node.name for node in second.node]
 
 
+def test_every_output_of_a_constant_operator_is_kept() -> None:
+    parts = tf.Variable(np.arange(20, dtype=np.float32).reshape(4, 5))
+
+    def call(images: tf.Tensor) -> tf.Tensor:
+        first, second, third, _ = tf.unstack(parts)
+        flat = tf.reshape(images, (1, -1))[:, :5]
+        return flat * second + tf.nn.relu(flat - third) + first
+
+    deployable = deployable_of(call, shape=(4, 4, 3), input_range="0..255")
+    images = pixels(5, (4, 4, 3), seed=5)
+    expected = np.concatenate([call(tf.constant(image[None], tf.float32)) for image in images])
+    np.testing.assert_allclose(deployable.scores(images), expected, rtol=1e-5)
+
+
 def test_a_graph_that_reads_files_is_refused() -> None:
     def call(images: tf.Tensor) -> tf.Tensor:
         text = tf.io.read_file("/etc/hostname")

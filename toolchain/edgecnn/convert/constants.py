@@ -109,9 +109,12 @@ def frozen_graph(traced: Any) -> Frozen:
             node = result.node.add()
             node.CopyFrom(op.node_def)
             del node.input[:]
-            node.input.extend(_short(tensor.name) for tensor in op.inputs)
+            node.input.extend(
+                _constant_name(tensor.name) if tensor.name in values else _short(tensor.name)
+                for tensor in op.inputs
+            )
     for name, value in values.items():
-        result.node.append(constant_node(producer(name), value))
+        result.node.append(constant_node(_constant_name(name), value))
     result, output = _without_pass_through(result, output)
     check_rounds(result)
     return Frozen(graph_def=named_by_content(result), output=output, computes=computes)
@@ -210,6 +213,12 @@ def constant_value(node: Any) -> Array:
 def _short(tensor: str) -> str:
     """Return a tensor's name as node inputs write it: ``a`` for ``a:0``."""
     return tensor.removesuffix(":0")
+
+
+def _constant_name(tensor: str) -> str:
+    """Return the node for a tensor's value: ``a`` for ``a:0``, ``a/output_1`` for ``a:1``."""
+    name, _, index = tensor.partition(":")
+    return name if index in ("", "0") else f"{name}/output_{index}"
 
 
 def _depends_on_the_image(operations: Any) -> set[str]:

@@ -218,7 +218,17 @@ def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
             scores = tf.reshape(scores, (1, scores.shape[1] or -1))
         return tf.identity(scores, name=OUTPUT_NAME)
 
-    return tf.function(imported, input_signature=[_spec(shape)]).get_concrete_function()
+    try:
+        # Without autograph, which would wrap what TensorFlow says in a stack of its own.
+        traced = tf.function(imported, input_signature=[_spec(shape)], autograph=False)
+        return traced.get_concrete_function()
+    except ValueError as error:
+        raise SourceModelError(
+            "the model's graph cannot be rebuilt for one image",
+            observed=reason_of(error),
+            expected="operators whose shapes fit a batch of one image",
+            remedy="export the model again, with an input of the size that it was trained on",
+        ) from error
 
 
 def frozen_call(

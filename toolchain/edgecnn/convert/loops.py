@@ -161,8 +161,8 @@ class _Follower:
                     observed=f"{node.name} goes round more than {MOST_ROUNDS:,} times, or its "
                     "image decides how often",
                     expected=f"at most {MOST_ROUNDS:,} rounds of all loops, whatever the image",
-                    remedy="give the loop a limit (tf.while_loop(..., maximum_iterations=...)) "
-                    "and export the model again",
+                    remedy="build recurrent layers with unroll=True, give a loop of your own "
+                    "maximum_iterations, and export the model again",
                 )
             variables = self._function(body, variables, depth + 1)
 
