@@ -23,9 +23,9 @@ CORE = {
     "keras_settings",
     "labels", "layers",
     "manifest", "os_errors", "own_scores", "pages", "progress", "quantities", "quiet", "recipe",
-    "recipe_rules", "recipe_section",
-    "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
-    "usefulness", "workspace",
+    "reasons", "recipe_rules", "recipe_section",
+    "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging",
+    "tools", "usefulness", "workspace",
 }  # fmt: skip
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}
 BACKENDS = {

@@ -585,6 +585,15 @@ def test_overrides_replace_single_keys(tmp_path: Path) -> None:
     assert recipe.augment.flip
 
 
+def test_an_override_may_be_per_cent(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('[model]\nname = "x"\n')
+    recipe = load_recipe_with(path, ["data.validation=20%", "limits.max_drop = 1.5 %"])
+    assert (recipe.data.validation, recipe.limits.max_drop) == (0.2, 1.5)
+    with pytest.raises(RecipeError, match=r"20 would be 2000 %; for 20 % write 0\.2"):
+        load_recipe_with(path, ["data.validation=20"])
+
+
 def test_a_wrong_override_is_a_mistake_with_its_source(tmp_path: Path) -> None:
     path = written(tmp_path, '[model]\nname = "x"\n')
     with pytest.raises(RecipeError, match=r"--set train.epochs=none"):

@@ -19,6 +19,7 @@ __all__ = ["OnnxBackend"]
 
 _TYPES: Final[Mapping[str, str]] = {
     "tensor(float)": "float32",
+    "tensor(float16)": "float16",
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
 }

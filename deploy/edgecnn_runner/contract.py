@@ -21,6 +21,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "FILTERS",
     "FITS",
+    "FLOATS",
     "INPUT_RANGES",
     "LAYOUTS",
     "MAX_CONTRACT_BYTES",
@@ -81,7 +82,10 @@ _RESIZE: Final = re.compile(
     re.ASCII,
 )
 
-_DTYPES = ("uint8", "int8", "float32")
+FLOATS: Final = ("float16", "float32")
+"""Types of an end that holds real numbers; edgecnn itself writes float32."""
+
+_DTYPES = ("uint8", "int8", *FLOATS)
 OUTPUT_KINDS: Final = ("probabilities", "logits")
 """What a model's scores can be."""
 
@@ -97,7 +101,7 @@ class InputSpec:
         height: Pixels, at least 1.
         width: Pixels, at least 1.
         channels: 1 (luma) or 3 (RGB).
-        dtype: ``uint8``, ``int8`` or ``float32``.
+        dtype: ``uint8``, ``int8``, ``float16`` or ``float32``.
         range: A key of ``INPUT_RANGES`` or what ``mean_std_range`` returns: the real values that
             pixels 0..255 stand for. Files made by edgecnn always say ``0..255``.
         layout: ``NHWC`` (files made by edgecnn) or ``NCHW``.
@@ -120,7 +124,7 @@ class OutputSpec:
     """How to read the model's one output, one score per class.
 
     Attributes:
-        dtype: ``uint8``, ``int8`` or ``float32``.
+        dtype: ``uint8``, ``int8``, ``float16`` or ``float32``.
         kind: ``probabilities`` or ``logits``.
         scale: Real units per integer step; 1.0 for float outputs.
         zero_point: The integer that stands for real 0; 0 for float outputs.

@@ -52,7 +52,8 @@ def _conversion(table: npt.NDArray[Any]) -> Feed | None:
     if (table == pixels).all():
         if table.dtype == np.uint8:
             return None
-        return lambda image: image.astype(np.float32)
+        kind = table.dtype  # float16 holds every whole number to 2048
+        return lambda image: image.astype(kind)
     if table.dtype == np.int8 and (table == pixels - 128).all():
         # Subtracting 128 from a byte is flipping its highest bit.
         return lambda image: np.bitwise_xor(image, 0x80).view(np.int8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from edgecnn_runner.contract import Contract
+from edgecnn_runner.contract import FLOATS, Contract
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
 from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes import TensorInfo
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _IMAGE: Final = "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels"
-_TYPES: Final = ("uint8", "int8", "float32")
+_TYPES: Final = ("uint8", "int8", *FLOATS)
 _NOT_OURS: Final = "name an image classifier: one image in, one score per class out"
 _FIX_SIZE: Final = (
     "on the workstation, fix the size to the one it was trained with and convert it again: build "
@@ -173,7 +173,7 @@ def check_fit(
     ):
         if tensor.dtype != spec.dtype:
             raise refuse(f"{side} type", tensor.dtype, spec.dtype)
-        if tensor.dtype == "float32" or tensor.scale == 0:
+        if tensor.dtype in FLOATS or tensor.scale == 0:
             continue
         # The file holds the scale as float32, the contract as decimal text.
         same = math.isclose(tensor.scale, spec.scale, rel_tol=1e-6)

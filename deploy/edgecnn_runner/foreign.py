@@ -10,6 +10,7 @@ from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import (
     FILTERS,
     FITS,
+    FLOATS,
     INPUT_RANGES,
     LAYOUTS,
     OUTPUT_KINDS,
@@ -233,7 +234,7 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
             "--input-range 0..1",
         )
     scale = tensor.scale
-    if tensor.dtype != "float32" and scale == 0:
+    if tensor.dtype not in FLOATS and scale == 0:
         # Integers without a scale stand for themselves, so only raw bytes make sense.
         if tensor.dtype != "uint8" or input_range != "0..255":
             raise ArtifactError(
@@ -258,10 +259,11 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
 
 def _output_spec(description: Description, kind: str | None, path: Path) -> OutputSpec:
     tensor = description.output
-    if tensor.dtype == "float32":
+    scale = 1.0
+    if tensor.dtype in FLOATS:
         step = 0.0
     elif tensor.scale > 0:
-        step = tensor.scale
+        step = scale = tensor.scale
     else:
         raise ArtifactError(
             f"{path} does not say what its integer scores stand for",
@@ -272,6 +274,6 @@ def _output_spec(description: Description, kind: str | None, path: Path) -> Outp
     return OutputSpec(
         dtype=tensor.dtype,
         kind=kind or tell_kind(description.samples, step, name=str(path)),
-        scale=step or 1.0,
-        zero_point=tensor.zero_point if step else 0,
+        scale=scale,
+        zero_point=0 if tensor.dtype in FLOATS else tensor.zero_point,
     )

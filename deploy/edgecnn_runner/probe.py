@@ -27,6 +27,7 @@ import numpy as np
 
 from edgecnn_runner import errors
 from edgecnn_runner.container import looks_like_tflite
+from edgecnn_runner.contract import FLOATS
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.guard import Allowed, guarded
@@ -217,10 +218,10 @@ def _images(fed: TensorInfo) -> list[npt.NDArray[Any]]:
     shape = tuple(abs(size) for size in fed.shape)
     steps = np.arange(math.prod(shape), dtype=np.int64).reshape(shape) % 256
     ramps: list[npt.NDArray[Any]]
-    if fed.dtype == "float32":
+    if fed.dtype in FLOATS:
         # Which range it wants is not known. The small one alone would hardly move a model of raw
         # pixels, and its logits might stay within 0..1.
-        ramps = [(steps / 255).astype(np.float32), steps.astype(np.float32)]
+        ramps = [(steps / 255).astype(fed.dtype), steps.astype(fed.dtype)]
     else:
         ramps = [steps.astype(np.uint8).view(fed.dtype)]
     return [np.zeros(shape, fed.dtype), *ramps]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_runner.contract import InputSpec, affine_of
+from edgecnn_runner.contract import FLOATS, InputSpec, affine_of
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import CONVERT_AGAIN
 
@@ -96,8 +96,8 @@ def input_table(spec: InputSpec) -> npt.NDArray[Any]:
         )
     pixels = np.arange(256, dtype=np.float64)[:, np.newaxis]
     real = np.broadcast_to(pixels * scale + offset, (256, spec.channels))
-    if spec.dtype == "float32":
-        return real.astype(np.float32)
+    if spec.dtype in FLOATS:
+        return real.astype(spec.dtype)
     return quantize(real, spec.scale, spec.zero_point, spec.dtype)
 
 

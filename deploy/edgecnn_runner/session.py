@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_runner.container import Container, read_container
-from edgecnn_runner.contract import Contract
+from edgecnn_runner.contract import FLOATS, Contract
 from edgecnn_runner.errors import ImageError, ScoreError
 from edgecnn_runner.feed import make_feed
 from edgecnn_runner.fitting import check_classifier, check_fit, choose_contract
@@ -259,7 +259,7 @@ def _score_table(contract: Contract) -> list[float] | None:
     negative indices find them.
     """
     spec = contract.output
-    if spec.dtype == "float32" or spec.kind == "logits":
+    if spec.dtype in FLOATS or spec.kind == "logits":
         return None
     values = np.arange(256, dtype=np.uint8).view(spec.dtype)
     table: list[float] = dequantize(values, spec.scale, spec.zero_point).tolist()

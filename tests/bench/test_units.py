@@ -66,3 +66,11 @@ def test_what_cannot_be_read_is_named_with_an_example(
         parse(text, option="--some-limit")
     assert caught.value.observed == (text or "nothing")
     assert "such as" in caught.value.remedy
+
+
+def test_a_number_alone_shows_both_readings() -> None:
+    with pytest.raises(UsageError, match=r"0\.05 could be 0\.05 % or 5 %") as caught:
+        parse_percent("0.05", option="--max-regression")
+    assert "write 0.05%, or 5% if a share is meant" in caught.value.remedy
+    with pytest.raises(UsageError, match=r"could be 5 % or 500 %"):
+        parse_percent("5", option="--max-regression")

@@ -77,7 +77,8 @@ def split(count: int, generator: np.random.Generator) -> tuple[list[int], list[i
     # The last run may be shorter, and would leave fewer photos for training.
     whole = [index for index, one in enumerate(runs) if len(one) == RUN]
     drawn = set(generator.permutation(whole)[: TRAINING // RUN].tolist())
-    chosen, rest = ([], [])  # type: tuple[list[int], list[int]]
+    chosen: list[int] = []
+    rest: list[int] = []
     for index, one in enumerate(runs):
         (chosen if index in drawn else rest).extend(one)
     return chosen, rest

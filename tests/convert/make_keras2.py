@@ -115,7 +115,9 @@ MODELS: dict[str, tuple[str, str, Callable[[], Any]]] = {
     "teachable": ("float32", "-1..1", teachable),
     "sequential": ("float32", "0..255", sequential),
     "lstm": ("float32", "0..255", lambda: by_rows(layers.LSTM(8))),
-    "bidirectional_gru": ("float32", "0..255", lambda: by_rows(layers.Bidirectional(layers.GRU(4)))),
+    "bidirectional_gru": (
+        "float32", "0..255", lambda: by_rows(layers.Bidirectional(layers.GRU(4)))
+    ),
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ INSIDE = {"MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTin
 
 
 def model_of(name: str) -> Any:
-    """Return a classifier of night, dusk and noon on top of a network, as transfer learning has it."""
+    """Return a classifier on top of a network, as transfer learning has it."""
     make, side = NETWORKS[name]
     image = layers.Input((SIDE, SIDE, 3))
     values = image if name in INSIDE else layers.Rescaling(1 / 127.5, offset=-1)(image)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from command import edgecnn_here
 from convert.brightness import Built, check_refused, convert, write_pictures
 from convert.keras2 import with_keras2
 
@@ -22,7 +24,7 @@ RANGES = {"adapted_unit": "0..1", "teachable": "-1..1"}
 HALF = {"mixed_float16": 2e-2, "adapted_mixed": 2e-2, "float16": 2e-2, "mixed_bfloat16": 1e-1}
 # What Keras 3 says of each file that it cannot load, to its end.
 REASONS = {
-    "teachable.h5": "{'groups': 1}",
+    "teachable.h5": "Functional",
     "sequential.h5": "{'rng_type': ",
     "lstm.h5": "{'time_major': False}",
     "preprocessed.h5": "TFOpLambda",
@@ -102,3 +104,30 @@ def test_a_file_of_keras_2_is_right_or_has_a_way_out(common: Path, name: str, su
 @pytest.mark.parametrize("name", LONG)
 def test_other_files_of_keras_2_too(others: Path, name: str, suffix: str) -> None:
     check_file(others, name, suffix)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "preprocessed.h5",
+        *(pytest.param(file, marks=pytest.mark.long)
+          for file in ("preprocessed.keras", "teachable.h5", "mixed_float16.h5", "adapted.keras")),
+    ],
+)  # fmt: skip
+def test_the_way_out_works(common: Path, tmp_path: Path, file: str) -> None:
+    """What the remedy says to type is typed, but for the installation."""
+    done = edgecnn_here(
+        "convert", common / file, "--data", common / "images", "--labels", common / "labels.txt",
+        "--out", tmp_path / "build", "--json",
+    )  # fmt: skip
+    assert done.code == 26, done.err
+    _, install, rest = done.json()["remedy"].partition("pip install tf-keras && ")
+    assert install
+    export, _, convert_it = rest.partition(" && ")
+    python, *arguments = shlex.split(export)
+    assert python == "python"
+    with_keras2(*arguments, legacy=False, cwd=tmp_path)
+    command, verb, folder = shlex.split(convert_it)
+    assert (command, verb) == ("edgecnn", "convert")
+    name = file.partition(".")[0]
+    check_scores(convert(tmp_path / folder, common, *options(name)), common, name)

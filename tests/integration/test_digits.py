@@ -226,6 +226,57 @@ def test_a_file_that_is_not_what_was_converted_is_refused(demo: Demo, tmp_path: 
     assert done.code == 29, done.err
 
 
+def guessing(demo: Demo, tmp_path: Path) -> Path:
+    """Return a copy of the demo whose float model answers 0, whatever it is shown."""
+    folder = copy_of(demo, tmp_path)
+    reference = read_reference(folder / "reference.npz")
+    scores = np.zeros_like(reference.scores)
+    scores[:, 0] = 1
+    dataclasses.replace(reference, scores=scores).write(folder / "reference.npz")
+    record_again(folder, "reference.npz")
+    return folder
+
+
+def test_a_float_model_that_guesses_ends_verify_and_build(demo: Demo, tmp_path: Path) -> None:
+    folder = guessing(demo, tmp_path)
+    before = (folder / "digits-int8.tflite").read_bytes()
+    done = edgecnn("verify", folder, "--json")
+    # All files differ from it, and that is not what is wrong.
+    values = done.json()
+    assert done.code == 41, done.err
+    assert {row["verdict"] for row in values["rows"]} == {"FAIL"}
+    assert (values["verdict"], values["float_model"]["outcome"]) == ("ERROR", "guessing")
+    assert "order of the labels" in done.err
+    # With 0, nothing is asked of it, and its files fail.
+    assert edgecnn("verify", folder, "--min-accuracy", "0").code == 3
+    # A build that is up to date is still one of a useless model.
+    for _ in range(2):
+        done = edgecnn("demo", "--out", folder, "--json")
+        assert done.code == 41, done.err
+        assert done.json()["parity"]["float_model"]["right"] < 100
+    assert (folder / "digits-int8.tflite").read_bytes() == before
+    done = edgecnn("package", folder, "--out", tmp_path / "bundle")
+    assert done.code == 35, done.err
+    assert "no better than guessing" in done.err
+
+
+def test_a_least_accuracy_is_judged_and_told(demo: Demo, tmp_path: Path) -> None:
+    folder = copy_of(demo, tmp_path)
+    limits = ("--max-drop", "20%", "--max-class-drop", "90%", "--min-agreement", "50%")
+    for least, code, outcome in (("80%", 0, "met"), ("99.9", 3, "missed")):
+        done = edgecnn("verify", folder, *limits, "--min-accuracy", least, "--json")
+        assert done.code == code, done.err
+        values = done.json()
+        assert values["limits"]["min_accuracy"] == float(least.removesuffix("%"))
+        for row in values["rows"]:
+            accuracy = row["judgement"]["criteria"][3]
+            assert (accuracy["name"], accuracy["outcome"]) == ("accuracy", outcome)
+            assert accuracy["estimate"] == row["metrics"]["artifact"]["accuracy"]
+    done = edgecnn("verify", folder, "--min-accuracy", "0.8")
+    assert done.code == 2
+    assert '0.8 could be 80 % or 0.8 %: write 80 or "0.8%"' in done.err
+
+
 def test_convert_from_the_build_makes_what_is_asked_for(demo: Demo, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     done = edgecnn(

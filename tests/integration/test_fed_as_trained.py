@@ -154,6 +154,18 @@ def test_a_range_that_was_given_is_kept_with_a_warning(convert: Convert) -> None
     assert examined(workspace)["trials"]["hint"]["option"] == "--input-range -1..1"
 
 
+def mend(made: Path, model: str, error: TrialError) -> None:
+    """Run the line that an error shows, which puts something in front of a model."""
+    line = re.search(r"(x = keras.Input.*\.save\('mended.keras'\))", error.problem)
+    assert line is not None
+    with captured_log():
+        import keras
+
+        names = {"keras": keras, "model": keras.models.load_model(made / model)}
+        shown = line[1].replace("mended.keras", str(made / f"mended-{model}"))
+        exec(shown, names)
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [
@@ -169,14 +181,7 @@ def test_what_no_flag_mends_stops_and_is_mended_by_the_line_that_it_shows(
         convert(model, input_range="-1..1")
     assert words in caught.value.problem
     assert "--as-is" in caught.value.remedy
-    line = re.search(r"(x = keras.Input.*\.save\('mended.keras'\))", caught.value.problem)
-    assert line is not None
-    with captured_log():
-        import keras
-
-        names = {"keras": keras, "model": keras.models.load_model(made / model)}
-        shown = line[1].replace("mended.keras", str(made / f"mended-{model}"))
-        exec(shown, names)
+    mend(made, model, caught.value)
     workspace, warnings = convert(f"mended-{model}", input_range="-1..1")
     assert warnings == []
     assert examined(workspace)["trials"]["right"] > 120
@@ -249,8 +254,8 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
 @pytest.fixture(scope="module")
 def own(made: Path) -> Path:
     """Scores of all images, written by the README's lines for Keras."""
-    (block,) = [one for one in blocks() if "image_dataset_from_directory" in one.text]
-    assert block.kind == "python"
+    python = [one for one in blocks() if one.kind == "python"]
+    (block,) = [one for one in python if "image_dataset_from_directory" in one.text]
     assert not block.reason
     lines = block.text.replace("96, 96", "16, 16").replace("pixels / 255", "pixels / 127.5 - 1")
     with captured_log():

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from command import edgecnn, modules_after
-from edgecnn.errors import EdgeError, LabelsError, UsageError
+from edgecnn.errors import EdgeError, LabelsError, UsageError, UselessModelError
 from edgecnn.foreign_verification import ForeignRequest, verify_foreign
 from edgecnn.verify import read_report
 
@@ -150,7 +150,12 @@ def test_a_reference_that_is_fed_wrongly_is_told_from_the_artifact(made: Path) -
 
 def test_one_range_that_is_wrong_for_both_is_told_though_they_agree(made: Path) -> None:
     report = verify(made, "raw.tflite", *UNIT, reference="raw.tflite")
-    assert report["verdict"] == "PASS"  # equal answers; a hint changes no verdict
+    assert report["rows"][0]["verdict"] == "PASS"  # equal answers; a hint changes no verdict
+    # But the reference guesses, so that a PASS with it proves nothing.
+    assert (report["verdict"], report["float_model"]["outcome"]) == ("ERROR", "guessing")
+    error = read_report(made / "out/parity.json").exit_error()
+    assert isinstance(error, UselessModelError)
+    assert "--input-range 0..255" in error.remedy
     (hint,) = report["foreign"]["hints"]
     assert hint["option"] == "--input-range 0..255"
     assert hint["before"] < 0.3
@@ -182,7 +187,7 @@ def test_labels_in_another_order_are_told_and_can_be_named(made: Path) -> None:
 
 def test_labels_that_are_wrong_for_both_are_told_though_they_agree(made: Path) -> None:
     report = verify(made, "logits.tflite", *UNIT, "--labels", made / "reordered.txt")
-    assert report["verdict"] == "PASS"
+    assert (report["verdict"], report["rows"][0]["verdict"]) == ("ERROR", "PASS")
     (hint,) = report["foreign"]["hints"]
     assert hint["kind"] == "labels"
     assert "--labels" in hint["text"]

@@ -44,6 +44,9 @@ folder = sys.argv[1]
 model.save(folder + "/own.keras")
 model.save(folder + "/own.h5")
 model.export(folder + "/own_saved_model", verbose=False)
+# Always the same answer.
+model.layers[-1].set_weights([np.zeros_like(model.layers[-1].kernel), np.array([0.0, 0.0, 1.0])])
+model.save(folder + "/always.keras")
 """
 
 
@@ -93,6 +96,30 @@ def test_a_model_made_elsewhere_is_converted_proven_and_run(
     assert result["label"] == "zwei"
     # Logits are turned into probabilities.
     assert sum(entry["score"] for entry in result["ranked"]) == pytest.approx(1, abs=0.02)
+
+
+def test_a_model_that_guesses_is_converted_and_told(own: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = (
+        "--data", own / "images", "--labels", own / "labels.txt", "--input-range", "0..1",
+        "--out", out, "--variant", "tflite-fp32",
+    )  # fmt: skip
+    done = edgecnn("convert", own / "always.keras", *options, "--json")
+    assert done.code == 41, done.err
+    assert "input range" in done.err
+    assert done.json()["float_model"]["outcome"] == "guessing"
+    assert (out / "always-fp32.tflite").is_file()  # the files stay
+    assert edgecnn("verify", out).code == 41
+    # Said in the command line it is allowed, for the verification of that build, too.
+    done = edgecnn("convert", own / "always.keras", *options, "--min-accuracy", "0%")
+    assert done.code == 0, done.err
+    assert "no better than guessing" in done.err
+    assert edgecnn("verify", out, "--max-drop", "6", "--max-class-drop", "20").code == 0
+    # And with what it has to reach, its files fail.
+    done = edgecnn("convert", own / "always.keras", *options, "--min-accuracy", "80%")
+    assert done.code == 0, done.err
+    assert "below the 80 %" in done.err
+    assert edgecnn("verify", out, "--max-drop", "6", "--max-class-drop", "20").code == 3
 
 
 def test_a_model_without_a_stated_range_is_refused(own: Path, tmp_path: Path) -> None:

@@ -175,11 +175,13 @@ def test_pose_and_light_differ_between_epochs_seeds_and_images() -> None:
 
 @pytest.mark.parametrize("key", ["rotation", "shift", "zoom", "brightness", "contrast", "colour"])
 def test_each_change_alone_changes_every_image_and_none_of_strength_zero(key: str) -> None:
-    strength = {"rotation": 30, "shift": 0.4, "zoom": 0.8}.get(key, 0.5)
+    strong: dict[str, Any] = {"rotation": 30, "shift": 0.4, "zoom": 0.8}
+    none: dict[str, Any] = {key: 0}
     plain = numbered().pixels
-    changed = by_label(epochs_of([0], **{key: strength})[0])
+    some: dict[str, Any] = {key: strong.get(key, 0.5)}
+    changed = by_label(epochs_of([0], **some)[0])
     assert (changed != plain).any(axis=(1, 2, 3)).mean() > 0.9
-    np.testing.assert_array_equal(by_label(epochs_of([0], **{key: 0})[0]), plain)
+    np.testing.assert_array_equal(by_label(epochs_of([0], **none)[0]), plain)
 
 
 def test_no_change_goes_further_than_asked_for_and_all_of_it_occurs() -> None:

@@ -18,7 +18,7 @@ import pytest
 from edgecnn import __version__
 from edgecnn.errors import EdgeError
 from edgecnn.package.privacy.browser import why_no_browser
-from edgecnn.package.proven import find_proven
+from edgecnn.package.proven import Proven, find_proven
 from edgecnn.package.web.contents import WebPlan, contents, sealed
 from edgecnn.package.web.sources import app_sources
 from edgecnn.package.web.vendor import collect_vendor
@@ -50,6 +50,13 @@ def vendor() -> Mapping[str, bytes]:
 def files_of(model: str, *, reject_below: float = 0.0, claims: bool = True) -> dict[str, bytes]:
     """A released model's web bundle, in memory, with claims that nobody checked."""
     proven = find_proven(MODELS / model, None, ["onnx-int8"])
+    return bundle_of(proven, reject_below=reject_below, claims=claims)
+
+
+def bundle_of(
+    proven: Proven, *, reject_below: float = 0.0, claims: bool = True
+) -> dict[str, bytes]:
+    """The web bundle of any model, likewise."""
     plan = WebPlan(
         date=int(EPOCH),
         proven=proven,

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["decibel_text", "number_text", "percent_of", "percent_text", "size_text"]
+__all__ = ["decibel_text", "decimal_text", "number_text", "percent_of", "percent_text", "size_text"]
 
 # Decimal units, as disks and download pages count.
 _LARGE: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"))
@@ -54,6 +54,16 @@ def decibel_text(ratio_db: float) -> str:
     '0.0 dB'
     """
     return f"{number_text(ratio_db, 1)} dB"
+
+
+def decimal_text(number: Decimal) -> str:
+    """Return a number without an exponent, and without zeros that say nothing.
+
+    >>> [decimal_text(Decimal(text)) for text in ("95.00", "0.5", "1E+2", "100")]
+    ['95', '0.5', '100', '100']
+    """
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent_text(share: float, digits: int = 2) -> str:

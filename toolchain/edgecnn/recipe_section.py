@@ -10,7 +10,8 @@ words whatever is wrong with the value; pydantic's words are about Python and ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from edgecnn.errors import RecipeError
-from edgecnn.quantities import percent_of
+from edgecnn.quantities import decimal_text, percent_of
 
 __all__ = [
     "AT_LEAST",
@@ -45,6 +46,12 @@ _NAMES: Final = {
     float: "a number",
     str: "a text",
     Path: "a path, in quotes",
+}
+_KEEPS: Final[Mapping[str, Callable[[Decimal, Decimal], bool]]] = {
+    "ge": operator.ge,
+    "gt": operator.gt,
+    "le": operator.le,
+    "lt": operator.lt,
 }
 _BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
@@ -111,7 +118,7 @@ def percent_form(value: float | None) -> float | str | None:
     """Return a value of a key that takes no bare fractions as it can be read again."""
     if value is None or not 0 < value < 1:
         return value
-    return f"{_plain(Decimal(str(value)))}%"
+    return f"{decimal_text(Decimal(str(value)))}%"
 
 
 def _unit(field: FieldInfo) -> Unit | None:
@@ -134,21 +141,20 @@ def _in_unit(value: Any, unit: Unit, field: FieldInfo) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         return value
     number = Decimal(str(value))
+    bare, hundredfold = decimal_text(number), decimal_text(100 * number)
     if unit.no_fractions and 0 < number < 1:
         raise ValueError(
-            f"{_plain(number)} could be {_plain(100 * number)} % or {_plain(number)} %: write "
-            f'{_plain(100 * number)} or "{_plain(number)}%"'
+            f'{bare} could be {hundredfold} % or {bare} %: write {hundredfold} or "{bare}%"'
         )
-    as_percent = number * unit.of_one_percent
     if unit is SHARE and number >= 1 and not _is_within(number, field):
+        as_percent = number * unit.of_one_percent
         if _is_within(as_percent, field):
             raise ValueError(
-                f"{_plain(number)} would be {_plain(100 * number)} %; for {_plain(number)} % write "
-                f'{_plain(as_percent)} or "{_plain(number)}%"'
+                f"{bare} would be {hundredfold} %; for {bare} % write "
+                f'{decimal_text(as_percent)} or "{bare}%"'
             )
         raise ValueError(
-            f"neither {_plain(100 * number)} %, which {_plain(number)} is as a share, nor "
-            f"{_plain(number)} % is possible"
+            f"neither {hundredfold} %, which {bare} is as a share, nor {bare} % is possible"
         )
     return value
 
@@ -158,25 +164,13 @@ def _is_finite(value: float) -> bool:
 
 
 def _is_within(number: Decimal, field: FieldInfo) -> bool:
-    tests = {
-        "ge": lambda bound: number >= bound,
-        "gt": lambda bound: number > bound,
-        "le": lambda bound: number <= bound,
-        "lt": lambda bound: number < bound,
-    }
     limits = [*field.metadata, *_bare(field.annotation)[1]]
     return all(
-        test(Decimal(str(getattr(limit, name))))
+        keeps(number, Decimal(str(getattr(limit, name))))
         for limit in limits
-        for name, test in tests.items()
+        for name, keeps in _KEEPS.items()
         if getattr(limit, name, None) is not None
     )
-
-
-def _plain(number: Decimal) -> str:
-    """Return a number without an exponent and without zeros that say nothing."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _kind(value: bool | str | float) -> str:

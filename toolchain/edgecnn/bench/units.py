@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from edgecnn.errors import UsageError
-from edgecnn.quantities import percent_of
+from edgecnn.quantities import decimal_text, percent_of
 
 __all__ = ["parse_bytes", "parse_duration", "parse_percent"]
 
@@ -77,12 +77,14 @@ def parse_percent(text: str, *, option: str) -> float:
     """
     expected = f"a percentage such as 5%, from 0% to {_MOST_PERCENT}%"
     percent = percent_of(text)
-    if percent is None and (bare := percent_of(f"{text}%")) is not None:
+    bare = percent_of(f"{text}%")
+    if bare is not None and 0 <= 100 * bare <= _MOST_PERCENT:
+        share = decimal_text(100 * bare)
         raise UsageError(
-            f"{option} cannot be read: a number alone could be a share or per cent",
+            f"{option} cannot be read: {text} could be {text} % or {share} %",
             observed=text,
             expected=expected,
-            remedy=f"write {bare:f}%, or {100 * bare:f}% if {text} is a share",
+            remedy=f"write {text}%, or {share}% if a share is meant: {expected}",
         )
     if percent is None or not 0 <= percent <= _MOST_PERCENT:
         raise _mistake(text, option, expected)

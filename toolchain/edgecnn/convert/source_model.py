@@ -286,7 +286,9 @@ def _range_of(
             remedy="leave --input-range out",
         )
     if given is not None:
-        if normalization is not None and not normalization.fits(given):
+        # Where no range fits, as with images that are normalized twice, the values contradict none
+        # in favour of another; what was said is all that is known then.
+        if normalization is not None and not normalization.fits(given) and _fits_any(normalization):
             raise UsageError(
                 "the range does not fit what the model does to an image first",
                 observed=f"{range_options(given)}, and a model that begins with {normalization}: "
@@ -309,6 +311,10 @@ def _range_of(
         expected=f"--input-range {_listed(INPUT_RANGES)}; or --input-mean and --input-std",
         remedy="name the range it was trained on (0..255 if it normalizes further inside)",
     )
+
+
+def _fits_any(normalization: Normalization) -> bool:
+    return any(normalization.fits(name) for name in INPUT_RANGES)
 
 
 def _fitting(normalization: Normalization) -> str:

@@ -78,7 +78,7 @@ class PopulationAverages:
         self._parts = np.array_split(pixels, -(-len(pixels) // _BATCH))
         shape = tf.TensorSpec((None, *pixels.shape[1:]), tf.uint8)
 
-        @tf.function(input_signature=[shape], autograph=False)  # type: ignore[misc]  # TensorFlow has no types
+        @tf.function(input_signature=[shape], autograph=False)  # type: ignore[untyped-decorator]
         def forward(batch: Any) -> Any:
             return twin(batch, training=True)
 

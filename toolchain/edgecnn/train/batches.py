@@ -96,7 +96,7 @@ def training_batches(
             batch = augmented(batch, shifts - augment.crop, mirrored)
         if augment.cutout:
             batch = cut_out(batch, centre, side=augment.cutout, fill=fill)
-        weight = () if weights is None else (tf.gather(tf.constant(weights), label),)
+        weight = [] if weights is None else [tf.gather(tf.constant(weights), label)]
         if not soft:
             return batch, label, *weight
         label = tf.one_hot(label, classes) * (1 - label_smoothing) + label_smoothing / classes

@@ -11,7 +11,7 @@ from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
 from edgecnn.graph import read_graph
 from edgecnn.graph.precision import find_precision
 from edgecnn_runner.container import read_container
-from edgecnn_runner.contract import RESIZE_RULE, Contract
+from edgecnn_runner.contract import FLOATS, RESIZE_RULE, Contract
 from edgecnn_runner.foreign import foreign_contract
 
 __all__ = ["Told", "contract_of", "is_model_file", "read_as", "reference_contract"]
@@ -134,9 +134,9 @@ def read_as(contract: Contract) -> str:
     )
     fed = f"{spec.dtype} {spec.layout} input {' x '.join(map(str, size))}"
     given = f"{out.dtype} {out.kind}"
-    if spec.dtype != "float32":
+    if spec.dtype not in FLOATS:
         fed += f" (scale {spec.scale:.4g}, zero point {spec.zero_point})"
-    if out.dtype != "float32":
+    if out.dtype not in FLOATS:
         given += f" (scale {out.scale:.4g}, zero point {out.zero_point})"
     sized = "" if contract.resize == RESIZE_RULE else f", resized by {contract.resize}"
     return f"{fed}, pixels as {spec.range}{sized}; {given}"
