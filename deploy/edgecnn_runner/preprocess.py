@@ -354,10 +354,17 @@ def _triangles(given: int, axis: _Axis) -> list[_Triangle]:
         # The source pixels x with abs((2 * x + 1) * size - middle) < top.
         start = max(0, (middle - top - axis.size) // (2 * axis.size) + 1)
         stop = min(given, -((axis.size - middle - top) // (2 * axis.size)))
-        places = 2 * np.arange(start, stop, dtype=np.int64) + 1
-        exact = top - np.abs(places * axis.size - middle)
-        total = int(exact.sum())
-        weights = ((exact << (_WEIGHT_BITS + 1)) + total) // (2 * total)
+        if axis.size > given:
+            # Two or three, but perhaps of numbers that int64 does not hold: what a crop is taken
+            # of, and what is never made as a whole, may be 2 ** 50 pixels long.
+            shares = [top - abs((2 * x + 1) * axis.size - middle) for x in range(start, stop)]
+            total = sum(shares)
+            weights = np.array([((e << (_WEIGHT_BITS + 1)) + total) // (2 * total) for e in shares])
+        else:
+            places = 2 * np.arange(start, stop, dtype=np.int64) + 1
+            exact = top - np.abs(places * axis.size - middle)
+            total = int(exact.sum())
+            weights = ((exact << (_WEIGHT_BITS + 1)) + total) // (2 * total)
         # float64 holds these sums of products exactly, and multiplies matrices of them many times
         # faster than integers.
         found.append(_Triangle(start, weights.astype(np.float64)))

@@ -253,6 +253,14 @@ def test_a_long_image_takes_no_memory_of_its_length_squared(rule: str) -> None:
     assert peak < 10e6
 
 
+def test_a_part_of_a_thousandth_of_a_long_image_is_exact() -> None:
+    """Resized first, it would be 520,000 x 2,080,000,000,000 pixels."""
+    rgb = np.zeros((1, 4_000_000, 3), np.uint8)
+    rgb[0, 1_999_999:2_000_001] = [[100], [200]]
+    rule = "centre-crop-0.001-bilinear-antialias-1"
+    assert np.all(prepare(rgb, height=520, width=520, channels=3, rule=rule) == 150)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
