@@ -115,6 +115,11 @@ NAME = (
         ("limits", "min_agreement", "0.5%", 0.5),
         ("data", "validation", "20%", 0.2),
         ("data", "test", "12.5 %", 0.125),
+        ("augment", "shift", "10%", 0.1),
+        ("augment", "zoom", "20%", 0.2),
+        ("augment", "brightness", "20%", 0.2),
+        ("augment", "contrast", "15%", 0.15),
+        ("augment", "colour", "5%", 0.05),
         ("train", "label_smoothing", "10%", 0.1),
         ("train", "dropout", "100%", 1.0),
         ("train.distillation", "weight", "50%", 0.5),
@@ -395,7 +400,8 @@ FOLDER = {"name": "folder", "path": "p"}
         ),
         (
             {**FOLDER, "crop_fraction": 1.5},
-            "data.crop_fraction = 1.5: a number, more than 0 and at most 1",
+            "data.crop_fraction = 1.5: a number, more than 0 and at most 1; 1.5 would be 150 %; "
+            'for 1.5 % write 0.015 or "1.5%"',
         ),
         (
             {**FOLDER, "crop_fraction": 0},
@@ -428,6 +434,8 @@ def test_a_recipe_names_the_resize_rule_of_contracts() -> None:
     assert resize(crop_fraction=1) == RESIZE_RULE
     assert resize(fit="stretch", resample="bilinear") == "stretch-bilinear-1"
     assert resize(crop_fraction=0.875) == "centre-crop-0.875-box-average-1"
+    assert resize(crop_fraction="87.5%") == "centre-crop-0.875-box-average-1"
+    assert resize(crop_fraction="100%") == RESIZE_RULE
     # A data set of one size states nothing, and may state the usual.
     for name in ("cifar10", "digits"):
         raw = {"model": {"name": "x"}, "data": {"name": name, "fit": "crop", "resample": "box"}}

@@ -216,15 +216,20 @@ def _resize(fit: str | None, fraction: str | None, resample: str | None) -> str 
 
 
 def _fraction(text: str) -> float:
+    number, sign, rest = text.strip().partition("%")
     try:
-        value = float(text)
+        value = float(number) / 100 if sign and not rest else float(text)
     except ValueError:
         value = float("nan")
     if not 0 < value <= 1:
-        per_cent = 1 < value <= 100
+        per_cent = 1 < value <= 100 and not sign
         raise UsageError(
             "--crop-fraction is not a share of an image"
-            + (f"; {value:g} looks like per cent: {value / 100:g}" if per_cent else ""),
+            + (
+                f"; {value:g} looks like per cent: {value / 100:g} or {value:g}%"
+                if per_cent
+                else ""
+            ),
             observed=text,
             expected="more than 0 and at most 1: 0.875 for Resize(256) and CenterCrop(224)",
             remedy="write what the crop's side is, divided by the side that was resized to",

@@ -31,7 +31,10 @@ from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing, range_opti
         ({"fit": "pad", "resample": "nearest"}, None, "pad-nearest-1"),
         ({"resample": "bilinear"}, None, "centre-crop-bilinear-1"),
         ({"crop_fraction": "0.875"}, None, "centre-crop-0.875-box-average-1"),
+        ({"crop_fraction": "87.5%"}, None, "centre-crop-0.875-box-average-1"),
+        ({"crop_fraction": "90 %"}, None, "centre-crop-0.9-box-average-1"),
         ({"crop_fraction": "1"}, None, RESIZE_RULE),
+        ({"crop_fraction": "100%"}, None, RESIZE_RULE),
         (
             {"fit": "crop", "crop_fraction": ".9", "resample": "bilinear-antialias"},
             None,

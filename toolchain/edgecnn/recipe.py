@@ -112,7 +112,7 @@ class Data(Section):
     fit: Literal["crop", "stretch", "pad"] = "crop"
     """For ``folder``: what becomes of an image of another shape; see ``edgecnn_runner.preprocess``.
     Training, verdicts and devices all see images brought to size in this way."""
-    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    crop_fraction: Annotated[float, Field(gt=0, le=1), SHARE] = 1.0
     """For ``folder``, with ``crop``: how much of height and width is kept."""
     resample: Literal["box", "nearest", "bilinear", "bilinear-antialias"] = "box"
     """For ``folder``: how pixels are resampled."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.recipe_section import shown
+from edgecnn.recipe_section import as_share, shown
 
 __all__ = [
     "DEFAULT_IMAGE_SIZE",
@@ -63,6 +63,7 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
+    data = {**data, "crop_fraction": as_share(data.get("crop_fraction"))}
     given = {key: data[key] for key in _RESIZING if data.get(key) not in (None, _RESIZING[key])}
     if data.get("name", "cifar10") in ("cifar10", "digits"):
         for key, value in given.items():

@@ -31,6 +31,7 @@ __all__ = [
     "SHARE",
     "Section",
     "Unit",
+    "as_share",
     "explain",
     "number_or_text",
     "percent_form",
@@ -112,6 +113,12 @@ def number_or_text(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def as_share(value: object) -> object:
+    """Return a value of a key that is a share as a bare number, where it is written as per cent."""
+    percent = percent_of(value) if isinstance(value, str) else None
+    return value if percent is None else float(percent * SHARE.of_one_percent)
 
 
 def percent_form(value: float | None) -> float | str | None:

@@ -51,15 +51,15 @@ class Augment(Section):
     """Blend pairs of images and labels; the alpha of the Beta distribution of the share."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Turn images by up to so many degrees, to either side."""
-    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    shift: Annotated[float, Field(ge=0, le=0.5), SHARE] = 0.0
     """Move images by up to this share of their sides, in each direction."""
-    zoom: Annotated[float, Field(ge=0, le=1)] = 0.0
+    zoom: Annotated[float, Field(ge=0, le=1), SHARE] = 0.0
     """Make images up to 1 + zoom times as large, or as many times as small."""
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    brightness: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.0
     """Multiply pixels by 1 - brightness to 1 + brightness."""
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.0
     """Multiply the distance of pixels from the image's mean by 1 - contrast to 1 + contrast."""
-    colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    colour: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.0
     """Multiply the distance of pixels from grey by 1 - colour to 1 + colour, and turn hues by up
     to this share of 90 degrees, to either side; images of one channel have no colour."""
 
