@@ -135,7 +135,8 @@ def writing(witness: Path) -> Callable[[], None]:
 
 
 def nested(effect: Callable[[], None]) -> Callable[[], None]:
-    return tf.function(tf.function(effect))
+    inner: Callable[[], None] = tf.function(tf.function(effect))
+    return inner
 
 
 def looping(effect: Callable[[], None]) -> Callable[[], None]:
