@@ -134,7 +134,7 @@ def writing(witness: Path) -> Callable[[], None]:
     return write
 
 
-def nested(effect: Callable[[], None]) -> Callable[[], None]:
+def nested(effect: Callable[[], None]) -> Any:
     return tf.function(tf.function(effect))
 
 
