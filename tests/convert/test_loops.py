@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,10 +14,13 @@ from keras import layers
 
 from convert.networks import CLASSES, pixels, randomized
 from convert.test_payload import run_onnx, run_tflite
+from edgecnn.convert import find_source
 from edgecnn.convert.deployable import Deployable, deployable_of
 from edgecnn.convert.loops import MOST_ROUNDS, check_rounds
 from edgecnn.convert.payload import PayloadMaker
+from edgecnn.convert.source_model import load_source
 from edgecnn.errors import ConversionError, SourceModelError
+from edgecnn.quiet import captured_log
 
 SHAPE = (8, 8, 3)
 
@@ -61,6 +65,21 @@ def test_recurrent_layers_answer_alike_in_both_formats(name: str) -> None:
         np.testing.assert_allclose(run(maker.make(variant).data, images), expected, atol=1e-5)
     half = run_onnx(maker.make("onnx-fp16").data, images)
     np.testing.assert_allclose(half, expected, atol=5e-3)
+
+
+@pytest.mark.slow
+def test_an_exported_recurrent_model_is_converted_for_a_batch_of_one(tmp_path: Path) -> None:
+    # Its loop was traced for any batch, and says so inside.
+    model = recurrent(layers.Bidirectional(layers.LSTM(6)))
+    with captured_log():
+        model.export(tmp_path / "m", verbose=False)
+    source = load_source(find_source(tmp_path / "m"))
+    images = pixels(6, SHAPE, seed=2)
+    expected = model(images.astype(np.float32), training=False).numpy()
+    deployable = deployable_of(source.call, shape=SHAPE, input_range=source.input_range)
+    maker = PayloadMaker(deployable, None, opset=17, ir_version=8)
+    for variant, run in (("tflite-fp32", run_tflite), ("onnx-fp32", run_onnx)):
+        np.testing.assert_allclose(run(maker.make(variant).data, images), expected, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -134,9 +134,8 @@ def writing(witness: Path) -> Callable[[], None]:
     return write
 
 
-def nested(effect: Callable[[], None]) -> Callable[[], None]:
-    inner: Callable[[], None] = tf.function(tf.function(effect))
-    return inner
+def nested(effect: Callable[[], None]) -> Any:
+    return tf.function(tf.function(effect))
 
 
 def looping(effect: Callable[[], None]) -> Callable[[], None]:

@@ -22,6 +22,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edgecnn.convert.library import define_functions, named_by_content
 from edgecnn.convert.loops import CALLING, check_rounds
+from edgecnn.convert.one_image import for_one_image
 from edgecnn.convert.side_effects import FUNCTIONS, VARIABLES, refuse_side_effects
 from edgecnn.convert.single_precision import in_float32
 from edgecnn.errors import SourceModelError
@@ -89,7 +90,7 @@ def frozen_graph(traced: Any) -> Frozen:
     output = _short(graph.outputs[0].name)
     # Before constants are computed: a weight that half precision rounds stays as it was saved.
     graph_def, computes = in_float32(graph_def)
-    operations = _operations(graph_def)
+    operations = _operations(for_one_image(named_by_content(graph_def)))
     dynamic = _depends_on_the_image(operations)
     frontier = sorted(
         {
