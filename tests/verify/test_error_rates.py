@@ -202,7 +202,7 @@ def test_a_model_at_the_least_accuracy_is_decided_in_at_most_2_5_percent(
 def test_the_whole_gate_with_a_model_at_the_least_accuracy(verdict: str) -> None:
     rng = np.random.default_rng(11)
     limits = Limits(max_drop=5, min_agreement=80, max_class_drop=50, min_accuracy=80)
-    samples = 800
+    samples = 400
     found = 0
     for _ in range(samples):
         drawn = _sample(rng, 200, _shares(0.001, 0.001, 0.001))

@@ -84,7 +84,7 @@ def test_shows_recall_confusion_and_flips(page: HtmlPage) -> None:
     )
     assert captions.count("Float model") == 1
     images = page.all("img")
-    assert len(images) == 24 + 9
+    assert len(images) == 24 + 7
     assert images[0]["alt"] == "test/0"
     assert "200 images, 24 shown" in re.sub(r"\s+", " ", page.text)
 

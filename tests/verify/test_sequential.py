@@ -218,7 +218,7 @@ def test_the_least_accuracy_has_a_sequence_of_its_own(right: float, outcome: str
 @pytest.mark.slow
 def test_a_model_at_the_least_accuracy_is_decided_in_at_most_2_5_percent_of_runs() -> None:
     rng = np.random.default_rng(6)
-    runs, images = 300, 1200
+    runs, images = 160, 800
     there = Available(images=images, classes=(images,))
     verdicts = []
     for _ in range(runs):
