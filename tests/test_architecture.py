@@ -22,7 +22,7 @@ CORE = {
     "artifact", "build_lock", "bundle_file", "devices", "errors", "graph", "interrupts", "judged",
     "keras_settings",
     "labels", "layers",
-    "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "recipe", "recipe_rules",
+    "manifest", "os_errors", "pages", "progress", "quantities", "quiet", "reasons", "recipe", "recipe_rules",
     "recipe_section",
     "recipe_training", "recipe_verify", "reference", "row_error", "schema_file", "staging", "tools",
     "workspace",
