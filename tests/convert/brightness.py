@@ -103,7 +103,7 @@ def fitted(
             library = keras
     pixels, labels = pictures(40, seed=6)
     hidden_model = library.Model(model.inputs[0], model.layers[-1].input)
-    hidden = np.asarray(hidden_model(of(pixels.astype(np.float32))), np.float64)
+    hidden = np.asarray(hidden_model(of(pixels.astype(np.float32)), training=False), np.float64)
     hidden = np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
     square = hidden.T @ hidden
     square += 1e-3 * np.trace(square) / len(square) * np.eye(len(square))

@@ -60,7 +60,7 @@ def test_an_activation_is_the_same_in_every_format(data: Path, name: str) -> Non
     model = model_of(name)
     built = convert(saved(model, data / "model.keras"), data, variants=VARIANTS)
     assert built.done.code == 0, built.done.out + built.done.err
-    right = np.asarray(model(built.pixels().astype(np.float32)))
+    right = np.asarray(model(built.pixels().astype(np.float32), training=False))
     np.testing.assert_allclose(built.reference(), right, rtol=0, atol=1e-5)
     for variant, bound in zip(VARIANTS, (1e-4, 1e-2, 1e-4), strict=True):
         np.testing.assert_allclose(
@@ -72,7 +72,7 @@ def test_half_precision_of_onnx_has_the_constants_it_can_have(data: Path) -> Non
     model = model_of("UnitNormalization")
     built = convert(saved(model, data / "model.keras"), data, variants=("onnx-fp16",))
     assert built.done.code == 0, built.done.out + built.done.err
-    right = np.asarray(model(built.pixels().astype(np.float32)))
+    right = np.asarray(model(built.pixels().astype(np.float32), training=False))
     np.testing.assert_allclose(built.scores("onnx-fp16"), right, rtol=0, atol=1e-2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from convert.brightness import SIDE, convert, fitted, own_scores, saved, write_pictures
+from convert.brightness import SIDE, convert, fitted, own_scores, pictures, saved, write_pictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -33,6 +34,20 @@ INSIDE = {"MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTin
 """Those that bring pixels to their range themselves."""
 
 
+def settle(network: Any, values: Any) -> None:
+    """Give a network the averages of these images, as a training would.
+
+    With those of a new network, 0 and 1, no picture shows in the answers behind so many layers.
+    """
+    normalizing = [one for one in network._flatten_layers() if hasattr(one, "moving_mean")]
+    momenta = [layer.momentum for layer in normalizing]
+    for layer in normalizing:
+        layer.momentum = 0.0
+    network(values, training=True)
+    for layer, momentum in zip(normalizing, momenta, strict=True):
+        layer.momentum = momentum
+
+
 def model_of(name: str) -> Any:
     """Return a classifier on top of a network, as transfer learning has it."""
     make, side = NETWORKS[name]
@@ -42,13 +57,13 @@ def model_of(name: str) -> Any:
     network = make(weights=None, include_top=False, input_shape=(side, side, 3))
     pooled = layers.GlobalAveragePooling2D()(network(values))
     model = keras.Model(image, layers.Dense(3, activation="softmax")(pooled))
+    random = np.random.default_rng(1)
     for weight in network.weights:
-        # Averages as of a training: those of a new network, 0 and 1, hide mistakes.
-        random = np.random.default_rng(len(weight.path))
-        if "moving_mean" in weight.path or "beta" in weight.path:
+        if weight.path.endswith("gamma"):
+            weight.assign(weight + random.uniform(-0.3, 0.3, weight.shape))
+        elif weight.path.endswith("beta"):
             weight.assign(random.normal(0, 0.1, weight.shape))
-        elif "moving_variance" in weight.path or weight.path.endswith("gamma"):
-            weight.assign(random.uniform(0.5, 1.5, weight.shape))
+    settle(network, keras.Model(image, values)(pictures(8, seed=7)[0].astype(np.float32)))
     return fitted(model)
 
 
@@ -59,10 +74,10 @@ def test_a_published_network_keeps_its_scores(tmp_path: Path, name: str, path: s
     data = write_pictures(tmp_path)
     file = saved(model_of(name), data / path)
     keras.backend.clear_session()
-    built = convert(file, data, variants=VARIANTS)
-    if built.done.code == 2 and path == "exported":  # layers are gone: the graph may leave it open
-        assert "--input-range" in built.done.err
-        built = convert(file, data, "--input-range", "0..255", variants=VARIANTS)
+    gc.collect()  # some networks in one process
+    # The range is said, since random features are no good ones and nothing shall be concluded.
+    options = ("--input-range", "0..255", "--min-accuracy", "0")
+    built = convert(file, data, *options, variants=VARIANTS)
     assert built.done.code == 0, built.done.out + built.done.err
     own = own_scores(file, built.pixels().astype(np.float32))
     assert own.max(axis=0).min() > 0.4  # every class is some picture's

@@ -243,7 +243,7 @@ def check(spec: Spec, data: Path) -> None:
         Tally.converted += 1
         scale, offset = RANGES[spec.wanted]
         values = built.pixels() * np.float32(scale) + np.float32(offset)
-        own, right = own_scores(path, values), np.asarray(twin(values), np.float64)
+        own, right = own_scores(path, values), np.asarray(twin(values, training=False), np.float64)
         if not spec.softmax:
             powers = np.exp(right - right.max(axis=1, keepdims=True))
             right = powers / powers.sum(axis=1, keepdims=True)

@@ -88,7 +88,7 @@ CHEAP = {
 def check(built: Built, model: Any, variant: str) -> None:
     """Assert that a file is right, or that its row says why there is none."""
     assert built.done.code in (0, 27), built.done.err
-    right = np.asarray(model(built.pixels().astype(np.float32)))
+    right = np.asarray(model(built.pixels().astype(np.float32), training=False))
     np.testing.assert_allclose(built.reference(), right, rtol=0, atol=1e-5)
     if built.done.code == 0:
         np.testing.assert_allclose(built.scores(variant), right, rtol=0, atol=1e-4)
@@ -127,7 +127,7 @@ def test_rows_read_one_after_another_in_every_variant(data: Path, name: str) -> 
         built = convert(path, data, "--input-range", "0..255", variants=(variant,))
         assert built.done.code in (0, 27), built.done.err
         if built.done.code == 0:
-            right = np.asarray(model(built.pixels().astype(np.float32)))
+            right = np.asarray(model(built.pixels().astype(np.float32), training=False))
             far = np.abs(built.scores(variant) - right).max()
             assert far < (1e-4 if variant == "onnx-fp32" else 0.25), (variant, far)
 
