@@ -35,7 +35,7 @@ _NODE_IN_GRAPH: Final = re.compile(r"\s*\[\[\{\{.*?\}\}\]\]|\s*\[Op:[^\]]*\](?: 
 # The rest of such a line is a dump of the network, or of what called it.
 _DUMP: Final = re.compile(
     r"see current operation:|<\{function_type = |Full object config:|Arguments received by "
-    r"|Call arguments received by|Stack trace for op definition:"
+    r"|Call arguments received by|Stack trace for op definition:| using config=\{"
 )
 _NOTHING_SAID: Final = re.compile(
     r"trackable_obj|fully_quantize:|All log messages before absl|oneDNN|cpu_feature_guard"

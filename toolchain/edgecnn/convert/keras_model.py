@@ -28,6 +28,7 @@ from edgecnn.convert.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
 from edgecnn.keras_settings import settle, unusable
 from edgecnn.os_errors import wrap_os_errors
+from edgecnn.reasons import reason_of
 
 try:
     import keras
@@ -35,10 +36,8 @@ except (AttributeError, OSError, TypeError, ValueError) as error:
     raise unusable(error) from error
 settle(keras)
 
-__all__ = ["KerasModel", "first_lines", "read_keras_model"]
+__all__ = ["KerasModel", "read_keras_model"]
 
-# As long as a reason may be before its middle is left out.
-_LONGEST: Final = 600
 # Classes of Keras 2 that Keras 3 has under another name, in another module, or not at all.
 _OF_KERAS_2: Final = frozenset({
     "Functional", "Model", "Policy", "Sequential", "SlicingOpLambda", "TFOpLambda",
@@ -111,7 +110,7 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
     "Save it again with this Keras" is none: this Keras cannot load it.
     """
     if "safe_mode" in str(error):
-        return _unsafe(path, first_lines(error))
+        return _unsafe(path, reason_of(error))
     version = _written_by(path, kind)
     mine = f"Keras {keras.__version__}"
     saved = f"{path.stem}_saved_model"
@@ -125,7 +124,7 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
         )
         return SourceModelError(
             f"{path} was written by Keras {version}, and {mine} cannot load it",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected=f"a model that {mine} loads, or a SavedModel",
             remedy="let Keras 2 export it, and convert the folder that this makes: pip install "
             f"tf-keras && python -c {shlex.quote(export)} {shlex.quote(str(path))} "
@@ -136,7 +135,7 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
         f"{mine} does not know {unknown[1]}, which {path} holds"
         if unknown
         else f"{mine} cannot load {path}{by}".rstrip(","),
-        observed=first_lines(error),
+        observed=reason_of(error),
         expected="a whole model as model.save(...) writes it, of Keras's own layers",
         remedy="in the program that made the model, where it can be loaded: "
         f"model.export({saved!r}); then edgecnn convert {shlex.quote(saved)}",
@@ -171,7 +170,7 @@ def _config_in_h5(path: Path) -> str | bytes:
             config = file.attrs.get("model_config")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise SourceModelError(
-            f"{path} is a damaged or truncated HDF5 file ({first_lines(error)})",
+            f"{path} is a damaged or truncated HDF5 file ({reason_of(error)})",
             observed=f"{type(error).__name__} while reading it",
             expected="a file that model.save(...) wrote",
             remedy="copy or save the file again",
@@ -193,7 +192,7 @@ def _config_in_archive(path: Path) -> bytes:
             return archive.read("config.json")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise SourceModelError(
-            f"{path} is a damaged or truncated archive ({first_lines(error)})",
+            f"{path} is a damaged or truncated archive ({reason_of(error)})",
             observed=f"{type(error).__name__} while reading it",
             expected="a file that model.save(...) wrote",
             remedy="copy or save the file again",
@@ -207,7 +206,7 @@ def _checked_config(path: Path, text: str | bytes) -> Any:
         unsafe = contains_code(config)
     except (ValueError, RecursionError) as error:
         raise SourceModelError(
-            f"the configuration of the model in {path} is damaged ({first_lines(error)})",
+            f"the configuration of the model in {path} is damaged ({reason_of(error)})",
             observed=f"{len(text):,} characters that are no JSON",
             expected="the configuration that model.save(...) wrote",
             remedy="copy or save the file again",
@@ -311,18 +310,3 @@ def _check_weights(model: Any) -> None:
             expected="finite weights",
             remedy="train again with a lower learning rate, or take an earlier checkpoint",
         )
-
-
-def first_lines(error: Exception) -> str:
-    """Return an error's text on one line, cut to a length a terminal can show.
-
-    Keras names the reason at the end, behind the configuration that it could not make a layer of.
-    """
-    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
-    _, mark, reason = text.rpartition("Exception encountered: ")
-    if mark:
-        text = reason
-    if len(text) > _LONGEST:
-        half = _LONGEST // 2 - 3
-        text = f"{text[:half]} ... {text[-half:]}"
-    return text or type(error).__name__

@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from edgecnn.convert.deployable import frozen_call
 from edgecnn.convert.keras_config import last_activation
-from edgecnn.convert.keras_model import first_lines, read_keras_model
+from edgecnn.convert.keras_model import read_keras_model
 from edgecnn.convert.normalization import Normalization, normalization_of
 from edgecnn.convert.saved_model import harmless_saved_model
 from edgecnn.convert.sources import Source
 from edgecnn.errors import EdgeError, SourceModelError, UsageError
 from edgecnn.quiet import captured_log
+from edgecnn.reasons import reason_of
 from edgecnn_runner.contract import INPUT_RANGES
 from edgecnn_runner.input_options import range_options
 
@@ -146,7 +147,7 @@ def _load_saved_model(source: Source, otherwise: str | None) -> SourceModel:
     except Exception as error:
         raise SourceModelError(
             f"TensorFlow cannot load the SavedModel {source.path}",
-            observed=first_lines(error),
+            observed=reason_of(error),
             expected="a SavedModel as model.export(...) writes it",
             remedy="copy or export it again: model.export('folder')",
         ) from error
