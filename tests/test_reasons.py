@@ -138,3 +138,15 @@ def test_long_reasons_are_not_cut_and_dumps_are() -> None:
     many = reason_of(ValueError("\n".join(f"line {index} " + "x y" * 50 for index in range(999))))
     assert len(many) < 2600
     assert many.endswith("lines more")
+
+
+def test_keras_names_the_reason_behind_a_configuration_that_is_left_out() -> None:
+    error = TypeError(
+        "Error when deserializing class 'DepthwiseConv2D' using config={'name': 'dw', 'groups': 1}."
+        "\n\nException encountered: Unrecognized keyword arguments passed to DepthwiseConv2D: "
+        "{'groups': 1}"
+    )
+    assert reason_of(error) == (
+        "Error when deserializing class 'DepthwiseConv2D'; Exception encountered: Unrecognized "
+        "keyword arguments passed to DepthwiseConv2D: {'groups': 1}"
+    )
