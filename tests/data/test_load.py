@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +12,8 @@ from edgecnn.data import load_dataset
 from edgecnn.errors import DataError
 from edgecnn.recipe import Data, parse_recipe
 from edgecnn.recipe_rules import SIZES
+from edgecnn_runner.decode import read_image
+from edgecnn_runner.preprocess import prepare
 
 
 def make_folder(root: Path) -> Path:
@@ -33,6 +36,18 @@ def test_the_command_line_folder_goes_before_the_recipes(tmp_path: Path) -> None
 def test_image_size_is_64_by_default(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "pictures")
     assert load_dataset(Data(name="folder", path=folder)).shape == (64, 64, 3)
+
+
+def test_training_images_are_brought_to_size_as_a_device_does(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "pictures")
+    spec = Data(name="folder", path=folder, image_size=(20, 30), fit="pad", resample="nearest")
+    loaded = load_dataset(spec)
+    for images in (loaded.train, loaded.validation, loaded.test):
+        for name, pixels in zip(images.ids, images.pixels, strict=True):
+            rgb = read_image(folder / name)
+            expected = prepare(rgb, height=20, width=30, channels=3, rule=spec.resize)
+            np.testing.assert_array_equal(pixels, expected)
+    assert spec.resize == "pad-nearest-1"
 
 
 def test_a_folder_that_only_the_command_line_names_is_enough(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from command import edgecnn, modules_after
 from edgecnn.errors import EdgeError, LabelsError, UsageError, UselessModelError
 from edgecnn.foreign_verification import ForeignRequest, verify_foreign
 from edgecnn.verify import read_report
+from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 
 pytestmark = pytest.mark.slow
 
@@ -60,11 +61,13 @@ def requested(
     for flag, value in zip(options[::2], options[1::2], strict=True):
         said[str(flag).removeprefix("--").replace("-", "_")] = value
     limits = {name: said.pop(name) for name in ("max_drop", "max_class_drop") if name in said}
+    fed = {name: said.pop(name) for name in PREPROCESSING_OPTIONS if name in said}
     return ForeignRequest(
         artifacts=(made / artifact,),
         reference=made / reference,
         limits={name: float(value) for name, value in limits.items()},
         out=out,
+        preprocessing=Preprocessing.of_options(**fed),
         **{**said, "data": str(said["data"])},
     )
 

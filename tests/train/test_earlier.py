@@ -79,6 +79,20 @@ def test_0_1_gave_a_recipe_this_key_and_today_it_has_another(
 
 
 @pytest.mark.parametrize("raw", [BARE, STATED])
+def test_stating_the_usual_resize_rule_changes_no_key(raw: dict[str, Any]) -> None:
+    usual = {"name": "folder", "path": "x", "fit": "crop", "crop_fraction": 1, "resample": "box"}
+    for keys in (usual, {name: usual[name] for name in ("name", "path")}):
+        stated = recipe({**raw, "data": keys})
+        earlier = train.earlier_recipe(stated, SMALL)
+        assert earlier is not None
+        bare = recipe({**raw, "data": {"name": "folder", "path": "y"}})
+        before = train.earlier_recipe(bare, SMALL)
+        assert before is not None
+        assert train.key(earlier.recipe, SMALL) == train.key(before.recipe, SMALL)
+        assert train.key(stated, SMALL) == train.key(bare, SMALL)
+
+
+@pytest.mark.parametrize("raw", [BARE, STATED])
 def test_stating_a_default_of_today_asks_for_a_training_of_today(raw: dict[str, Any]) -> None:
     earlier = train.earlier_recipe(recipe(raw), SMALL)
     assert earlier is not None
