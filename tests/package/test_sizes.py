@@ -23,7 +23,11 @@ MODELS = Path(__file__).parents[2] / "models"
 def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     tmp_path: Path, model: str, runtime: str
 ) -> None:
-    """At most 1.15 times the model's file and 150 kB, compressed."""
+    """At most 1.15 times the model's file and 160 kB, compressed.
+
+    It was 150 kB before the runner knew sixteen resize rules, ranges by mean and deviation and
+    HEIC, which add 11 kB of its source.
+    """
     variant = "onnx-int8" if runtime == "onnxruntime" else "tflite-int8"
     plan = BundlePlan(
         proven=find_proven(MODELS / model, None, [variant]),
@@ -48,5 +52,5 @@ def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     write_manifest(plan, folder)
     archive = tmp_path / "bundle.tar.gz"
     write_archive(folder, archive, name="bundle", date=0)
-    limit = 1.15 * plan.proven.files[0].path.stat().st_size + 150e3
+    limit = 1.15 * plan.proven.files[0].path.stat().st_size + 160e3
     assert archive.stat().st_size <= limit

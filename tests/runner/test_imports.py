@@ -18,7 +18,7 @@ from runner.fixture_files import HAS_LITERT, images, path_of
 RUNNER = Path(edgecnn_runner.__file__).parent
 SOURCES = sorted(RUNNER.glob("*.py"))
 ALLOWED = {
-    "decode.py": {"PIL"},
+    "decode.py": {"PIL", "pillow_heif"},
     "backend_tflite.py": {"ai_edge_litert", "tflite_runtime"},
     "backend_onnx.py": {"onnxruntime"},
     "camera_v4l2.py": {"cv2"},

@@ -16,13 +16,13 @@ def rate(steps: int = 10, epochs: int = 8, **settings: Any) -> Rate:
 
 
 def test_constant_rate_is_constant() -> None:
-    constant = rate(learning_rate=0.5)
+    constant = rate(learning_rate=0.5, schedule="constant")
     assert constant.is_constant
     assert {constant.at(step) for step in range(80)} == {0.5}
 
 
 def test_warm_up_is_linear_from_the_first_step() -> None:
-    warm = rate(learning_rate=1.0, warmup_epochs=2)
+    warm = rate(learning_rate=1.0, schedule="constant", warmup_epochs=2)
     assert [warm.at(step) for step in (0, 1, 9, 19, 20, 79)] == pytest.approx(
         [0.05, 0.1, 0.5, 1, 1, 1]
     )
@@ -99,7 +99,7 @@ def test_the_average_of_the_weights_follows_them_at_its_momentum() -> None:
     variables = network.trainable_variables
     optimizer = make_optimizer(
         Optimizer(name="sgd", learning_rate=1.0),
-        rate(learning_rate=1.0),
+        rate(learning_rate=1.0, schedule="constant"),
         ema=0.75,
         variables=variables,
     )
