@@ -26,7 +26,7 @@ from convert.brightness import (
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 VARIANTS = ("tflite-fp32", "onnx-fp32")
-# What makes the network without its head, by the name of the class, and how often it gets each pixel, both ways.
+# What makes the network without its head, and how often it gets each pixel, both ways.
 NETWORKS: dict[str, tuple[Callable[..., Any], int]] = {
     "MobileNet": (keras.applications.MobileNet, 2),
     "MobileNetV2": (keras.applications.MobileNetV2, 2),
