@@ -29,6 +29,7 @@ def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> N
         output_name: New name of the output.
         ir_version: IR version to state. The model uses nothing beyond version 7.
     """
+    _join_biases(model.graph)
     _absorb_flatten_transpose(model)
     _drop_unused_weights(model.graph)
     _rename(model.graph, input_name, output_name)
@@ -83,6 +84,28 @@ def _reads(node: Any) -> Iterator[str]:
         for inner in graph.node:
             yield from _reads(inner)
         yield from (output.name for output in graph.output)
+
+
+def _join_biases(graph: Any) -> None:
+    """Give each convolution one bias.
+
+    tf2onnx appends an addition behind a convolution to its inputs, also where it has a bias
+    already: a fourth input, which no convolution of ONNX has.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
+    for node in graph.node:
+        biases = list(node.input[2:])
+        if node.op_type != "Conv" or len(biases) < 2 or not all(b in weights for b in biases):
+            continue
+        parts = [numpy_helper.to_array(weights[name]).astype(np.float64) for name in biases]
+        joined = f"{biases[0]}/joined"
+        while joined in weights:
+            joined += "_"
+        total = np.sum(parts, axis=0).astype(np.float32)
+        weights[joined] = numpy_helper.from_array(total, joined)
+        graph.initializer.append(weights[joined])
+        del node.input[2:]
+        node.input.append(joined)
 
 
 def _absorb_flatten_transpose(model: Any) -> None:
