@@ -21,6 +21,7 @@ from edgecnn.errors import ConversionError
 from edgecnn.graph import Graph, read_graph
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import VARIANTS
+from processor import SATURATES
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 
@@ -186,6 +187,8 @@ def test_every_operator_of_onnx_int8_is_between_dequantize_and_quantize(name: st
         reals = [tensor for tensor in operator.inputs if tensor and tensor.dtype == "float32"]
         assert {makers[id(tensor)] for tensor in reals} == {"DequantizeLinear"}, operator.name
         assert readers[id(operator.outputs[0])] == ["QuantizeLinear"], operator.name
+    if SATURATES:
+        pytest.skip("this processor's int8 kernels of ONNX Runtime cut sums off (no VNNI)")
     images = pixels(20, (12, 10, 3), seed=3)
     expected = model(images.astype(np.float32), training=False).numpy()
     assert np.abs(run_onnx(payload.data, images) - expected).max() < TOLERANCE["int8"]

@@ -407,7 +407,8 @@ def test_calibration_with_no_images_or_more_than_there_are(tmp_path: Path) -> No
     expect(24, "build", folder, keeps=folder, adds=adds)
     assert (build / "model.keras").exists()
     # With a number that is there, the same build goes on from where it stopped.
-    done = edgecnn("build", folder, "--set", "calibration.images=10")
+    settings = ("--set", "calibration.images=10", "--set", "limits.min_accuracy=0")
+    done = edgecnn("build", folder, *settings)
     assert "train: up to date" in done.err
     assert done.code in (0, 3, 4), done.err
     parity = json.loads((build / "parity.json").read_text())
@@ -428,7 +429,8 @@ def test_an_artifact_that_does_not_follow_its_float_model_exits_3(
     turned = dataclasses.replace(reference, scores=np.roll(reference.scores, 1, axis=1))
     turned.write(folder / "reference.npz")
     record_again(folder, "reference.npz")
-    done = edgecnn("verify", folder, "--junit", tmp_path / "parity.xml")
+    # That the float model then only guesses is no matter here.
+    done = edgecnn("verify", folder, "--min-accuracy", "0", "--junit", tmp_path / "parity.xml")
     assert done.code == 3, done.err
     for part in ("observed", "expected", "remedy"):
         assert re.search(rf"^  {part}: +\S", done.err, re.MULTILINE), done.err

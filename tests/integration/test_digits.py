@@ -25,6 +25,7 @@ from command import Finished, edgecnn, modules_after
 from edgecnn.recipe import DEFAULT_VARIANTS
 from edgecnn.reference import read_reference
 from integration.conftest import record_again
+from processor import SATURATES
 from readme import blocks
 
 pytestmark = pytest.mark.slow
@@ -333,7 +334,7 @@ FIXTURES = Path(__file__).parents[1] / "runner" / "fixtures"
 def newcomer(demo: Demo, tmp_path: Path) -> Path:
     """The folder a newcomer is in after the demo, with the files that the README takes for granted.
 
-    A model made elsewhere, in both formats, its labels, and a photo.
+    A model made elsewhere, in both formats, its labels, a photo, and photos of two classes.
     """
     shutil.copytree(demo[0], tmp_path / "build" / "demo")
     shutil.copy(FIXTURES / "foreign-logits.tflite", tmp_path / "other.tflite")
@@ -341,6 +342,11 @@ def newcomer(demo: Demo, tmp_path: Path) -> Path:
     (tmp_path / "labels.txt").write_text("".join(f"class {index}\n" for index in range(4)))
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.jpg")
+    for name in ("maple", "oak"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            photo = tmp_path / "photos" / name / f"{number}.jpg"
+            Image.fromarray(np.roll(pixels, number, axis=1)).save(photo)
     return tmp_path
 
 
@@ -367,6 +373,7 @@ def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.skipif(SATURATES, reason="this processor gives onnx-int8 other scores (no VNNI)")
 def test_images_are_added_until_the_verdict_is_sure(demo: Demo, tmp_path: Path) -> None:
     folder = copy_of(demo, tmp_path)
     own = (folder / "parity.json").read_bytes()

@@ -34,7 +34,7 @@ def init(
     network, size, epochs, augmentation and splits, each with its reason. Else put one folder per
     class under FOLDER/images. Then run `edgecnn build FOLDER`.
 
-    Example: edgecnn init leaves --data ~/photos/leaves
+    Example: edgecnn init leaves --data photos/
     """
     from edgecnn.cli.render import command_line, err_console, out_console, print_json
     from edgecnn.data import few_images, uneven_classes
