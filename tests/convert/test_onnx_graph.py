@@ -58,5 +58,5 @@ def test_a_convolution_with_two_biases_gets_their_sum() -> None:
     (scores,) = onnx.reference.ReferenceEvaluator(model).run(
         None, {"image": np.ones((1, 3, 4, 4), np.float32)}
     )
-    np.testing.assert_allclose(scores, [[4.5, 3.0]])
+    np.testing.assert_allclose(np.asarray(scores, np.float32), np.array([[4.5, 3.0]]))
     assert len(model.graph.initializer) == 2
