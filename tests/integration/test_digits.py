@@ -25,7 +25,6 @@ from command import Finished, edgecnn, modules_after
 from edgecnn.recipe import DEFAULT_VARIANTS
 from edgecnn.reference import read_reference
 from integration.conftest import record_again
-from processor import SATURATES
 from readme import blocks
 
 pytestmark = pytest.mark.slow
@@ -373,7 +372,6 @@ def test_the_example_of_a_help_text_runs(newcomer: Path, command: str) -> None:
     assert done.code == 0, done.err
 
 
-@pytest.mark.skipif(SATURATES, reason="this processor gives onnx-int8 other scores (no VNNI)")
 def test_images_are_added_until_the_verdict_is_sure(demo: Demo, tmp_path: Path) -> None:
     folder = copy_of(demo, tmp_path)
     own = (folder / "parity.json").read_bytes()

@@ -14,7 +14,6 @@ import pytest
 
 from edgecnn_runner.container import append_contract, read_container
 from edgecnn_runner.contract import Contract
-from processor import SATURATES
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -62,13 +61,6 @@ def path_of(name: str) -> Path:
     if "dynamic" in name and not HAS_LITERT:
         pytest.skip("tflite-runtime is too old for files with dynamic ranges")
     return FIXTURES / name
-
-
-def exact_path_of(name: str) -> Path:
-    """Return a fixture's path as ``path_of``; skip where this processor gives it other scores."""
-    if name.endswith("int8.onnx") and SATURATES:
-        pytest.skip("this processor's int8 kernels of ONNX Runtime cut sums off (no VNNI)")
-    return path_of(name)
 
 
 def images(name: str) -> npt.NDArray[np.uint8]:

@@ -18,7 +18,6 @@ from runner.fixture_files import (
     FOREIGN,
     OURS,
     RGB_LABELS,
-    exact_path_of,
     images,
     needs_tflite,
     path_of,
@@ -38,7 +37,7 @@ def test_files_paths_bytes_and_arrays_give_one_answer(name: str, tmp_path: Path)
     image = images(name)[0]
     file = tmp_path / "image.png"
     file.write_bytes(png(image))
-    with Classifier(exact_path_of(name)) as classifier:
+    with Classifier(path_of(name)) as classifier:
         results = [classifier.classify(source) for source in (file, str(file), png(image), image)]
     assert all(result == results[0] for result in results)
     best = reference(name)[0].argmax()

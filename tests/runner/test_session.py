@@ -24,7 +24,6 @@ from runner.fixture_files import (
     HAS_LITERT,
     HAS_TFLITE_RUNTIME,
     OURS,
-    exact_path_of,
     images,
     needs_onnx,
     needs_tflite,
@@ -37,7 +36,7 @@ from runner.fixture_files import (
 @pytest.mark.parametrize("name", OURS)
 def test_scores_are_those_of_the_float_model(name: str) -> None:
     wanted = reference(name)
-    with Session.open(exact_path_of(name)) as session:
+    with Session.open(path_of(name)) as session:
         found = session.predict(images(name))
     assert found.dtype == np.float32
     # int8 costs up to 2 %; a float file only the order of additions.
