@@ -26,6 +26,7 @@ import sys
 import keras, numpy as np
 from sklearn.datasets import load_digits
 
+keras.utils.set_random_seed(1)  # one start in some is a network that answers always alike
 digits = load_digits()
 chosen = np.isin(digits.target, (1, 2, 3))
 pixels = np.round(digits.images[chosen] * 255 / 16) / 255
