@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from command import edgecnn
+from PIL import Image
 
 from edgecnn import keras_settings
 from edgecnn.errors import UsageError
@@ -56,14 +60,25 @@ def test_a_users_settings_are_not_followed(home: Path, stage: str) -> None:
 @pytest.mark.slow
 def test_settings_that_keras_cannot_read_are_named(home: Path) -> None:
     file = write(home, '{"floatx": "float8"}')
-    code = (
-        "from edgecnn.errors import UsageError\n"
-        "try:\n    import edgecnn.convert.keras_model\n"
-        "except UsageError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert str(file) in done.stdout
-    assert "float8" in done.stdout
+    photos = home / "photos"
+    for name in ("a", "b"):
+        (photos / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = np.full((8, 8, 3), 20 * index + (name == "b"), np.uint8)
+            Image.fromarray(pixels).save(photos / name / f"{index}.png")
+    model = home / "model.keras"
+    with zipfile.ZipFile(model, "w") as archive:
+        archive.writestr("config.json", "{}")  # it is not come to
+    labels = home / "labels.txt"
+    labels.write_text("a\nb\n")
+    project = home / "project"
+    assert edgecnn("init", project, "--data", photos).code == 0
+    own = ("--data", photos, "--labels", labels, "--input-range", "0..1")
+    for command in (("train", project), ("convert", model, *own, "--out", home / "out")):
+        done = edgecnn(*command, "--json")
+        assert done.code == 2, done.err
+        assert str(file) in done.json()["remedy"]
+        assert "float8" in done.json()["observed"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +118,8 @@ def test_doctor_says_so(
     assert "KERAS_BACKEND=torch" in check.found
 
 
-def test_a_keras_that_runs_on_another_backend_is_refused() -> None:
+def test_a_keras_that_runs_on_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     jax = SimpleNamespace(config=SimpleNamespace(backend=lambda: "jax"))
+    monkeypatch.setitem(sys.modules, "keras", jax)
     with pytest.raises(UsageError, match="another backend"):
-        keras_settings.settle(jax)
+        keras_settings.start_keras()

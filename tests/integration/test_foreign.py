@@ -244,7 +244,7 @@ def test_references_that_cannot_be_are_refused(made: Path) -> None:
     assert isinstance(error, UsageError)
     assert error.observed == "precision int8"
     error = refused(made, "logits.tflite", *UNIT, *OWN, reference="inside.keras")
-    assert error.remedy == "leave --reference-range out"
+    assert error.remedy == "--reference-range 0..255, or leave it out"
     two = made / "two.txt"
     two.write_text("eins\nzwei\n")
     error = refused(made, "logits.tflite", *UNIT, "--reference-labels", two)
@@ -267,7 +267,7 @@ def test_data_need_not_have_images_of_every_label(made: Path, tmp_path: Path) ->
     assert report["foreign"]["unseen_labels"] == 7
     assert report["foreign"]["images"] == "its folder test"
     assert report["evaluated"]["images"] < 300
-    shutil.copytree(made / "images/eins", tmp_path / "some/test/elf")
+    shutil.copytree(made / "images/vier", tmp_path / "some/test/elf")
     error = refused(made, "logits.tflite", *UNIT, "--data", tmp_path / "some")
     assert isinstance(error, LabelsError)
     assert "no label elf" in str(error.observed)

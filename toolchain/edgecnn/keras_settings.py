@@ -1,11 +1,12 @@
 """Settles how Keras starts, whatever the user's environment and ``keras.json`` say.
 
 The toolchain needs TensorFlow's backend, float32 and the channels last. A user's other choice is
-for other programs, and is neither changed nor followed. Nothing here imports Keras.
+for other programs, and is neither changed nor followed. Only ``start_keras`` imports Keras.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from edgecnn.errors import UsageError
 
-__all__ = ["choose_backend", "other_choice", "settle", "unusable"]
+__all__ = ["choose_backend", "other_choice", "start_keras"]
 
 BACKEND: Final = "tensorflow"
 _VARIABLE: Final = "KERAS_BACKEND"
@@ -29,15 +30,25 @@ def choose_backend() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "0"
 
 
-def settle(keras: Any) -> None:
-    """Give an imported Keras the settings that edgecnn needs.
+def start_keras() -> None:
+    """Import Keras, and with it TensorFlow, with the settings that edgecnn needs.
 
-    Args:
-        keras: The module (untyped).
+    Whatever imports one of them calls this first: with some settings the import itself stops.
 
     Raises:
-        UsageError: If another part of this program imported Keras with another backend.
+        UsageError: If Keras or TensorFlow stops with the user's settings, or another part of this
+            program imported Keras with another backend.
     """
+    choose_backend()
+    try:
+        import keras
+    except (AssertionError, AttributeError, OSError, TypeError, ValueError) as error:
+        # TensorFlow's own old copy of Keras reads the same file, and asserts.
+        raise _unusable(error) from error
+    _settle(keras)
+
+
+def _settle(keras: Any) -> None:
     if keras.config.backend() != BACKEND:
         raise UsageError(
             "Keras was started with another backend than TensorFlow",
@@ -54,12 +65,14 @@ def settle(keras: Any) -> None:
         getattr(keras.config, name, lambda _: None)(None)
 
 
-def unusable(error: Exception) -> UsageError:
-    """Return the error for a Keras that stops with its own settings while it is imported."""
+def _unusable(error: Exception) -> UsageError:
     file = _settings_file()
+    told = f"{type(error).__name__}: {error}".removesuffix(": ")
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        told += f"; {file} holds {file.read_text(encoding='utf-8')[:200]}"
     return UsageError(
         "Keras cannot be imported with the settings that it finds",
-        observed=f"{type(error).__name__}: {error}",
+        observed=told,
         expected=f"settings in {file}, and variables that begin with KERAS_, that Keras accepts",
         remedy=f"mend or rename {file}: mv {file} {file}.old",
     )

@@ -21,20 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import keras
 import numpy as np
 
 from edgecnn.convert.keras_config import contains_code
 from edgecnn.convert.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
-from edgecnn.keras_settings import settle, unusable
+from edgecnn.keras_settings import start_keras
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.reasons import reason_of
 
-try:
-    import keras
-except (AttributeError, OSError, TypeError, ValueError) as error:
-    raise unusable(error) from error
-settle(keras)
+start_keras()  # for those who import this module alone
 
 __all__ = ["KerasModel", "read_keras_model"]
 

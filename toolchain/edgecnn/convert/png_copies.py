@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from edgecnn.keras_settings import start_keras
 from edgecnn.quiet import captured_log
 
 __all__ = ["png_copy"]
@@ -34,6 +35,7 @@ def png_copy(path: Path) -> bytes | None:
     if not data.startswith(_JPEG):
         return None
     with captured_log():
+        start_keras()
         import tensorflow as tf
         from PIL import Image
 

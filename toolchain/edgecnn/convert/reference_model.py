@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.convert.sources import Source, check_channels
+from edgecnn.keras_settings import start_keras
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.tools import tool_versions
@@ -49,6 +50,7 @@ class ReferenceModel:
 
     def __init__(self, source: Source, *, otherwise: str) -> None:
         with captured_log():
+            start_keras()
             from edgecnn.convert.source_model import load_source
 
             model = load_source(source, otherwise=otherwise)

@@ -16,6 +16,7 @@ from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
 from edgecnn.judged import Examiner, FloatModel, Judge
 from edgecnn.labels import write_labels
+from edgecnn.keras_settings import start_keras
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe
@@ -99,6 +100,7 @@ def _run(
     examine: Examiner | None,
     progress: Progress,
 ) -> ConvertResult:
+    start_keras()
     from edgecnn.convert.build_files import Maker, kind_of, write_golden_file, write_reference
     from edgecnn.convert.deployable import deployable_of
     from edgecnn.convert.faithfulness import check_steps, images_to_compare
@@ -268,6 +270,7 @@ def input_size(source: Source) -> tuple[int | None, int | None, int]:
         UsageError: See ``run``.
     """
     with captured_log():
+        start_keras()
         from edgecnn.convert.source_model import load_source
 
         model = load_source(source)

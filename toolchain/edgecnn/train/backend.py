@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from edgecnn.keras_settings import choose_backend, settle, unusable
+from edgecnn.keras_settings import start_keras
 from edgecnn.quiet import captured_log
 
 __all__ = ["keras", "tf"]
@@ -17,15 +17,10 @@ __all__ = ["keras", "tf"]
 # 2: errors only. The end of every data iterator counts as a warning. A user's choice goes first.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-choose_backend()
-
 with captured_log():
+    start_keras()
+    import keras
     import tensorflow as tf
 
     # Finds the devices now, which says another few lines.
     tf.constant(0)
-    try:
-        import keras
-    except (AttributeError, OSError, TypeError, ValueError) as error:
-        raise unusable(error) from error
-    settle(keras)
