@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from command import edgecnn
 from PIL import Image
 
+from command import edgecnn
 from edgecnn import keras_settings
 from edgecnn.errors import UsageError
 from edgecnn.health import check_machine

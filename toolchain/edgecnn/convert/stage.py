@@ -15,8 +15,8 @@ from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
 from edgecnn.judged import Examiner, FloatModel, Judge
-from edgecnn.labels import write_labels
 from edgecnn.keras_settings import start_keras
+from edgecnn.labels import write_labels
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.recipe import Recipe
