@@ -41,7 +41,7 @@ def start_keras() -> None:
     """
     choose_backend()
     try:
-        import keras
+        import keras  # noqa: TID251 - for the two stages that may use it
     except (AssertionError, AttributeError, OSError, TypeError, ValueError) as error:
         # TensorFlow's own old copy of Keras reads the same file, and asserts.
         raise _unusable(error) from error
