@@ -129,8 +129,9 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
     }
     preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
     assert differing == {
-        "data.image_size", "data.validation", "train.epochs", "train.batch_size", "train.label_smoothing",
-        "train.ema", "train.optimizer", *(f"augment.{key}" for key in preset),
+        "data.image_size", "data.validation", "train.epochs", "train.batch_size",
+        "train.label_smoothing", "train.ema", "train.optimizer",
+        *(f"augment.{key}" for key in preset),
     }  # fmt: skip
 
 
