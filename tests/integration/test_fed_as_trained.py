@@ -170,8 +170,8 @@ def mend(made: Path, model: str, error: TrialError) -> None:
     ("model", "words"),
     [
         ("bgr.keras", "red and blue exchanged"),
-        ("mirrored.keras", "mirrored left to right"),
-        ("axes.keras", "rows and columns exchanged"),
+        pytest.param("mirrored.keras", "mirrored left to right", marks=pytest.mark.long),
+        pytest.param("axes.keras", "rows and columns exchanged", marks=pytest.mark.long),
     ],
 )
 def test_what_no_flag_mends_stops_and_is_mended_by_the_line_that_it_shows(
