@@ -25,7 +25,7 @@ from edgecnn.train.epoch_log import EpochLog, variables_of
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
 from edgecnn.train.pace import Pace
-from edgecnn.train.selection import Selection, best_of, is_out_of_patience
+from edgecnn.train.selection import Selection, best_of, is_out_of_patience, shipped_of
 from edgecnn.train.validation import Validation, settle
 
 __all__ = ["Fitted", "fit"]
@@ -118,6 +118,7 @@ def fit(
                 classes=classes if soft else None,
             ),
             averages,
+            images=len(dataset.validation),
             keeps_best=settings.select == "best",
             best=() if checkpoint is None else checkpoint.best,
         )
@@ -170,12 +171,13 @@ def fit(
     shipped = history[-1]
     if validation is not None and validation.best:
         network.set_weights(validation.best)
-        shipped = best_of(history) or shipped
+        shipped = shipped_of(history, len(dataset.validation)) or shipped
     else:
         settle(network, averages)
     selection = Selection(
         rule="best" if validation is not None and validation.best else "last",
         shipped=shipped,
+        best=best_of(history),
         trained=len(history),
         asked=settings.epochs,
         ended="last epoch" if len(history) == settings.epochs else "no better validation",
@@ -237,9 +239,16 @@ def _tell(selection: Selection, pace: Pace, progress: Progress) -> None:
             f"in {pace.patience} epochs (train.patience)"
         )
     if selection.rule == "best":
+        best = selection.best
+        which = "the best by validation"
+        if best is not None and shipped.val_accuracy != best.val_accuracy:
+            which = (
+                f"the latest within one standard error of the best by validation (epoch "
+                f"{best.epoch}, {100 * (best.val_accuracy or 0):.2f} %)"
+            )
         progress.message(
-            f"the model is that of epoch {shipped.epoch} of {selection.trained}, the best by "
-            f"validation: {100 * (shipped.val_accuracy or 0):.2f} %"
+            f"the model is that of epoch {shipped.epoch} of {selection.trained}, {which}: "
+            f"{100 * (shipped.val_accuracy or 0):.2f} %"
         )
 
 

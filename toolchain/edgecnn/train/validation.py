@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgecnn.train.batch_norm import PopulationAverages
 from edgecnn.train.history import Epoch
-from edgecnn.train.selection import best_of
+from edgecnn.train.selection import shipped_of
 
 __all__ = ["Validation", "settle"]
 
@@ -40,9 +40,10 @@ class Validation:
     Args:
         network: Compiled (untyped Keras model).
         batches: Validation images and labels (a TensorFlow data set).
+        images: How many those are.
         averages: See ``settle``.
-        keeps_best: Whether the weights of the best epoch are kept.
-        best: Those of the epochs before this run.
+        keeps_best: Whether the weights of the epoch that would ship are kept.
+        best: Those that the epochs before this run left.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Validation:
         batches: Any,
         averages: PopulationAverages | None,
         *,
+        images: int,
         keeps_best: bool,
         best: tuple[npt.NDArray[Any], ...] = (),
     ) -> None:
@@ -58,6 +60,7 @@ class Validation:
         self._network = network
         self._batches = batches
         self._averages = averages
+        self._images = images
         self._keeps_best = keeps_best
         self._scored: tuple[npt.NDArray[Any], ...] = ()
 
@@ -74,6 +77,6 @@ class Validation:
         return float(figures["loss"]), float(figures["accuracy"])
 
     def keep_if_best(self, history: Sequence[Epoch]) -> None:
-        """Keep the weights that were scored last, if the last epoch is the best."""
-        if self._keeps_best and best_of(history) is history[-1]:
+        """Keep the weights that were scored last, if the last epoch would ship now."""
+        if self._keeps_best and shipped_of(history, self._images) is history[-1]:
             self.best = self._scored
