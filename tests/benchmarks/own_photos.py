@@ -35,6 +35,7 @@ RUN: Final = 20
 TRAINING: Final = 60
 DRAWS: Final = 5
 _IN_TWO_CLASSES: Final = 6
+"""Photos of TrashNet that another class has, too."""
 
 
 def run(photos: Path, *, draws: range, size: int, settings: list[str]) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _train(
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     metrics = json.loads(told)
     manifest = json.loads((Path(metrics["build"]) / "manifest.json").read_text("utf-8"))
-    # A picture that stands in two classes is left out; TrashNet has three such pairs.
+    # A picture that stands in two classes is left out of training and test.
     left_out = counts["test"] - metrics["test"]["images"]
     if not 0 <= left_out <= _IN_TWO_CLASSES:
         raise RuntimeError(f"{metrics['test']['images']} of {counts['test']} photos were tested")
