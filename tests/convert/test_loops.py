@@ -98,14 +98,17 @@ def test_integers_in_a_loop_are_refused_with_a_way_out(variant: str) -> None:
 
 
 @pytest.mark.slow
-def test_equal_loops_have_equal_names_in_onnx() -> None:
-    makers = [
-        PayloadMaker(deployed(recurrent(layers.LSTM(4))), None, opset=17, ir_version=8)
-        for _ in range(2)
-    ]
-    first, second = (maker.make("onnx-fp32").data for maker in makers)
-    assert first == second
-    onnx.checker.check_model(onnx.load_from_string(first), full_check=True)
+@pytest.mark.parametrize("name", STACKS)
+def test_equal_loops_are_equal_files_in_onnx(name: str) -> None:
+    # tf2onnx walks sets, in an order that varies with the strings' hashes and the addresses.
+    made = {
+        PayloadMaker(deployed(recurrent(*STACKS[name]())), None, opset=17, ir_version=8)
+        .make("onnx-fp32")
+        .data
+        for _ in range(3)
+    }
+    assert len(made) == 1
+    onnx.checker.check_model(onnx.load_from_string(made.pop()), full_check=True)
 
 
 def looping(limit: Any, *, most: int | None = None) -> Any:

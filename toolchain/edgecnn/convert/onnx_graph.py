@@ -32,6 +32,7 @@ def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> N
     _join_biases(model.graph)
     _absorb_flatten_transpose(model)
     _drop_unused_weights(model.graph)
+    _order_copies(model.graph)
     _rename(model.graph, input_name, output_name)
     used = {node.domain for node in model.graph.node}
     imports = [(entry.domain, entry.version) for entry in model.opset_import]
@@ -166,6 +167,25 @@ def _drop_unused_weights(graph: Any) -> None:
     graph.initializer.extend(kept)
 
 
+def _order_copies(graph: Any) -> None:
+    """Let the first of several equal outputs be the value itself, and the others its copies.
+
+    A loop that returns one value twice needs an ``Identity`` for one of the two. tf2onnx walks a
+    set to choose which, so it varies from run to run.
+    """
+    for node in graph.node:
+        for inner in _bodies(node):
+            _order_copies(inner)
+    places = {output.name: place for place, output in enumerate(graph.output)}
+    for node in graph.node:
+        if node.op_type != "Identity":
+            continue
+        value, copy = places.get(node.input[0]), places.get(node.output[0])
+        if value is not None and copy is not None and copy < value:
+            graph.output[copy].name, graph.output[value].name = node.input[0], node.output[0]
+            places[node.input[0]], places[node.output[0]] = copy, value
+
+
 def _rename(graph: Any, input_name: str, output_name: str) -> None:
     """Name everything by operator and position, so that equal models give equal files.
 
@@ -190,6 +210,8 @@ def _rename_in(
     for node in nodes:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1
         node.name = f"{node.op_type}_{counts[node.op_type]}"
+        # An empty domain is written by some of tf2onnx's steps and left out by others.
+        node.domain = str(node.domain)
         for index, tensor in enumerate(node.input):
             names.setdefault(tensor, f"{node.name}/{_role(node, index)}")
         for index, tensor in enumerate(node.output):
