@@ -11,8 +11,9 @@ PI_VENV  := .venv-tflite-runtime
 # Keras 2, which makes the files that Keras 3 has to be told about; only child processes import it.
 KERAS2   := .venv-keras2
 # Each worker may import TensorFlow: four at most. A file's tests stay together, since they share
-# what they have built.
-PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# what they have built, and files begin in the order of tests/conftest.py, the longest first.
+PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 
 .PHONY: demo test test-fast test-long lint format bench peers clean help
 

@@ -15,6 +15,24 @@ from edgecnn_runner.telemetry import no_telemetry
 no_telemetry()  # tests import onnxruntime by themselves, too
 
 _NOBODY = 65534
+_LONGEST_FIRST = ("web/test_app_in_chromium.py", "emulated_pi", "integration", "web")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, so that no worker is left alone with one at the end.
+
+    It takes ``--no-loadscope-reorder``: pytest-xdist would begin with those that hold most tests.
+    """
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        firsts = (
+            n for n, one in enumerate(_LONGEST_FIRST) if item.path.is_relative_to(tests / one)
+        )
+        return next(firsts, len(_LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

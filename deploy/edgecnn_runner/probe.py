@@ -4,8 +4,10 @@ A file that edgecnn made is protected by the digest in its contract. Any other m
 ways that no runtime checks, and end the process that loads it. So it is first loaded and run in a
 child, ``python -m edgecnn_runner.probe FILE RUNTIME``, under limits of time and memory: a child
 that dies is an error with a name, and the caller lives on. Damage that ends a process only now
-and then, by where memory happens to lie, is what ``tflite_structure`` finds before that. Nothing is
-remembered between calls, since a file can change.
+and then, by where memory happens to lie, is what ``tflite_structure`` finds before that.
+
+Bytes that a runtime has once run so are not tried with it again by the same process. They are known
+by their digest, since a file can change.
 """
 
 from __future__ import annotations
@@ -46,6 +48,9 @@ ENDS_THE_PROGRAM: Final = "ends the program that runs it"
 TAKES_TOO_LONG: Final = "takes too long for one image"
 """What is said of a file on which the child died, or had to be ended: tests look for it."""
 _MEMORY_BYTES: Final = 4 << 30
+_MOST_REMEMBERED: Final = 64
+_remembered: dict[tuple[str, str], Description] = {}
+"""What was found out, by digest of the file and runtime; the newest last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,9 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
         RuntimeMissingError: If the runtime does not start there.
         RuntimeTooOldError: If the runtime is older than the file.
     """
+    digest = hashlib.sha256(data).hexdigest()
+    if (digest, runtime) in _remembered:
+        return _remembered[digest, runtime]
     if looks_like_tflite(data):
         check_tflite(data, name=str(path))
     if not sys.executable:
@@ -110,10 +118,14 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
             expected="an answer",
             remedy=COPY_AGAIN,
         ) from error
-    return _read_report(path, data, done)
+    found = _read_report(path, digest, done)
+    _remembered[digest, runtime] = found
+    if len(_remembered) > _MOST_REMEMBERED:
+        _remembered.pop(next(iter(_remembered)), None)
+    return found
 
 
-def _read_report(path: Path, data: bytes, done: subprocess.CompletedProcess[bytes]) -> Description:
+def _read_report(path: Path, digest: str, done: subprocess.CompletedProcess[bytes]) -> Description:
     try:
         # A runtime may also end a process without a sound: exit code 0 and no report.
         report = json.loads(done.stdout) if done.returncode == 0 else None
@@ -128,7 +140,6 @@ def _read_report(path: Path, data: bytes, done: subprocess.CompletedProcess[byte
         )
     if "error" in report:
         raise _rebuild(report)
-    digest = hashlib.sha256(data).hexdigest()
     if report["sha256"] != digest:
         raise ArtifactError(
             f"{path} changed while it was being read",

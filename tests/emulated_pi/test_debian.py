@@ -65,6 +65,11 @@ def test_apt_installs_upgrades_and_purges_it(pi: Pi, bundles: Bundles) -> None:
         assert done.code == 2
         assert "was installed by apt" in done.err
         assert "sudo apt purge edgecnn-resnet8" in done.err
+    folder = put(bundles.made("2.0", system=pi.suite), pi)
+    done = pi.run(f"{folder}/install.sh")
+    assert done.code == 2
+    assert "resnet8 was installed by apt; nothing was changed" in done.err
+    assert '"version": "1.1"' in (pi.root / CURRENT / "manifest.json").read_text()
 
     (pi.root / "var/lib/edgecnn-resnet8").mkdir()
     (pi.root / "var/lib/edgecnn-resnet8/results.jsonl").write_text("{}\n")
@@ -87,13 +92,3 @@ def test_what_install_sh_has_installed_is_not_written_over(installed: Pi, bundle
     assert done.code != 0
     assert "resnet8 was installed by install.sh" in done.err
     assert [name for name in left(before, installed.state()) if name != "root"] == []
-
-
-def test_install_sh_does_not_write_over_what_apt_has_installed(pi: Pi, bundles: Bundles) -> None:
-    package = copied(pi, bundles.made("1.0", system=pi.suite, form="deb"))
-    assert pi.run(*APT, "install", package, timeout=300).code == 0
-    folder = put(bundles.made("2.0", system=pi.suite), pi)
-    done = pi.run(f"{folder}/install.sh")
-    assert done.code == 2
-    assert "resnet8 was installed by apt; nothing was changed" in done.err
-    assert '"version": "1.0"' in (pi.root / CURRENT / "manifest.json").read_text()

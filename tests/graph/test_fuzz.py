@@ -77,7 +77,7 @@ def test_damaged_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
     assert 1000 < read < 5000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_many_damaged_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
     large = tmp_path / "seed.tflite"
     large.write_bytes(seed_cnn_tflite().data())

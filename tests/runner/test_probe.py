@@ -16,6 +16,11 @@ pytestmark = pytest.mark.slow  # in processes of their own
 FILE = FIXTURES / "foreign-int8.tflite"
 
 
+@pytest.fixture(autouse=True)
+def nothing_tried_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecnn_runner.probe._remembered", {})
+
+
 @pytest.fixture
 def fake_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime that the child finds first; what it does on import, the test writes."""
@@ -135,10 +140,15 @@ def test_a_file_that_changes_in_between_is_refused() -> None:
 
 
 @needs_tflite
-def test_each_call_tries_the_file_anew(tmp_path: Path) -> None:
+def test_the_same_bytes_are_tried_once_and_others_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(FILE.read_bytes())
-    probe(path, path.read_bytes(), choose_runtime("tflite"))
+    found = probe(path, path.read_bytes(), choose_runtime("tflite"))
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/no/such/python")
+        assert probe(path, path.read_bytes(), choose_runtime("tflite")) == found
     two = (FIXTURES / "two-outputs.tflite").read_bytes()
     path.write_bytes(two)
     with pytest.raises(ArtifactError, match="2 outputs"):

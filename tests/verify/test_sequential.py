@@ -283,8 +283,10 @@ def _one_class(lost: float) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize(
     "shares",
     [
-        pytest.param(_shares(0.012, 0.002, 0.0), id="drop at its limit"),
-        pytest.param(_shares(0.004, 0.004, 0.042), id="disagreement at its limit"),
+        pytest.param(_shares(0.012, 0.002, 0.0), id="drop at its limit", marks=pytest.mark.long),
+        pytest.param(
+            _shares(0.004, 0.004, 0.042), id="disagreement at its limit", marks=pytest.mark.long
+        ),
         pytest.param(_one_class(CLASS_MARGIN * 0.05), id="a class at twice its limit"),
     ],
 )

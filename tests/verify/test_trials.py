@@ -249,6 +249,16 @@ def test_another_fit_or_filter_is_told_by_its_flags(rule: str) -> None:
     assert sum(files.read) == 200
 
 
+def test_a_model_is_asked_once_for_all_rules_of_the_images_that_are_read_at_once() -> None:
+    # Opening a file, or asking a device, takes longer than some images.
+    images, model = pictures(), Model("0..1")
+    files = Files(images, images.pixels)
+    list(trials.answers(feed_of(model, "0..1", again=files, ranges=()), images, np.arange(200)))
+    assert [asked for asked, _ in model.asked[1:]] == [
+        len(other_rules(RESIZE_RULE)) * count for count in files.read
+    ]
+
+
 def test_rules_that_fit_alike_are_named_together_with_the_likelier_first() -> None:
     images = pictures()
     given = blurred(images)

@@ -23,28 +23,40 @@ pytestmark = [
 ]
 
 
-def test_the_app_works(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models, sizes and pictures that the tests in JavaScript read."""
     install_packages()
-    write_models(tmp_path)
-    write_sizes(tmp_path)
-    write_pictures(tmp_path)
-    names = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.browser.js"))
-    assert len(names) >= 7
+    folder = tmp_path_factory.mktemp("cases")
+    write_models(folder)
+    write_sizes(folder)
+    write_pictures(folder)
+    return folder
+
+
+FILES = sorted(str(path.relative_to(WEB)) for path in WEB.glob("test/*.browser.js"))
+
+
+def test_there_are_files_to_run() -> None:
+    assert len(FILES) >= 7
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_app_works(
+    name: str, cases: Path, record_property: Callable[[str, object], None]
+) -> None:
     result = run_node(
-        # One file after the other: each starts browsers of its own.
-        ["node", "--test", "--test-concurrency=1", "--test-reporter=tap", *names],
-        {
-            **os.environ,
-            "EDGECNN_WEB_FIXTURES": str(tmp_path),
-            "EDGECNN_CHROMIUM": str(CHROMIUM),
-        },
+        ["node", "--test", "--test-reporter=tap", name],
+        {**os.environ, "EDGECNN_WEB_FIXTURES": str(cases), "EDGECNN_CHROMIUM": str(CHROMIUM)},
         timeout=600,
     )
     assert result.returncode == 0, result.stdout
     counts = dict(re.findall(r"^# (pass|fail|skipped) (\d+)$", result.stdout, re.M))
     assert counts["fail"] == counts["skipped"] == "0", result.stdout
-    assert int(counts["pass"]) >= 25, result.stdout
+    assert int(counts["pass"]) >= 1, result.stdout
     found = re.findall(r"^# JPEG.*: largest difference (\d+)$", result.stdout, re.M)
-    assert len(found) >= 10
-    worst = max(int(difference) for difference in found)
-    record_property("measured", f"JPEG files, Chromium against Pillow: a pixel differs by {worst}")
+    if name == "test/pictures.browser.js":
+        assert len(found) >= 10
+        worst = max(int(difference) for difference in found)
+        told = f"JPEG files, Chromium against Pillow: a pixel differs by {worst}"
+        record_property("measured", told)

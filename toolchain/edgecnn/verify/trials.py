@@ -327,7 +327,7 @@ def _by_rules(
 ) -> Iterator[Answer]:
     """Read images again by other rules; as many of them, and of the rules, as there is time for."""
     rules: Sequence[str] = other_rules(feed.resize)
-    found: dict[str, list[Scores]] = {}
+    found: dict[str | None, list[Scores]] = {}
     differs: set[str] = set()
     done: list[Places] = []
     for places in _parts(images, chosen):
@@ -335,11 +335,11 @@ def _by_rules(
         if done and start - begin > _SECONDS:
             break
         given = images.pixels[places]
-        for rule, pixels in again([images.ids[place] for place in places], rules).items():
-            if not np.array_equal(pixels, given):
-                differs.add(rule)
-            with contextlib.suppress(EdgeError):
-                found.setdefault(rule, []).append(_numbers(feed.ask(pixels, feed.input_range)))
+        read = again([images.ids[place] for place in places], rules)
+        differs.update(rule for rule, seen in read.items() if not np.array_equal(seen, given))
+        ways = [(Way(resize=rule), seen) for rule, seen in read.items()]
+        for answer in _in_one_run(feed, places, feed.input_range, ways):
+            found.setdefault(answer.way.resize, []).append(answer.scores)
         if not done:
             # The rest of the least number of images has to fit into the time that is left.
             took = (time.monotonic() - start) * (_LEAST_IMAGES / len(places) - 1)
