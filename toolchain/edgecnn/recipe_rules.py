@@ -48,6 +48,9 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     data, train = _table(raw, "data"), _table(raw, "train")
     if data.get("name", "cifar10") in ("cifar10", "digits") and data.get("image_size") is not None:
         yield f"data.image_size = {shown(data['image_size'])}: only with data.name = 'folder'"
+    conflicting = data.get("conflicting", "exclude")
+    if data.get("name", "cifar10") in ("cifar10", "digits") and conflicting != "exclude":
+        yield f"data.conflicting = {shown(conflicting)}: only with data.name = 'folder'"
     yield from _resize_mistakes(data)
     distillation = _table(train, "distillation")
     alone = sorted(set(distillation) - {"teacher"})
