@@ -6,6 +6,7 @@ and not only once those are mended. A value of a wrong type is left to the check
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -82,7 +83,7 @@ def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
     elif abs(round(fraction, 3) - fraction) > 1e-9 or fraction < 0.001:
         yield (
             f"data.crop_fraction = {shown(fraction)}: at most three decimals, "
-            f"for example {max(round(fraction, 3), 0.001):g}"
+            f"for example {max(math.floor(fraction * 1000) / 1000, 0.001):g}"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["contains_code", "last_activation"]
+__all__ = ["contains_code", "last_activation", "other_in_keras_2"]
 
 
 def contains_code(config: Any) -> bool:
@@ -21,6 +21,35 @@ def contains_code(config: Any) -> bool:
     if isinstance(config, (list, tuple)):
         return any(contains_code(value) for value in config)
     return False
+
+
+def other_in_keras_2(config: Any) -> str | None:
+    """Return what a configuration names that Keras 2 computes otherwise; None if there is nothing.
+
+    Keras 3 loads both of these without a word. The hard sigmoid is ``clip(0.2 x + 0.5, 0, 1)`` in
+    Keras 2 and ``relu6(x + 3) / 6`` in Keras 3; scores behind a softmax over several axes differed
+    by 0.98 (files of tf_keras 2.21; of some sixty other layers and activations none differed).
+
+    Args:
+        config: As the file holds it.
+    """
+    if isinstance(config, Mapping):
+        inner = config.get("config")
+        if config.get("class_name") == "Softmax" and isinstance(inner, Mapping):
+            axis = inner.get("axis")
+            if isinstance(axis, (list, tuple)) and len(axis) > 1:
+                return "a Softmax over several axes"
+        for key, value in config.items():
+            if value == "hard_sigmoid" and key in (
+                "activation", "recurrent_activation", "class_name", "config",
+            ):  # fmt: skip
+                return "the activation hard_sigmoid"
+            found = other_in_keras_2(value)
+            if found is not None:
+                return found
+    if isinstance(config, (list, tuple)):
+        return next(filter(None, map(other_in_keras_2, config)), None)
+    return None
 
 
 def last_activation(config: Mapping[str, Any]) -> str | None:

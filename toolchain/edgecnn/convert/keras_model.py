@@ -24,7 +24,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from edgecnn.convert.keras_config import contains_code
+from edgecnn.convert.keras_config import contains_code, other_in_keras_2
 from edgecnn.convert.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
 from edgecnn.keras_settings import start_keras
@@ -75,6 +75,14 @@ def read_keras_model(path: Path, kind: str) -> KerasModel:
     """
     text = _config_in_h5(path) if kind == "h5" else _config_in_archive(path)
     saved = _checked_config(path, text)
+    version = _written_by(path, kind)
+    other = other_in_keras_2(saved) if not version or version.startswith("2.") else None
+    if other is not None:
+        raise _of_keras_2(
+            path,
+            version,
+            f"{other} computes something else in Keras {keras.__version__}, which would load it",
+        )
     model = _load(path, path, kind)
     config = _config_of(model)
     if contains_code(config):
@@ -115,18 +123,7 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
     if unknown is not None and unknown[1] in _OF_KERAS_2:
         unknown = None
     if unknown is None and version.startswith("2."):
-        export = (
-            "import sys, tf_keras; "
-            "tf_keras.models.load_model(sys.argv[1], compile=False).export(sys.argv[2])"
-        )
-        return SourceModelError(
-            f"{path} was written by Keras {version}, and {mine} cannot load it",
-            observed=reason_of(error),
-            expected=f"a model that {mine} loads, or a SavedModel",
-            remedy="let Keras 2 export it, and convert the folder that this makes: pip install "
-            f"tf-keras && python -c {shlex.quote(export)} {shlex.quote(str(path))} "
-            f"{shlex.quote(saved)} && edgecnn convert {shlex.quote(saved)}",
-        )
+        return _of_keras_2(path, version, reason_of(error))
     by = f", written by Keras {version}," if version else ""
     return SourceModelError(
         f"{mine} does not know {unknown[1]}, which {path} holds"
@@ -136,6 +133,23 @@ def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
         expected="a whole model as model.save(...) writes it, of Keras's own layers",
         remedy="in the program that made the model, where it can be loaded: "
         f"model.export({saved!r}); then edgecnn convert {shlex.quote(saved)}",
+    )
+
+
+def _of_keras_2(path: Path, version: str, reason: str) -> SourceModelError:
+    """Return the error for a file that Keras 2 has to read."""
+    mine, saved = f"Keras {keras.__version__}", f"{path.stem}_saved_model"
+    export = (
+        "import sys, tf_keras; "
+        "tf_keras.models.load_model(sys.argv[1], compile=False).export(sys.argv[2])"
+    )
+    return SourceModelError(
+        f"{path} was written by Keras {version or '2'}, and {mine} cannot load it",
+        observed=reason,
+        expected=f"a model that {mine} loads, or a SavedModel",
+        remedy="let Keras 2 export it, and convert the folder that this makes: pip install "
+        f"tf-keras && python -c {shlex.quote(export)} {shlex.quote(str(path))} "
+        f"{shlex.quote(saved)} && edgecnn convert {shlex.quote(saved)}",
     )
 
 

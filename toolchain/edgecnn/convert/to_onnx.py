@@ -21,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
-from edgecnn.convert.onnx_graph import sort_nodes, tidy
+from edgecnn.convert.onnx_graph import sort_nodes, tidy, unshare_weights
 from edgecnn.convert.onnx_operators import teach_operators
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
@@ -177,6 +177,7 @@ def onnx_int8(
         cached = "calibration_cache_path" in inspect.signature(quantize_static).parameters
         try:
             source = onnx.load_from_string(fp32)
+            unshare_weights(source.graph)
             target = Path(folder) / "int8.onnx"
             quantize_static(
                 source,
