@@ -48,7 +48,9 @@ _MOST_DIFFERING: Final = 512
 _LISTED: Final = 4
 _NOTHING: Final = (
     "no other range, fit, filter, order of colours or of outputs that was tried explains it: the "
-    "weights may be others, or the images were cut, turned or decoded otherwise"
+    "weights may be others, or the images were cut, turned or decoded otherwise (photos are turned "
+    "upright here by their EXIF orientation, and white is put behind transparency; TensorFlow does "
+    "neither)"
 )
 
 Scores = npt.NDArray[Any]
