@@ -13,7 +13,7 @@ KERAS2   := .venv-keras2
 # Each worker may import TensorFlow: four at most. A file's tests stay together, since they share
 # what they have built, and files begin in the order of tests/conftest.py, the longest first.
 PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-	--no-loadscope-reorder
+	--no-loadscope-reorder --durations 20
 
 .PHONY: demo test test-fast test-long lint format bench peers clean help
 

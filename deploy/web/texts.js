@@ -104,7 +104,7 @@ export const TEXTS = {
   "error.digest": "The model file is not the one that was verified. Copy the app again.",
   "error.resource": "A file of the app could not be loaded. Copy the app again, or check its server: is the file there, and sent as the right type?",
   "error.runtime":
-    "The model could not be run. The browser needs WebAssembly with SIMD (2021; Safari since 16.4): update it.",
+    "The model could not be run in this browser. Try again. If that does not help, close other pages, update the browser, or copy the app again.",
   "error.scores": "The model answered with scores that are not numbers.",
   "error.golden": "The self-test's images are damaged. Copy the app again.",
   "error.selftest":

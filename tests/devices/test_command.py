@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,23 @@ def test_an_interrupt_ends_it_and_clears_up(temporary: Path) -> None:
     with open_device(options) as device, pytest.raises(KeyboardInterrupt):
         ask(device, dataclasses.replace(LOOK, blobs=[blob]), sending=interrupt)
     wait_until(lambda: not list(temporary.iterdir()))
+
+
+def test_interrupts_at_any_moment_leave_nothing_there(temporary: Path) -> None:
+    # The end of its input and the signal arrive together, in whatever order it notices them.
+    options = choose_device(f"cmd:{sys.executable}")
+    assert options is not None
+    blob = Blob(name="big", data=bytes(4_000_000))
+    for share in range(12):
+        left = iter(range(share + 1))
+
+        def interrupt(_done: int, _total: int, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        with open_device(options) as device, contextlib.suppress(KeyboardInterrupt):
+            ask(device, dataclasses.replace(LOOK, blobs=[blob]), sending=interrupt)
+        wait_until(lambda: not list(temporary.iterdir()))
 
 
 def test_a_task_that_fails_says_how(temporary: Path) -> None:

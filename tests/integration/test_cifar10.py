@@ -12,7 +12,7 @@ from command import edgecnn
 from edgecnn.recipe import VARIANTS
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,  # ten minutes of two cores; the released models' tests use the data set, too
     pytest.mark.cifar10,
     pytest.mark.skipif("EDGECNN_DATA" not in os.environ, reason="EDGECNN_DATA is not set"),
 ]

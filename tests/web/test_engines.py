@@ -229,6 +229,34 @@ def test_a_damaged_golden_vector_is_shown_and_nothing_is_classified(
     assert window.run("return document.getElementById('choose').disabled") is True
 
 
+# A real trap, of a module whose only function is `unreachable`: at the first start, or at each.
+_TRAPPED = """
+const code = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0,
+  10, 5, 1, 3, 0, 0, 11];
+if (ALWAYS || performance.getEntriesByType("navigation")[0].type !== "reload") {
+  globalThis.trapped = import(new URL("vendor/ort.wasm.min.js", location.href)).then((runtime) => {
+    runtime.InferenceSession.prototype.run = async () => {
+      new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code))).exports.f();
+    };
+  });
+}
+"""
+
+
+@pytest.mark.parametrize(("always", "ends"), [("false", "good"), ("true", "bad")])
+def test_a_start_that_the_browser_stops_is_tried_once_more(
+    window: Engine, files: dict[str, bytes], always: str, ends: str
+) -> None:
+    script = files["start-check.js"] + _TRAPPED.replace("ALWAYS", always).encode()
+    with serving({**files, "start-check.js": script}) as other:
+        window.open(f"http://127.0.0.1:{other.port}/")
+        assert settled(window) == ends, window.run("return document.body.innerText")
+        kind = window.run("return performance.getEntriesByType('navigation')[0].type")
+        assert kind == "reload"
+        said = window.run("return document.getElementById('failure').innerText")
+    assert ("The model could not be run in this browser." in said) is (ends == "bad")
+
+
 def test_offline_once_it_was_open(window: Engine, files: dict[str, bytes], tmp_path: Path) -> None:
     with serving(files) as other:
         place = f"http://127.0.0.1:{other.port}/"

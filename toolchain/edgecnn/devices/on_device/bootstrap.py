@@ -30,6 +30,7 @@ _LARGEST_HEADER = 8 << 20
 _CHUNK = 1 << 20
 _OLDEST = (3, 11)
 _SPARE_BYTES = 8 << 20
+_ENDING = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class Channel:
@@ -199,10 +200,31 @@ def main() -> int:
     if place is None:
         return 0
     os.umask(0o077)
+    # A signal between making the folder and being ready to remove it would leave it there.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     folder = tempfile.mkdtemp(prefix="edgecnn-device-", dir=place)
-    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, _end)
     try:
+        kind, values, blobs = _answer(request, folder, channel)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        channel.send(kind, values, blobs)
+    except OSError:
+        return 71
+    return 0
+
+
+def _answer(
+    request: Mapping[str, Any], folder: str, channel: Channel
+) -> tuple[str, Mapping[str, Any], Sequence[Any]]:
+    """Run the task; afterwards, however it ended, no signal disturbs the clearing up."""
+    kind: str
+    values: Mapping[str, Any]
+    blobs: Sequence[Any]
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         call = Call(request["parameters"], folder, channel)
         call.receive(request["blobs"])
         call.watch()
@@ -216,15 +238,17 @@ def main() -> int:
         if to_dict is not None:
             kind, values = "error", to_dict()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        channel.send(kind, values, blobs)
-    except OSError:
-        return 71
-    return 0
+        _ignore_signals()
+    return kind, values, blobs
+
+
+def _ignore_signals() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, _: object) -> None:
+    _ignore_signals()  # one is enough: a second would interrupt the clearing up
     raise SystemExit(128 + number)
 
 
