@@ -458,7 +458,7 @@ def _holds_images(folder: Path) -> bool:
     Told by the files' names. Where none is named as an image, a few are opened: crawlers write
     names without a suffix, or with ``.jpg_large``.
     """
-    unnamed = []
+    unnamed: list[Path] = []
     for path in _files_below(folder):
         if claims_to_be_an_image(path):
             return True
