@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from convert.brightness import SIDE, body, check_right, convert, fitted, saved, set_by_hand
-from convert.brightness import write_pictures as write
+from convert.brightness import (
+    SIDE, body, check_right, convert, fitted, saved, set_by_hand, write_pictures,
+)  # fmt: skip
 from convert.networks import randomized
 from edgecnn.convert.keras_config import other_in_keras_2
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow  # converts whole networks
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return write(tmp_path)
+    return write_pictures(tmp_path)
 
 
 def shared_dense() -> Any:
