@@ -12,7 +12,14 @@ import pytest
 from keras import layers
 
 from convert.brightness import (
-    SIDE, body, check_right, convert, fitted, saved, set_by_hand, write_pictures,
+    SIDE,
+    body,
+    check_right,
+    convert,
+    fitted,
+    saved,
+    set_by_hand,
+    write_pictures,
 )  # fmt: skip
 from convert.networks import randomized
 from edgecnn.convert.keras_config import other_in_keras_2
