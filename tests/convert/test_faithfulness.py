@@ -159,12 +159,12 @@ def cancelling(size: float) -> Any:
     image = layers.Input((12, 10, 3))
     flat = layers.Flatten()(layers.Rescaling(1 / 255)(image))
     model = keras.Model(
-        image, layers.Dense(4, activation="softmax")(layers.Concatenate()([flat, flat]))
+        image, layers.Dense(5, activation="softmax")(layers.Concatenate()([flat, flat]))
     )
     random = np.random.default_rng(3)
     half = int(flat.shape[1])
-    large, small = (random.normal(0, scale, (half, 4)) for scale in (size, 0.02))
-    model.layers[-1].set_weights([np.concatenate([large + small, -large]), np.zeros(4)])
+    large, small = (random.normal(0, scale, (half, 5)) for scale in (size, 0.02))
+    model.layers[-1].set_weights([np.concatenate([large + small, -large]), np.zeros(5)])
     return model
 
 
