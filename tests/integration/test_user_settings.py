@@ -65,7 +65,9 @@ def run(home: Path, name: str, *arguments: str | Path) -> Finished:
         text = file if isinstance(file, str) else json.dumps(file)
         (home / ".keras" / "keras.json").write_text(text)
     # This process may have settled on a backend itself, which its children must not inherit.
-    environment = {"HOME": str(home), "KERAS_HOME": "", "KERAS_BACKEND": "", **variables}
+    environment: dict[str, str | None] = {
+        "HOME": str(home), "KERAS_HOME": None, "KERAS_BACKEND": None, **variables
+    }  # fmt: skip
     if "TF_USE_LEGACY_KERAS" in variables:
         environment["PYTHONPATH"] = os.pathsep.join([str(FOLDER)])
     return edgecnn(*arguments, env=environment)
