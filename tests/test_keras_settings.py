@@ -57,6 +57,17 @@ def test_a_users_settings_are_not_followed(home: Path, stage: str) -> None:
     assert json.loads(file.read_text())["backend"] == "theano"  # it is the user's
 
 
+def test_an_empty_home_of_keras_is_the_current_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", "")
+    monkeypatch.chdir(home)
+    write(home, json.dumps({"backend": "theano"}))
+    assert keras_settings.other_choice() is None
+    (home / "keras.json").write_text(json.dumps({"backend": "jax"}))
+    assert "jax" in str(keras_settings.other_choice())
+
+
 @pytest.mark.slow
 def test_settings_that_keras_cannot_read_are_named(home: Path) -> None:
     file = write(home, '{"floatx": "float8"}')

@@ -65,7 +65,9 @@ def sums_of_one_pixel() -> Any:
 
 
 @pytest.mark.parametrize("make", [shared_dense, shared_convolution, sums_of_one_pixel])
-def test_a_layer_that_is_called_twice_is_the_same_in_every_format(data: Path, make: Any) -> None:
+def test_layers_called_twice_and_sums_of_one_pixel_are_the_same_in_every_format(
+    data: Path, make: Any
+) -> None:
     keras.utils.set_random_seed(5)
     model = fitted(randomized(make()))
     variants = ("tflite-fp32", "onnx-fp32", "onnx-int8")

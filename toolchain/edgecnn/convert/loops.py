@@ -170,7 +170,8 @@ class _Follower:
         # Asking a node for an attribute that it lacks adds an empty one, with which TensorFlow no
         # longer runs the graph.
         two = ("then_branch", "else_branch")
-        names = [node.attr[name].func.name for name in two if name in node.attr]
+        named = [node.attr[name].func.name for name in two if name in node.attr]
+        names = [name for name in named if name]
         if "branches" in node.attr:
             names += [entry.name for entry in node.attr["branches"].list.func]
         answers = [self._function(name, inputs[1:], depth + 1) for name in names]
