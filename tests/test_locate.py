@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands.paths import build_of, data_section, manifest_recipe, workspace_of_recipe
 from edgecnn.errors import RecipeError, WorkspaceError
-from edgecnn.locate import build_of, data_section, manifest_recipe, workspace_of_recipe
-from edgecnn.recipe import parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import parse_recipe
 
 RECIPE = '[model]\nname = "x"\n'
 

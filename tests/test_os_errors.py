@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn.build.workspace import write_whole
 from edgecnn.errors import WorkspaceError
 from edgecnn.os_errors import wrap_os_errors
-from edgecnn.workspace import write_whole
 
 
 def refusal(action: Callable[[], object], path: Path) -> WorkspaceError:

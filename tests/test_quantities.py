@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.quantities import decibel_text, number_text, percent_text, size_text
+from edgecnn.report.quantities import decibel_text, number_text, percent_text, size_text
 
 
 @pytest.mark.parametrize(

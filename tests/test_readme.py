@@ -13,7 +13,7 @@ import pytest
 
 from command import edgecnn
 from edgecnn.errors import EdgeError
-from edgecnn.recipe import VARIANTS, Limits
+from edgecnn.recipe.load import VARIANTS, Limits
 from readme import blocks
 
 ROOT = Path(__file__).parents[1]

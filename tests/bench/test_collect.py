@@ -12,7 +12,7 @@ import pytest
 
 from edgecnn.bench.collect import Collected, collect, collect_points
 from edgecnn.bench.plan import BenchFile, plan
-from edgecnn.devices.frames import Frame
+from edgecnn.devices.protocol import Frame
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn_runner.contract import RESIZE_RULE
 

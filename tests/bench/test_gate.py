@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bench.made_up import MACHINE, conditions, device, report, row, threads_of
-from edgecnn.bench.gate import compare_benches
-from edgecnn.bench.regression_words import gate_headline, row_sentence
-from edgecnn.bench.regressions import EVERYTHING, Gate, GateRow
+from edgecnn.bench.judge.gate import compare_benches
+from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow
+from edgecnn.bench.report.regression_words import gate_headline, row_sentence
 from edgecnn.bench.results import ArtifactBench, BenchReport, Settings
 from edgecnn.errors import BenchRegressionError, UsageError
 from edgecnn.row_error import RowError

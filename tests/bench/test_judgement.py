@@ -10,8 +10,8 @@ import pytest
 
 from bench.made_up import conditions, device, report, row
 from edgecnn.bench import read_bench, write_bench
-from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.recommendation import Limits
+from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
+from edgecnn.bench.judge.recommendation import Limits
 from edgecnn.bench.results import BenchReport
 from edgecnn.errors import BenchRegressionError, NothingFitsError
 from edgecnn.row_error import RowError

@@ -16,9 +16,9 @@ from bench.reports import (
     not_measured,
     unreachable,
 )
-from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.page import render_page
-from edgecnn.bench.recommendation import Limits
+from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
+from edgecnn.bench.judge.recommendation import Limits
+from edgecnn.bench.report.page import render_page
 from edgecnn.bench.results import (
     BenchReport,
     Conditions,

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import edgecnn
-from edgecnn.bench.profile_view import profile_view, profile_views
+from edgecnn.bench.report.profile_view import profile_view, profile_views
 from edgecnn.bench.results import (
     ArtifactBench,
     BenchReport,

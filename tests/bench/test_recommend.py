@@ -8,9 +8,9 @@ import json
 import pytest
 
 from bench.made_up import conditions, device, row, threads_of
-from edgecnn.bench.recommend import recommend
-from edgecnn.bench.recommendation import Candidate, Limits, Recommendation
-from edgecnn.bench.words import headline, loss_sentence, warning_sentences
+from edgecnn.bench.judge.recommend import recommend
+from edgecnn.bench.judge.recommendation import Candidate, Limits, Recommendation
+from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
 from edgecnn.row_error import RowError
 
 FP32 = row("tflite-fp32", 520_000, accuracy=0.8840, size=6_710_000, memory=52_000_000)

@@ -17,7 +17,7 @@ from devices.sshd import serving
 from edgecnn.bench.measuring import fastest, measure_on
 from edgecnn.bench.plan import BenchFile, plan
 from edgecnn.bench.results import BenchReport, DeviceBench, Settings
-from edgecnn.bench.run import AT_ONCE, _in_parallel, _Shown, host_of, run
+from edgecnn.bench.stage import AT_ONCE, _in_parallel, _Shown, host_of, run
 from edgecnn.bench.watched import StoppedError, WatchedDevice
 from edgecnn.devices import DeviceOptions, choose_device
 from edgecnn.devices.opening import choose_devices

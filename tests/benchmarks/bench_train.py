@@ -25,7 +25,7 @@ from seed_artifact import random_dataset
 
 from edgecnn.data import Dataset, load_dataset
 from edgecnn.progress import Task
-from edgecnn.recipe import Data, Recipe, parse_recipe
+from edgecnn.recipe.load import Data, Recipe, parse_recipe
 from edgecnn.train.precision import choose_precision
 
 GOAL_BFLOAT16: Final = 1 / 1.5

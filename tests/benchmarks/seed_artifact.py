@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.data.types import Dataset, Images
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 __all__ = ["random_dataset", "seed_recipe", "seed_source", "seed_tflite"]
 

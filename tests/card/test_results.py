@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from command import edgecnn
+from edgecnn.build.workspace import Workspace, file_digest
 from edgecnn.card import card, collect_results
 from edgecnn.errors import WorkspaceError
-from edgecnn.workspace import Workspace, file_digest
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.reports import made_report
 from command import edgecnn
-from edgecnn.bench.judgement import judge_bench
+from edgecnn.bench.judge.judgement import judge_bench
 from edgecnn.cli.bench_tables import write_bench_reports
 from html_page import HtmlPage, assert_self_contained
 

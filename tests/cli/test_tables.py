@@ -10,7 +10,7 @@ from rich.table import Table
 
 from edgecnn.cli.repair_tables import print_repairs
 from edgecnn.cli.tables import checks_table, variants_table
-from edgecnn.health import Check
+from edgecnn.commands.doctor import Check
 
 FILE = "seed_cnn-int8-dynamic.tflite"
 

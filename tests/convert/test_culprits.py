@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from edgecnn.convert.culprits import Culprits
-from edgecnn.convert.layers_to_keep import Activation, Layer, Layers
-from edgecnn.layers import LayerComparison, LayerError
+from edgecnn.convert.repair.culprits import Culprits
+from edgecnn.convert.repair.layers_to_keep import Activation, Layer, Layers
+from edgecnn.modelfile.layers import LayerComparison, LayerError
 
 KEYS = ("a", "b", "c", "d")
 LAYERS = Layers(

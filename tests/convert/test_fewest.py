@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecnn.convert.fewest import Kept, Tried, find_fewest
-from edgecnn.convert.layers_to_keep import Activation, Layer, Layers
+from edgecnn.convert.repair.fewest import Kept, Tried, find_fewest
+from edgecnn.convert.repair.layers_to_keep import Activation, Layer, Layers
 
 Rule = Callable[[frozenset[str]], Tried]
 

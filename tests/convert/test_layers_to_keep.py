@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from edgecnn.convert.layers_to_keep import Layers, find_layers
-from edgecnn.graph import Graph, Operator, Tensor
+from edgecnn.convert.repair.layers_to_keep import Layers, find_layers
+from edgecnn.modelfile import Graph, Operator, Tensor
 
 
 def tensor(name: str, *, constant: bool = False, dtype: str = "float32") -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgecnn import chain
+from edgecnn.commands import build as chain
 from edgecnn.convert import find_source
 from edgecnn.errors import (
     BuildInUseError,
@@ -131,7 +131,7 @@ def test_a_model_in_a_folder_that_may_not_be_entered(
 
 
 def test_a_build_that_another_process_works_on(request_of: Any, tmp_path: Path) -> None:
-    from edgecnn.build_lock import build_lock
+    from edgecnn.build.lock import build_lock
 
     with build_lock(tmp_path / "out"), pytest.raises(BuildInUseError):
         chain.convert(request_of())

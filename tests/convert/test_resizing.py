@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.data import load_judged_images
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare
 

@@ -16,11 +16,13 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import edgecnn.tools
+import edgecnn.build.tools
 from convert.networks import CLASSES, dataset, plain, residual
-from edgecnn.artifact import read_artifact
+from edgecnn.build.artifact import read_artifact
+from edgecnn.build.reference import images_digest, read_reference
+from edgecnn.build.workspace import Workspace, canonical_digest, file_digest
 from edgecnn.convert import ConvertResult, Source, find_source, key, run
-from edgecnn.convert.calibrating import calibration_for
+from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import overlap, read_calibration
@@ -35,9 +37,7 @@ from edgecnn.errors import (
 )
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import VARIANTS, Recipe, parse_recipe
-from edgecnn.reference import images_digest, read_reference
-from edgecnn.workspace import Workspace, canonical_digest, file_digest
+from edgecnn.recipe.load import VARIANTS, Recipe, parse_recipe
 from edgecnn_runner import selftest
 from edgecnn_runner.contract import mean_std_range
 from edgecnn_runner.golden import MIN_MARGIN, preprocessing_cases, read_golden
@@ -209,13 +209,13 @@ def test_another_version_of_a_tool_makes_the_stage_run_again(
     def version(name: str) -> str:
         return "99.0" if name == tool else installed(name)
 
-    edgecnn.tools._installed.cache_clear()
+    edgecnn.build.tools._installed.cache_clear()
     monkeypatch.setattr(importlib.metadata, "version", version)
     try:
         after = key(source, recipe(), DATA)
         assert converter_versions()[tool] == "99.0"
     finally:
-        edgecnn.tools._installed.cache_clear()
+        edgecnn.build.tools._installed.cache_clear()
     assert after != before
     assert workspace.stage_is_current("convert", before)
     assert not workspace.stage_is_current("convert", after)

@@ -9,13 +9,13 @@ import pytest
 
 from convert.networks import dataset, plain
 from edgecnn import verify
+from edgecnn.build.staging import PREFIX
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import Source, VariantRow, find_source, run
-from edgecnn.convert.build_files import Maker
+from edgecnn.convert.files import Maker
 from edgecnn.errors import ConversionError, WorkspaceError
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.staging import PREFIX
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 from full_disk import PAGE, leave_free
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgecnn.data import FolderAgain, folder_of, load_dataset
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.decode import read_image
 from edgecnn_runner.preprocess import prepare

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgecnn.build.workspace import canonical_digest, write_json
 from edgecnn.data import (
     CalibrationSet,
     Images,
@@ -18,7 +19,6 @@ from edgecnn.data import (
     read_calibration,
 )
 from edgecnn.errors import CalibrationError
-from edgecnn.workspace import canonical_digest, write_json
 
 NAMES = ("cat", "dog", "fox")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecnn.devices.ask import error_of
-from edgecnn.devices.frames import Frame, FrameReader
+from edgecnn.devices.protocol import Frame, FrameReader
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError, RuntimeMissingError, SignatureError
 

@@ -18,7 +18,7 @@ from devices.programs import LOOK, wait_until
 from devices.sshd import Server, new_key, serving
 from edgecnn.devices import choose_device, open_device, ssh_connect
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError, UsageError
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import ArtifactError
-from edgecnn.graph import Quantization, read_graph
+from edgecnn.modelfile import Quantization, read_graph
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn, options, pack
 
 

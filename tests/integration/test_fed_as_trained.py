@@ -21,11 +21,19 @@ import pytest
 from PIL import Image
 
 from command import edgecnn
-from edgecnn import chain, foreign_verification, verification
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands import (
+    build as chain,
+)
+from edgecnn.commands import (
+    verify as verification,
+)
+from edgecnn.commands import (
+    verify_foreign as foreign_verification,
+)
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
-from edgecnn.workspace import Workspace
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from readme import blocks
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from command import edgecnn, modules_after
+from edgecnn.commands.verify_foreign import ForeignRequest, verify_foreign
 from edgecnn.errors import EdgeError, LabelsError, UsageError, UselessModelError
-from edgecnn.foreign_verification import ForeignRequest, verify_foreign
 from edgecnn.verify import read_report
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.errors import UsageError
-from edgecnn.package.platforms import ARCHITECTURES, SYSTEMS, Platform, choose_platform
-from edgecnn.package.wheels import read_lock
+from edgecnn.package.pi.platforms import ARCHITECTURES, SYSTEMS, Platform, choose_platform
+from edgecnn.package.pi.wheels import read_lock
 from edgecnn_runner.runtimes import RUNTIMES
 
 ALL = [

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn import train
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import load_dataset
 from edgecnn.progress import Task
-from edgecnn.recipe import parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import parse_recipe
 
 # Everything with a state or a random choice: dropout, normalization, averages, each augmentation.
 RECIPE: dict[str, Any] = {

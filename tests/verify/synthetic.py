@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.errors import CalibrationError
-from edgecnn.recipe import Limits
+from edgecnn.recipe.load import Limits
 from edgecnn.row_error import RowError
-from edgecnn.usefulness import AgainstGuessing
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts, Paired
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.measure import measure
-from edgecnn.verify.needed import images_needed
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
-from edgecnn.verify.statistics import mcnemar_p
+from edgecnn.verify.statistics.intervals import mcnemar_p
+from edgecnn.verify.statistics.needed import images_needed
 
 __all__ = ["GUESSES", "NAMES", "counts", "make_report", "make_row", "one_hot"]
 

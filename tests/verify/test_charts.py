@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.verify.charts import Scale, common_scale, confusion_grid, interval_chart
+from edgecnn.verify.report.charts import Scale, common_scale, confusion_grid, interval_chart
 from verify.synthetic import make_report
 
 

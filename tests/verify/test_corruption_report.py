@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from edgecnn.build.workspace import write_json
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
-from edgecnn.verify.conditions import CorruptedImages, CorruptionResults, StandIn
-from edgecnn.verify.corruption_gate import (
+from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults, StandIn
+from edgecnn.verify.corruptions.gate import (
     corruption_criterion,
     judge_conditions,
     needed_under_corruptions,
 )
-from edgecnn.verify.corruption_table import render_corruptions, worst_sentence
-from edgecnn.verify.gate import with_criterion
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.markdown import markdown_summary
-from edgecnn.verify.report import render_report
-from edgecnn.verify.report_files import read_report
+from edgecnn.verify.gate.criteria import with_criterion
+from edgecnn.verify.report.corruption_table import render_corruptions, worst_sentence
+from edgecnn.verify.report.files import read_report
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.wording import verdict_sentence
 from edgecnn.verify.results import ArtifactRow, ParityReport
-from edgecnn.verify.wording import verdict_sentence
-from edgecnn.workspace import write_json
 from html_page import HtmlPage
 from verify.synthetic import make_report
 from verify.test_corruption_gate import STAND_IN, all_but

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn import verify
+from edgecnn.build.reference import Reference, images_digest, read_reference
+from edgecnn.build.workspace import Workspace, write_json
 from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
-from edgecnn.recipe import CorruptionSettings, Limits
-from edgecnn.reference import Reference, images_digest, read_reference
-from edgecnn.verify.corruptions import CONDITIONS, corrupt_all
+from edgecnn.recipe.load import CorruptionSettings, Limits
+from edgecnn.verify.corruptions.images import CONDITIONS, corrupt_all
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.results import ArtifactRow
-from edgecnn.workspace import Workspace, write_json
 from edgecnn_runner.session import Session
 from verify import test_run
 

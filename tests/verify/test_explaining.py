@@ -14,11 +14,11 @@ import pytest
 
 from convert.networks import dataset, pixels
 from edgecnn import verify
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset, Images
 from edgecnn.verify import ParityReport
-from edgecnn.verify.explaining import MOST_IMAGES
-from edgecnn.verify.report import render_report
-from edgecnn.workspace import Workspace
+from edgecnn.verify.layers.explaining import MOST_IMAGES
+from edgecnn.verify.report.page import render_report
 from layers.hard_networks import (
     SECOND,
     SHAPE,

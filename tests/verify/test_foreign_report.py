@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn.verify.foreign_facts import Foreign, Hint
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.report import render_report
-from edgecnn.verify.report_files import read_report, write_reports
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.report.files import read_report, write_reports
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.table import hint_lines, render_table
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.table import hint_lines, render_table
 from verify.synthetic import make_report
 
 HINT = Hint(

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.charts import common_scale, interval_chart
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.markdown import markdown_summary
-from edgecnn.verify.report import headline, render_report
+from edgecnn.recipe.load import Limits
+from edgecnn.verify.report.charts import common_scale, interval_chart
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import headline, render_report
+from edgecnn.verify.report.table import render_table
+from edgecnn.verify.report.wording import verdict_sentence
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.table import render_table
-from edgecnn.verify.wording import verdict_sentence
 from html_page import HtmlPage
 from verify.synthetic import GUESSES, make_report, make_row
 

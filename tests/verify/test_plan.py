@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace, write_json
 from edgecnn.errors import UsageError
 from edgecnn.verify.plan import plan
-from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, write_json
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edgecnn.build.workspace import write_json
 from edgecnn.errors import (
     CalibrationError,
     EdgeError,
@@ -15,12 +16,11 @@ from edgecnn.errors import (
     UselessModelError,
     WorkspaceError,
 )
-from edgecnn.recipe import Limits
+from edgecnn.recipe.load import Limits
 from edgecnn.row_error import RowError
-from edgecnn.verify.foreign_facts import Foreign, Hint
-from edgecnn.verify.report_files import read_report
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.report.files import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
-from edgecnn.workspace import write_json
 from verify.synthetic import GUESSES, make_report, make_row
 
 

@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 
 from edgecnn import verify
-from edgecnn.artifact import read_artifact, write_artifact
-from edgecnn.data import Dataset, Images, choose_calibration
-from edgecnn.data.calibration import digest_per_image
-from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
-from edgecnn.recipe import Limits
-from edgecnn.reference import Reference, images_digest
-from edgecnn.verify.results import ArtifactRow
-from edgecnn.verify.wording import looked_sentence
-from edgecnn.workspace import (
+from edgecnn.build.artifact import read_artifact, write_artifact
+from edgecnn.build.reference import Reference, images_digest
+from edgecnn.build.workspace import (
     MANIFEST_SCHEMA,
     Workspace,
     canonical_digest,
     file_digest,
     write_json,
 )
+from edgecnn.data import Dataset, Images, choose_calibration
+from edgecnn.data.calibration import digest_per_image
+from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
+from edgecnn.recipe.load import Limits
+from edgecnn.verify.report.wording import looked_sentence
+from edgecnn.verify.results import ArtifactRow
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.session import Session
 
@@ -444,8 +444,8 @@ def test_running_the_stage_never_imports_tensorflow(build: Workspace, dataset: D
 import sys, pathlib, numpy as np
 from edgecnn import verify
 from edgecnn.data import Dataset, Images
-from edgecnn.recipe import Limits
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Limits
+from edgecnn.build.workspace import Workspace
 folder = pathlib.Path(sys.argv[1])
 stored = np.load(folder / "data.npz")
 test = Images(pixels=stored["pixels"], labels=stored["labels"], ids=tuple(map(str, stored["ids"])))

@@ -12,12 +12,11 @@ from scipy.stats import binom
 
 from edgecnn.data import Images
 from edgecnn.errors import DataError
-from edgecnn.recipe import Limits
-from edgecnn.verify.betting import Tally, bounds, log_wealth
+from edgecnn.recipe.load import Limits
 from edgecnn.verify.evaluation import Evaluation
-from edgecnn.verify.judgement import Counts, Paired
-from edgecnn.verify.judging import judge_until_decided
-from edgecnn.verify.sequential import (
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.gate.judging import judge_until_decided
+from edgecnn.verify.gate.sequential import (
     CLASS_MARGIN,
     FIRST_LOOK,
     Available,
@@ -25,7 +24,8 @@ from edgecnn.verify.sequential import (
     verdict_so_far,
     when_to_look,
 )
-from edgecnn.verify.statistics import Side, tango_interval, wilson_interval
+from edgecnn.verify.statistics.betting import Tally, bounds, log_wealth
+from edgecnn.verify.statistics.intervals import Side, tango_interval, wilson_interval
 from verify.synthetic import counts
 
 ALPHA = 0.025

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn.build.verdict import FloatModel
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrialError
-from edgecnn.judged import FloatModel
-from edgecnn.verify.source_trials import Given, try_source
+from edgecnn.verify.foreign.source_trials import Given, try_source
 from edgecnn_runner.contract import parse_resize
 
 Pixels = npt.NDArray[np.uint8]

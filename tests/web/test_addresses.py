@@ -13,8 +13,8 @@ from rich.console import Console
 
 from edgecnn.cli.serve_text import print_place, qr_code
 from edgecnn.errors import UsageError
-from edgecnn.package.web.addresses import Place, place_of
-from edgecnn.package.web.certificate import self_signed
+from edgecnn.serve.addresses import Place, place_of
+from edgecnn.serve.certificate import self_signed
 
 
 @pytest.mark.parametrize("host", ["nowhere", "256.1.1.1", ""])

@@ -17,8 +17,8 @@ from edgecnn.errors import PackageError
 from edgecnn.package.web.contents import sealed, subject_of
 from edgecnn.package.web.golden_json import golden_json
 from edgecnn.package.web.icons import icon
-from edgecnn.package.web.policy import FOLDER_POLICY
 from edgecnn.package.web.sources import app_sources
+from edgecnn.serve.policy import FOLDER_POLICY
 from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import RESIZE_RULE, Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import Golden, preprocessing_cases, read_golden

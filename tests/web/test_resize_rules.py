@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecnn.build.workspace import file_digest
 from edgecnn.package.privacy.browser import opened_browser
 from edgecnn.package.privacy.web_check import sample_pictures
 from edgecnn.package.proven import Proven, ProvenFile
-from edgecnn.workspace import file_digest
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.container import read_container
 from edgecnn_runner.decode import read_image

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.platforms import ARCHITECTURES
+from edgecnn.package.pi.platforms import ARCHITECTURES
+from edgecnn.package.pi.tree import write_manifest
 from edgecnn.package.privacy.check import check_bundle
 from edgecnn.package.privacy.claims import Checked
 from edgecnn.package.privacy.traced import why_not
-from edgecnn.package.tree import write_manifest
 from package.bundle_here import HERE, make_bundle_here, needs_this_platform
 
 REASON = why_not()

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn.bench.choice import choose_threads
 from edgecnn.bench.doubt import judge_conditions
+from edgecnn.bench.judge.choice import choose_threads
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.reply import (
     LONGEST_NS,
@@ -25,7 +25,7 @@ from edgecnn.bench.reply import (
 from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
 from edgecnn.devices.ask import error_of
 from edgecnn.devices.facts import machine_facts, plain
-from edgecnn.devices.frames import Frame
+from edgecnn.devices.protocol import Frame
 from edgecnn.errors import ArtifactError
 from edgecnn.row_error import RowError
 from edgecnn_runner.runtimes import RUNTIMES

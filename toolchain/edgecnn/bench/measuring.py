@@ -19,7 +19,7 @@ from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import Device
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError

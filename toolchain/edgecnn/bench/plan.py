@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from edgecnn.artifact import format_of
 from edgecnn.bench.results import ArtifactBench
+from edgecnn.build.artifact import format_of
 from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
-from edgecnn.graph import read_graph
+from edgecnn.modelfile import read_graph
 from edgecnn.row_error import RowError
 from edgecnn_runner.container import split_container
 

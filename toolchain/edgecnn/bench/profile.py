@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.bench.results import ArtifactBench, OperatorTime, Profile
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import plain
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
-from edgecnn.graph import Graph, Operator, read_graph
+from edgecnn.modelfile import Graph, Operator, read_graph
 from edgecnn_runner.runtimes import RUNTIMES
 from edgecnn_runner.timing import percentile
 
@@ -180,8 +180,8 @@ def _profile(last: Frame, data: bytes, graph: Graph, device: str) -> Profile:
 
 def _timed(last: Frame, runs: int, device: str) -> tuple[OperatorTime, ...]:
     """Put times and multiply-accumulates together, by what the graph that ran calls each."""
-    from edgecnn.graph.onnx import read_onnx
-    from edgecnn.graph.types import DamagedGraphError
+    from edgecnn.modelfile.onnx import read_onnx
+    from edgecnn.modelfile.types import DamagedGraphError
 
     told = last.values.get("operators")
     if not isinstance(told, list) or not 0 < len(told) <= _MOST_OPERATORS or not last.blobs:
@@ -222,8 +222,8 @@ def _macs(operator: Operator | None, shape: object) -> int | None:
     ONNX Runtime's own operators keep channels in other places than ONNX's do, which the shapes of
     the graph alone do not tell.
     """
-    from edgecnn.graph.macs import onnx_macs
-    from edgecnn.graph.types import DamagedGraphError
+    from edgecnn.modelfile.macs import onnx_macs
+    from edgecnn.modelfile.types import DamagedGraphError
 
     if operator is None or operator.macs is None:
         return None

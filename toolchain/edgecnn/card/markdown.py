@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.artifact import asked_for, precision_of
-from edgecnn.quantities import number_text, percent_text, size_text
+from edgecnn.build.artifact import asked_for, precision_of
+from edgecnn.report.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

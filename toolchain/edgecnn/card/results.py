@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.workspace import Workspace, file_digest
 from edgecnn.errors import WorkspaceError
-from edgecnn.graph import read_graph
-from edgecnn.workspace import Workspace, file_digest
+from edgecnn.modelfile import read_graph
 from edgecnn_runner.container import read_container
 
 __all__ = ["RESULTS_SCHEMA", "collect_results", "shown_recipe"]

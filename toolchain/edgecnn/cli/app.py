@@ -30,6 +30,7 @@ from edgecnn.cli import (
     train,
     verify,
 )
+from edgecnn.cli.interrupts import remember_interrupts, was_interrupted
 from edgecnn.cli.render import (
     INTERRUPTED,
     READER_GONE,
@@ -42,7 +43,6 @@ from edgecnn.cli.render import (
 )
 from edgecnn.cli.usage import USAGE_ERRORS, refuse_empty_values, shows_help, usage_error
 from edgecnn.errors import EdgeError, UsageError
-from edgecnn.interrupts import remember_interrupts, was_interrupted
 
 __all__ = ["app", "main"]
 

@@ -120,12 +120,12 @@ def bench(
 
     Example: edgecnn bench models/wren --device local --device ssh://pi@raspberrypi.local
     """
-    from edgecnn import benching
     from edgecnn.bench import Settings
-    from edgecnn.bench.judgement import judge_bench
+    from edgecnn.bench.judge.judgement import judge_bench
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.commands import bench as benching
     from edgecnn.devices.opening import choose_devices
 
     if compare is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.quantities import size_text
+from edgecnn.report.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.bench.recommendation import Recommendation
-    from edgecnn.bench.regressions import Gate, GateRow, Measure
+    from edgecnn.bench.judge.recommendation import Recommendation
+    from edgecnn.bench.judge.regressions import Gate, GateRow, Measure
 
 __all__ = ["print_gate", "print_recommendation"]
 
@@ -29,7 +29,12 @@ def print_recommendation(console: Console, recommendation: Recommendation) -> No
     from rich.padding import Padding
     from rich.text import Text
 
-    from edgecnn.bench.words import front_sentence, headline, loss_sentence, warning_sentences
+    from edgecnn.bench.report.words import (
+        front_sentence,
+        headline,
+        loss_sentence,
+        warning_sentences,
+    )
 
     style = "bold" if recommendation.choice is None else "bold green"
     console.print(Text(headline(recommendation), style=style))
@@ -56,7 +61,7 @@ def print_gate(console: Console, gate: Gate) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from edgecnn.bench.regression_words import gate_headline
+    from edgecnn.bench.report.regression_words import gate_headline
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in (f"compared with {gate.source}", "before, now", "times (95 %)", "outcome"):
@@ -89,7 +94,7 @@ def _title(row: GateRow, *, several: bool) -> str:
 
 
 def _then_and_now(measure: Measure) -> str:
-    from edgecnn.bench.words import duration_text
+    from edgecnn.bench.report.words import duration_text
 
     text = duration_text if measure.name in ("latency", "p90") else size_text
     tail = "p90 " if measure.name == "p90" else ""
@@ -97,7 +102,7 @@ def _then_and_now(measure: Measure) -> str:
 
 
 def _times(measure: Measure) -> str:
-    from edgecnn.bench.words import times_text
+    from edgecnn.bench.report.words import times_text
 
     ratio = measure.ratio
     if ratio.low is None or ratio.high is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edgecnn.bench.judgement import Judging
+    from edgecnn.bench.judge.judgement import Judging
 
 __all__ = [
     "BaselineOption",
@@ -85,9 +85,9 @@ def judging_of(
         WorkspaceError: If the baseline is missing, damaged or of another schema.
     """
     from edgecnn.bench import read_bench
-    from edgecnn.bench.judgement import EarlierBench, Judging
-    from edgecnn.bench.recommendation import Limits
-    from edgecnn.bench.units import parse_bytes, parse_duration
+    from edgecnn.bench.judge.judgement import EarlierBench, Judging
+    from edgecnn.bench.judge.recommendation import Limits
+    from edgecnn.bench.judge.units import parse_bytes, parse_duration
     from edgecnn.errors import UsageError
 
     if max_regression is not None and baseline is None:
@@ -134,7 +134,7 @@ def compare_files(
         WorkspaceError: If a file is missing, damaged or of another schema.
     """
     from edgecnn.bench import read_bench
-    from edgecnn.bench.gate import compare_benches
+    from edgecnn.bench.judge.gate import compare_benches
     from edgecnn.cli.bench_judged import print_gate
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.errors import UsageError
@@ -157,8 +157,8 @@ def compare_files(
 
 
 def _max_regression(text: str | None) -> float:
-    from edgecnn.bench.gate import DEFAULT_MAX_REGRESSION
-    from edgecnn.bench.units import parse_percent
+    from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION
+    from edgecnn.bench.judge.units import parse_percent
 
     return (
         DEFAULT_MAX_REGRESSION if text is None else parse_percent(text, option="--max-regression")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgecnn.bench.profile_view import ProfileView
+    from edgecnn.bench.report.profile_view import ProfileView
     from edgecnn.bench.results import BenchReport
 
 __all__ = ["ProfileOption", "print_profiles", "profile_table"]
@@ -31,7 +31,7 @@ _PARTS = " ▏▎▍▌▋▊▉█"
 
 def print_profiles(console: Console, report: BenchReport) -> None:
     """Print the profiles of a report, if it has any, after its other tables."""
-    from edgecnn.bench.profile_view import profile_views
+    from edgecnn.bench.report.profile_view import profile_views
 
     for view in profile_views(report):
         console.print(f"\n{view.file} on {view.device}", style="bold", markup=False)

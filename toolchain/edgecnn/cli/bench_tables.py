@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.bench.judgement import JudgedBench
-    from edgecnn.bench.recommendation import Recommendation
+    from edgecnn.bench.judge.judgement import JudgedBench
+    from edgecnn.bench.judge.recommendation import Recommendation
     from edgecnn.bench.results import DeviceBench
 
 __all__ = ["CsvOption", "MarkdownOption", "print_bench", "write_bench_reports"]
@@ -60,7 +60,7 @@ def write_bench_reports(
     Raises:
         WorkspaceError: If a file cannot be written.
     """
-    from edgecnn.bench.exports import write_exports
+    from edgecnn.bench.report.exports import write_exports
 
     written = write_exports(judged, place, csv=csv, markdown=markdown)
     if console is None:
@@ -73,8 +73,8 @@ def _print_device(console: Console, device: DeviceBench, recommendation: Recomme
     from rich.padding import Padding
     from rich.text import Text
 
-    from edgecnn.bench.device_facts import device_title
-    from edgecnn.bench.table import render_table
+    from edgecnn.bench.report.device_facts import device_title
+    from edgecnn.bench.report.table import render_table
     from edgecnn.cli.bench_judged import print_recommendation
 
     about = [device.system, device.machine.get("system")]

@@ -6,14 +6,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.quantities import size_text
+from edgecnn.report.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgecnn.package.pi.stage import PackageResult
     from edgecnn.package.privacy.claims import Checked
-    from edgecnn.package.run import PackageResult
-    from edgecnn.package.web.run import WebResult
+    from edgecnn.package.web.stage import WebResult
 
 __all__ = ["print_bundle", "print_claims", "print_web_bundle"]
 

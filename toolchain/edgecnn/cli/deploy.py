@@ -53,7 +53,7 @@ def deploy(
 
     Example: edgecnn deploy resnet8-1.0-pi-arm64-cp311.tar.gz ssh://pi@raspberrypi.local
     """
-    from edgecnn import deploy as stage
+    from edgecnn import install as stage
     from edgecnn.cli.device_tables import print_deployed
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import out_console, print_json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.deploy import DeployResult
+    from edgecnn.install import DeployResult
 
 __all__ = ["print_deployed"]
 

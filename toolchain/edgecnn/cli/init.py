@@ -37,8 +37,8 @@ def init(
     Example: edgecnn init leaves --data photos/
     """
     from edgecnn.cli.render import command_line, err_console, out_console, print_json
+    from edgecnn.commands.init import make_project
     from edgecnn.data import few_images, uneven_classes
-    from edgecnn.scaffold import make_project
 
     project = make_project(folder, data)
     survey = project.survey

@@ -22,10 +22,10 @@ def inspect(
 
     Example: edgecnn inspect build/demo/digits-int8.tflite
     """
+    from edgecnn.cli.inspection_table import render_inspection
     from edgecnn.cli.render import out_console, print_json
     from edgecnn.cli.repair_tables import print_repair, recorded_repair
-    from edgecnn.inspection import inspect_file
-    from edgecnn.inspection_table import render_inspection
+    from edgecnn.commands.inspect import inspect_file
 
     inspection = inspect_file(file)
     recorded = recorded_repair(file, inspection.sha256)

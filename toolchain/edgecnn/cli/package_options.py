@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgecnn.build.workspace import Workspace
     from edgecnn.progress import Progress
-    from edgecnn.workspace import Workspace
 
 __all__ = ["PackageOptions", "make_bundle"]
 
@@ -73,7 +73,7 @@ def make_bundle(source: Path, options: PackageOptions, *, quiet: bool, json_outp
         UsageError: If the options do not go together.
     """
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.locate import proven_place
+    from edgecnn.commands.paths import proven_place
 
     _check(options)
     place, workspace = proven_place(source)
@@ -125,7 +125,7 @@ def _for_pi(
 ) -> None:
     from edgecnn.cli.bundle_tables import print_bundle
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.package.run import PackageRequest, run
+    from edgecnn.package.pi.stage import PackageRequest, run
 
     result = run(
         PackageRequest(
@@ -158,7 +158,7 @@ def _for_web(
 ) -> None:
     from edgecnn.cli.bundle_tables import print_web_bundle
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.package.web.run import WebRequest, run
+    from edgecnn.package.web.stage import WebRequest, run
 
     result = run(
         WebRequest(

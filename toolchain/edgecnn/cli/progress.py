@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from edgecnn.cli.interrupts import interruptible
 from edgecnn.cli.render import err_console, is_terminal
-from edgecnn.interrupts import interruptible
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 
 if TYPE_CHECKING:

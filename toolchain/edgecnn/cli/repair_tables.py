@@ -31,15 +31,15 @@ def print_repair(
     Args:
         console: Where to.
         variant: The file's.
-        repair: See ``edgecnn.convert.repair_record.RepairRecord``.
+        repair: See ``edgecnn.convert.repair.record.RepairRecord``.
         layers: Whether to list the layers in float, too.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    from edgecnn.artifact import asked_for
-    from edgecnn.convert.repair_record import repair_sentence
+    from edgecnn.build.artifact import asked_for
+    from edgecnn.convert.repair.record import repair_sentence
 
     console.print(Text(repair_sentence(asked_for(variant), repair)), soft_wrap=True)
     if repair["outcome"] != "mixed":
@@ -82,7 +82,7 @@ def recorded_repair(file: Path, sha256: str) -> tuple[str, Mapping[str, Any]] | 
     Returns:
         Its variant and its repair; None if it is in no build, or was not repaired.
     """
-    from edgecnn.workspace import Workspace
+    from edgecnn.build.workspace import Workspace
 
     try:
         rows = Workspace(file.parent).manifest()["variants"]

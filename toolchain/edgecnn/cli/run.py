@@ -59,10 +59,10 @@ def run(
 
     Example: edgecnn run build/demo/digits-int8.tflite build/demo/sample.png --top 3
     """
+    from edgecnn.build.labels import read_labels
     from edgecnn.cli.render import explain, out_console, print_json
     from edgecnn.cli.tables import print_classification
     from edgecnn.errors import ImageError
-    from edgecnn.labels import read_labels
     from edgecnn_runner.classifier import Classifier
     from edgecnn_runner.quiet import without_native_chatter
 

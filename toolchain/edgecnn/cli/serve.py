@@ -56,10 +56,10 @@ def serve(
     from edgecnn.cli.render import out_console, print_json, say
     from edgecnn.cli.serve_text import print_place
     from edgecnn.errors import UsageError
-    from edgecnn.package.web.addresses import place_of
-    from edgecnn.package.web.certificate import self_signed
     from edgecnn.package.web.opened import read_web_bundle
-    from edgecnn.package.web.server import BundleServer
+    from edgecnn.serve.addresses import place_of
+    from edgecnn.serve.certificate import self_signed
+    from edgecnn.serve.server import BundleServer
 
     files = read_web_bundle(folder)
     place = place_of(host)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.package.web.addresses import Place
+    from edgecnn.serve.addresses import Place
 
 __all__ = ["print_place", "qr_code"]
 

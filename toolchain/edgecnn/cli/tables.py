@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.render import command_line, explain, print_json
 from edgecnn.cli.repair_tables import print_repairs
-from edgecnn.quantities import size_text
+from edgecnn.report.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgecnn.chain import ChainResult
+    from edgecnn.build.workspace import Workspace
+    from edgecnn.commands.build import ChainResult
+    from edgecnn.commands.doctor import Check
     from edgecnn.errors import EdgeError
-    from edgecnn.health import Check
-    from edgecnn.recipe import Recipe
+    from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
     from edgecnn.verify.changes import Baseline
-    from edgecnn.workspace import Workspace
     from edgecnn_runner.classifier import Result
 
 __all__ = [
@@ -92,9 +92,9 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
-    from edgecnn.verify.corruption_table import render_corruptions
-    from edgecnn.verify.layer_table import render_layers
-    from edgecnn.verify.table import render_table
+    from edgecnn.verify.report.corruption_table import render_corruptions
+    from edgecnn.verify.report.layer_table import render_layers
+    from edgecnn.verify.report.table import render_table
 
     console.print(render_table(report))
     if report.own_scores is not None:
@@ -112,7 +112,7 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
 def _print_changes(console: Console, baseline: Baseline) -> None:
     from rich.text import Text
 
-    from edgecnn.verify.change_wording import (
+    from edgecnn.verify.report.change_wording import (
         baseline_headline,
         basis_sentence,
         change_sentence,
@@ -172,9 +172,9 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     """Classify one evaluation picture with the int8 file, as a user would next."""
     from PIL import Image
 
-    from edgecnn.artifact import artifact_name
+    from edgecnn.build.artifact import artifact_name
+    from edgecnn.build.workspace import write_whole
     from edgecnn.data import load_dataset
-    from edgecnn.workspace import write_whole
     from edgecnn_runner.classifier import Classifier
     from edgecnn_runner.quiet import without_native_chatter
 

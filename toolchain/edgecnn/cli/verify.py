@@ -191,13 +191,14 @@ def verify(
 
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
-    from edgecnn import foreign_verification, verification
     from edgecnn.cli.foreign_options import flags_of, is_foreign
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
+    from edgecnn.commands import verify as verification
+    from edgecnn.commands import verify_foreign as foreign_verification
     from edgecnn.devices import choose_device
-    from edgecnn.recipe_section import number_or_text
+    from edgecnn.recipe.section import number_or_text
 
     limits = {
         "max_drop": max_drop,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from edgecnn.errors import UsageError
-from edgecnn.graph import RUNTIMES, Graph, loads
+from edgecnn.modelfile import RUNTIMES, Graph, loads
 
 __all__ = ["TargetRuntime", "parse_runtime"]
 
@@ -16,7 +16,7 @@ class TargetRuntime:
     """A runtime that artifacts have to load in.
 
     Attributes:
-        name: A key of ``edgecnn.graph.RUNTIMES``.
+        name: A key of ``edgecnn.modelfile.RUNTIMES``.
         version: For example ``2.14.0``.
     """
 

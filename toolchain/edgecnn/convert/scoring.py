@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.deployable import in_range
-from edgecnn.convert.source_model import SourceModel
+from edgecnn.build.reference import check_scores
+from edgecnn.build.verdict import Ask
+from edgecnn.convert.graph.deployable import in_range
+from edgecnn.convert.source.model import SourceModel
 from edgecnn.errors import SourceModelError
-from edgecnn.judged import Ask
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
-from edgecnn.reference import check_scores
 from edgecnn_runner.postprocess import softmax
 
 __all__ = ["Scorer", "asking", "kind_of_scores"]
@@ -87,7 +87,7 @@ class Scorer:
 
 
 def asking(model: SourceModel) -> Ask:
-    """Return what asks a model for its probabilities, in any range; see ``edgecnn.judged.Ask``.
+    """Return what asks a model for its probabilities, in any range: ``edgecnn.build.verdict.Ask``.
 
     Args:
         model: The source model. What its scores are is told from the first that are asked for.

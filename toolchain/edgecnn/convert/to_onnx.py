@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
-from edgecnn.convert.onnx_graph import sort_nodes, tidy
-from edgecnn.convert.onnx_operators import teach_operators
+from edgecnn.convert.graph.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
+from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy
+from edgecnn.convert.graph.onnx_operators import teach_operators
+from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
-from edgecnn.reasons import reason_of
 from edgecnn_runner.telemetry import no_telemetry
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edgecnn.tools import tool_versions
+from edgecnn.build.tools import tool_versions
 
 __all__ = ["converter_versions"]
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edgecnn.data.folder import id_of
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 
 __all__ = ["FolderAgain", "folder_of"]
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.workspace import write_whole
 from edgecnn.errors import ChecksumError, DownloadError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress, Task
-from edgecnn.quantities import size_text
-from edgecnn.workspace import write_whole
+from edgecnn.report.quantities import size_text
 
 __all__ = ["CIFAR10", "Release", "fetch"]
 

@@ -30,7 +30,7 @@ from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.quantities import size_text
+from edgecnn.report.quantities import size_text
 from edgecnn_runner.contract import RESIZE_RULE
 
 __all__ = ["id_of", "load_folder", "load_unsplit"]

@@ -10,8 +10,8 @@ from edgecnn.data.folder import load_folder
 from edgecnn.data.types import Dataset
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Data
-from edgecnn.recipe_rules import DEFAULT_IMAGE_SIZE
+from edgecnn.recipe.load import Data
+from edgecnn.recipe.rules import DEFAULT_IMAGE_SIZE
 
 __all__ = ["load_dataset"]
 

@@ -14,7 +14,7 @@ from edgecnn.data.class_order import places_in
 from edgecnn.data.types import Images
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 
 __all__ = ["JudgedImages", "load_judged_images"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.build.workspace import canonical_digest, file_digest
 from edgecnn.package.licences import Library
+from edgecnn.package.pi.wheels import normalized
 from edgecnn.package.proven import ProvenFile
-from edgecnn.package.wheels import normalized
-from edgecnn.workspace import canonical_digest, file_digest
 
 if TYPE_CHECKING:
     from cyclonedx.model.license import License

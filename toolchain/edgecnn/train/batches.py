@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import Images
-from edgecnn.recipe import Augment
+from edgecnn.recipe.load import Augment
 from edgecnn.train.pace import steps_per_epoch
 
 if TYPE_CHECKING:

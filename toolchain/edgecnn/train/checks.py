@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgecnn.recipe import Recipe
-from edgecnn.recipe_rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
-from edgecnn.recipe_section import refusal
+from edgecnn.recipe.load import Recipe
+from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
+from edgecnn.recipe.section import refusal
 
 __all__ = ["check_settings"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import Dataset
-from edgecnn.recipe import Recipe
+from edgecnn.recipe.load import Recipe
 
 __all__ = ["class_weights", "trained_counts", "weights_for"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import RecipeError
-from edgecnn.recipe import Recipe
+from edgecnn.recipe.load import Recipe
 from edgecnn.train.architectures import ARCHITECTURES, build_network
 from edgecnn.train.backend import keras
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edgecnn.data import Dataset
-from edgecnn.recipe import Recipe
-from edgecnn.recipe_section import Section
+from edgecnn.recipe.load import Recipe
+from edgecnn.recipe.section import Section
 from edgecnn.train.class_weights import trained_counts, weights_for
 from edgecnn.train.pace import Pace
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress
-from edgecnn.recipe import Recipe
+from edgecnn.recipe.load import Recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import tf
 from edgecnn.train.batch_norm import PopulationAverages

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn import tools
+from edgecnn.build import tools
 from edgecnn.train.history import Epoch
 
 __all__ = ["median_speed", "test_metrics", "tool_versions"]

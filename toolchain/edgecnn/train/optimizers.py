@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.recipe import Optimizer
+from edgecnn.recipe.load import Optimizer
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edgecnn.recipe import Train
+from edgecnn.recipe.load import Train
 
 __all__ = ["Pace", "steps_per_epoch"]
 

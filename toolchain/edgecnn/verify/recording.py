@@ -11,14 +11,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.staging import staging
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import EdgeError, UsageError, WorkspaceError
 from edgecnn.row_error import RowError
-from edgecnn.staging import staging
-from edgecnn.verify.junit import write_junit
-from edgecnn.verify.markdown import write_markdown
-from edgecnn.verify.report_files import report_names, write_reports
+from edgecnn.verify.report.files import report_names, write_reports
+from edgecnn.verify.report.junit import write_junit
+from edgecnn.verify.report.markdown import write_markdown
 from edgecnn.verify.results import ParityReport
-from edgecnn.workspace import Workspace
 
 __all__ = ["record", "refuse_build"]
 

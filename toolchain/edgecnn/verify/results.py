@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
-from edgecnn.usefulness import AgainstGuessing
 from edgecnn.verify.changes import Baseline
-from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
-from edgecnn.verify.explained import Layers
-from edgecnn.verify.foreign_facts import Foreign, Hint
+from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.gate.judgement import Criterion, CriterionName, Judgement
+from edgecnn.verify.gate.sequential import Looked
 from edgecnn.verify.groups import GroupColumn
-from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
+from edgecnn.verify.layers.explained import Layers
 from edgecnn.verify.metrics import Metrics
-from edgecnn.verify.needed import Needed
 from edgecnn.verify.own_agreement import OwnAgreement
-from edgecnn.verify.sequential import Looked
+from edgecnn.verify.statistics.needed import Needed
 
 __all__ = [
     "LOCAL",
@@ -244,7 +244,7 @@ class ParityReport:
 
     def exit_error(self) -> EdgeError | None:
         """Return what a command line should end with; None if all is well."""
-        from edgecnn.verify.outcome import exit_error
+        from edgecnn.verify.exit import exit_error
 
         return exit_error(self)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import Device
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL

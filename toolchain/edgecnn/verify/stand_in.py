@@ -15,10 +15,10 @@ from typing import Final
 
 import numpy as np
 
+from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError, UsageError
-from edgecnn.reference import Reference, check_scores
 from edgecnn.verify.checks import check_artifact
-from edgecnn.verify.conditions import StandIn
+from edgecnn.verify.corruptions.conditions import StandIn
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.rows import digest_of

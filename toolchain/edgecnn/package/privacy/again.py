@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgecnn.bundle_file import opened_bundle
+from edgecnn.build.bundle import opened_bundle
 from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.claims import NOTE, Checked, read_record, subject_digest

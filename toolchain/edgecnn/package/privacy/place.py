@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.workspace import write_json
 from edgecnn.errors import PackageError
-from edgecnn.package.platforms import ARCHITECTURES, choose_platform
+from edgecnn.package.pi.platforms import ARCHITECTURES, choose_platform
+from edgecnn.package.pi.tree import file_entries
+from edgecnn.package.pi.unpack import unpack_wheel
+from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.privacy.traced import Traced, traced, why_not
-from edgecnn.package.tree import file_entries
-from edgecnn.package.unpack import unpack_wheel
-from edgecnn.package.wheels import collect_wheels
-from edgecnn.workspace import write_json
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE
 
 __all__ = ["NoPlaceError", "Place", "place_for"]

@@ -119,7 +119,7 @@ def claimed(plan: WebPlan, checked: Checked, *, made: str) -> dict[str, bytes]:
         checked: Its claims; none of them broken.
         made: By what, and when.
     """
-    from edgecnn.package.documents import environment
+    from edgecnn.package.pi.documents import environment
     from edgecnn.package.privacy.note import summary
 
     record = checked.to_dict() | {

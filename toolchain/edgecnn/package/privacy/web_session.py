@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from edgecnn.package.privacy.browser import Sink, opened_browser
 from edgecnn.package.privacy.web_use import SessionError, classified, open_phone, use_app, wait_for
-from edgecnn.package.web.server import BundleServer, serving
+from edgecnn.serve.server import BundleServer, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

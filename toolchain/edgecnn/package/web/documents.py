@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgecnn import __version__
-from edgecnn.package.documents import card_facts, environment
+from edgecnn.package.pi.documents import card_facts, environment
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
 from edgecnn.package.web.contents import MODEL, WebPlan
 from edgecnn.package.web.vendor import read_vendor

@@ -1,0 +1,249 @@
+"""A build folder: its file names, its manifest, atomic writes, and what is up to date.
+
+Files appear whole or not at all: each is written beside its place, flushed to the disk and
+renamed. The manifest is written last, so a file it lists is complete; what is on disk and not in
+the manifest is the rest of an interrupted run and is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+from edgecnn.errors import WorkspaceError
+from edgecnn.build.manifest import MANIFEST_SCHEMA, manifest_problem
+from edgecnn.os_errors import wrap_os_errors
+from edgecnn_runner.output import PART_SUFFIX, whole_file
+
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "Workspace",
+    "atomic_file",
+    "canonical_digest",
+    "default_build_folder",
+    "file_digest",
+    "wrap_os_errors",
+    "write_json",
+    "write_whole",
+]
+
+_PART_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One build folder.
+
+    Attributes:
+        folder: Where it is; need not exist yet.
+    """
+
+    folder: Path
+
+    MODEL: Final = "model.keras"
+    LABELS: Final = "labels.txt"
+    SPLITS: Final = "splits.json"
+    HISTORY: Final = "history.csv"
+    CURVES: Final = "curves.png"
+    METRICS: Final = "metrics.json"
+    REFERENCE: Final = "reference.npz"
+    CALIBRATION: Final = "calibration.json"
+    GOLDEN: Final = "golden.npz"
+    PARITY: Final = "parity.json"
+    REPORT: Final = "report.html"
+    # Of some files, some images or other limits than the recipe's: never what a bundle rests on.
+    PARTIAL_PARITY: Final = "parity-partial.json"
+    PARTIAL_REPORT: Final = "report-partial.html"
+    BENCH: Final = "bench.json"
+    PARTIAL_BENCH: Final = "bench-partial.json"
+    MANIFEST: Final = "manifest.json"
+    CHECKPOINT: Final = "checkpoint"
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file of this build."""
+        return self.folder / name
+
+    @staticmethod
+    def calibration_of(variant: str) -> str:
+        """Return the name of the record of a variant that was calibrated by itself."""
+        return f"calibration-{variant}.json"
+
+    def create(self) -> None:
+        """Make the folder; clear away what a killed run left half-written in it.
+
+        Raises:
+            WorkspaceError: If that is not possible.
+        """
+        with wrap_os_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for part in self.folder.glob(f".*{PART_SUFFIX}"):
+                # A younger one may be another process's, still at work on it.
+                if time.time() - part.stat().st_mtime > _PART_SECONDS:
+                    part.unlink(missing_ok=True)
+
+    def is_build(self) -> bool:
+        """Tell whether the folder holds a manifest."""
+        return self.path(self.MANIFEST).is_file()
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; a folder without one has an empty one.
+
+        Returns:
+            ``schema``, ``recipe``, ``source``, ``tools``, ``stages`` (name to its key and the
+            files it made), ``files`` (name to ``sha256`` and ``bytes``) and ``variants`` (a row
+            for each variant asked for).
+
+        Raises:
+            WorkspaceError: If it is damaged or of another schema.
+        """
+        path = self.path(self.MANIFEST)
+        if not path.exists():
+            return {"schema": MANIFEST_SCHEMA, "stages": {}, "files": {}, "variants": []}
+        try:
+            manifest: dict[str, Any] = json.loads(
+                path.read_text(encoding="utf-8"), parse_constant=_no_number
+            )
+            schema = manifest["schema"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise WorkspaceError(
+                f"{path} is damaged ({error})",
+                observed=f"{type(error).__name__}: {error}",
+                expected=f"the JSON object that edgecnn writes, schema {MANIFEST_SCHEMA}",
+                remedy=f"delete the folder {self.folder} and build again",
+            ) from error
+        if schema != MANIFEST_SCHEMA:
+            raise WorkspaceError(
+                f"{path} was written by another version of edgecnn",
+                observed=f"schema {schema}",
+                expected=f"schema {MANIFEST_SCHEMA}",
+                remedy=f"delete the folder {self.folder} and build again",
+            )
+        problem = manifest_problem(manifest)
+        if problem is not None:
+            raise WorkspaceError(
+                f"{path} is damaged: {problem}",
+                observed=problem,
+                expected=f"entries as edgecnn writes them, schema {MANIFEST_SCHEMA}",
+                remedy=f"delete the folder {self.folder} and build again",
+            )
+        return manifest
+
+    def stage_is_current(self, stage: str, key: str) -> bool:
+        """Tell whether a stage ran with this key and its files are still what it wrote."""
+        manifest = self.manifest()
+        entry = manifest["stages"].get(stage)
+        if entry is None or entry["key"] != key:
+            return False
+        return all(self._is_intact(name, manifest) for name in entry["files"])
+
+    def _is_intact(self, name: str, manifest: Mapping[str, Any]) -> bool:
+        path = self.path(name)
+        entry = manifest["files"].get(name)
+        try:
+            return (
+                entry is not None
+                and path.stat().st_size == entry["bytes"]
+                and file_digest(path) == entry["sha256"]
+            )
+        except OSError:
+            return False  # gone, or nothing that can be read: the stage makes it anew
+
+    def record_stage(
+        self, stage: str, *, key: str, files: list[str], entries: Mapping[str, Any]
+    ) -> None:
+        """Write the manifest: a stage is done and these are its files.
+
+        Args:
+            stage: ``train``, ``convert`` or ``verify``.
+            key: Digest of everything the stage depended on; see ``canonical_digest``.
+            files: Names of the files it made, relative to the folder; all must exist.
+            entries: Top-level manifest entries to set, for example ``recipe`` or ``variants``.
+
+        Raises:
+            WorkspaceError: If the manifest cannot be written.
+        """
+        manifest = self.manifest()
+        previous = manifest["stages"].get(stage, {}).get("files", [])
+        for name in previous:
+            manifest["files"].pop(name, None)
+        manifest.update(entries)
+        manifest["stages"][stage] = {"key": key, "files": sorted(files)}
+        for name in files:
+            path = self.path(name)
+            with wrap_os_errors(path):
+                entry = {"sha256": file_digest(path), "bytes": path.stat().st_size}
+            manifest["files"][name] = entry
+        write_json(self.path(self.MANIFEST), manifest)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def default_build_folder(recipe_file: Path) -> Path:
+    """Return where a recipe builds by default: ``build`` beside it, ``build-x`` for recipe-x."""
+    suffix = recipe_file.stem.removeprefix("recipe")
+    return (
+        recipe_file.parent
+        / f"build{suffix if suffix.startswith('-') or not suffix else '-' + suffix}"
+    )
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears at ``path`` only when the block ends well.
+
+    Args:
+        path: Where the file is to be; its folder must exist.
+
+    Yields:
+        A binary file object.
+
+    Raises:
+        WorkspaceError: If the disk is full, the folder read-only or missing. What was at
+            ``path`` before stays untouched then.
+    """
+    with wrap_os_errors(path), whole_file(path) as file:
+        yield file
+
+
+def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> None:
+    """Write a file atomically; see ``atomic_file``. Text becomes UTF-8.
+
+    Args:
+        path: Where to.
+        data: What to write.
+        option: The option that named this file, which an error sends the user back to; None for a
+            file in a folder that was named.
+    """
+    elsewhere = {} if option is None else {"elsewhere": f"name a file elsewhere: {option} FILE"}
+    with wrap_os_errors(path, **elsewhere), whole_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file atomically, keys sorted, so that equal values give equal bytes.
+
+    Raises:
+        ValueError: If the value holds NaN or infinity, which JSON has no words for.
+        WorkspaceError: See ``atomic_file``.
+    """
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's SHA-256 in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_digest(value: object) -> str:
+    """Return the SHA-256 of a JSON-ready value, the same for equal values."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
