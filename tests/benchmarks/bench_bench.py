@@ -23,8 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn.bench import Settings, plan
-from edgecnn.bench import stage as run
+from edgecnn.bench import Settings, plan, run
 from edgecnn_runner.session import Session
 
 MODELS = Path(__file__).parents[2] / "models"
