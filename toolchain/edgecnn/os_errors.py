@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import WorkspaceError
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["wrap_os_errors"]
 

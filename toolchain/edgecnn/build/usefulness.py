@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import UselessModelError
-from edgecnn.report.quantities import percent_text
+from edgecnn_runner.quantities import percent_text
 from edgecnn.build.reference import Reference
 
 __all__ = ["ALPHA", "AgainstGuessing", "against_guessing", "float_model_of"]

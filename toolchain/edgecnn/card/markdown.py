@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.build.artifact import asked_for, precision_of
-from edgecnn.report.quantities import number_text, percent_text, size_text
+from edgecnn_runner.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

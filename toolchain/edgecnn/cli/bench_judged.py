@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.render import command_line, explain, print_json
 from edgecnn.cli.repair_tables import print_repairs
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,8 +9,8 @@ from typing import Final
 from edgecnn.commands.doctor import Check
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.facts import DeviceFacts, Release, Room, look
-from edgecnn.report.quantities import size_text
 from edgecnn_installer.main import PREFIX
+from edgecnn_runner.quantities import size_text
 from edgecnn_runner.runtimes import RUNTIMES
 
 __all__ = ["check_device", "checks_of"]

@@ -19,7 +19,7 @@ from edgecnn.build.workspace import write_whole
 from edgecnn.errors import ChecksumError, DownloadError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress, Task
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["CIFAR10", "Release", "fetch"]
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from edgecnn.devices.facts import DeviceFacts
 from edgecnn.errors import DeviceError
-from edgecnn.report.quantities import size_text
 from edgecnn_installer.bundle import Manifest
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["check_fitness"]
 

@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from edgecnn.errors import RecipeError
-from edgecnn.report.quantities import decimal_text, percent_of
+from edgecnn_runner.quantities import decimal_text, percent_of
 
 __all__ = [
     "AT_LEAST",

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-__all__ = ["FOLDER_POLICY", "HEADERS", "MIME_TYPES", "single_page_policy"]
+__all__ = ["FOLDER_POLICY", "HEADERS", "MIME_TYPES", "PAGE", "single_page_policy"]
+
+PAGE: Final = "index.html"
+"""The file that is sent for a folder's address."""
 
 FOLDER_POLICY: Final = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "

@@ -20,11 +20,10 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from edgecnn.package.web.sources import PAGE
 from edgecnn.serve.addresses import Place, place_of
 from edgecnn.serve.connections import Connections
 from edgecnn.serve.hosts import host_of, is_own
-from edgecnn.serve.policy import HEADERS, MIME_TYPES
+from edgecnn.serve.policy import HEADERS, MIME_TYPES, PAGE
 
 __all__ = ["BundleServer", "serving"]
 

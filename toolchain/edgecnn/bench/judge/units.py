@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from edgecnn.errors import UsageError
-from edgecnn.report.quantities import decimal_text, percent_of
+from edgecnn_runner.quantities import decimal_text, percent_of
 
 __all__ = ["parse_bytes", "parse_duration", "parse_percent"]
 

@@ -24,7 +24,7 @@ from edgecnn.bench.report.words import headline, loss_sentence, warning_sentence
 from edgecnn.bench.results import DeviceBench
 from edgecnn.build.workspace import write_whole
 from edgecnn.report import markdown_row, markdown_text
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["bench_markdown", "write_bench_markdown"]
 

@@ -31,7 +31,7 @@ from edgecnn.bench.report.sustained_chart import sustained_chart
 from edgecnn.bench.report.words import headline, limits_text, loss_sentence, warning_sentences
 from edgecnn.bench.results import BenchReport, DeviceBench
 from edgecnn.report import Scale, page_environment
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -10,7 +10,7 @@ from typing import Final
 from edgecnn.bench.report.figures import RowFigures, share_text, time_text
 from edgecnn.bench.report.label_places import Label, Mark, place_labels
 from edgecnn.report import LogScale, Scale
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["HEIGHT_PX", "ParetoChart", "ParetoMark", "pareto_chart"]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow, Measure, MeasureName
 from edgecnn.bench.report.words import duration_text, ratio_text, times_text
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["gate_headline", "measure_sentence", "row_sentence", "row_title"]
 

@@ -14,7 +14,7 @@ from edgecnn.bench.report.figures import (
     time_unit,
 )
 from edgecnn.bench.results import DeviceBench
-from edgecnn.report.quantities import size_text
+from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.table import Table

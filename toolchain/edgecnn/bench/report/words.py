@@ -8,7 +8,7 @@ from typing import Final
 from edgecnn.bench.judge.recommend import falls_short, is_faster, is_slower, needs_more
 from edgecnn.bench.judge.recommendation import Candidate, Excess, LimitName, Limits, Recommendation
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
-from edgecnn.report.quantities import number_text, percent_text, size_text
+from edgecnn_runner.quantities import number_text, percent_text, size_text
 
 __all__ = [
     "duration_text",

@@ -7,7 +7,7 @@ from typing import Final
 
 from edgecnn.convert.repair.layers_to_keep import Activation, Layer, Layers
 from edgecnn.modelfile.layers import LayerComparison, LayerError
-from edgecnn.report.quantities import decibel_text, number_text, percent_text
+from edgecnn_runner.quantities import decibel_text, number_text, percent_text
 
 __all__ = ["Culprits"]
 

@@ -10,7 +10,7 @@ from edgecnn.package.licences import libraries_in, licences_page, own_licence
 from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
-from edgecnn.report.quantities import number_text, percent_text, size_text
+from edgecnn_runner.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

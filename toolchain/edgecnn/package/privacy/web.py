@@ -14,8 +14,9 @@ from edgecnn.package.privacy.claims import RECORD, CannotCheckError, Claim, Outc
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
 from edgecnn.package.privacy.web_ways import other_ways
 from edgecnn.package.web.contents import sealed, version_of
-from edgecnn.package.web.sources import PAGE, WORKER, app_sources, modules_of
+from edgecnn.package.web.sources import WORKER, app_sources, modules_of
 from edgecnn.package.web.vendor import read_vendor
+from edgecnn.serve.policy import PAGE
 
 __all__ = ["CONNECTS", "Seen", "judge_web", "refusals", "unchecked_web"]
 

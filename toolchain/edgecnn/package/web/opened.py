@@ -11,7 +11,7 @@ from typing import Final
 
 from edgecnn.errors import BundleError
 from edgecnn.package.web.contents import MANIFEST, SUMS
-from edgecnn.package.web.sources import PAGE
+from edgecnn.serve.policy import PAGE
 
 __all__ = ["is_web_bundle", "named_files", "read_web_bundle"]
 

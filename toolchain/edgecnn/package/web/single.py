@@ -16,8 +16,8 @@ from typing import Final
 
 from edgecnn.errors import PackageError
 from edgecnn.package.web.concatenation import concatenated
-from edgecnn.package.web.sources import PAGE, STYLE, modules_of
-from edgecnn.serve.policy import FOLDER_POLICY, single_page_policy
+from edgecnn.package.web.sources import STYLE, modules_of
+from edgecnn.serve.policy import FOLDER_POLICY, PAGE, single_page_policy
 
 __all__ = ["RESOURCES", "single_page"]
 

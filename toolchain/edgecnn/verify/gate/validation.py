@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.recipe.load import Limits
-from edgecnn.report.quantities import number_text, percent_text
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
 from edgecnn.verify.measure import measure
+from edgecnn_runner.quantities import number_text, percent_text
 
 __all__ = ["judge_candidate"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from edgecnn.modelfile.layers import LayerComparison, LayerError
-from edgecnn.report.quantities import decibel_text
+from edgecnn_runner.quantities import decibel_text
 
 __all__ = ["LIMIT_DB", "Cause", "Finding", "diagnose", "label_of", "ratios_that_count"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.report.quantities import decibel_text
 from edgecnn.verify.layers.diagnosis import label_of
 from edgecnn.verify.layers.explained import Layers
 from edgecnn.verify.report.wording import percent
 from edgecnn.verify.results import LOCAL, ParityReport
+from edgecnn_runner.quantities import decibel_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.report import page_environment
-from edgecnn.report.quantities import decibel_text, number_text
 from edgecnn.verify.gate.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.report.change_wording import (
@@ -43,6 +42,7 @@ from edgecnn.verify.report.wording import (
     verdict_sentence,
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
+from edgecnn_runner.quantities import decibel_text, number_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
