@@ -12,7 +12,7 @@ import pytest
 from command import edgecnn
 from edgecnn.bench import profile as profiling
 from edgecnn.bench.profile import Asking, profile_file, with_profile
-from edgecnn.bench.report.files import read_bench, write_bench
+from edgecnn.bench.report.json import read_bench, write_bench
 from edgecnn.bench.results import (
     ArtifactBench,
     BenchReport,

@@ -10,6 +10,7 @@ import pytest
 from bench.made_up import conditions, device, row, threads_of
 from edgecnn.bench.judge.recommend import recommend
 from edgecnn.bench.judge.recommendation import Candidate, Limits, Recommendation
+from edgecnn.bench.report.json import recommendation_values
 from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
 from edgecnn.row_error import RowError
 
@@ -276,7 +277,7 @@ def test_rows_count_with_their_chosen_number_of_threads() -> None:
 
 
 def test_json_has_the_choice_and_every_reason_in_words() -> None:
-    found = recommend(device(FP32, INT8, row("onnx-int8", None))).to_dict()
+    found = recommendation_values(recommend(device(FP32, INT8, row("onnx-int8", None))))
     values = json.loads(json.dumps(found, allow_nan=False))
     assert values["chosen"] == 1
     assert values["headline"].startswith("Ship tflite-int8")

@@ -34,6 +34,7 @@ from edgecnn.commands import (
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
+from edgecnn.verify import exit_error
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from readme import blocks
 
@@ -350,7 +351,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
     ]
     table.write_text("\n".join(lines))
     report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
-    ending = report.exit_error()
+    ending = exit_error(report)
     assert isinstance(ending, OwnScoresError)
     assert "output 0, named blue, for green; output 1, named green, for blue" in ending.remedy
     assert report.rows[0].verdict != "ERROR"
@@ -365,7 +366,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
         report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
     finally:
         shutil.move(made / "gone.keras", made / "inside.keras")
-    assert isinstance(report.exit_error(), OwnScoresError)
+    assert isinstance(exit_error(report), OwnScoresError)
     assert report.own_scores is not None
     assert report.own_scores.explanation is None
 
@@ -391,7 +392,7 @@ def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
         report, _ = foreign_verification.verify_foreign(request)
         assert report.own_scores is not None
         found[reference] = report.own_scores
-        wrong = isinstance(report.exit_error(), OwnScoresError)
+        wrong = isinstance(exit_error(report), OwnScoresError)
         assert wrong == (reference == "signed.keras")
     assert found["inside.keras"].agrees
     assert not found["signed.keras"].agrees

@@ -15,7 +15,7 @@ import pytest
 from command import edgecnn, modules_after
 from edgecnn.commands.verify_foreign import ForeignRequest, verify_foreign
 from edgecnn.errors import EdgeError, LabelsError, UsageError, UselessModelError
-from edgecnn.verify import read_report
+from edgecnn.verify import exit_error, read_report
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 
 pytestmark = pytest.mark.slow
@@ -156,7 +156,7 @@ def test_one_range_that_is_wrong_for_both_is_told_though_they_agree(made: Path) 
     assert report["rows"][0]["verdict"] == "PASS"  # equal answers; a hint changes no verdict
     # But the reference guesses, so that a PASS with it proves nothing.
     assert (report["verdict"], report["float_model"]["outcome"]) == ("ERROR", "guessing")
-    error = read_report(made / "out/parity.json").exit_error()
+    error = exit_error(read_report(made / "out/parity.json"))
     assert isinstance(error, UselessModelError)
     assert "--input-range 0..255" in error.remedy
     (hint,) = report["foreign"]["hints"]

@@ -23,6 +23,7 @@ from edgecnn.errors import (
     WorkspaceError,
 )
 from edgecnn.recipe.load import Limits
+from edgecnn.verify import exit_error
 from edgecnn.verify.baseline import compare
 from edgecnn.verify.changes import Baseline, Change
 from edgecnn.verify.gate.criteria import judge
@@ -290,12 +291,12 @@ def test_a_regression_ends_a_command_unless_something_is_graver(
     report = make_report(*verdicts)
     before = of_rows(*report.rows, replace(report.rows[0], variant="onnx-fp32"))
     compared = replace(report, baseline=compare(report, before, source="b.json"))
-    error = compared.exit_error()
+    error = exit_error(compared)
     assert type(error) is kind
     if kind is ParityRegressionError:
         assert "Worse than in b.json: onnx-fp32" in str(error)
         assert "missing" in str(error.observed)
-    assert type(replace(report, baseline=None).exit_error()) in (
+    assert type(exit_error(replace(report, baseline=None))) in (
         type(None), ParityFailError, ParityInconclusiveError,
     )  # fmt: skip
 

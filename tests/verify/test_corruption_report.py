@@ -13,6 +13,7 @@ from rich.console import Console
 
 from edgecnn.build.workspace import write_json
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
+from edgecnn.verify import exit_error
 from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults, StandIn
 from edgecnn.verify.corruptions.gate import (
     corruption_criterion,
@@ -155,7 +156,7 @@ def test_a_miss_fails_and_says_under_which_corruption() -> None:
         "It does not follow the float model: accuracy under low light, severity 3 falls by 8.00 "
         "points (limit 3.00)."
     )
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, ParityFailError)
     assert "Worst drop under corruption (low light, severity 3): 8.00 points" in str(error)
     assert "drop under each corruption at most 3 points" in str(error)
@@ -191,12 +192,12 @@ def test_too_few_say_how_many_would_do_and_how_to_have_them() -> None:
         "low light, severity 3 is within the limit. About "
     )
     assert "images under each corruption would decide, towards PASS" in said
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, ParityInconclusiveError)
     assert "1,000 images under each corruption are too few" in error.problem
     assert "add images to the test split" in error.remedy  # there are 600
     more = dataclasses.replace(report.evaluated, available=50_000, images=50_000)
-    error = dataclasses.replace(report, evaluated=more).exit_error()
+    error = exit_error(dataclasses.replace(report, evaluated=more))
     assert error is not None
     assert row.needed is not None
     assert f"--corruption-images {row.needed.corruption_images}" in error.remedy

@@ -18,6 +18,7 @@ from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
 from edgecnn.recipe.load import CorruptionSettings, Limits
+from edgecnn.verify import exit_error
 from edgecnn.verify.corruptions.images import CONDITIONS, corrupt_all
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.results import ArtifactRow
@@ -215,7 +216,7 @@ def test_float32_files_that_do_not_follow_the_float_model_answer_for_nobody(
         assert row.error is not None
         assert "rgb-fp32.tflite: a score differs by 0.00" in str(row.error.observed)
         assert "rgb-fp32.onnx: a score differs by 0.00" in str(row.error.observed)
-    assert isinstance(report.exit_error(), ArtifactError)
+    assert isinstance(exit_error(report), ArtifactError)
     assert verify.read_report(build.path(build.PARITY)) == report
 
 

@@ -27,6 +27,7 @@ from edgecnn.data import Dataset, Images, choose_calibration
 from edgecnn.data.calibration import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
 from edgecnn.recipe.load import Limits
+from edgecnn.verify import exit_error
 from edgecnn.verify.report.wording import looked_sentence
 from edgecnn.verify.results import ArtifactRow
 from edgecnn_runner.machine import describe_machine
@@ -130,7 +131,7 @@ def only(report: verify.ParityReport) -> ArtifactRow:
 def test_judges_every_variant_of_a_build(build: Workspace, dataset: Dataset) -> None:
     report = verify.run(build, dataset, limits=EASY)
     assert verdicts(report) == {**dict.fromkeys(FILES, "PASS"), "onnx-fp16": "NOT MADE"}
-    assert report.exit_error() is None
+    assert exit_error(report) is None
     same = report.rows[0]
     assert same.metrics is not None
     assert same.metrics.disagreements == 0
@@ -216,7 +217,7 @@ def test_a_different_network_fails(build: Workspace, dataset: Dataset) -> None:
     silly = EASY.model_copy(update={"min_accuracy": 0.0})
     report = verify.run(build, dataset, limits=silly, artifacts=["tflite-fp32"])
     assert verdicts(report) == {"tflite-fp32": "FAIL"}
-    assert isinstance(report.exit_error(), ParityFailError)
+    assert isinstance(exit_error(report), ParityFailError)
     metrics = only(report).metrics
     assert metrics is not None
     assert len(metrics.flips) == 300
@@ -313,7 +314,7 @@ def test_an_artifact_that_cannot_be_judged_is_a_row_and_the_others_go_on(
     assert harmed.error.error == kind
     assert message in harmed.error.problem + (harmed.error.observed or "")
     assert harmed.error.remedy
-    error = report.exit_error()
+    error = exit_error(report)
     assert error is not None
     assert error.exit_code == harmed.error.exit_code
 
@@ -401,7 +402,7 @@ def test_a_build_that_cannot_be_written_keeps_its_verdicts_and_the_junit_file(
     build.path(build.REPORT).mkdir()
     report = verify.run(build, dataset, limits=EASY, junit=tmp_path / "parity.xml")
     assert report.verdict == "PASS"
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, WorkspaceError)
     assert build.REPORT in error.problem
     assert "--out FOLDER" in error.remedy

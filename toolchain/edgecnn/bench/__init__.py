@@ -4,8 +4,9 @@
 a runtime: measuring is done on the device, by ``edgecnn.devices.on_device.bench``.
 """
 
+from edgecnn.bench.exit import exit_error, gate_error
 from edgecnn.bench.plan import BenchFile, Proven, plan
-from edgecnn.bench.report.files import read_bench, write_bench
+from edgecnn.bench.report.json import read_bench, write_bench
 from edgecnn.bench.results import BenchReport, Settings
 from edgecnn.bench.stage import run
 
@@ -14,6 +15,8 @@ __all__ = [
     "BenchReport",
     "Proven",
     "Settings",
+    "exit_error",
+    "gate_error",
     "plan",
     "read_bench",
     "run",

@@ -6,7 +6,6 @@ order they were taken; no outlier is dropped.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -243,11 +242,3 @@ class BenchReport:
     created: str
     max_drop_points: float = 1.0
     schema: int = BENCH_SCHEMA
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; what is made of raw times stands under ``summary``."""
-        from edgecnn.bench.summaries import add_summaries
-
-        values = dataclasses.asdict(self)
-        add_summaries(values, self)
-        return values

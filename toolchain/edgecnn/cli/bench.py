@@ -120,8 +120,9 @@ def bench(
 
     Example: edgecnn bench models/wren --device local --device ssh://pi@raspberrypi.local
     """
-    from edgecnn.bench import Settings
+    from edgecnn.bench import Settings, exit_error
     from edgecnn.bench.judge.judgement import judge_bench
+    from edgecnn.bench.report.json import judged_values
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
@@ -162,10 +163,10 @@ def bench(
     report, place = benching.bench(request, progress=terminal_progress(quiet=quiet))
     judged = judge_bench(report, judging)
     if json_output:
-        print_json(judged.to_dict())
+        print_json(judged_values(judged))
     else:
         print_bench(out_console(), judged)
         print_profiles(out_console(), report)
     console = None if json_output else out_console()
     write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
-    exit_for(benching.nothing_measured(report) or judged.exit_error())
+    exit_for(benching.nothing_measured(report) or exit_error(judged))

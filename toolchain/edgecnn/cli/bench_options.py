@@ -133,8 +133,9 @@ def compare_files(
         UsageError: If ``max_regression`` cannot be read, or something was to be measured.
         WorkspaceError: If a file is missing, damaged or of another schema.
     """
-    from edgecnn.bench import read_bench
+    from edgecnn.bench import gate_error, read_bench
     from edgecnn.bench.judge.gate import compare_benches
+    from edgecnn.bench.report.json import gate_values
     from edgecnn.cli.bench_judged import print_gate
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.errors import UsageError
@@ -150,10 +151,10 @@ def compare_files(
     before, now = (read_bench(path) for path in files)
     gate = compare_benches(now, before, source=str(files[0]), max_regression=allowed)
     if json_output:
-        print_json(gate.to_dict())
+        print_json(gate_values(gate))
     else:
         print_gate(out_console(), gate)
-    exit_for(gate.exit_error())
+    exit_for(gate_error(gate))
 
 
 def _max_regression(text: str | None) -> float:

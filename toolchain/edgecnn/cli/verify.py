@@ -197,6 +197,7 @@ def verify(
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.commands import verify as verification
     from edgecnn.commands import verify_foreign as foreign_verification
+    from edgecnn.verify import exit_error
     from edgecnn.devices import choose_device
     from edgecnn.recipe.section import number_or_text
 
@@ -259,6 +260,6 @@ def verify(
         print_json(report.to_dict())
     else:
         print_report(out_console(), report, page)
-    ending = report.exit_error()
+    ending = exit_error(report)
     explain_unwritten(report, ending)
     exit_for(ending)

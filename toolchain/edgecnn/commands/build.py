@@ -200,10 +200,10 @@ def build(
 def _build(
     recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
 ) -> ChainResult:
+    from edgecnn.verify import check_groups, exit_error
+
     groups = own_groups(recipe)
     if groups is not None:
-        from edgecnn.verify import check_groups
-
         # Before hours of training.
         check_groups(groups, dataset.test.ids)
     recipe = _as_trained(recipe, workspace, dataset, progress)
@@ -214,7 +214,7 @@ def _build(
         # Nothing is left to verify; of a useless model nothing had to be.
         raise _float_model(workspace).error(recipe.limits.min_accuracy) or conversion_error
     stages["verify"], report = _verify_if_needed(recipe, workspace, dataset, groups, progress)
-    parity_error = report.exit_error()
+    parity_error = exit_error(report)
     error = conversion_error or parity_error
     if isinstance(parity_error, UselessModelError | ParityFailError):
         error = parity_error

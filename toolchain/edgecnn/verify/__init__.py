@@ -7,6 +7,7 @@ jinja2, Pillow and rich are imported only by what uses them.
 
 from edgecnn.verify.baseline import EarlierReport
 from edgecnn.verify.evaluation import balanced_subset, choose_evaluation
+from edgecnn.verify.exit import exit_error
 from edgecnn.verify.foreign.source_trials import Given, Tried, try_source
 from edgecnn.verify.foreign.stage import ForeignReference, run_foreign
 from edgecnn.verify.foreign.trials import Feed, feed_ranges
@@ -34,6 +35,7 @@ __all__ = [
     "check_groups",
     "check_own_scores",
     "choose_evaluation",
+    "exit_error",
     "feed_ranges",
     "judge_candidate",
     "key",

@@ -242,12 +242,6 @@ class ParityReport:
         """Whether each artifact saw only as many images as its verdict needed."""
         return any(row.looked is not None for row in self.rows)
 
-    def exit_error(self) -> EdgeError | None:
-        """Return what a command line should end with; None if all is well."""
-        from edgecnn.verify.exit import exit_error
-
-        return exit_error(self)
-
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included; ``parity.json`` holds them."""
         values = {

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION, compare_benches
 from edgecnn.bench.judge.recommend import recommend
 from edgecnn.bench.judge.recommendation import Limits, Recommendation
 from edgecnn.bench.judge.regressions import Gate
-from edgecnn.bench.report.words import headline, limits_text, loss_sentence
 from edgecnn.bench.results import BenchReport
-from edgecnn.errors import EdgeError, NothingFitsError
 
 __all__ = ["EarlierBench", "JudgedBench", "Judging", "judge_bench"]
 
@@ -58,40 +55,6 @@ class JudgedBench:
     recommendations: tuple[Recommendation, ...]
     gate: Gate | None = None
 
-    def exit_error(self) -> EdgeError | None:
-        """Return what a command line should end with.
-
-        Returns:
-            What the gate says (see ``Gate.exit_error``), else ``NothingFitsError`` if limits were
-            given and a device that was measured has nothing that keeps them, else None.
-        """
-        if self.gate is not None and (error := self.gate.exit_error()) is not None:
-            return error
-        without = [
-            one
-            for one, device in zip(self.recommendations, self.report.devices, strict=True)
-            # A device that gave no figures has an error of its own.
-            if one.limits.any and one.choice is None and device.error is None
-        ]
-        if not without:
-            return None
-        return NothingFitsError(
-            f"nothing keeps the limits on {', '.join(one.device for one in without)}",
-            observed=" ".join(_observed(one) for one in without),
-            expected=limits_text(without[0].limits),
-            remedy="allow more, take a smaller model, or verify what was left out",
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values: the report, with what follows from it beside it.
-
-        They read back as a ``BenchReport``, which ignores ``recommendations`` and ``gate``.
-        """
-        return self.report.to_dict() | {
-            "recommendations": [one.to_dict() for one in self.recommendations],
-            "gate": None if self.gate is None else self.gate.to_dict(),
-        }
-
 
 def judge_bench(report: BenchReport, judging: Judging | None = None) -> JudgedBench:
     """Recommend for each device, and compare with the baseline if there is one.
@@ -124,13 +87,3 @@ def judge_bench(report: BenchReport, judging: Judging | None = None) -> JudgedBe
             max_regression=judging.max_regression,
         ),
     )
-
-
-def _observed(recommendation: Recommendation) -> str:
-    """Say why nothing fits on one device: of each candidate, what it exceeds."""
-    if not recommendation.candidates:
-        return headline(recommendation)
-    losses = [
-        f"{one.name}: {loss_sentence(recommendation, one)}" for one in recommendation.candidates
-    ]
-    return f"{headline(recommendation)} {' '.join(losses)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from edgecnn.bench.statistics import Ratio
 
@@ -153,13 +153,3 @@ class Recommendation:
         """The Pareto front of accuracy, latency, memory and size, limits aside; fastest first."""
         front = [one for one in self.candidates if one.on_front]
         return tuple(sorted(front, key=lambda one: (one.median_ns, one.row)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values, with what is to be read in words."""
-        from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
-
-        values = dataclasses.asdict(self)
-        for entry, candidate in zip(values["candidates"], self.candidates, strict=True):
-            lost = self.choice is None or candidate.row != self.chosen
-            entry["why_not"] = loss_sentence(self, candidate) if lost else None
-        return values | {"headline": headline(self), "warnings": list(warning_sentences(self))}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from edgecnn.bench.statistics import Ratio
-from edgecnn.errors import BenchRegressionError, EdgeError, UsageError
 
 __all__ = ["EVERYTHING", "Gate", "GateRow", "Measure", "MeasureName", "Outcome"]
 
@@ -88,55 +86,3 @@ class Gate:
     def incomparable(self) -> tuple[GateRow, ...]:
         """What could not be compared."""
         return tuple(row for row in self.rows if row.outcome == "not comparable")
-
-    def exit_error(self) -> EdgeError | None:
-        """Return what a command line should end with.
-
-        Returns:
-            ``BenchRegressionError`` if anything got worse or is missing; else ``UsageError`` if
-            anything, or everything, could not be compared: that is no pass; else None.
-        """
-        from edgecnn.bench.report.regression_words import gate_headline, row_sentence
-
-        def told(rows: tuple[GateRow, ...], most: int = 3) -> str:
-            more = len(rows) - most
-            sentences = [row_sentence(row) for row in rows[:most]]
-            return " ".join(sentences) + (f" And {more} more." if more > 0 else "")
-
-        problem = gate_headline(self).removesuffix(".")
-        if self.regressions:
-            return BenchRegressionError(
-                problem,
-                observed=told(self.regressions),
-                expected=f"nothing missing, and nothing that grows by more than "
-                f"{self.max_regression * 100:g} % beyond its interval",
-                remedy="find out what changed; if it is accepted, take the new results as the "
-                "baseline, or allow more with --max-regression",
-            )
-        if self.incomparable:
-            return UsageError(
-                problem,
-                observed=told(self.incomparable),
-                expected="two valid benches of the same artifacts on the same machine",
-                remedy="take a baseline on this machine, in the same way",
-            )
-        if not any(row.measures for row in self.rows):
-            return UsageError(
-                problem,
-                observed="no artifact that is in both",
-                expected="two benches of the same artifacts on the same machine",
-                remedy="give the results of an earlier bench of the same model",
-            )
-        return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values, with what is to be read in words."""
-        from edgecnn.bench.report.regression_words import gate_headline, row_sentence
-
-        values = dataclasses.asdict(self)
-        for entry, row in zip(values["rows"], self.rows, strict=True):
-            entry["sentence"] = row_sentence(row)
-        return values | {
-            "headline": gate_headline(self),
-            "passed": self.exit_error() is None,
-        }

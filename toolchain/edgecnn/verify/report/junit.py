@@ -8,6 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from edgecnn.build.workspace import write_whole
+from edgecnn.verify.exit import exit_error
 from edgecnn.verify.changes import Change
 from edgecnn.verify.foreign.facts import Hint
 from edgecnn.verify.report.change_wording import change_sentence
@@ -91,7 +92,7 @@ def _add_float_model(suite: ET.Element, sentences: str, report: ParityReport) ->
             "time": _seconds(0.0),
         },
     )
-    error = report.exit_error() if report.useless else None
+    error = exit_error(report) if report.useless else None
     if error is None:
         ET.SubElement(case, "system-out").text = _xml_text(sentences)
         return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edgecnn.report import quantities
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.statistics.intervals import wilson_interval
+from edgecnn_runner import quantities
 
 __all__ = [
     "CRITERION_TITLES",
