@@ -157,7 +157,7 @@ def test_no_runtime_that_reports_its_use_is_imported_without_opting_out() -> Non
     for path in [*sources(TOOLCHAIN), *sources(RUNNER)]:
         if any(name.split(".")[0] == "onnxruntime" for name in imports(path)):
             assert "    no_telemetry()\n" in path.read_text(encoding="utf-8"), (
-                f"{path} imports onnxruntime: call edgecnn_runner.telemetry.no_telemetry() before"
+                f"{path} imports onnxruntime: call no_telemetry() of edgecnn_runner before"
             )
 
 

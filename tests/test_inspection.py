@@ -16,8 +16,8 @@ from rich.console import Console
 from edgecnn.cli.inspection_table import render_inspection
 from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow, inspect_file
 from edgecnn.errors import ArtifactError, ContractError
-from edgecnn_runner.container import append_contract
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+from edgecnn_runner.formats.container import append_contract
 from graph.onnx_files import end, float_cnn, model, qdq_cnn
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from edgecnn_runner.contract import FLOATS, Contract
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
 from edgecnn_runner.remedies import CONVERT_AGAIN
-from edgecnn_runner.runtimes import TensorInfo
+from edgecnn_runner.runtimes.choice import TensorInfo
 
 if TYPE_CHECKING:
-    from edgecnn_runner.container import Container
+    from edgecnn_runner.formats.container import Container
 
 __all__ = [
     "check_classifier",

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import (
     FILTERS,
     FITS,
@@ -25,10 +24,11 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count, two_contracts
+from edgecnn_runner.formats.container import Container, read_container
 from edgecnn_runner.input_options import RANGES_EXPECTED
 from edgecnn_runner.output_kind import tell_kind
-from edgecnn_runner.probe import Description, probe
-from edgecnn_runner.runtimes import TensorInfo, choose_runtime
+from edgecnn_runner.runtimes.choice import TensorInfo, choose_runtime
+from edgecnn_runner.runtimes.probe import Description, probe
 from edgecnn_runner.session import Session
 
 __all__ = ["foreign_contract", "open_foreign"]

@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn_runner.cli.output import atomic_file
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.files import describe, regular_size
-from edgecnn_runner.output import atomic_file
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.preprocess import prepare
 
 __all__ = [
     "GOLDEN_FILE",

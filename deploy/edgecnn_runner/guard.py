@@ -43,7 +43,7 @@ _PROGRAMS: Final = frozenset(
      "pty.spawn", "subprocess.Popen"}
 )  # fmt: skip
 # What the trial of a foreign file is started with; see ``probe``.
-_TRIAL: Final = ("-P", "-m", "edgecnn_runner.probe")
+_TRIAL: Final = ("-P", "-m", "edgecnn_runner.runtimes.probe")
 
 
 class Allowed(NamedTuple):
@@ -146,7 +146,7 @@ def notify_address(name: str) -> str:
 def _is_output(path: Any, allowed: Allowed) -> bool:
     if allowed.output is None or isinstance(path, int):
         return False
-    from edgecnn_runner.output import is_part_of
+    from edgecnn_runner.cli.output import is_part_of
 
     target, given = os.path.realpath(allowed.output), os.path.abspath(os.fsdecode(path))  # noqa: PTH100
     return os.path.realpath(given) == target or is_part_of(given, target)

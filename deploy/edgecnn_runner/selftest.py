@@ -14,7 +14,7 @@ import numpy as np
 
 from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.golden import Golden
-from edgecnn_runner.preprocess import prepare_for
+from edgecnn_runner.images.preprocess import prepare_for
 from edgecnn_runner.session import Session
 
 __all__ = ["SelfTest", "run", "tolerance_of"]

@@ -20,8 +20,8 @@ from edgecnn.devices.on_device.runtime_places import place_of
 from edgecnn.devices.payload import code_zip
 from edgecnn.errors import ArtifactError
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 pytestmark = pytest.mark.slow  # each starts processes
 

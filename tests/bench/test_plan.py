@@ -8,8 +8,8 @@ import pytest
 
 from edgecnn.bench.plan import Proven, plan
 from edgecnn.errors import UsageError
-from edgecnn_runner.container import append_contract, read_container
 from edgecnn_runner.contract import RESIZE_RULE
+from edgecnn_runner.formats.container import append_contract, read_container
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 

@@ -26,7 +26,7 @@ from edgecnn.convert import find_source
 from edgecnn.data.calibration import choose_calibration
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import DEFAULT_VARIANTS
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 GOAL: Final = 1.10
 RUNS: Final = 7

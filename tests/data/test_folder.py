@@ -16,8 +16,8 @@ from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 
 def save(path: Path, seed: int, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> None:

@@ -149,7 +149,7 @@ def look_at(data: bytes) -> None:
     from edgecnn.cli.inspection_table import render_inspection
     from edgecnn.commands.inspect import inspect_container
     from edgecnn.modelfile import check_integer, read_graph
-    from edgecnn_runner.container import split_container
+    from edgecnn_runner.formats.container import split_container
 
     check_integer(read_graph(data))
     found = inspect_container(split_container(data, name="damaged"), file="damaged")

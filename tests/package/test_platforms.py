@@ -5,7 +5,7 @@ import pytest
 from edgecnn.errors import UsageError
 from edgecnn.package.pi.platforms import ARCHITECTURES, SYSTEMS, Platform, choose_platform
 from edgecnn.package.pi.wheels import read_lock
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 ALL = [
     Platform(system=system, runtime=name) for system in SYSTEMS.values() for name in system.runtimes

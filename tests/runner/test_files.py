@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.files import describe
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.remedies import remedy_for_reading
 
 

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn_runner.protobuf import LENGTH, VARINT, BrokenError, encode_field, fields, varint
+from edgecnn_runner.formats.protobuf import (
+    LENGTH,
+    VARINT,
+    BrokenError,
+    encode_field,
+    fields,
+    varint,
+)
 
 
 def read(data: bytes) -> list[tuple[int, int, bytes]]:

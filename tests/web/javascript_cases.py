@@ -15,10 +15,10 @@ from PIL import Image
 
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec, parse_resize
-from edgecnn_runner.decode import read_image
 from edgecnn_runner.golden import preprocessing_cases, read_golden
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 from edgecnn_runner.postprocess import softmax
-from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, rewritten
 

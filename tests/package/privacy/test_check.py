@@ -103,7 +103,9 @@ def test_a_bundle_that_does_not_run_proves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     plan = make_bundle_here(folder, "tflite-runtime")
     altered(
-        folder / "runner/edgecnn_runner/cli.py", '"""``edgecnn-run``:', 'raise OSError("x")\n"""'
+        folder / "runner/edgecnn_runner/cli/__init__.py",
+        '"""``edgecnn-run``:',
+        'raise OSError("x")\n"""',
     )
     write_manifest(plan, folder)
     checked = check_bundle(folder)

@@ -28,7 +28,7 @@ from edgecnn.devices.facts import machine_facts, plain
 from edgecnn.devices.protocol import Frame
 from edgecnn.errors import ArtifactError
 from edgecnn.row_error import RowError
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 __all__ = ["Collected", "collect", "collect_points"]
 

@@ -23,7 +23,7 @@ from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import Device
 from edgecnn.errors import EdgeError
 from edgecnn.row_error import RowError
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 __all__ = ["LOCAL", "SILENCE_S", "fastest", "measure_on", "opened"]
 

@@ -14,7 +14,7 @@ from edgecnn.build.artifact import format_of
 from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
 from edgecnn.modelfile import read_graph
 from edgecnn.row_error import RowError
-from edgecnn_runner.container import split_container
+from edgecnn_runner.formats.container import split_container
 
 __all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "Wanted", "plan"]
 

@@ -20,7 +20,7 @@ from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
 from edgecnn.modelfile import Graph, Operator, read_graph
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.timing import percentile
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def profile_file(
         name: The file's name.
         data: What is in it; it has a contract.
         device: Where.
-        runtime: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None for the best there.
+        runtime: A key of ``edgecnn_runner.runtimes.choice.RUNTIMES``; None for the best there.
         threads: At least 1.
         asking: How.
 

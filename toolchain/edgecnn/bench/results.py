@@ -98,7 +98,7 @@ class ArtifactBench:
         bytes: Its size.
         macs: Multiply-accumulates of one inference; None where an operator's are unknown.
         runtime: Package and version that ran it; None if nothing did.
-        runtime_name: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None if nothing did.
+        runtime_name: A key of ``edgecnn_runner.runtimes.choice.RUNTIMES``; None if nothing did.
         verdict: Of its last verification here: PASS, FAIL, INCONCLUSIVE, ERROR; None if it was
             not verified.
         accuracy: Share of test images that it got right then, 0..1; None if unknown.

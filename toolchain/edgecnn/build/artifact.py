@@ -1,6 +1,6 @@
 """One converted, self-describing file: its name, and the contract put inside it.
 
-Reading is the runner's (``edgecnn_runner.container``), so that the toolchain and a device
+Reading is the runner's (``edgecnn_runner.formats.container``), so that the toolchain and a device
 understand a file in one way. Writing is here.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn.build.workspace import write_whole
-from edgecnn_runner.container import Container, append_contract, read_container
+from edgecnn_runner.formats.container import Container, append_contract, read_container
 from edgecnn_runner.contract import Contract
 
 __all__ = [
@@ -81,5 +81,5 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 
 
 def read_artifact(path: Path) -> Container:
-    """Read a model file and its contract; see ``edgecnn_runner.container.read_container``."""
+    """Read a model file and its contract; see ``edgecnn_runner.formats.container.read_container``."""
     return read_container(path)

@@ -19,7 +19,7 @@ from typing import IO, Any, Final, NoReturn
 from edgecnn.errors import WorkspaceError
 from edgecnn.build.manifest import MANIFEST_SCHEMA, manifest_problem
 from edgecnn.os_errors import wrap_os_errors
-from edgecnn_runner.output import PART_SUFFIX, whole_file
+from edgecnn_runner.cli.output import PART_SUFFIX, whole_file
 
 __all__ = [
     "MANIFEST_SCHEMA",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from edgecnn.build.workspace import Workspace, file_digest
 from edgecnn.errors import WorkspaceError
 from edgecnn.modelfile import read_graph
-from edgecnn_runner.container import read_container
+from edgecnn_runner.formats.container import read_container
 
 __all__ = ["RESULTS_SCHEMA", "collect_results", "shown_recipe"]
 

@@ -11,8 +11,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from edgecnn_runner.cli.streams import write_message
 from edgecnn_runner.errors import EdgeError, OutputError
-from edgecnn_runner.streams import write_message
 
 if TYPE_CHECKING:
     from rich.console import Console

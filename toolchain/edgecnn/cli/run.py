@@ -64,7 +64,7 @@ def run(
     from edgecnn.cli.tables import print_classification
     from edgecnn.errors import ImageError
     from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.quiet import without_native_chatter
+    from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     names = None if labels is None else read_labels(labels)
     with without_native_chatter():

@@ -176,7 +176,7 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     from edgecnn.build.workspace import write_whole
     from edgecnn.data import load_dataset
     from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.quiet import without_native_chatter
+    from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     dataset = load_dataset(recipe.data)
     sample = workspace.path("sample.png")

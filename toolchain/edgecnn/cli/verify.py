@@ -197,9 +197,9 @@ def verify(
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.commands import verify as verification
     from edgecnn.commands import verify_foreign as foreign_verification
-    from edgecnn.verify import exit_error
     from edgecnn.devices import choose_device
     from edgecnn.recipe.section import number_or_text
+    from edgecnn.verify import exit_error
 
     limits = {
         "max_drop": max_drop,

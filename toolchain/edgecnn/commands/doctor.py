@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from edgecnn.build.keras_settings import other_choice
 from edgecnn.errors import CheckError, EdgeError
 from edgecnn_runner.quantities import size_text
-from edgecnn_runner.telemetry import OPT_OUT
+from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 __all__ = ["Check", "check_machine", "exit_error"]
 

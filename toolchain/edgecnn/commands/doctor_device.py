@@ -11,7 +11,7 @@ from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.facts import DeviceFacts, Release, Room, look
 from edgecnn_installer.main import PREFIX
 from edgecnn_runner.quantities import size_text
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 __all__ = ["check_device", "checks_of"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.errors import UsageError
 from edgecnn.os_errors import wrap_os_errors
 from edgecnn.recipe.load import Recipe, parse_recipe
-from edgecnn_runner.output import whole_file
+from edgecnn_runner.cli.output import whole_file
 
 if TYPE_CHECKING:
     from edgecnn.data import Survey

@@ -15,8 +15,8 @@ from typing import Any, Final
 from edgecnn.commands.inspect_hints import find_hints
 from edgecnn.modelfile import Graph, Tensor, check_integer, loads, read_graph
 from edgecnn.modelfile.precision import find_precision
-from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import Contract
+from edgecnn_runner.formats.container import Container, read_container
 
 __all__ = ["Inspection", "OperatorRow", "TensorRow", "inspect_container", "inspect_file"]
 

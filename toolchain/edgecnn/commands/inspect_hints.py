@@ -11,7 +11,7 @@ from edgecnn.modelfile.runtimes import unlisted
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.fitting import check_classifier
-from edgecnn_runner.runtimes import TensorInfo
+from edgecnn_runner.runtimes.choice import TensorInfo
 
 __all__ = ["find_hints"]
 

@@ -26,7 +26,7 @@ from edgecnn.convert.graph.onnx_operators import teach_operators
 from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 __all__ = [
     "DEFAULT_ACTIVATIONS",

@@ -96,7 +96,7 @@ def load_folder(
         root: The folder.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
-        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.images.preprocess``.
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
@@ -173,7 +173,7 @@ def load_unsplit(
         root: See ``load_folder``.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
-        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.images.preprocess``.
         conflicting: See ``load_folder``.
         progress: Who to tell how far the reading is, and what was left out.
 
@@ -465,8 +465,8 @@ def id_of(path: Path) -> str:
 
 def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
     """Return the image's pixels, or the reason why there are none."""
-    from edgecnn_runner.decode import image_size, read_image
-    from edgecnn_runner.preprocess import prepare
+    from edgecnn_runner.images.decode import image_size, read_image
+    from edgecnn_runner.images.preprocess import prepare
 
     if not claims_to_be_an_image(path):
         # Before a film is read whole.

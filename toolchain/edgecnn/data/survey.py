@@ -104,7 +104,7 @@ def survey_folder(root: Path) -> Survey:
 
 
 def _is_image(path: Path) -> bool:
-    from edgecnn_runner.decode import image_size
+    from edgecnn_runner.images.decode import image_size
 
     if claims_to_be_an_image(path):
         return True
@@ -117,7 +117,7 @@ def _is_image(path: Path) -> bool:
 
 def _looked_at(images: Sequence[ImageFile]) -> tuple[list[tuple[int, int]], bool]:
     """Return height and width of some images, and whether all of some are grey."""
-    from edgecnn_runner.decode import image_size, read_image
+    from edgecnn_runner.images.decode import image_size, read_image
 
     order = seeded_order([repr(path) for path, _ in images], seed=0, purpose="survey")
     sizes: list[tuple[int, int]] = []

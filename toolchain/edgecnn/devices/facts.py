@@ -87,7 +87,7 @@ class DeviceFacts:
         uid: Their number; 0 is root.
         sudo: Whether they may act as root without a password.
         rooms: Folder asked for, to what there is or would be.
-        runtimes: Key of ``edgecnn_runner.runtimes.RUNTIMES`` to where it was found.
+        runtimes: Key of ``edgecnn_runner.runtimes.choice.RUNTIMES`` to where it was found.
         installed: Active releases.
         systemd: Whether it runs.
         cameras: Video devices that may be cameras.
@@ -126,7 +126,7 @@ def look(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from edgecnn_runner.runtimes import RUNTIMES
+    from edgecnn_runner.runtimes.choice import RUNTIMES
 
     starts = {
         "litert": "ai_edge_litert.interpreter",

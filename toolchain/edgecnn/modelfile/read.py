@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecnn.errors import ArtifactError
 from edgecnn.modelfile.types import DamagedGraphError, Graph
-from edgecnn_runner.container import Container, read_container, split_container
+from edgecnn_runner.formats.container import Container, read_container, split_container
 
 __all__ = ["read_graph"]
 

@@ -15,8 +15,8 @@ from typing import Any
 from edgecnn.build.workspace import Workspace, file_digest
 from edgecnn.errors import PackageError
 from edgecnn.modelfile import loads, read_graph
-from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import Contract
+from edgecnn_runner.formats.container import read_container
 
 __all__ = ["Proven", "ProvenFile", "find_proven", "refuse_unloadable"]
 

@@ -110,8 +110,9 @@ class Data(Section):
     channels: Literal[1, 3] = 3
     """For ``folder``: 1 for greyscale."""
     fit: Literal["crop", "stretch", "pad"] = "crop"
-    """For ``folder``: what becomes of an image of another shape; see ``edgecnn_runner.preprocess``.
-    Training, verdicts and devices all see images brought to size in this way."""
+    """For ``folder``: what becomes of an image of another shape, by one of the resize rules of
+    ``edgecnn_runner.images.preprocess``. Training, verdicts and devices all see images brought to
+    size in this way."""
     crop_fraction: Annotated[float, Field(gt=0, le=1), SHARE] = 1.0
     """For ``folder``, with ``crop``: how much of height and width is kept."""
     resample: Literal["box", "nearest", "bilinear", "bilinear-antialias"] = "box"

@@ -22,7 +22,7 @@ from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn.verify.statistics.intervals import mcnemar_p
-from edgecnn_runner.container import read_container
+from edgecnn_runner.formats.container import read_container
 
 __all__ = ["digest_of", "failed_row", "judged_row"]
 

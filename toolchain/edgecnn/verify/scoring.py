@@ -22,8 +22,8 @@ from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.machine import describe_machine
-from edgecnn_runner.quiet import without_native_chatter
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
 __all__ = ["DeviceScorer", "LocalScorer", "Ran", "Scorer", "scorer_on"]

@@ -33,7 +33,7 @@ from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
-from edgecnn_runner.runtimes import RUNTIMES, installed_version
+from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version
 
 __all__ = ["key", "run"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn_runner.machine import describe_machine
-from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 from edgecnn_runner.timing import measure, percentile
 

@@ -18,7 +18,7 @@ from edgecnn.convert.repair.candidates import Candidate
 from edgecnn.convert.repair.record import TriedFile
 from edgecnn.convert.repair.selection import Selection
 from edgecnn.errors import EdgeError
-from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
 __all__ = ["Attempt", "Tribunal"]

@@ -24,7 +24,7 @@ from edgecnn.devices.on_device.conditions import (
 )
 from edgecnn.devices.on_device.runtime_places import RuntimePlace
 from edgecnn_runner.machine import describe_machine
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 __all__ = ["resolve_threads", "run"]
 

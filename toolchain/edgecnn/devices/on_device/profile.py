@@ -25,8 +25,8 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     Args:
         call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
             ``modules`` (what runs that format), ``runtime`` (a key of
-            ``edgecnn_runner.runtimes.RUNTIMES``, or None for the best there is), ``threads``,
-            ``warmup`` and ``runs`` (each at least 1), ``seed`` of the image's pixels,
+            ``edgecnn_runner.runtimes.choice.RUNTIMES``, or None for the best there is),
+            ``threads``, ``warmup`` and ``runs`` (each at least 1), ``seed`` of the image's pixels,
             ``prefixes``, and ``paths`` for the end of ``sys.path``.
 
     Returns:
@@ -44,9 +44,9 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     find_libraries(asked)
     import numpy as np
 
-    from edgecnn_runner.container import read_container
-    from edgecnn_runner.feed import make_feed
-    from edgecnn_runner.quiet import without_native_chatter
+    from edgecnn_runner.formats.container import read_container
+    from edgecnn_runner.images.feed import make_feed
+    from edgecnn_runner.runtimes.quiet import without_native_chatter
     from edgecnn_runner.session import Session
     from edgecnn_runner.timing import measure
 
@@ -71,7 +71,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         if session.runtime_name != "onnxruntime":
             return "done", facts, []
         min_runtime = session.contract.min_runtime
-    from edgecnn_runner.backend_onnx import OnnxBackend
+    from edgecnn_runner.runtimes.backend_onnx import OnnxBackend
 
     prefix = str(Path(call.folder) / "profile")
     backend = OnnxBackend(

@@ -20,11 +20,11 @@ from edgecnn.modelfile.layers.onnx_file import Activations, OnnxFile
 from edgecnn.modelfile.layers.tally import Tally, median_db
 from edgecnn.modelfile.layers.types import LayerComparison
 from edgecnn.quiet import captured_log
-from edgecnn_runner.container import Container
 from edgecnn_runner.errors import ArtifactError, EdgeError
+from edgecnn_runner.formats.container import Container
 from edgecnn_runner.remedies import COPY_AGAIN
-from edgecnn_runner.runtimes import does_not_start, one_line
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.choice import does_not_start, one_line
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 __all__ = ["compare_onnx"]
 

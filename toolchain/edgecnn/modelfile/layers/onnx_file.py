@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from edgecnn.modelfile.layers.assembly import Node
 from edgecnn.modelfile.layers.tally import Grid
-from edgecnn_runner.container import Container
-from edgecnn_runner.feed import make_feed
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.formats.container import Container
+from edgecnn_runner.images.feed import make_feed
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 __all__ = ["Activations", "OnnxFile"]
 

@@ -12,12 +12,12 @@ from edgecnn.modelfile.layers.assembly import Node, assemble
 from edgecnn.modelfile.layers.matching import Made, match
 from edgecnn.modelfile.layers.tally import Grid, Tally, median_db
 from edgecnn.modelfile.layers.types import LayerComparison
-from edgecnn_runner.container import Container
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.feed import make_feed
-from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.formats.container import Container
+from edgecnn_runner.images.feed import make_feed
 from edgecnn_runner.remedies import COPY_AGAIN
-from edgecnn_runner.runtimes import does_not_start, one_line
+from edgecnn_runner.runtimes.choice import does_not_start, one_line
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 
 __all__ = ["compare_tflite"]
 

@@ -20,8 +20,8 @@ class System:
         name: Debian's name of it, which Raspberry Pi OS has, too.
         python: Version of its ``python3``.
         glibc: Version of its C library.
-        runtimes: Keys of ``edgecnn_runner.runtimes.RUNTIMES`` that exist for its Python, with the
-            one to take first.
+        runtimes: Keys of ``edgecnn_runner.runtimes.choice.RUNTIMES`` that exist for its Python,
+            with the one to take first.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Platform:
 
     Attributes:
         system: The operating system.
-        runtime: A key of ``edgecnn_runner.runtimes.RUNTIMES``.
+        runtime: A key of ``edgecnn_runner.runtimes.choice.RUNTIMES``.
         architecture: A key of ``ARCHITECTURES``.
     """
 

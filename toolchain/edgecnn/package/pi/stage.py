@@ -23,7 +23,7 @@ from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
 from edgecnn.package.signing import read_signer
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import SIGNATURE
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 __all__ = ["PackageRequest", "PackageResult", "run"]
 

@@ -26,7 +26,7 @@ from edgecnn.package.proven import Proven
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 __all__ = ["BundlePlan", "file_entries", "fill_template", "lay_out", "write_manifest"]
 
@@ -115,8 +115,10 @@ def _copy_package(name: str, folder: Path) -> None:
     """Copy the modules of an installed package; not its bytecode, nor what is no module."""
     package = importlib.resources.files(name)
     with importlib.resources.as_file(package) as source:
-        for path in sorted(source.glob("*.py")):
-            _write(folder / name / path.name, path.read_text(encoding="utf-8"))
+        for path in sorted(source.rglob("*.py")):
+            if (path.parent / "__init__.py").is_file():
+                place = folder / name / path.relative_to(source)
+                _write(place, path.read_text(encoding="utf-8"))
 
 
 def file_entries(folder: Path) -> dict[str, dict[str, Any]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
 from edgecnn.modelfile import read_graph
 from edgecnn.modelfile.precision import find_precision
-from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import FLOATS, RESIZE_RULE, Contract
 from edgecnn_runner.foreign import foreign_contract
+from edgecnn_runner.formats.container import read_container
 
 __all__ = ["Told", "contract_of", "is_model_file", "read_as", "reference_contract"]
 

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import IO, Any
 
 from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.cli.notify import Notifier
+from edgecnn_runner.cli.stopping import Stop
+from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.errors import ImageError, OutputError, ScoreError, SourceError
 from edgecnn_runner.files import describe
-from edgecnn_runner.notify import Notifier
-from edgecnn_runner.sources import Frame, Source
-from edgecnn_runner.stopping import Stop
-from edgecnn_runner.streams import write_result
+from edgecnn_runner.images.sources import Frame, Source
 
 __all__ = ["Lines", "Plan", "classify_stream"]
 

@@ -7,13 +7,13 @@ import os
 import stat
 from pathlib import Path
 
-from edgecnn_runner.commands import open_classifier
+from edgecnn_runner.cli.commands import open_classifier
+from edgecnn_runner.cli.notify import Notifier
+from edgecnn_runner.cli.stopping import stop_on_sigterm
+from edgecnn_runner.cli.stream import Lines, Plan, classify_stream
 from edgecnn_runner.errors import SourceError
 from edgecnn_runner.files import describe
-from edgecnn_runner.notify import Notifier
-from edgecnn_runner.sources import ImageFolder, Source, Watched
-from edgecnn_runner.stopping import stop_on_sigterm
-from edgecnn_runner.stream import Lines, Plan, classify_stream
+from edgecnn_runner.images.sources import ImageFolder, Source, Watched
 
 __all__ = ["camera", "open_source", "watch"]
 
@@ -57,17 +57,17 @@ def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> Sourc
         SourceError: If it cannot be opened.
     """
     if name == "auto":
-        from edgecnn_runner.camera_picamera2 import has_picamera2
+        from edgecnn_runner.images.camera_picamera2 import has_picamera2
 
         name = "picamera2" if has_picamera2() else "/dev/video0"
     if name == "picamera2":
-        from edgecnn_runner.camera_picamera2 import PiCamera
+        from edgecnn_runner.images.camera_picamera2 import PiCamera
 
         return PiCamera(size)
     path = Path(name)
     if path.is_dir():
         return ImageFolder(path)
-    from edgecnn_runner.camera_v4l2 import V4l2Camera, Video
+    from edgecnn_runner.images.camera_v4l2 import V4l2Camera, Video
 
     if _is_device(path):
         return V4l2Camera(name, size)

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgecnn_runner.errors import ImageError, SourceError
 from edgecnn_runner.files import describe
-from edgecnn_runner.sources import Frame
+from edgecnn_runner.images.sources import Frame
 
 __all__ = ["V4l2Camera", "Video", "has_opencv"]
 

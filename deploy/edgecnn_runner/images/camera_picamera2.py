@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgecnn_runner.errors import ImageError, SourceError
-from edgecnn_runner.sources import Frame
+from edgecnn_runner.images.sources import Frame
 
 __all__ = ["PiCamera", "has_picamera2"]
 

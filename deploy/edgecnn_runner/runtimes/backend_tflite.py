@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edgecnn_runner.errors import ArtifactError, EdgeError
-from edgecnn_runner.quiet import quiet_while_alone
 from edgecnn_runner.remedies import COPY_AGAIN
-from edgecnn_runner.runtimes import (
+from edgecnn_runner.runtimes.choice import (
     RUNTIMES,
     TensorInfo,
     does_not_start,
@@ -19,6 +18,7 @@ from edgecnn_runner.runtimes import (
     one_line,
     too_old,
 )
+from edgecnn_runner.runtimes.quiet import quiet_while_alone
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -133,7 +133,7 @@ def prepare(
             "not an RGB image",
             observed=f"shape {rgb.shape}, {rgb.dtype}",
             expected="shape (height, width, 3), uint8, at least one pixel",
-            remedy="read image files with edgecnn_runner.decode.read_image",
+            remedy="read image files with edgecnn_runner.images.decode.read_image",
         )
     if rule == RESIZE_RULE:
         resized = _resized(_rounded_crop(rgb, height, width), height, width, "box")

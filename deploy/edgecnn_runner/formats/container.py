@@ -135,10 +135,10 @@ def _taken_apart(data: bytes, name: str) -> tuple[str, int, bytes | None]:
     """Return the format, the size of the payload, and the contract's text if there is one."""
     # Each format's own reading only where it is needed: a start has no time for both.
     if looks_like_tflite(data):
-        from edgecnn_runner import container_tflite
+        from edgecnn_runner.formats import container_tflite
 
         return "tflite", *container_tflite.split(data, name=name)
-    from edgecnn_runner import container_onnx
+    from edgecnn_runner.formats import container_onnx
 
     if container_onnx.looks_like_onnx(data):
         return "onnx", *container_onnx.split(data, name=name)
@@ -174,9 +174,9 @@ def append_contract(payload: bytes, contract: Contract, *, model_format: str) ->
             remedy="make the contract from the payload it is appended to",
         )
     if model_format == "onnx":
-        from edgecnn_runner import container_onnx
+        from edgecnn_runner.formats import container_onnx
 
         return container_onnx.append(payload, contract.to_json())
-    from edgecnn_runner import container_tflite
+    from edgecnn_runner.formats import container_tflite
 
     return container_tflite.append(payload, contract)

@@ -2,9 +2,9 @@
 
 A file that edgecnn made is protected by the digest in its contract. Any other may be damaged in
 ways that no runtime checks, and end the process that loads it. So it is first loaded and run in a
-child, ``python -m edgecnn_runner.probe FILE RUNTIME``, under limits of time and memory: a child
-that dies is an error with a name, and the caller lives on. Damage that ends a process only now
-and then, by where memory happens to lie, is what ``tflite_structure`` finds before that.
+child, ``python -m edgecnn_runner.runtimes.probe FILE RUNTIME``, under limits of time and memory: a
+child that dies is an error with a name, and the caller lives on. Damage that ends a process only
+now and then, by where memory happens to lie, is what ``tflite_structure`` finds before that.
 
 Bytes that a runtime has once run so are not tried with it again by the same process. They are known
 by their digest, since a file can change.
@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edgecnn_runner import errors
-from edgecnn_runner.container import looks_like_tflite
 from edgecnn_runner.contract import FLOATS
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
+from edgecnn_runner.formats.container import looks_like_tflite
+from edgecnn_runner.formats.tflite_structure import check_tflite
 from edgecnn_runner.guard import Allowed, guarded
 from edgecnn_runner.quantize import dequantize
 from edgecnn_runner.remedies import COPY_AGAIN
-from edgecnn_runner.runtimes import TensorInfo, open_backend
-from edgecnn_runner.tflite_structure import check_tflite
+from edgecnn_runner.runtimes.choice import TensorInfo, open_backend
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,7 +100,7 @@ def probe(path: Path, data: bytes, runtime: str, *, timeout_s: float = TIMEOUT_S
             remedy="run it with a normal python, or use a file that is made by edgecnn",
         )
     # -P keeps the current folder off the child's path; what this process can import, it can.
-    command = [sys.executable, "-P", "-m", "edgecnn_runner.probe", str(path), runtime]
+    command = [sys.executable, "-P", "-m", "edgecnn_runner.runtimes.probe", str(path), runtime]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(  # noqa: S603 - this very Python and a file name, no shell

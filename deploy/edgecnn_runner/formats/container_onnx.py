@@ -12,7 +12,7 @@ from typing import Final
 
 from edgecnn_runner.contract import MAX_CONTRACT_BYTES
 from edgecnn_runner.errors import ArtifactError, ContractError
-from edgecnn_runner.protobuf import (
+from edgecnn_runner.formats.protobuf import (
     LENGTH,
     VARINT,
     BrokenError,

@@ -14,7 +14,7 @@ import struct
 from typing import Final
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.flatbuffer import BrokenError, Schema, Walker
+from edgecnn_runner.formats.flatbuffer import BrokenError, Schema, Walker
 from edgecnn_runner.remedies import COPY_AGAIN
 
 __all__ = ["check_tflite"]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from edgecnn_runner import __version__
-from edgecnn_runner.argument_values import count, probability, seconds, size
+from edgecnn_runner.cli.argument_values import count, probability, seconds, size
+from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.contract import FILTERS, FITS, INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
-from edgecnn_runner.streams import write_result
 
 __all__ = ["BadArgumentsError", "make_parser", "with_model", "with_ranges_joined"]
 

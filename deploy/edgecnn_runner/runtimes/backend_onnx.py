@@ -7,10 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn_runner.errors import ArtifactError, EdgeError
-from edgecnn_runner.onnx_weights import check_weights_inside
+from edgecnn_runner.formats.onnx_weights import check_weights_inside
 from edgecnn_runner.remedies import COPY_AGAIN
-from edgecnn_runner.runtimes import TensorInfo, does_not_start, installed_version, one_line, too_old
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.choice import (
+    TensorInfo,
+    does_not_start,
+    installed_version,
+    one_line,
+    too_old,
+)
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 if TYPE_CHECKING:
     import numpy.typing as npt

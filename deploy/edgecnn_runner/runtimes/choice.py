@@ -219,10 +219,10 @@ def open_backend(
         RuntimeMissingError: If the runtime is installed but does not start.
     """
     if RUNTIMES[name].model_format == "onnx":
-        from edgecnn_runner.backend_onnx import OnnxBackend
+        from edgecnn_runner.runtimes.backend_onnx import OnnxBackend
 
         return OnnxBackend(data, threads=threads, min_runtime=min_runtime or {})
-    from edgecnn_runner.backend_tflite import TfliteBackend
+    from edgecnn_runner.runtimes.backend_tflite import TfliteBackend
 
     return TfliteBackend(data, runtime=name, threads=threads, min_runtime=min_runtime or {})
 

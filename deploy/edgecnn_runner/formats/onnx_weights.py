@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.protobuf import LENGTH, VARINT, BrokenError, fields, varint
+from edgecnn_runner.formats.protobuf import LENGTH, VARINT, BrokenError, fields, varint
 from edgecnn_runner.remedies import COPY_AGAIN
 
 __all__ = ["MESSAGES", "check_weights_inside"]

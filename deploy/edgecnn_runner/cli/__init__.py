@@ -16,15 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecnn_runner import __version__
-from edgecnn_runner.arguments import (
+from edgecnn_runner.cli.arguments import (
     BadArgumentsError,
     make_parser,
     with_model,
     with_ranges_joined,
 )
+from edgecnn_runner.cli.streams import hold_standard_descriptors, write_message, write_result
 from edgecnn_runner.errors import EdgeError, OutputError, UsageError
 from edgecnn_runner.guard import Allowed, guarded
-from edgecnn_runner.streams import hold_standard_descriptors, write_message, write_result
 
 __all__ = ["main", "make_parser"]
 
@@ -79,10 +79,10 @@ def main(arguments: Sequence[str] | None = None, *, model: str | None = None) ->
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     if name in ("watch", "camera"):
-        from edgecnn_runner import stream_commands
+        from edgecnn_runner.cli import stream_commands
 
         return getattr(stream_commands, name)  # type: ignore[no-any-return]
-    from edgecnn_runner import commands
+    from edgecnn_runner.cli import commands
 
     return getattr(commands, name)  # type: ignore[no-any-return]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.container import read_container
+from edgecnn_runner.cli.streams import write_message, write_result
 from edgecnn_runner.errors import ImageError, RuntimeMissingError
 from edgecnn_runner.files import regular_size
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
-from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version
+from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
-from edgecnn_runner.streams import write_message, write_result
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,7 +48,7 @@ def classify(options: argparse.Namespace) -> int:
                 continue
             rows.append({"image": image, **result.to_dict()})
             if not options.json:
-                from edgecnn_runner import text
+                from edgecnn_runner.cli import text
 
                 write_result(text.classification(image, result))
     if options.json:
@@ -75,7 +75,7 @@ def selftest(options: argparse.Namespace) -> int:
         if options.json:
             _write_json({**outcome.to_dict(), **_setting(session)})
         else:
-            from edgecnn_runner import text
+            from edgecnn_runner.cli import text
 
             write_result(text.selftest(outcome, session))
     return 0
@@ -105,7 +105,7 @@ def bench(options: argparse.Namespace) -> int:
                 }
             )
         else:
-            from edgecnn_runner import text
+            from edgecnn_runner.cli import text
 
             write_result(text.bench(timing, session, machine))
     return 0
@@ -140,7 +140,7 @@ def info(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(facts)
     else:
-        from edgecnn_runner import text
+        from edgecnn_runner.cli import text
 
         write_result(text.info(facts, contract))
     return 0
@@ -152,7 +152,7 @@ def predict(options: argparse.Namespace) -> int:
     Args:
         options: ``file``, ``images``, ``scores``, and those of ``open_classifier``.
     """
-    from edgecnn_runner.output import atomic_file
+    from edgecnn_runner.cli.output import atomic_file
 
     images = _read_images(options.images)
     target = Path(options.scores)
@@ -195,8 +195,8 @@ def _bench_image(classifier: Classifier, path: str | None) -> npt.NDArray[np.uin
     shape = (spec.height, spec.width, spec.channels)
     if path is None:
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    from edgecnn_runner.decode import read_image
-    from edgecnn_runner.preprocess import prepare_for
+    from edgecnn_runner.images.decode import read_image
+    from edgecnn_runner.images.preprocess import prepare_for
 
     return prepare_for(classifier.contract, read_image(path))
 
