@@ -13,7 +13,7 @@ import pytest
 from onnx import external_data_helper, helper
 from rich.console import Console
 
-from edgecnn.cli.inspection_table import render_inspection
+from edgecnn.cli.inspect import render_inspection
 from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow, inspect_file
 from edgecnn.errors import ArtifactError, ContractError
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec

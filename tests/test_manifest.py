@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from edgecnn.build.manifest import manifest_problem
-from edgecnn.build.workspace import Workspace, file_digest, write_whole
+from edgecnn.build.workspace import Workspace
 from edgecnn.commands import build as chain
 from edgecnn.commands.init import demo_recipe
 from edgecnn.commands.paths import build_of, manifest_recipe
 from edgecnn.convert import Source, VariantRow, find_source
 from edgecnn.convert.repair.record import KeptLayer, RepairRecord, TriedFile
 from edgecnn.errors import EdgeError, WorkspaceError
+from edgecnn.files import file_digest, write_whole
 from edgecnn.verify.plan import plan
 
 ROWS = (

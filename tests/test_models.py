@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from edgecnn.build.workspace import file_digest
 from edgecnn.card import shown_recipe
+from edgecnn.files import file_digest
 from edgecnn.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -12,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.build.workspace import (
-    Workspace,
-    atomic_file,
-    canonical_digest,
-    write_json,
-    write_whole,
-)
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import WorkspaceError
+from edgecnn.files import atomic_file, canonical_digest, write_json, write_whole
 
 
 @pytest.fixture
@@ -64,7 +59,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_the_old_file(tmp_path:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_no_space_left_names_the_remedy() -> None:
-    from edgecnn.build.workspace import wrap_os_errors
+    from edgecnn.files import wrap_os_errors
 
     with (
         pytest.raises(WorkspaceError, match="free some space") as caught,

@@ -16,10 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn_runner.cli.output import atomic_file
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.errors import SelfTestError
-from edgecnn_runner.files import describe, regular_size
+from edgecnn_runner.files import atomic_file, describe, regular_size
 from edgecnn_runner.images.preprocess import prepare
 
 __all__ = [

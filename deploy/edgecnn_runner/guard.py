@@ -146,7 +146,7 @@ def notify_address(name: str) -> str:
 def _is_output(path: Any, allowed: Allowed) -> bool:
     if allowed.output is None or isinstance(path, int):
         return False
-    from edgecnn_runner.cli.output import is_part_of
+    from edgecnn_runner.files import is_part_of
 
     target, given = os.path.realpath(allowed.output), os.path.abspath(os.fsdecode(path))  # noqa: PTH100
     return os.path.realpath(given) == target or is_part_of(given, target)

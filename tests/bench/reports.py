@@ -17,7 +17,7 @@ from edgecnn.bench.results import (
     SustainedPoint,
     ThreadBench,
 )
-from edgecnn.row_error import RowError
+from edgecnn.errors import RowError
 
 __all__ = [
     "EVIL",

@@ -14,10 +14,9 @@ from edgecnn.bench import gate_error
 from edgecnn.bench.judge.gate import compare_benches
 from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow
 from edgecnn.bench.report.json import gate_values
-from edgecnn.bench.report.regression_words import gate_headline, row_sentence
+from edgecnn.bench.report.words import gate_headline, row_sentence
 from edgecnn.bench.results import ArtifactBench, BenchReport, Settings
-from edgecnn.errors import BenchRegressionError, UsageError
-from edgecnn.row_error import RowError
+from edgecnn.errors import BenchRegressionError, RowError, UsageError
 
 ERROR = RowError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
 

@@ -14,8 +14,7 @@ from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
 from edgecnn.bench.judge.recommendation import Limits
 from edgecnn.bench.report.json import bench_values, judged_values
 from edgecnn.bench.results import BenchReport
-from edgecnn.errors import BenchRegressionError, NothingFitsError
-from edgecnn.row_error import RowError
+from edgecnn.errors import BenchRegressionError, NothingFitsError, RowError
 
 INT8 = row("tflite-int8", 100_000, decode_ns=(5, 7, 6), preprocess_ns=())
 FP32 = row("tflite-fp32", 300_000, size=6_700_000, macs=None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
+from edgecnn.bench.measuring import PICTURE_SIZE, camera_jpeg
 from edgecnn.devices.on_device import bench, sustain
 from edgecnn.devices.on_device.bench_children import Children
 from edgecnn.devices.on_device.runtime_places import place_of

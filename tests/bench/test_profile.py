@@ -24,9 +24,8 @@ from edgecnn.bench.results import (
 from edgecnn.devices.address import Address
 from edgecnn.devices.command import CommandDevice
 from edgecnn.devices.types import Completed, Device, PythonCall
-from edgecnn.errors import DeviceError
+from edgecnn.errors import DeviceError, RowError
 from edgecnn.modelfile import read_graph
-from edgecnn.row_error import RowError
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/runner/fixtures"

@@ -12,7 +12,7 @@ from edgecnn.bench.judge.recommend import recommend
 from edgecnn.bench.judge.recommendation import Candidate, Limits, Recommendation
 from edgecnn.bench.report.json import recommendation_values
 from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
-from edgecnn.row_error import RowError
+from edgecnn.errors import RowError
 
 FP32 = row("tflite-fp32", 520_000, accuracy=0.8840, size=6_710_000, memory=52_000_000)
 FP16 = row("tflite-fp16", 525_000, accuracy=0.8839, size=3_360_000, memory=52_000_000)

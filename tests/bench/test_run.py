@@ -17,8 +17,15 @@ from devices.sshd import serving
 from edgecnn.bench.measuring import fastest, measure_on
 from edgecnn.bench.plan import BenchFile, plan
 from edgecnn.bench.results import BenchReport, DeviceBench, Settings
-from edgecnn.bench.stage import AT_ONCE, _in_parallel, _Shown, host_of, run
-from edgecnn.bench.watched import StoppedError, WatchedDevice
+from edgecnn.bench.stage import (
+    AT_ONCE,
+    StoppedError,
+    WatchedDevice,
+    _in_parallel,
+    _Shown,
+    host_of,
+    run,
+)
 from edgecnn.devices import DeviceOptions, choose_device
 from edgecnn.devices.opening import choose_devices
 from edgecnn.devices.types import Completed, PythonCall

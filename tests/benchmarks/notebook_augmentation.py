@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from measure import machine, versions
 
-from edgecnn.build.workspace import file_digest, write_json
 from edgecnn.data import Images, load_dataset
+from edgecnn.files import file_digest, write_json
 from edgecnn.recipe.load import Data
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras, tf

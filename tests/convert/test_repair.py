@@ -11,11 +11,12 @@ import pytest
 
 from convert.networks import dataset, residual
 from edgecnn.build.verdict import CandidateVerdict, Judge
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, Source, VariantRow, find_source, key, run
 from edgecnn.convert import to_tflite as converter
 from edgecnn.convert.runtimes import TargetRuntime
 from edgecnn.errors import ConversionError
+from edgecnn.files import file_digest
 from edgecnn.modelfile import Graph
 from edgecnn.modelfile.precision import find_precision
 from edgecnn.quiet import captured_log

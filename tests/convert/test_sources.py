@@ -16,11 +16,12 @@ import tensorflow as tf
 from keras import layers
 
 from convert.networks import pixels, plain, randomized, residual
-from edgecnn.build.labels import write_labels
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.artifact import write_labels
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source
 from edgecnn.convert.source.model import SourceModel, load_source
 from edgecnn.errors import EdgeError, RecipeError, SourceModelError, UsageError
+from edgecnn.files import file_digest
 from edgecnn.quiet import captured_log
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks

@@ -20,7 +20,7 @@ import edgecnn.build.tools
 from convert.networks import CLASSES, dataset, plain, residual
 from edgecnn.build.artifact import read_artifact
 from edgecnn.build.reference import images_digest, read_reference
-from edgecnn.build.workspace import Workspace, canonical_digest, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, Source, find_source, key, run
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.tools import converter_versions
@@ -35,6 +35,7 @@ from edgecnn.errors import (
     UsageError,
     WorkspaceError,
 )
+from edgecnn.files import canonical_digest, file_digest
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import VARIANTS, Recipe, parse_recipe

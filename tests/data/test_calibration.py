@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn.build.workspace import canonical_digest, write_json
 from edgecnn.data import (
     CalibrationSet,
     Images,
@@ -19,6 +18,7 @@ from edgecnn.data import (
     read_calibration,
 )
 from edgecnn.errors import CalibrationError
+from edgecnn.files import canonical_digest, write_json
 
 NAMES = ("cat", "dog", "fox")
 

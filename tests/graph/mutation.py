@@ -146,7 +146,7 @@ def _scalar(kind: int, messages: list[Any], random_: random.Random) -> Any:
 
 def look_at(data: bytes) -> None:
     """Do everything with a file that is done with files of unknown origin."""
-    from edgecnn.cli.inspection_table import render_inspection
+    from edgecnn.cli.inspect import render_inspection
     from edgecnn.commands.inspect import inspect_container
     from edgecnn.modelfile import check_integer, read_graph
     from edgecnn_runner.formats.container import split_container

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.cli.output import atomic_file
 from edgecnn_runner.errors import PrivacyError
+from edgecnn_runner.files import atomic_file
 from edgecnn_runner.guard import Allowed, guarded, notify_address
 
 

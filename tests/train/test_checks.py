@@ -8,7 +8,7 @@ from edgecnn.errors import RecipeError
 from edgecnn.recipe.load import Recipe, parse_recipe
 from edgecnn.recipe.rules import SMALLEST_SIDES
 from edgecnn.train.architectures import ARCHITECTURES
-from edgecnn.train.checks import check_settings
+from edgecnn.train.stage import check_settings
 
 
 def recipe(**tables: Any) -> Recipe:

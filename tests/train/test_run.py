@@ -13,9 +13,10 @@ import pytest
 
 from edgecnn import train
 from edgecnn.build.reference import images_digest, read_reference
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.errors import RecipeError, TrainingError, WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS
 from edgecnn.recipe.load import Recipe, parse_recipe
 from edgecnn.train.architectures import build_network

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.usefulness import AgainstGuessing
-from edgecnn.errors import CalibrationError
+from edgecnn.errors import CalibrationError, RowError
 from edgecnn.recipe.load import Limits
-from edgecnn.row_error import RowError
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.measure import measure

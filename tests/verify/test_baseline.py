@@ -24,23 +24,22 @@ from edgecnn.errors import (
 )
 from edgecnn.recipe.load import Limits
 from edgecnn.verify import exit_error
-from edgecnn.verify.baseline import compare
-from edgecnn.verify.changes import Baseline, Change
+from edgecnn.verify.baseline import Baseline, Change, compare
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts
 from edgecnn.verify.gate.sequential import Looked
 from edgecnn.verify.measure import measure
-from edgecnn.verify.report.change_wording import (
+from edgecnn.verify.report.files import read_report, write_reports
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.wording import (
     baseline_headline,
     basis_sentence,
     change_sentence,
     changed,
     worse_than,
 )
-from edgecnn.verify.report.files import read_report, write_reports
-from edgecnn.verify.report.junit import junit_xml
-from edgecnn.verify.report.markdown import markdown_summary
-from edgecnn.verify.report.page import render_report
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.statistics.intervals import tango_interval
 from verify.synthetic import make_report, make_row, one_hot

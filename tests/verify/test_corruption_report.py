@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgecnn.build.workspace import write_json
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
+from edgecnn.files import write_json
 from edgecnn.verify import exit_error
 from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults, StandIn
 from edgecnn.verify.corruptions.gate import (

@@ -13,10 +13,11 @@ import pytest
 
 from edgecnn import verify
 from edgecnn.build.reference import Reference, images_digest, read_reference
-from edgecnn.build.workspace import Workspace, write_json
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
+from edgecnn.files import write_json
 from edgecnn.recipe.load import CorruptionSettings, Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.corruptions.images import CONDITIONS, corrupt_all

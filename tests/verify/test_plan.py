@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace, write_json
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.errors import UsageError
+from edgecnn.files import write_json
 from edgecnn.verify.plan import plan
 
 

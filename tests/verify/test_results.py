@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from edgecnn.build.workspace import write_json
 from edgecnn.errors import (
     CalibrationError,
     EdgeError,
     ParityFailError,
     ParityInconclusiveError,
+    RowError,
     UselessModelError,
     WorkspaceError,
 )
+from edgecnn.files import write_json
 from edgecnn.recipe.load import Limits
-from edgecnn.row_error import RowError
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.report.files import read_report

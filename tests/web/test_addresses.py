@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from rich.console import Console
 
-from edgecnn.cli.serve_text import print_place, qr_code
+from edgecnn.cli.serve import print_place, qr_code
 from edgecnn.errors import UsageError
 from edgecnn.serve.addresses import Place, place_of
 from edgecnn.serve.certificate import self_signed

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecnn.build.workspace import file_digest
+from edgecnn.files import file_digest
 from edgecnn.package.privacy.browser import opened_browser
 from edgecnn.package.privacy.web_check import sample_pictures
 from edgecnn.package.proven import Proven, ProvenFile

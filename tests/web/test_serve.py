@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from edgecnn.cli.serve_text import qr_code
+from edgecnn.cli.serve import qr_code
 from edgecnn.errors import BundleError, UsageError
 from edgecnn.package.web.opened import is_web_bundle, read_web_bundle
 from edgecnn.package.web.placing import place_files

@@ -13,8 +13,7 @@ import pytest
 
 from edgecnn.serve.addresses import place_of
 from edgecnn.serve.certificate import self_signed
-from edgecnn.serve.connections import MOST
-from edgecnn.serve.server import BundleServer, serving
+from edgecnn.serve.server import MOST, BundleServer, serving
 
 FILES = {"index.html": b"the page", "app.js": b"the app", "model/contract.json": b"the contract"}
 LARGE = bytes(32 << 20)

@@ -152,7 +152,7 @@ def predict(options: argparse.Namespace) -> int:
     Args:
         options: ``file``, ``images``, ``scores``, and those of ``open_classifier``.
     """
-    from edgecnn_runner.cli.output import atomic_file
+    from edgecnn_runner.files import atomic_file
 
     images = _read_images(options.images)
     target = Path(options.scores)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from peers.turns import Taken
 
-from edgecnn.bench.judge.choice import choose_threads
+from edgecnn.bench.collect import choose_threads
 from edgecnn.bench.judge.recommend import recommend
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Ratio, ratio, summarize

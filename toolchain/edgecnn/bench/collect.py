@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from edgecnn.bench.doubt import judge_conditions
-from edgecnn.bench.judge.choice import choose_threads
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.reply import (
     LONGEST_NS,
@@ -26,9 +26,9 @@ from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, Thr
 from edgecnn.devices.ask import error_of
 from edgecnn.devices.facts import machine_facts, plain
 from edgecnn.devices.protocol import Frame
-from edgecnn.errors import ArtifactError
-from edgecnn.row_error import RowError
+from edgecnn.errors import ArtifactError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
+from edgecnn_runner.timing import percentile
 
 __all__ = ["Collected", "collect", "collect_points"]
 
@@ -185,3 +185,33 @@ def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
         peak_memory_bytes=memory,
         kernels=one.kernels,
     )
+
+
+_WORTH: Final = 0.05
+"""More threads take cores from the rest of the device, and have to be worth that."""
+
+
+def choose_threads(measured: Sequence[ThreadBench]) -> int | None:
+    """Choose by median and p90 together: by the root of their product.
+
+    The median alone would choose threads whose slowest calls are much slower when a core is
+    busy; the geometric mean weighs a change of both alike, in percent. More threads are chosen
+    only if they better it by more than 5 %.
+
+    Args:
+        measured: One for each number of threads.
+
+    Returns:
+        The fewest threads that are no more than 5 % worse than the best; None if none was measured.
+    """
+    costs = {one.threads: cost_ns(one) for one in measured}
+    if not costs:
+        return None
+    best = min(costs.values())
+    return min(threads for threads, cost in costs.items() if cost <= best * (1 + _WORTH))
+
+
+def cost_ns(one: ThreadBench) -> float:
+    """Return the geometric mean of median and p90, nanoseconds."""
+    ordered = sorted(one.samples_ns)
+    return math.sqrt(percentile(ordered, 50) * percentile(ordered, 90))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from edgecnn.bench.judge.judgement import JudgedBench
 from edgecnn.bench.judge.recommendation import Recommendation
 from edgecnn.bench.judge.regressions import Gate, GateRow
-from edgecnn.bench.report.regression_words import gate_headline, row_sentence
-from edgecnn.bench.report.words import headline, limits_text, loss_sentence
+from edgecnn.bench.report.words import (
+    gate_headline,
+    headline,
+    limits_text,
+    loss_sentence,
+    row_sentence,
+)
 from edgecnn.errors import BenchRegressionError, EdgeError, NothingFitsError, UsageError
 
 __all__ = ["exit_error", "gate_error"]

@@ -11,9 +11,8 @@ from typing import TypeAlias
 
 from edgecnn.bench.results import ArtifactBench
 from edgecnn.build.artifact import format_of
-from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
+from edgecnn.errors import ArtifactError, ContractError, EdgeError, RowError, UsageError
 from edgecnn.modelfile import read_graph
-from edgecnn.row_error import RowError
 from edgecnn_runner.formats.container import split_container
 
 __all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "Wanted", "plan"]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecnn.build.workspace import write_whole
+from edgecnn.files import write_whole
 from edgecnn_runner.formats.container import Container, append_contract, read_container
 from edgecnn_runner.contract import Contract
+from pathlib import Path
+from edgecnn.files import write_whole
+from edgecnn_runner.labels import read_labels
 
 __all__ = [
     "artifact_name",
@@ -83,3 +86,8 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 def read_artifact(path: Path) -> Container:
     """Read a model file and its contract; see ``edgecnn_runner.formats.container.read_container``."""
     return read_container(path)
+
+
+def write_labels(path: Path, names: tuple[str, ...]) -> None:
+    """Write class names as ``read_labels`` reads them, atomically."""
+    write_whole(path, "".join(f"{name}\n" for name in names))

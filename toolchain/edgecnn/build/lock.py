@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import BuildInUseError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 
 __all__ = ["LOCK_FILE", "build_lock"]
 

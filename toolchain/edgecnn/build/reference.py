@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import ScoreError, WorkspaceError
-from edgecnn.build.workspace import atomic_file
+from edgecnn.files import atomic_file
 
 __all__ = ["Reference", "check_scores", "images_digest", "read_reference"]
 

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from edgecnn.build.workspace import Workspace, wrap_os_errors
+from edgecnn.files import wrap_os_errors
+from edgecnn.build.workspace import Workspace
 
 __all__ = ["PREFIX", "Staging", "staging"]
 

@@ -1,7 +1,6 @@
-"""A build folder: its file names, its manifest, atomic writes, and what is up to date.
+"""A build folder: its file names, its manifest, and what is up to date.
 
-Files appear whole or not at all: each is written beside its place, flushed to the disk and
-renamed. The manifest is written last, so a file it lists is complete; what is on disk and not in
+Files appear whole or not at all, see ``edgecnn.files``. The manifest is written last, so a file it lists is complete; what is on disk and not in
 the manifest is the rest of an interrupted run and is made again.
 """
 
@@ -18,20 +17,10 @@ from typing import IO, Any, Final, NoReturn
 
 from edgecnn.errors import WorkspaceError
 from edgecnn.build.manifest import MANIFEST_SCHEMA, manifest_problem
-from edgecnn.os_errors import wrap_os_errors
-from edgecnn_runner.cli.output import PART_SUFFIX, whole_file
+from edgecnn.files import file_digest, wrap_os_errors, write_json
+from edgecnn_runner.files import PART_SUFFIX, whole_file
 
-__all__ = [
-    "MANIFEST_SCHEMA",
-    "Workspace",
-    "atomic_file",
-    "canonical_digest",
-    "default_build_folder",
-    "file_digest",
-    "wrap_os_errors",
-    "write_json",
-    "write_whole",
-]
+__all__ = ["MANIFEST_SCHEMA", "Workspace", "default_build_folder"]
 
 _PART_SECONDS: Final = 3600
 
@@ -193,57 +182,3 @@ def default_build_folder(recipe_file: Path) -> Path:
         recipe_file.parent
         / f"build{suffix if suffix.startswith('-') or not suffix else '-' + suffix}"
     )
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that appears at ``path`` only when the block ends well.
-
-    Args:
-        path: Where the file is to be; its folder must exist.
-
-    Yields:
-        A binary file object.
-
-    Raises:
-        WorkspaceError: If the disk is full, the folder read-only or missing. What was at
-            ``path`` before stays untouched then.
-    """
-    with wrap_os_errors(path), whole_file(path) as file:
-        yield file
-
-
-def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> None:
-    """Write a file atomically; see ``atomic_file``. Text becomes UTF-8.
-
-    Args:
-        path: Where to.
-        data: What to write.
-        option: The option that named this file, which an error sends the user back to; None for a
-            file in a folder that was named.
-    """
-    elsewhere = {} if option is None else {"elsewhere": f"name a file elsewhere: {option} FILE"}
-    with wrap_os_errors(path, **elsewhere), whole_file(path) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file atomically, keys sorted, so that equal values give equal bytes.
-
-    Raises:
-        ValueError: If the value holds NaN or infinity, which JSON has no words for.
-        WorkspaceError: See ``atomic_file``.
-    """
-    write_whole(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
-def file_digest(path: Path) -> str:
-    """Return a file's SHA-256 in lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def canonical_digest(value: object) -> str:
-    """Return the SHA-256 of a JSON-ready value, the same for equal values."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

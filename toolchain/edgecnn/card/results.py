@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.modelfile import read_graph
 from edgecnn_runner.formats.container import read_container
 

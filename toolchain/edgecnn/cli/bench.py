@@ -17,8 +17,14 @@ from edgecnn.cli.bench_options import (
     compare_files,
     judging_of,
 )
-from edgecnn.cli.bench_profile import ProfileOption, print_profiles
-from edgecnn.cli.bench_tables import CsvOption, MarkdownOption, print_bench, write_bench_reports
+from edgecnn.cli.bench_tables import (
+    CsvOption,
+    MarkdownOption,
+    ProfileOption,
+    print_bench,
+    print_profiles,
+    write_bench_reports,
+)
 from edgecnn.cli.options import (
     IdentityOption,
     JsonOption,

@@ -136,7 +136,7 @@ def compare_files(
     from edgecnn.bench import gate_error, read_bench
     from edgecnn.bench.judge.gate import compare_benches
     from edgecnn.bench.report.json import gate_values
-    from edgecnn.cli.bench_judged import print_gate
+    from edgecnn.cli.bench_tables import print_gate
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.errors import UsageError
 

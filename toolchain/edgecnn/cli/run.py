@@ -59,11 +59,11 @@ def run(
 
     Example: edgecnn run build/demo/digits-int8.tflite build/demo/sample.png --top 3
     """
-    from edgecnn.build.labels import read_labels
     from edgecnn.cli.render import explain, out_console, print_json
     from edgecnn.cli.tables import print_classification
     from edgecnn.errors import ImageError
     from edgecnn_runner.classifier import Classifier
+    from edgecnn_runner.labels import read_labels
     from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     names = None if labels is None else read_labels(labels)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgecnn.errors import EdgeError
     from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
-    from edgecnn.verify.changes import Baseline
+    from edgecnn.verify.baseline import Baseline
     from edgecnn_runner.classifier import Result
 
 __all__ = [
@@ -93,8 +93,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
     from edgecnn.verify.report.corruption_table import render_corruptions
-    from edgecnn.verify.report.layer_table import render_layers
-    from edgecnn.verify.report.table import render_table
+    from edgecnn.verify.report.table import render_layers, render_table
 
     console.print(render_table(report))
     if report.own_scores is not None:
@@ -112,7 +111,7 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
 def _print_changes(console: Console, baseline: Baseline) -> None:
     from rich.text import Text
 
-    from edgecnn.verify.report.change_wording import (
+    from edgecnn.verify.report.wording import (
         baseline_headline,
         basis_sentence,
         change_sentence,
@@ -173,8 +172,8 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     from PIL import Image
 
     from edgecnn.build.artifact import artifact_name
-    from edgecnn.build.workspace import write_whole
     from edgecnn.data import load_dataset
+    from edgecnn.files import write_whole
     from edgecnn_runner.classifier import Classifier
     from edgecnn_runner.runtimes.quiet import without_native_chatter
 

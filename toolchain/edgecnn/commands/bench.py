@@ -13,7 +13,7 @@ from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.paths import RELEASED_RESULTS, proven_place
 from edgecnn.errors import DeviceError, EdgeError, UsageError, WorkspaceError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:

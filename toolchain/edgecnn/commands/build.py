@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from edgecnn.build.labels import read_labels
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import ConvertRequest, already_made, recipe_of, with_options
@@ -20,6 +19,7 @@ from edgecnn.commands.verify import left_out_of, own_corruptions, own_groups, re
 from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
+from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgecnn.errors import UsageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 from edgecnn.recipe.load import Recipe, parse_recipe
-from edgecnn_runner.cli.output import whole_file
+from edgecnn_runner.files import whole_file
 
 if TYPE_CHECKING:
     from edgecnn.data import Survey

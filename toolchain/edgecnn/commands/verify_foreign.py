@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.build.labels import read_labels
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.commands.paths import data_section
 from edgecnn.commands.verify import check_folder_of, earlier, readers_of, with_limits
 from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError
+from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_runner.contract import INPUT_RANGES, is_range
 from edgecnn_runner.input_options import RANGES_EXPECTED, Preprocessing
+from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
     from edgecnn.devices import DeviceOptions

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.artifact import precision_of
-from edgecnn.build.workspace import canonical_digest
 from edgecnn.data import Dataset
 from edgecnn.data.calibration import CalibrationSet, choose_calibration
+from edgecnn.files import canonical_digest
 from edgecnn.recipe.load import Recipe
 
 __all__ = ["CALIBRATED", "calibration_for", "calibration_of", "full_range", "with_entries"]

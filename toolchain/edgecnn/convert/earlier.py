@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 
 from edgecnn.build.artifact import asked_for
-from edgecnn.build.labels import read_labels
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset
 from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
+from edgecnn.files import file_digest
+from edgecnn_runner.labels import read_labels
 
 __all__ = ["check_same_data", "check_same_model", "refuse_losses", "stale_files"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from edgecnn.build.artifact import artifact_name, precision_of, write_artifact
 from edgecnn.build.reference import Reference, images_digest, read_reference
 from edgecnn.build.staging import Staging
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import CALIBRATED
 from edgecnn.convert.golden import choose_golden
 from edgecnn.convert.graph.deployable import Deployable
@@ -34,6 +34,7 @@ from edgecnn.errors import (
     OutputError,
     WorkspaceError,
 )
+from edgecnn.files import file_digest
 from edgecnn.modelfile import Tensor
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Recipe

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgecnn.build.artifact import write_labels
 from edgecnn.build.keras_settings import start_keras
-from edgecnn.build.labels import write_labels
 from edgecnn.build.staging import Staging, staging
 from edgecnn.build.verdict import Examiner, FloatModel, Judge
-from edgecnn.build.workspace import Workspace, canonical_digest, write_json
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
@@ -19,6 +19,7 @@ from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
+from edgecnn.files import canonical_digest, write_json
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import Recipe

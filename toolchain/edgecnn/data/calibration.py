@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.workspace import canonical_digest
 from edgecnn.data.split import digest_per_image, seeded_order
 from edgecnn.data.types import Images
 from edgecnn.errors import CalibrationError
+from edgecnn.files import canonical_digest
 
 __all__ = [
     "CALIBRATION_SCHEMA",

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.workspace import write_whole
 from edgecnn.errors import ChecksumError, DownloadError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 from edgecnn_runner.quantities import size_text
 

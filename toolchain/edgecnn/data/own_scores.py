@@ -23,8 +23,8 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.workspace import file_digest
 from edgecnn.errors import DataError
+from edgecnn.files import file_digest
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.postprocess import softmax
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from edgecnn.build.bundle import opened_bundle
 from edgecnn.devices import DeviceOptions, open_device
-from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.facts import look
+from edgecnn.devices.ask import Task, ask, error_of
+from edgecnn.devices.facts import DeviceFacts, look
 from edgecnn.devices.protocol import Blob, Frame
 from edgecnn.devices.types import Device
-from edgecnn.errors import DeviceConnectionError
-from edgecnn.install.bundle import Bundle, opened
-from edgecnn.install.fitness import check_fitness
+from edgecnn.errors import DeviceConnectionError, DeviceError
 from edgecnn.install.result import DeployResult, result_of
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn_installer.bundle import MANIFEST, SIGNATURE, Manifest
 from edgecnn_installer.main import PREFIX
+from edgecnn_installer.problems import InstallError
+from edgecnn_installer.signature import check_signature
+from edgecnn_runner.quantities import size_text
 
 __all__ = ["run"]
 
@@ -143,4 +150,130 @@ def _what_is_certain(
         expected=error.expected,
         remedy=f"ask it in a minute which one: edgecnn doctor --device {device.name}, or there: "
         f"readlink {own}; deploying again does no harm",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle whose files are what its manifest says.
+
+    Attributes:
+        folder: Its files.
+        manifest: Its manifest.
+        signature_by: Who checked its signature, ``openssl`` or ``edgecnn``; None if no key was
+            asked for.
+    """
+
+    folder: Path
+    manifest: Manifest
+    signature_by: str | None
+
+    def names(self) -> list[str]:
+        """Return the paths of all its files, the manifest and its signature among them."""
+        signed = [SIGNATURE] if (self.folder / SIGNATURE).is_file() else []
+        return [MANIFEST, *signed, *self.manifest.files]
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, key: Path | None) -> Iterator[Bundle]:
+    """Open and check a bundle.
+
+    Args:
+        path: A ``.tar.gz`` as ``edgecnn package`` writes it, or the folder it unpacks to.
+        key: A public key that it must be signed with.
+
+    Yields:
+        The bundle; an archive's files are gone after the block.
+
+    Raises:
+        BundleError: If it is no bundle, or a file is altered, missing or too many.
+        SignatureError: If it is not signed with the key.
+    """
+    with opened_bundle(path) as (folder, manifest):
+        try:
+            by = None if key is None else check_signature(folder, manifest, key)
+        except InstallError as error:
+            raise error_of(error.to_dict()) from error
+        yield Bundle(folder=folder, manifest=manifest, signature_by=by)
+
+
+_SPARE_BYTES: Final = 16 << 20
+"""What ``install.sh`` asks for beyond the files, too."""
+
+
+def check_fitness(
+    facts: DeviceFacts, manifest: Manifest, *, device: str, prefix: str, as_root: bool
+) -> None:
+    """Compare a device with what a bundle is for.
+
+    Args:
+        facts: What the device is.
+        manifest: The bundle's.
+        device: What to call it.
+        prefix: Where the bundle is to go.
+        as_root: Whether that takes another user than the one who came in.
+
+    Raises:
+        DeviceError: If it is for another processor, Python or an older C library, or if there is
+            no room or no right to install it. The device is as it was.
+    """
+    architecture = str(facts.machine.get("architecture"))
+    if architecture != manifest.architecture or facts.python.bits != 64:
+        raise _unfit(
+            f"this bundle is for another processor than that of {device}",
+            observed=f"{architecture}, a Python of {facts.python.bits} bits",
+            expected=f"{manifest.architecture}, 64 bits",
+            remedy="a Raspberry Pi 3 or newer with the 64-bit Raspberry Pi OS takes it",
+        )
+    if manifest.python not in facts.pythons:
+        raise _unfit(
+            f"this bundle is for another Python than {device} has",
+            observed=", ".join(f"Python {version}" for version in facts.pythons)
+            or f"Python {facts.python.version}",
+            expected=f"Python {manifest.python}, as python{manifest.python} on PATH",
+            remedy="package it for this system: edgecnn package BUILD --target pi --os bookworm "
+            "(Python 3.11) or trixie (3.13)",
+        )
+    found = re.fullmatch(r"glibc (\d+)\.(\d+)", facts.libc)
+    if found is None or (int(found[1]), int(found[2])) < manifest.glibc:
+        raise _unfit(
+            f"the C library of {device} is too old, or not glibc",
+            observed=facts.libc,
+            expected="glibc {}.{} or newer".format(*manifest.glibc),
+            remedy="update the system, or package the model for an older one",
+        )
+    _check_rights(facts, device=device, prefix=prefix, as_root=as_root)
+    room = facts.rooms[prefix]
+    needed = manifest.installed_bytes + _SPARE_BYTES
+    if room.free is not None and room.free < needed:
+        raise _unfit(
+            f"{device} has too little room in {room.folder}",
+            observed=f"{size_text(room.free)} free",
+            expected=f"at least {size_text(needed)}",
+            remedy="free some space there, or install it elsewhere: --prefix DIR",
+        )
+
+
+def _check_rights(facts: DeviceFacts, *, device: str, prefix: str, as_root: bool) -> None:
+    room = facts.rooms[prefix]
+    if as_root and not facts.sudo:
+        raise _unfit(
+            f"{facts.user} may not install in {prefix} of {device}",
+            observed="sudo asks for a password, or is not there",
+            expected="root, or sudo without a password",
+            remedy="install it without a service in a folder of your own: --prefix "
+            f"/home/{facts.user}/edgecnn; or allow sudo without a password there, with visudo",
+        )
+    if not as_root and not room.writable:
+        raise _unfit(
+            f"{facts.user} may not install in {prefix} of {device}",
+            observed=f"{room.folder} cannot be written",
+            expected="a folder that this user may write",
+            remedy=f"install it in another one: --prefix /home/{facts.user}/edgecnn",
+        )
+
+
+def _unfit(problem: str, *, observed: str, expected: str, remedy: str) -> DeviceError:
+    return DeviceError(
+        f"{problem}; nothing was copied", observed=observed, expected=expected, remedy=remedy
     )

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Final
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from edgecnn.modelfile.macs import onnx_macs
 from edgecnn.modelfile.onnx_nodes import (
@@ -28,9 +29,11 @@ from edgecnn.modelfile.onnx_nodes import (
     output_dtype,
     read_attributes,
 )
-from edgecnn.modelfile.onnx_scope import Scope
+from edgecnn.modelfile.onnx_quantization import find_quantization
 from edgecnn.modelfile.onnx_shapes import infer_shapes
 from edgecnn.modelfile.onnx_tensors import (
+    MAX_ELEMENTS,
+    MAX_RANK,
     check_constant,
     constant_bytes,
     constant_numbers,
@@ -40,7 +43,15 @@ from edgecnn.modelfile.onnx_tensors import (
     sparse_shape,
 )
 from edgecnn.modelfile.runtimes import onnx_minimum
-from edgecnn.modelfile.types import FLOAT_DTYPES, DamagedGraphError, Graph, Operator, Shape, Tensor
+from edgecnn.modelfile.types import (
+    FLOAT_DTYPES,
+    DamagedGraphError,
+    Graph,
+    Operator,
+    Quantization,
+    Shape,
+    Tensor,
+)
 from edgecnn.modelfile.weights import Weights
 
 __all__ = ["read_onnx"]
@@ -263,3 +274,68 @@ def _merge(declared: Shape | None, inferred: Shape | None) -> Shape | None:
         mine if mine is not None else theirs
         for mine, theirs in zip(declared, inferred, strict=True)
     )
+
+
+class Scope:
+    """The tensors of one graph.
+
+    Args:
+        graph: The graph.
+        outer: Tensors of the graph around it, which its operators may read.
+    """
+
+    def __init__(self, graph: GraphProto, outer: MutableMapping[str, Tensor]) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self.values: dict[str, tuple[int, ...]] = {}
+        self.declared = _declared((*graph.value_info, *graph.input, *graph.output))
+        self.quantization, self.factors = find_quantization(graph)
+        self.outer = outer
+
+    def define(self, name: str, shape: Shape | None, dtype: str, constant: bool) -> Tensor:
+        """Make a tensor.
+
+        Raises:
+            DamagedGraphError: If there is one of that name in this graph.
+        """
+        if name in self.tensors:
+            raise DamagedGraphError(f"tensor {name!r} is computed twice")
+        quantization = _fitting(self.quantization.get(name), shape)
+        self.tensors[name] = Tensor(
+            name=name, shape=shape, dtype=dtype, quantization=quantization, constant=constant
+        )
+        return self.tensors[name]
+
+    def find(self, name: str, reader: str) -> Tensor:
+        """Return a tensor that must exist by now."""
+        found = self.tensors.get(name) or self.outer.get(name)
+        if found is None:
+            raise DamagedGraphError(f"{reader} reads {name!r}, which nothing has computed yet")
+        return found
+
+
+def _declared(values: Iterable[ValueInfoProto]) -> dict[str, tuple[Shape | None, str]]:
+    """Return the shape and type that a graph states for its tensors."""
+    found: dict[str, tuple[Shape | None, str]] = {}
+    for value in values:
+        kind = value.type.tensor_type
+        shape: Shape | None = None
+        if kind.HasField("shape"):
+            sizes = [
+                size.dim_value if size.HasField("dim_value") and size.dim_value >= 0 else None
+                for size in kind.shape.dim
+            ]
+            if len(sizes) > MAX_RANK or any((size or 0) > MAX_ELEMENTS for size in sizes):
+                raise DamagedGraphError(f"tensor {plain_text(value.name)!r} has an absurd shape")
+            shape = tuple(sizes)
+        found[plain_text(value.name)] = (shape, dtype_name(kind.elem_type))
+    return found
+
+
+def _fitting(quantization: Quantization | None, shape: Shape | None) -> Quantization | None:
+    """Return a quantization with its axis counted from the front, if it fits the shape."""
+    if quantization is None or quantization.axis is None or shape is None:
+        return quantization
+    axis, channels = quantization.axis, len(quantization.scales)
+    if not -len(shape) <= axis < len(shape) or shape[axis] not in (None, channels):
+        raise DamagedGraphError(f"{channels} scales on dimension {axis} of the shape {shape}")
+    return replace(quantization, axis=axis % len(shape))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import PackageError
+from edgecnn.files import file_digest
 from edgecnn.modelfile import loads, read_graph
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import read_container

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.build.workspace import canonical_digest, file_digest
+from edgecnn.files import canonical_digest, file_digest
 from edgecnn.package.licences import Library
 from edgecnn.package.pi.wheels import normalized
 from edgecnn.package.proven import ProvenFile

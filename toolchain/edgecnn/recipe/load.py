@@ -18,8 +18,14 @@ from pydantic import Field, ValidationError, field_validator
 from edgecnn.errors import RecipeError
 from edgecnn.recipe.rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe.section import SHARE, Section, explain, refusal
-from edgecnn.recipe.training import Augment, Distillation, Optimizer, Train
-from edgecnn.recipe.verification import CorruptionSettings, Limits
+from edgecnn.recipe.training import (
+    Augment,
+    CorruptionSettings,
+    Distillation,
+    Limits,
+    Optimizer,
+    Train,
+)
 from edgecnn_runner.contract import resize_name
 
 __all__ = [

@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http
+import ipaddress
+import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from email import errors as header_errors
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
@@ -21,8 +23,6 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from edgecnn.serve.addresses import Place, place_of
-from edgecnn.serve.connections import Connections
-from edgecnn.serve.hosts import host_of, is_own
 from edgecnn.serve.policy import HEADERS, MIME_TYPES, PAGE
 
 __all__ = ["BundleServer", "serving"]
@@ -286,3 +286,106 @@ def serving(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+MOST: Final = 64
+"""A browser opens six to one server; each costs a thread here."""
+
+
+class Connections:
+    """Open connections, no more than ``MOST``.
+
+    Where there would be more, the one that has waited longest for a request ends. Browsers keep
+    such for later, and open another where they find one ended. One that is being answered stays.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        # To whether it waits for a request; the one that waits longest comes first.
+        self._waits: dict[socket.socket, bool] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._waits)
+
+    def admit(self, connection: socket.socket) -> bool:
+        """Take one in; False if there is no room."""
+        with self._changing:
+            if len(self._waits) >= MOST:
+                waiting = next((one for one, waits in self._waits.items() if waits), None)
+                if waiting is None:
+                    return False
+                del self._waits[waiting]
+                _end(waiting)
+            self._waits[connection] = True
+        return True
+
+    def wait(self, connection: socket.socket) -> None:
+        """Note that one waits for a request."""
+        with self._changing:
+            if self._waits.pop(connection, None) is not None:
+                self._waits[connection] = True
+
+    def work(self, connection: socket.socket) -> None:
+        """Note that one has a request that is to be answered."""
+        with self._changing:
+            if connection in self._waits:
+                self._waits[connection] = False
+
+    def remove(self, connection: socket.socket) -> None:
+        """Forget one, before it is closed: its number may be another's then."""
+        with self._changing:
+            self._waits.pop(connection, None)
+
+    def end(self) -> None:
+        """End all of them."""
+        with self._changing:
+            for connection in self._waits:
+                _end(connection)
+
+
+def _end(connection: socket.socket) -> None:
+    """Let whoever reads from a connection find its end."""
+    with contextlib.suppress(OSError):
+        # Not TLS's own, which would take the encryption from under a thread that is writing.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+# A page of elsewhere can have its own name lead to this machine (DNS rebinding), and would then
+# read what is served here as if it were its own. Its requests still carry that name, which is none
+# of this server's. An address in place of a name cannot be made to lead elsewhere.
+
+# RFC 3986, section 3.2, of which HTTP allows host and port; escapes in a name are never needed.
+_AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
+
+
+def host_of(authority: str) -> str | None:
+    """Return the host of ``HOST`` or ``HOST:PORT``; None if that is neither.
+
+    Args:
+        authority: As a Host header has it.
+
+    Returns:
+        In lower case, without a name's final dot; brackets are kept.
+    """
+    found = _AUTHORITY.fullmatch(authority)
+    return None if found is None else found[1].lower().removesuffix(".")
+
+
+def is_own(host: str, names: Collection[str]) -> bool:
+    """Tell whether a request to a host is meant for this machine.
+
+    Args:
+        host: As ``host_of`` returns it.
+        names: What the server is called, in lower case.
+    """
+    if host == "localhost" or host in names:
+        return True
+    try:
+        if host.startswith("["):
+            ipaddress.IPv6Address(host[1:-1])
+        else:
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True

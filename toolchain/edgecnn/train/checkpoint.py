@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.workspace import atomic_file, wrap_os_errors
+from edgecnn.files import atomic_file, wrap_os_errors
 from edgecnn.train.history import Epoch
 
 __all__ = ["Checkpoint", "CheckpointFolder"]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.reference import check_scores
-from edgecnn.build.workspace import wrap_os_errors, write_whole
+from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,26 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.labels import write_labels
+from edgecnn.build import tools
+from edgecnn.build.artifact import write_labels
 from edgecnn.build.reference import Reference, images_digest
 from edgecnn.build.staging import Staging, staging
-from edgecnn.build.workspace import (
-    Workspace,
-    canonical_digest,
-    file_digest,
-    write_json,
-    write_whole,
-)
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
+from edgecnn.files import canonical_digest, file_digest, write_json, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
+from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
+from edgecnn.recipe.section import refusal
 from edgecnn.train.checkpoint import CheckpointFolder
-from edgecnn.train.checks import check_settings
 from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves
 from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
-from edgecnn.train.history import history_csv
-from edgecnn.train.metrics import median_speed, test_metrics, tool_versions
+from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
 from edgecnn.train.precision import Precision, choose_precision
 from edgecnn_runner.machine import describe_machine
@@ -305,3 +303,95 @@ def _write_record(
     write_whole(staged.path(Workspace.HISTORY), history_csv(history))
     write_whole(staged.path(Workspace.CURVES), picture)
     write_json(staged.path(Workspace.METRICS), metrics)
+
+
+# The rules are the recipe's, which knows its images' size beforehand; here they are held against
+# the images that have come. Checked before TensorFlow is imported, so that a mistake shows at once.
+
+
+def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) -> None:
+    """Refuse settings that cannot be meant, all at once.
+
+    Args:
+        recipe: The recipe.
+        shape: Height, width and channels of the images.
+        source: What to call the recipe in the error.
+
+    Raises:
+        RecipeError: If there are any.
+    """
+    mistakes = list(_mistakes(recipe, shape))
+    if mistakes:
+        raise refusal(
+            source,
+            mistakes,
+            expected=f"settings that fit images of {shape[0]}x{shape[1]} pixels",
+            remedy="mend the keys named above",
+        )
+
+
+def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
+    if recipe.model.architecture is None:
+        yield "model.architecture: missing; a model made elsewhere cannot be trained here"
+    yield from smallest_side_mistakes(recipe.model.architecture, shape[:2])
+    yield from size_mistakes(recipe.augment.model_dump(), shape[:2])
+    yield from teacher_mistakes(recipe.train.distillation.model_dump())
+
+
+def test_metrics(
+    scores: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Measure a model's scores.
+
+    Args:
+        scores: Probabilities, shape (n, classes), n > 0.
+        labels: True classes, shape (n,).
+        class_names: Names in score order.
+
+    Returns:
+        JSON-ready: ``images``, ``correct``, ``accuracy`` (0..1), ``accuracy_interval`` (Wilson,
+        95 %), ``loss`` (mean cross-entropy, natural logarithm), and ``classes``, for each its
+        ``name``, ``images``, ``correct`` and ``recall`` (None for a class without images).
+    """
+    from scipy import stats
+
+    # Ties go to the lowest index, as everywhere in the project.
+    right = scores.argmax(axis=1) == labels
+    correct, count = int(right.sum()), len(labels)
+    interval = stats.binomtest(correct, count).proportion_ci(method="wilson")
+    # Keras's own lower bound, so that both give the same loss.
+    own = np.clip(scores[np.arange(count), labels].astype(np.float64), 1e-7, 1.0)
+    classes = []
+    for label, name in enumerate(class_names):
+        of_class = right[labels == label]
+        classes.append(
+            {
+                "name": name,
+                "images": len(of_class),
+                "correct": int(of_class.sum()),
+                "recall": float(of_class.mean()) if len(of_class) else None,
+            }
+        )
+    return {
+        "images": count,
+        "correct": correct,
+        "accuracy": correct / count,
+        "accuracy_interval": [float(interval.low), float(interval.high)],
+        "loss": float(-np.log(own).mean()),
+        "classes": classes,
+    }
+
+
+def median_speed(history: Sequence[Epoch]) -> float:
+    """Return the median images per second, without the first epoch where there are others.
+
+    The first one of a run also traces the graph; those of resumed runs are few and do not move
+    a median.
+    """
+    rows = history[1:] or history
+    return statistics.median(row.images_per_second for row in rows)
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what decides the weights."""
+    return tools.tool_versions("tensorflow", "keras", "numpy")

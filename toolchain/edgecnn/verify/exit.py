@@ -12,8 +12,13 @@ from edgecnn.errors import (
     ParityRegressionError,
 )
 from edgecnn.verify.gate.judgement import Outcome
-from edgecnn.verify.report.change_wording import baseline_headline, worse_than
-from edgecnn.verify.report.wording import criterion_sentence, limits_text, percent
+from edgecnn.verify.report.wording import (
+    baseline_headline,
+    criterion_sentence,
+    limits_text,
+    percent,
+    worse_than,
+)
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 
 __all__ = ["exit_error"]

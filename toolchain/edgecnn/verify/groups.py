@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.workspace import canonical_digest
 from edgecnn.errors import DataError
+from edgecnn.files import canonical_digest
 from edgecnn.verify.gate.judgement import Paired
 from edgecnn.verify.statistics.intervals import wilson_interval
 

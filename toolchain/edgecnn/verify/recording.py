@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from edgecnn.build.staging import staging
 from edgecnn.build.workspace import Workspace
-from edgecnn.errors import EdgeError, UsageError, WorkspaceError
-from edgecnn.row_error import RowError
+from edgecnn.errors import EdgeError, RowError, UsageError, WorkspaceError
 from edgecnn.verify.report.files import report_names, write_reports
 from edgecnn.verify.report.junit import write_junit
 from edgecnn.verify.report.markdown import write_markdown

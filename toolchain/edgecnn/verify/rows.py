@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.reference import Reference, check_scores
-from edgecnn.build.workspace import file_digest
 from edgecnn.errors import ArtifactError, EdgeError
+from edgecnn.files import file_digest
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Limits
 from edgecnn.verify.checks import check_artifact

@@ -10,10 +10,11 @@ from typing import Any
 
 from edgecnn.build.reference import images_digest, read_reference
 from edgecnn.build.usefulness import float_model_of
-from edgecnn.build.workspace import Workspace, canonical_digest, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.devices import DeviceOptions
 from edgecnn.errors import WorkspaceError
+from edgecnn.files import canonical_digest, file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import CorruptionSettings, Limits
 from edgecnn.report.provenance import created, versions
@@ -26,11 +27,11 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.gate.criteria import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.layers.explaining import explained, with_reason
-from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
+from edgecnn.verify.scores_check import OwnAgreement
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version

@@ -13,8 +13,8 @@ from edgecnn.bench.judge.recommendation import Recommendation
 from edgecnn.bench.report.device_facts import board_of
 from edgecnn.bench.report.figures import figures_of
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
-from edgecnn.build.workspace import write_whole
-from edgecnn.row_error import RowError
+from edgecnn.errors import RowError
+from edgecnn.files import write_whole
 
 __all__ = ["COLUMNS", "csv_rows", "csv_text", "write_csv"]
 

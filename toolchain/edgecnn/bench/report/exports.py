@@ -8,7 +8,7 @@ from edgecnn.bench.judge.judgement import JudgedBench
 from edgecnn.bench.report.csv import write_csv
 from edgecnn.bench.report.markdown import write_bench_markdown
 from edgecnn.bench.report.page import render_page
-from edgecnn.build.workspace import write_whole
+from edgecnn.files import write_whole
 
 __all__ = ["write_exports"]
 

@@ -14,12 +14,17 @@ from edgecnn.bench.exit import gate_error
 from edgecnn.bench.judge.judgement import JudgedBench
 from edgecnn.bench.judge.recommendation import Recommendation
 from edgecnn.bench.judge.regressions import Gate
-from edgecnn.bench.report.regression_words import gate_headline, row_sentence
-from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
+from edgecnn.bench.report.words import (
+    gate_headline,
+    headline,
+    loss_sentence,
+    row_sentence,
+    warning_sentences,
+)
 from edgecnn.bench.results import BENCH_SCHEMA, BenchReport
 from edgecnn.bench.statistics import macs_per_second, summarize
 from edgecnn.build.schema import read_schema_file
-from edgecnn.build.workspace import write_json
+from edgecnn.files import write_json
 
 __all__ = [
     "bench_values",

@@ -19,10 +19,15 @@ from edgecnn.bench.report.figures import (
     time_text,
 )
 from edgecnn.bench.report.page import page_headline
-from edgecnn.bench.report.regression_words import gate_headline, row_sentence
-from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
+from edgecnn.bench.report.words import (
+    gate_headline,
+    headline,
+    loss_sentence,
+    row_sentence,
+    warning_sentences,
+)
 from edgecnn.bench.results import DeviceBench
-from edgecnn.build.workspace import write_whole
+from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
 from edgecnn_runner.quantities import size_text
 

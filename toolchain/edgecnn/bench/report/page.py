@@ -26,9 +26,15 @@ from edgecnn.bench.report.figures import (
 )
 from edgecnn.bench.report.pareto_chart import HEIGHT_PX, pareto_chart
 from edgecnn.bench.report.profile_view import profile_view
-from edgecnn.bench.report.regression_words import gate_headline, row_sentence
 from edgecnn.bench.report.sustained_chart import sustained_chart
-from edgecnn.bench.report.words import headline, limits_text, loss_sentence, warning_sentences
+from edgecnn.bench.report.words import (
+    gate_headline,
+    headline,
+    limits_text,
+    loss_sentence,
+    row_sentence,
+    warning_sentences,
+)
 from edgecnn.bench.results import BenchReport, DeviceBench
 from edgecnn.report import Scale, page_environment
 from edgecnn_runner.quantities import size_text

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.verdict import Judge
-from edgecnn.build.workspace import write_json
 from edgecnn.convert.files import Maker
 from edgecnn.convert.repair.candidates import Calibrations
 from edgecnn.convert.repair.selection import choose_selection
@@ -19,6 +18,7 @@ from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.repair.variant import VariantRepair
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.scoring import Scorer
+from edgecnn.files import write_json
 from edgecnn.modelfile import read_graph
 from edgecnn.progress import Progress
 

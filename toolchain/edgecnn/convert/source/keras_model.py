@@ -29,7 +29,7 @@ from edgecnn.convert.reasons import reason_of
 from edgecnn.convert.source.keras_config import contains_code
 from edgecnn.convert.source.single_precision import COMPUTES
 from edgecnn.errors import SourceModelError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 
 start_keras()  # for those who import this module alone
 

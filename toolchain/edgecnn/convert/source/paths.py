@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.labels import read_labels
-from edgecnn.build.workspace import Workspace, canonical_digest, default_build_folder, file_digest
+from edgecnn.build.workspace import Workspace, default_build_folder
 from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.files import canonical_digest, file_digest
 from edgecnn.recipe.load import released_weights
 from edgecnn_runner.contract import affine_of, is_range
 from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.labels import read_labels
 
 __all__ = ["Source", "check_channels", "find_source", "folder_digest"]
 

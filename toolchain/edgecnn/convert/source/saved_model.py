@@ -28,7 +28,7 @@ from edgecnn.convert.source.side_effects import (
     refuse_effects,
 )
 from edgecnn.errors import SourceModelError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 
 __all__ = ["harmless_saved_model"]
 

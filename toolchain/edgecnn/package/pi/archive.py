@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from edgecnn.build.workspace import atomic_file
 from edgecnn.errors import UsageError
+from edgecnn.files import atomic_file
 
 __all__ = ["source_date", "write_archive"]
 

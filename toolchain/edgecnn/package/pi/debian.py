@@ -16,9 +16,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from edgecnn.build.workspace import atomic_file
 from edgecnn.errors import PackageError, UsageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import atomic_file, wrap_os_errors
 from edgecnn.package.pi.platforms import ARCHITECTURES
 from edgecnn.package.pi.tree import BundlePlan, fill_template
 from edgecnn_installer.bundle import read_manifest

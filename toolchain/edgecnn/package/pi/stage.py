@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.workspace import Workspace, file_digest, write_whole
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.build.workspace import Workspace
+from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.pi.archive import source_date, write_archive
 from edgecnn.package.pi.debian import check_debian, debian_name, write_debian

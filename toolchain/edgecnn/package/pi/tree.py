@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.workspace import file_digest, write_json
+from edgecnn.files import file_digest, write_json
 from edgecnn.package.pi.platforms import Platform
 from edgecnn.package.pi.unpack import unpack_wheel
 from edgecnn.package.pi.wheels import needed_glibc, read_lock

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from edgecnn.errors import PackageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors
 
 __all__ = ["unpack_wheel"]
 

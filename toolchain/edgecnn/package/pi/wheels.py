@@ -16,9 +16,8 @@ from typing import Final
 
 import pooch
 
-from edgecnn.build.workspace import file_digest
 from edgecnn.errors import PackageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import file_digest, wrap_os_errors
 from edgecnn.package.pi.platforms import Platform
 
 __all__ = ["Pinned", "collect_wheels", "needed_glibc", "normalized", "read_lock"]

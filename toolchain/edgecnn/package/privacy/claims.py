@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from edgecnn.build.workspace import canonical_digest, write_json
+from edgecnn.files import canonical_digest, write_json
 
 __all__ = [
     "NOTE",

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.build.workspace import write_json
 from edgecnn.errors import PackageError
+from edgecnn.files import write_json
 from edgecnn.package.pi.platforms import ARCHITECTURES, choose_platform
 from edgecnn.package.pi.tree import file_entries
 from edgecnn.package.pi.unpack import unpack_wheel

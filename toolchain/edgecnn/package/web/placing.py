@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edgecnn.build.workspace import write_whole
 from edgecnn.errors import WorkspaceError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.package.web.contents import SUMS
 from edgecnn.package.web.opened import is_web_bundle, named_files
 

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn import __version__
-from edgecnn.build.workspace import Workspace, file_digest, write_whole
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.pi.archive import source_date
+from edgecnn.package.pi.documents import card_facts, environment
 from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.web_check import check_web_bundle, claimed
 from edgecnn.package.proven import find_proven, refuse_unloadable
-from edgecnn.package.web.contents import WebPlan, contents, sealed
-from edgecnn.package.web.documents import documents
+from edgecnn.package.sbom import SBOM, Part, own_part, sbom
+from edgecnn.package.web.contents import MODEL, WebPlan, contents, sealed
 from edgecnn.package.web.placing import place_files, refuse_no_folder, refuse_other_folder
 from edgecnn.package.web.single import single_page
 from edgecnn.package.web.sources import app_sources
@@ -165,3 +166,33 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
     )
+
+
+def documents(plan: WebPlan) -> dict[str, bytes]:
+    """Return README, model card and bill of materials by their names."""
+    facts = {
+        **card_facts(plan.proven, plan.version, place=MODEL),
+        "target": "web",
+        "variant": plan.proven.files[0].contract.variant,
+    }
+    pages = environment()
+    vendor = read_vendor()
+    runtime = Part(
+        name=vendor.package,
+        version=vendor.version,
+        licence=vendor.licence,
+        source="npm",
+        files={f"vendor/{one.name}": one.sha256 for one in vendor.files},
+    )
+    materials = sbom(
+        name=plan.proven.model,
+        version=plan.version,
+        models={MODEL: plan.proven.files[0]},
+        parts=[own_part("edgecnn-web-app", __version__), runtime],
+        date=plan.date,
+    )
+    return {
+        "README.md": pages.get_template("web/README.md.j2").render(facts).encode(),
+        "MODEL_CARD.md": pages.get_template("MODEL_CARD.md.j2").render(facts).encode(),
+        SBOM: materials.encode(),
+    }

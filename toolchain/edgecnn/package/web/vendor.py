@@ -22,9 +22,8 @@ from typing import Final
 
 import pooch
 
-from edgecnn.build.workspace import write_whole
 from edgecnn.errors import PackageError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors, write_whole
 
 __all__ = ["Vendor", "VendorFile", "collect_vendor", "read_vendor", "taken_from"]
 

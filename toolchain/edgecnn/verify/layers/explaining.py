@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.build.artifact import format_of, precision_of, read_artifact
-from edgecnn.build.workspace import Workspace, file_digest
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import ContractError, EdgeError, WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.modelfile.layers import compare
 from edgecnn.progress import Progress
 from edgecnn.verify.evaluation import Evaluation, balanced_subset

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.schema import read_schema_file
-from edgecnn.build.workspace import Workspace, write_json, write_whole
+from edgecnn.build.workspace import Workspace
+from edgecnn.files import write_json, write_whole
 from edgecnn.verify.report.page import render_report
 from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
 

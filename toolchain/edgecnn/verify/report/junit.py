@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from edgecnn.build.workspace import write_whole
-from edgecnn.verify.changes import Change
+from edgecnn.files import write_whole
+from edgecnn.verify.baseline import Change
 from edgecnn.verify.exit import exit_error
 from edgecnn.verify.foreign.facts import Hint
-from edgecnn.verify.report.change_wording import change_sentence
 from edgecnn.verify.report.corruption_table import condition_sentence, stand_in_sentence
 from edgecnn.verify.report.wording import (
+    change_sentence,
     criterion_sentence,
     float_model_sentences,
     looked_sentence,

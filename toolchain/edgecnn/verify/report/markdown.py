@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from edgecnn.build.workspace import write_whole
+from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
-from edgecnn.verify.changes import Baseline
-from edgecnn.verify.report.change_wording import (
+from edgecnn.verify.baseline import Baseline
+from edgecnn.verify.report.corruption_table import worst_sentence
+from edgecnn.verify.report.page import headline
+from edgecnn.verify.report.wording import (
     baseline_headline,
     basis_sentence,
     change_sentence,
     changed,
-)
-from edgecnn.verify.report.corruption_table import worst_sentence
-from edgecnn.verify.report.page import headline
-from edgecnn.verify.report.wording import (
     criterion_sentence,
     float_model_sentences,
     limits_text,

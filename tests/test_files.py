@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.build.workspace import write_whole
 from edgecnn.errors import WorkspaceError
-from edgecnn.os_errors import wrap_os_errors
+from edgecnn.files import wrap_os_errors, write_whole
 
 
 def refusal(action: Callable[[], object], path: Path) -> WorkspaceError:

@@ -1,19 +1,25 @@
-"""What the operating system refused, in words: what was seen, what is needed, what to do."""
+"""Files that appear whole or not at all, their digests, and what the operating system refuses.
+
+A file is written beside its place, flushed to the disk and renamed. A refusal becomes an error that
+says what was seen, what is needed and what to do.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+
+from edgecnn_runner.files import whole_file
 
 from edgecnn.errors import WorkspaceError
 from edgecnn_runner.quantities import size_text
-
-__all__ = ["wrap_os_errors"]
 
 _ELSEWHERE: Final = "write elsewhere, with --out FOLDER"
 
@@ -30,6 +36,60 @@ _RULES: Final = {
     errno.ENOSYS: ("a file system with file locks", "use a local disk"),
     errno.EOPNOTSUPP: ("a file system with file locks", "use a local disk"),
 }
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears at ``path`` only when the block ends well.
+
+    Args:
+        path: Where the file is to be; its folder must exist.
+
+    Yields:
+        A binary file object.
+
+    Raises:
+        WorkspaceError: If the disk is full, the folder read-only or missing. What was at
+            ``path`` before stays untouched then.
+    """
+    with wrap_os_errors(path), whole_file(path) as file:
+        yield file
+
+
+def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> None:
+    """Write a file atomically; see ``atomic_file``. Text becomes UTF-8.
+
+    Args:
+        path: Where to.
+        data: What to write.
+        option: The option that named this file, which an error sends the user back to; None for a
+            file in a folder that was named.
+    """
+    elsewhere = {} if option is None else {"elsewhere": f"name a file elsewhere: {option} FILE"}
+    with wrap_os_errors(path, **elsewhere), whole_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file atomically, keys sorted, so that equal values give equal bytes.
+
+    Raises:
+        ValueError: If the value holds NaN or infinity, which JSON has no words for.
+        WorkspaceError: See ``atomic_file``.
+    """
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's SHA-256 in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_digest(value: object) -> str:
+    """Return the SHA-256 of a JSON-ready value, the same for equal values."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager
