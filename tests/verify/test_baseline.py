@@ -24,7 +24,8 @@ from edgecnn.errors import (
 )
 from edgecnn.recipe.load import Limits
 from edgecnn.verify import exit_error
-from edgecnn.verify.baseline import Baseline, Change, compare
+from edgecnn.verify.baseline import compare
+from edgecnn.verify.changes import Baseline, Change
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts
 from edgecnn.verify.gate.sequential import Looked

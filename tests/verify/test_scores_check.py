@@ -15,7 +15,8 @@ from edgecnn.data import Images
 from edgecnn.data.own_scores import OwnScores
 from edgecnn.errors import DataError, OwnScoresError
 from edgecnn.verify.foreign.trials import Feed, other_ranges
-from edgecnn.verify.scores_check import Decoded, Explainer, OwnAgreement, check_own_scores
+from edgecnn.verify.own_agreement import OwnAgreement
+from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
 from edgecnn_runner.contract import affine_of
 
 Pixels = npt.NDArray[np.uint8]

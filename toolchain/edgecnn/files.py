@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from edgecnn_runner.files import whole_file
-
 from edgecnn.errors import WorkspaceError
+from edgecnn_runner.files import whole_file
 from edgecnn_runner.quantities import size_text
 
 _ELSEWHERE: Final = "write elsewhere, with --out FOLDER"

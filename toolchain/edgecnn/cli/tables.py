@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgecnn.errors import EdgeError
     from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
-    from edgecnn.verify.baseline import Baseline
+    from edgecnn.verify.changes import Baseline
     from edgecnn_runner.classifier import Result
 
 __all__ = [

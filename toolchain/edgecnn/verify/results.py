@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.errors import EdgeError, RowError
-from edgecnn.verify.baseline import Baseline
+from edgecnn.verify.changes import Baseline
 from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults
 from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, Judgement
@@ -21,7 +21,7 @@ from edgecnn.verify.gate.sequential import Looked
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.layers.explained import Layers
 from edgecnn.verify.metrics import Metrics
-from edgecnn.verify.scores_check import OwnAgreement
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.statistics.needed import Needed
 
 __all__ = [

@@ -27,11 +27,11 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.gate.criteria import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.layers.explaining import explained, with_reason
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
-from edgecnn.verify.scores_check import OwnAgreement
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version

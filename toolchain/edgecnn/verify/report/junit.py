@@ -8,7 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from edgecnn.files import write_whole
-from edgecnn.verify.baseline import Change
+from edgecnn.verify.changes import Change
 from edgecnn.verify.exit import exit_error
 from edgecnn.verify.foreign.facts import Hint
 from edgecnn.verify.report.corruption_table import condition_sentence, stand_in_sentence

@@ -7,7 +7,7 @@ from typing import Final
 
 from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
-from edgecnn.verify.baseline import Baseline
+from edgecnn.verify.changes import Baseline
 from edgecnn.verify.report.corruption_table import worst_sentence
 from edgecnn.verify.report.page import headline
 from edgecnn.verify.report.wording import (

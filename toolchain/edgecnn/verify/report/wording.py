@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edgecnn.verify.baseline import Baseline, Change, ShareChange
+from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.statistics.intervals import wilson_interval
