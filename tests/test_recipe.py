@@ -20,7 +20,7 @@ from edgecnn.recipe.load import (
     load_recipe,
     parse_recipe,
 )
-from edgecnn.recipe.training import PRESETS
+from edgecnn.recipe.sections import PRESETS
 from edgecnn_runner.contract import RESIZE_RULE
 
 

@@ -24,8 +24,6 @@ from edgecnn_runner.session import Session
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["UNKNOWN", "Classifier", "Result", "Score"]
-
 UNKNOWN: Final = "unknown"
 """The label of an image whose best score is below ``reject_below``."""
 

@@ -17,30 +17,6 @@ from typing import Any, Final
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
-__all__ = [
-    "CONTRACT_VERSION",
-    "FILTERS",
-    "FITS",
-    "FLOATS",
-    "INPUT_RANGES",
-    "LAYOUTS",
-    "MAX_CONTRACT_BYTES",
-    "OUTPUT_KINDS",
-    "RESIZE_RULE",
-    "Contract",
-    "InputSpec",
-    "OutputSpec",
-    "ResizeRule",
-    "affine_of",
-    "is_range",
-    "is_resize",
-    "mean_std_range",
-    "parse_contract",
-    "parse_resize",
-    "repeated",
-    "resize_name",
-]
-
 CONTRACT_VERSION: Final = 1
 
 MAX_CONTRACT_BYTES: Final = 4 << 20

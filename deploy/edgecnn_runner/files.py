@@ -13,8 +13,6 @@ from typing import IO, Final
 
 from edgecnn_runner.errors import OutputError
 
-__all__ = ["describe", "regular_size"]
-
 
 def regular_size(path: Path) -> int:
     """Return a regular file's size in bytes, and refuse what may have no end.

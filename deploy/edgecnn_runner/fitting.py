@@ -13,15 +13,6 @@ from edgecnn_runner.runtimes.choice import TensorInfo
 if TYPE_CHECKING:
     from edgecnn_runner.formats.container import Container
 
-__all__ = [
-    "check_classifier",
-    "check_fit",
-    "choose_contract",
-    "class_count",
-    "input_shape",
-    "two_contracts",
-]
-
 _IMAGE: Final = "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels"
 _TYPES: Final = ("uint8", "int8", *FLOATS)
 _NOT_OURS: Final = "name an image classifier: one image in, one score per class out"

@@ -31,8 +31,6 @@ from edgecnn_runner.runtimes.choice import TensorInfo, choose_runtime
 from edgecnn_runner.runtimes.probe import Description, probe
 from edgecnn_runner.session import Session
 
-__all__ = ["foreign_contract", "open_foreign"]
-
 
 def foreign_contract(
     path: str | Path,

@@ -21,16 +21,6 @@ from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.files import atomic_file, describe, regular_size
 from edgecnn_runner.images.preprocess import prepare
 
-__all__ = [
-    "GOLDEN_FILE",
-    "MIN_MARGIN",
-    "Golden",
-    "golden_beside",
-    "preprocessing_cases",
-    "read_golden",
-    "write_golden",
-]
-
 MIN_MARGIN: Final = 0.3
 """How far the best class of each reference leads, at least: int8 kernels differ between
 processors, so only images that are not in doubt may decide whether a device is sound."""

@@ -27,8 +27,6 @@ from typing import Any, Final, NamedTuple
 
 from edgecnn_runner.errors import PrivacyError
 
-__all__ = ["Allowed", "guarded"]
-
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Events whose first argument, and for some the second, is a path that is changed.
 _CHANGES: Final = {

@@ -9,8 +9,6 @@ from edgecnn_runner.errors import LabelsError
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.remedies import remedy_for_reading
 
-__all__ = ["parse_labels", "read_labels"]
-
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
     """Read class names from a UTF-8 text file; see ``parse_labels``.

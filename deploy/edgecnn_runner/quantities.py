@@ -6,8 +6,6 @@ import re
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["decibel_text", "decimal_text", "number_text", "percent_of", "percent_text", "size_text"]
-
 # Decimal units, as disks and download pages count.
 _LARGE: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"))
 

@@ -18,8 +18,6 @@ from edgecnn_runner.remedies import CONVERT_AGAIN
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["dequantize", "input_table", "quantize"]
-
 
 def quantize(
     real: npt.ArrayLike, scale: float, zero_point: int, dtype: npt.DTypeLike

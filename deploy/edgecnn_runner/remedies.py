@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-__all__ = ["CONVERT_AGAIN", "COPY_AGAIN", "remedy_for_reading"]
-
 CONVERT_AGAIN: Final = "convert the model again on the workstation: edgecnn convert SOURCE"
 COPY_AGAIN: Final = f"copy the file again from where it was made, or {CONVERT_AGAIN}"
 

@@ -17,8 +17,6 @@ from edgecnn_runner.golden import Golden
 from edgecnn_runner.images.preprocess import prepare_for
 from edgecnn_runner.session import Session
 
-__all__ = ["SelfTest", "run", "tolerance_of"]
-
 # Largest difference of a probability between processors. Float kernels differ in the order of
 # additions; integer ones in rounding at every layer, which is several steps of 1/256.
 _TOLERANCES: Final = {"fp32": 1e-3, "fp16": 2e-2}

@@ -27,8 +27,6 @@ from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_v
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Session"]
-
 _UINT8 = np.dtype(np.uint8)
 
 

@@ -19,18 +19,6 @@ from edgecnn.bench.results import (
 )
 from edgecnn.errors import RowError
 
-__all__ = [
-    "EVIL",
-    "made_artifact",
-    "made_device",
-    "made_report",
-    "made_sustained",
-    "made_threads",
-    "many_artifacts",
-    "not_measured",
-    "unreachable",
-]
-
 EVIL: Final = '<script>alert(1)</script>|`x`"![y](http://e.vil) {{ 7 * 7 }}'
 
 _VARIANTS: Final = (

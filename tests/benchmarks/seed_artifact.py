@@ -13,8 +13,6 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.data.types import Dataset, Images
 from edgecnn.recipe.load import Recipe, parse_recipe
 
-__all__ = ["random_dataset", "seed_recipe", "seed_source", "seed_tflite"]
-
 SHAPE = (32, 32, 3)
 CLASSES = 10
 BUILT = Path(__file__).parents[2] / "models" / "seed_cnn" / "build" / "seed_cnn-int8.tflite"

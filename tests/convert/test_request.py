@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edgecnn.commands import build as chain
+from edgecnn.commands.convert import ConvertRequest
 from edgecnn.convert import find_source
 from edgecnn.errors import (
     BuildInUseError,
@@ -45,9 +46,9 @@ def model() -> Iterator[Path]:
 def request_of(model: Path, tmp_path: Path) -> Any:
     """Makes a request to convert it."""
 
-    def request(**given: Any) -> chain.ConvertRequest:
+    def request(**given: Any) -> ConvertRequest:
         known = {"data": "digits", "preprocessing": FED, "out": tmp_path / "out"}
-        return chain.ConvertRequest(source=model, **{**known, **given})
+        return ConvertRequest(source=model, **{**known, **given})
 
     return request
 

@@ -8,7 +8,7 @@ import pytest
 from convert.networks import dataset
 from edgecnn.convert.repair.selection import choose_selection
 from edgecnn.data import Images
-from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import digest_per_image
 
 DATA = dataset()
 

@@ -31,6 +31,7 @@ from edgecnn.commands import (
 from edgecnn.commands import (
     verify_foreign as foreign_verification,
 )
+from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, Task
 from edgecnn.quiet import captured_log
@@ -126,7 +127,7 @@ def convert(made: Path, tmp_path: Path) -> Convert:
     def run(model: str, **options: Any) -> tuple[Workspace, list[str]]:
         told = Told()
         said = {name: options.pop(name) for name in PREPROCESSING_OPTIONS if name in options}
-        request = chain.ConvertRequest(
+        request = ConvertRequest(
             source=made / model,
             out=tmp_path / "build",
             preprocessing=Preprocessing.of_options(**said),
@@ -249,7 +250,7 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
     assert "red and blue exchanged" in warning
     first = examined(workspace)
     told = Told()
-    request = chain.ConvertRequest(
+    request = ConvertRequest(
         source=workspace.folder, data=str(made / "images"), variants=("onnx-fp32",)
     )
     chain.convert(request, progress=told)

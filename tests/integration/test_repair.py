@@ -17,7 +17,7 @@ from convert.hard_networks import digit_classifier, with_rare_outlier, with_unev
 from edgecnn.build.artifact import read_artifact
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import load_dataset
-from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import digest_per_image
 from edgecnn.files import file_digest
 from edgecnn.modelfile import check_integer, read_graph
 from edgecnn.modelfile.precision import find_precision

@@ -15,8 +15,6 @@ from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.proven import find_proven
 
-__all__ = ["HERE", "RESNET8", "make_bundle_here", "needs_this_platform", "platform_here"]
-
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 HERE = os.uname().machine
 

@@ -9,15 +9,13 @@ import numpy.typing as npt
 
 from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.errors import CalibrationError, RowError
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.measure import measure
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.statistics.intervals import mcnemar_p
 from edgecnn.verify.statistics.needed import images_needed
-
-__all__ = ["GUESSES", "NAMES", "counts", "make_report", "make_row", "one_hot"]
 
 NAMES = ("airplane", "<b>bird</b> & co", "cat")
 

@@ -22,7 +22,7 @@ from edgecnn.errors import (
     ParityRegressionError,
     WorkspaceError,
 )
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.baseline import compare
 from edgecnn.verify.changes import Baseline, Change

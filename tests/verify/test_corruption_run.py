@@ -18,7 +18,7 @@ from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
 from edgecnn.files import write_json
-from edgecnn.recipe.load import CorruptionSettings, Limits
+from edgecnn.recipe.sections import CorruptionSettings, Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.corruptions.images import CONDITIONS, corrupt_all
 from edgecnn.verify.evaluation import balanced_subset

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import binom
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.statistics.intervals import tango_score

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge
 from edgecnn.verify.gate.gaps import drop_difference, gap_changes
 from edgecnn.verify.gate.judgement import Counts, GapChange, Paired

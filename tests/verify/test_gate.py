@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.errors import DataError
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.statistics.intervals import tango_interval, wilson_interval

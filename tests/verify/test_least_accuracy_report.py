@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.report.charts import common_scale, interval_chart
 from edgecnn.verify.report.junit import junit_xml

@@ -17,7 +17,7 @@ from edgecnn.errors import (
     WorkspaceError,
 )
 from edgecnn.files import write_json
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.report.files import read_report

@@ -15,13 +15,14 @@ import pytest
 
 from edgecnn import verify
 from edgecnn.build.artifact import read_artifact, write_artifact
+from edgecnn.build.manifest import MANIFEST_SCHEMA
 from edgecnn.build.reference import Reference, images_digest
-from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset, Images, choose_calibration
-from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
 from edgecnn.files import canonical_digest, file_digest, write_json
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.report.wording import looked_sentence
 from edgecnn.verify.results import ArtifactRow

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from edgecnn.data import Images
 from edgecnn.errors import DataError
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.gate.judging import judge_until_decided

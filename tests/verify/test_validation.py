@@ -8,7 +8,7 @@ import pytest
 
 from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.errors import DataError
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import judge_candidate
 
 LIMITS = Limits(max_drop=2.0, min_agreement=95.0, max_class_drop=10.0)

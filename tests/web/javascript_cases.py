@@ -22,16 +22,6 @@ from edgecnn_runner.postprocess import softmax
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, rewritten
 
-__all__ = [
-    "RELEASED",
-    "ROOT",
-    "write_float",
-    "write_models",
-    "write_preprocessing",
-    "write_sizes",
-    "write_softmax",
-]
-
 ROOT = Path(__file__).parents[2]
 RELEASED = ("resnet8", "seed_cnn", "wren")
 _RANDOM = 240  # images for the default resize rule, 80 of each number of channels

@@ -18,8 +18,6 @@ from PIL.PngImagePlugin import PngInfo
 from edgecnn_runner.images.decode import read_image
 from edgecnn_runner.images.preprocess import prepare
 
-__all__ = ["write_containers", "write_orientations", "write_pictures"]
-
 _ORIENTATION = 0x0112
 # Seven, so that one after the other they meet each number of channels and each orientation.
 _RULES = (

@@ -9,8 +9,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-__all__ = ["NO_PROGRESS", "Progress", "Task"]
-
 
 class Task(Protocol):
     """One piece of long work under way."""

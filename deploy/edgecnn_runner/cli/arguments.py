@@ -10,8 +10,6 @@ from edgecnn_runner import __version__
 from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.contract import FILTERS, FITS, INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
 
-__all__ = ["BadArgumentsError", "make_parser", "with_model", "with_ranges_joined"]
-
 # The keys of runtimes.RUNTIMES, which would import numpy only to show the help.
 _RUNTIMES = ("litert", "tflite-runtime", "onnxruntime")
 

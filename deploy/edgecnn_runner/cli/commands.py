@@ -21,8 +21,6 @@ from edgecnn_runner.session import Session
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["bench", "classify", "info", "open_classifier", "predict", "selftest"]
-
 
 def classify(options: argparse.Namespace) -> int:
     """Classify images; one that cannot be read does not keep the others from it.

@@ -13,8 +13,6 @@ from typing import Final
 
 from edgecnn_runner.guard import notify_address
 
-__all__ = ["Notifier"]
-
 _SHARE: Final = 0.4
 """Of the watchdog's time after which it is told again; sd_watchdog_enabled(3) advises half."""
 

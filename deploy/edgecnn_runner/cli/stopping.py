@@ -10,8 +10,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["Stop", "stop_on_sigterm"]
-
 
 class Stop:
     """Whether it is to end, and a wait that ends as soon as it is.

@@ -17,8 +17,6 @@ from edgecnn_runner.errors import ImageError, OutputError, ScoreError, SourceErr
 from edgecnn_runner.files import describe
 from edgecnn_runner.images.sources import Frame, Source
 
-__all__ = ["Lines", "Plan", "classify_stream"]
-
 
 class Lines:
     """Where results go: one JSON document a line, complete as soon as it is written.

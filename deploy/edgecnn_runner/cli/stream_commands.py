@@ -15,8 +15,6 @@ from edgecnn_runner.errors import SourceError
 from edgecnn_runner.files import describe
 from edgecnn_runner.images.sources import ImageFolder, Source, Watched
 
-__all__ = ["camera", "open_source", "watch"]
-
 
 def watch(options: argparse.Namespace) -> int:
     """Classify images as they are put into a folder.

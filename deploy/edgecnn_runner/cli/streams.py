@@ -9,8 +9,6 @@ from typing import TextIO
 
 from edgecnn_runner.errors import OutputError
 
-__all__ = ["hold_standard_descriptors", "write_message", "write_result"]
-
 
 def hold_standard_descriptors() -> None:
     """Let standard streams that are closed lead nowhere.

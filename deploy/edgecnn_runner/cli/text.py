@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgecnn_runner.session import Session
     from edgecnn_runner.timing import Timing
 
-__all__ = ["bench", "classification", "duration", "info", "selftest", "size"]
-
 
 def classification(image: str, result: Result) -> str:
     """Return an image's label, and its ranked classes with their scores as bars."""

@@ -23,14 +23,6 @@ from edgecnn_runner.errors import ArtifactError, ContractError
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.remedies import COPY_AGAIN, remedy_for_reading
 
-__all__ = [
-    "Container",
-    "append_contract",
-    "looks_like_tflite",
-    "read_container",
-    "split_container",
-]
-
 _MAX_FILE_BYTES: Final = 2 << 30  # neither flatbuffers nor protobuf go beyond 2 GiB
 
 

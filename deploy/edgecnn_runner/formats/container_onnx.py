@@ -23,8 +23,6 @@ from edgecnn_runner.formats.protobuf import (
 )
 from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
-__all__ = ["ONNX_CONTRACT_KEY", "ONNX_DIGEST_KEY", "append", "looks_like_onnx", "split"]
-
 ONNX_CONTRACT_KEY: Final = "edgecnn_contract"
 ONNX_DIGEST_KEY: Final = "edgecnn_contract_sha256"
 

@@ -10,8 +10,6 @@ from edgecnn_runner.contract import MAX_CONTRACT_BYTES, Contract
 from edgecnn_runner.errors import ContractError
 from edgecnn_runner.remedies import COPY_AGAIN
 
-__all__ = ["CONTRACT_ENTRY", "LABELS_ENTRY", "append", "split"]
-
 CONTRACT_ENTRY: Final = "edgecnn/contract.json"
 LABELS_ENTRY: Final = "labels.txt"
 

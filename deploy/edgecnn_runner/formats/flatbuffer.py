@@ -11,8 +11,6 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["BrokenError", "Schema", "Slot", "Walker"]
-
 Slot = int | str | tuple[str, int] | tuple[str, str]
 """What a table's slot holds: a number is the size of a scalar, ``string`` a text; ("vector", size),
 ("tables", name) and ("table", name) say what an offset leads to; ("union", slot of its type)."""

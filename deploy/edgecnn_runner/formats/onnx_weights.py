@@ -15,8 +15,6 @@ from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.formats.protobuf import LENGTH, VARINT, BrokenError, fields, varint
 from edgecnn_runner.remedies import COPY_AGAIN
 
-__all__ = ["MESSAGES", "check_weights_inside"]
-
 MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
     "GraphProto": {1: "NodeProto", 5: "TensorProto", 15: "SparseTensorProto"},

@@ -10,17 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = [
-    "LENGTH",
-    "VARINT",
-    "BrokenError",
-    "Field",
-    "encode_field",
-    "fields",
-    "tag",
-    "varint",
-]
-
 VARINT: Final = 0
 LENGTH: Final = 2
 _EIGHT_BYTES: Final = 1

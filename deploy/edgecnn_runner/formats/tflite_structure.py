@@ -17,8 +17,6 @@ from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.formats.flatbuffer import BrokenError, Schema, Walker
 from edgecnn_runner.remedies import COPY_AGAIN
 
-__all__ = ["check_tflite"]
-
 _SCHEMA: Final[Schema] = {
     "Model": {
         0: 4,

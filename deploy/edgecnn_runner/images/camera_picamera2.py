@@ -14,8 +14,6 @@ import numpy as np
 from edgecnn_runner.errors import ImageError, SourceError
 from edgecnn_runner.images.sources import Frame
 
-__all__ = ["PiCamera", "has_picamera2"]
-
 _LOOK: Final = "rpicam-hello --list-cameras shows the cameras; check the cable and try again"
 
 

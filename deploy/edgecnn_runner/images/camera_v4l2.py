@@ -17,8 +17,6 @@ from edgecnn_runner.errors import ImageError, SourceError
 from edgecnn_runner.files import describe
 from edgecnn_runner.images.sources import Frame
 
-__all__ = ["V4l2Camera", "Video", "has_opencv"]
-
 _INSTALL: Final = "sudo apt install python3-opencv (on a workstation: pip install opencv-python)"
 _LOST_IN_A_ROW: Final = 10
 """So many frames missing one after the other mean that the camera is gone."""

@@ -19,8 +19,6 @@ from edgecnn_runner.remedies import remedy_for_reading
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["MAX_PIXELS", "image_size", "read_image"]
-
 MAX_PIXELS: Final = 1 << 26
 """A file that claims more is refused unread. The limit is for memory, see ``_to_rgb``, and lies
 above the 8192 x 6144 of phones with 50 megapixels: there are some that make larger photos (108

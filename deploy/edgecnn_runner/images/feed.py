@@ -17,8 +17,6 @@ from edgecnn_runner.quantize import input_table
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Feed", "make_feed"]
-
 Feed: TypeAlias = "Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]"
 """An image (height, width, channels) to a batch of one as the model wants it."""
 

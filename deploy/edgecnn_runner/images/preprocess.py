@@ -84,8 +84,6 @@ from edgecnn_runner.errors import ImageError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["prepare", "prepare_for"]
-
 _Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 
 _BLOCK_BYTES: Final = 1 << 19

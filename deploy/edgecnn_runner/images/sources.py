@@ -20,8 +20,6 @@ from edgecnn_runner.files import describe
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Frame", "ImageFolder", "Source", "Watched", "folder_error"]
-
 _NOT_YET: Final = (".part", ".tmp", ".swp", ".crdownload")
 """What programs call files that they are still writing."""
 

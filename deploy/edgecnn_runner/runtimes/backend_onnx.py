@@ -21,8 +21,6 @@ from edgecnn_runner.runtimes.telemetry import no_telemetry
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["OnnxBackend"]
-
 _TYPES: Final[Mapping[str, str]] = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",

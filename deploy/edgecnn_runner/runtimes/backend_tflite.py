@@ -23,8 +23,6 @@ from edgecnn_runner.runtimes.quiet import quiet_while_alone
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["TfliteBackend", "kernels_of"]
-
 _DELEGATE: Final = "DELEGATE"
 
 

@@ -19,19 +19,6 @@ from edgecnn_runner.errors import RuntimeMissingError, RuntimeTooOldError, Usage
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = [
-    "RUNTIMES",
-    "Backend",
-    "RuntimeInfo",
-    "TensorInfo",
-    "choose_runtime",
-    "does_not_start",
-    "installed_version",
-    "one_line",
-    "open_backend",
-    "too_old",
-]
-
 
 class RuntimeInfo(NamedTuple):
     """One inference runtime.

@@ -41,8 +41,6 @@ from edgecnn_runner.runtimes.choice import TensorInfo, open_backend
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["ENDS_THE_PROGRAM", "TAKES_TOO_LONG", "Description", "main", "probe"]
-
 TIMEOUT_S: Final = 60.0
 ENDS_THE_PROGRAM: Final = "ends the program that runs it"
 TAKES_TOO_LONG: Final = "takes too long for one image"

@@ -11,8 +11,6 @@ from typing import IO
 
 from edgecnn_runner.errors import PrivacyError
 
-__all__ = ["quiet_while_alone", "without_native_chatter"]
-
 
 @contextlib.contextmanager
 def quiet_while_alone() -> Iterator[None]:

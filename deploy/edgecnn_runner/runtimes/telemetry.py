@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["OPT_OUT", "no_telemetry"]
-
 OPT_OUT: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 """Environment variables, and what they are set to."""
 

@@ -18,8 +18,6 @@ from edgecnn.bench.judge.recommend import recommend
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Ratio, ratio, summarize
 
-__all__ = ["FASTER", "Candidate", "choose", "compared", "goal", "measured", "yardstick"]
-
 FASTER: Final = "peer is faster"
 _SLOWER: Final = "ours is faster"
 _EVEN: Final = "no difference shown"

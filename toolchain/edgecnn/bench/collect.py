@@ -30,8 +30,6 @@ from edgecnn.errors import ArtifactError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.timing import percentile
 
-__all__ = ["Collected", "collect", "collect_points"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:

@@ -14,8 +14,6 @@ from edgecnn.bench.report.words import (
 )
 from edgecnn.errors import BenchRegressionError, EdgeError, NothingFitsError, UsageError
 
-__all__ = ["exit_error", "gate_error"]
-
 
 def exit_error(judged: JudgedBench) -> EdgeError | None:
     """Return what a command line should end with.

@@ -27,8 +27,6 @@ from edgecnn.devices.types import Device
 from edgecnn.errors import EdgeError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
-__all__ = ["LOCAL", "SILENCE_S", "fastest", "measure_on", "opened"]
-
 LOCAL: Final = "local"
 SILENCE_S: Final = 60.0
 """A device that measures says so every two seconds."""

@@ -15,8 +15,6 @@ from edgecnn.errors import ArtifactError, ContractError, EdgeError, RowError, Us
 from edgecnn.modelfile import read_graph
 from edgecnn_runner.formats.container import split_container
 
-__all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "Wanted", "plan"]
-
 Wanted: TypeAlias = tuple[int, int, int, str]
 """Height, width and channels of a model's images, and the rule that brings images there."""
 

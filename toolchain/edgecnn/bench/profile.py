@@ -26,8 +26,6 @@ from edgecnn_runner.timing import percentile
 if TYPE_CHECKING:
     from edgecnn.devices.types import Device
 
-__all__ = ["NO_PROFILER", "Asking", "profile_file", "with_profile"]
-
 NO_PROFILER: Final = (
     "no time per operator: {runtime} does not tell Python; these are the operators of the file "
     "with their multiply-accumulates, which say how the work is spread, not the time"

@@ -11,19 +11,6 @@ from typing import Any, Final, TypeVar
 
 from edgecnn.errors import DeviceError, EdgeError
 
-__all__ = [
-    "LONGEST_NS",
-    "MOST_CORES",
-    "BenchReply",
-    "PointReply",
-    "RowReply",
-    "ThreadsReply",
-    "are_times",
-    "nonsense",
-    "read_points",
-    "read_reply",
-]
-
 MOST_CORES: Final = 4096
 """More of them no device has."""
 _MOST_ZONES: Final = 200

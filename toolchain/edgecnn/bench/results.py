@@ -12,20 +12,6 @@ from typing import Any, Final
 
 from edgecnn.errors import RowError
 
-__all__ = [
-    "BENCH_SCHEMA",
-    "ArtifactBench",
-    "BenchReport",
-    "Conditions",
-    "DeviceBench",
-    "OperatorTime",
-    "Profile",
-    "Settings",
-    "Sustained",
-    "SustainedPoint",
-    "ThreadBench",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorTime:

@@ -24,8 +24,6 @@ from edgecnn.devices.types import Completed, Device, PythonCall
 from edgecnn.errors import DeviceConnectionError, EdgeError, RowError, UsageError
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 
-__all__ = ["AT_ONCE", "host_of", "run"]
-
 AT_ONCE: Final = 4
 _STEPS: Final = 100
 _END_S: Final = 15.0

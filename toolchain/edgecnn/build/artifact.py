@@ -15,16 +15,6 @@ from pathlib import Path
 from edgecnn.files import write_whole
 from edgecnn_runner.labels import read_labels
 
-__all__ = [
-    "artifact_name",
-    "asked_for",
-    "format_of",
-    "mixed_of",
-    "precision_of",
-    "read_artifact",
-    "write_artifact",
-]
-
 _MIXED = "-mixed"
 
 

@@ -14,8 +14,6 @@ from edgecnn.errors import BundleError
 from edgecnn_installer.bundle import MANIFEST, Manifest, check_files, read_manifest
 from edgecnn_installer.problems import InstallError
 
-__all__ = ["opened_bundle"]
-
 _LARGEST: Final = 4 << 30
 """Bytes that a bundle may unpack to; the largest known has a twentieth of it."""
 _MEMBERS: Final = 100_000

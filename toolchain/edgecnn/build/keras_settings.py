@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from edgecnn.errors import UsageError
 
-__all__ = ["choose_backend", "other_choice", "start_keras"]
-
 BACKEND: Final = "tensorflow"
 _VARIABLE: Final = "KERAS_BACKEND"
 

@@ -20,8 +20,6 @@ from typing import Final
 from edgecnn.errors import BuildInUseError
 from edgecnn.files import wrap_os_errors
 
-__all__ = ["LOCK_FILE", "build_lock"]
-
 LOCK_FILE: Final = ".lock"
 
 _LONGEST_NOTE: Final = 200

@@ -14,8 +14,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edgecnn_runner.contract import INPUT_RANGES, is_range
 
-__all__ = ["MANIFEST_SCHEMA", "manifest_problem"]
-
 MANIFEST_SCHEMA: Final = 1
 
 # What every common file system takes.

@@ -23,9 +23,6 @@ import numpy.typing as npt
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.files import atomic_file
 
-__all__ = ["Reference", "check_scores", "images_digest", "read_reference"]
-
-
 # All that numpy and zipfile raise on a damaged archive.
 _UNREADABLE: Final = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error,

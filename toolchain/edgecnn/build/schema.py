@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from edgecnn.errors import WorkspaceError
 
-__all__ = ["read_schema_file"]
-
 Report = TypeVar("Report")
 
 

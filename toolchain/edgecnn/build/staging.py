@@ -23,8 +23,6 @@ from typing import Final
 from edgecnn.files import wrap_os_errors
 from edgecnn.build.workspace import Workspace
 
-__all__ = ["PREFIX", "Staging", "staging"]
-
 PREFIX: Final = ".edgecnn-staging-"
 """How the hidden folder's name begins."""
 

@@ -9,8 +9,6 @@ from typing import Final
 
 from edgecnn import __version__
 
-__all__ = ["tool_versions"]
-
 # A tool and the names it is distributed under.
 _DISTRIBUTIONS: Final = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tf-nightly"),

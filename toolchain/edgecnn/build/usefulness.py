@@ -19,8 +19,6 @@ from edgecnn.errors import UselessModelError
 from edgecnn_runner.quantities import percent_text
 from edgecnn.build.reference import Reference
 
-__all__ = ["ALPHA", "AgainstGuessing", "against_guessing", "float_model_of"]
-
 ALPHA: Final = 0.025
 """The largest chance of an answer that was guessed to be taken for more."""
 

@@ -16,9 +16,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from edgecnn.data import Dataset
 
-__all__ = ["Again", "Ask", "CandidateVerdict", "Examiner", "FloatModel", "Judge"]
-
-
 @dataclass(frozen=True, kw_only=True)
 class CandidateVerdict:
     """What the gate says of a candidate on images that are not the test images.

@@ -20,8 +20,6 @@ from edgecnn.build.manifest import MANIFEST_SCHEMA, manifest_problem
 from edgecnn.files import file_digest, wrap_os_errors, write_json
 from edgecnn_runner.files import PART_SUFFIX, whole_file
 
-__all__ = ["MANIFEST_SCHEMA", "Workspace", "default_build_folder"]
-
 _PART_SECONDS: Final = 3600
 
 

@@ -11,8 +11,6 @@ from edgecnn_runner.quantities import number_text, percent_text, size_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["card", "markdown_environment"]
-
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
     """Return the card of a model as Markdown.

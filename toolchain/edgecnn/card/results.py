@@ -14,8 +14,6 @@ from edgecnn.files import file_digest
 from edgecnn.modelfile import read_graph
 from edgecnn_runner.formats.container import read_container
 
-__all__ = ["RESULTS_SCHEMA", "collect_results", "shown_recipe"]
-
 RESULTS_SCHEMA: Final = 1
 
 _TRAINING: Final = (

@@ -46,8 +46,6 @@ from edgecnn.cli.render import (
 )
 from edgecnn.errors import EdgeError, UsageError
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     name="edgecnn",
     no_args_is_help=True,

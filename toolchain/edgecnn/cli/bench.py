@@ -33,8 +33,6 @@ from edgecnn.cli.options import (
     QuietOption,
 )
 
-__all__ = ["bench"]
-
 
 def bench(
     targets: Annotated[

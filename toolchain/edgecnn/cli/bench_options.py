@@ -11,17 +11,6 @@ import typer
 if TYPE_CHECKING:
     from edgecnn.bench.judge.judgement import Judging
 
-__all__ = [
-    "BaselineOption",
-    "CompareOption",
-    "MaxLatencyOption",
-    "MaxMemoryOption",
-    "MaxRegressionOption",
-    "MaxSizeOption",
-    "compare_files",
-    "judging_of",
-]
-
 MaxLatencyOption = Annotated[
     str | None,
     typer.Option(

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from edgecnn.bench.judge.recommendation import Recommendation
     from edgecnn.bench.results import DeviceBench
 
-__all__ = ["CsvOption", "MarkdownOption", "print_bench", "write_bench_reports"]
-
 CsvOption = Annotated[
     Path | None,
     typer.Option(

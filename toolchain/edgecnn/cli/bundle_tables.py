@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from edgecnn.package.privacy.claims import Checked
     from edgecnn.package.web.stage import WebResult
 
-__all__ = ["print_bundle", "print_claims", "print_web_bundle"]
-
 
 def print_bundle(console: Console, result: PackageResult) -> None:
     """Print what was made, and what to do with it next."""

@@ -20,8 +20,6 @@ from edgecnn.cli.options import (
 )
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["convert"]
-
 
 @takes_preprocessing
 def convert(
@@ -94,10 +92,11 @@ def convert(
     from edgecnn.cli.repair_tables import print_repairs
     from edgecnn.cli.tables import variants_table
     from edgecnn.commands import build as chain
+    from edgecnn.commands.convert import ConvertRequest
     from edgecnn.recipe.section import number_or_text
 
     made = chain.convert(
-        chain.ConvertRequest(
+        ConvertRequest(
             source=source,
             out=out,
             variants=tuple(variant or ()),

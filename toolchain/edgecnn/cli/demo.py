@@ -9,8 +9,6 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
-__all__ = ["demo"]
-
 
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Build folder.")] = Path(

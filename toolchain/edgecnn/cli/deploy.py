@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from edgecnn.install import DeployResult
 
-__all__ = ["deploy"]
-
 
 def deploy(
     bundle: Annotated[

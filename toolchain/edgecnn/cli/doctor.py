@@ -10,8 +10,6 @@ from edgecnn.cli.options import (
     PrefixOption,
 )
 
-__all__ = ["doctor"]
-
 
 def doctor(
     device: DeviceOption = None,

@@ -11,15 +11,6 @@ import typer
 
 from edgecnn.errors import UsageError
 
-__all__ = [
-    "ArtifactOption",
-    "ReferenceLabelsOption",
-    "ReferenceOption",
-    "ReferenceRangeOption",
-    "flags_of",
-    "is_foreign",
-]
-
 ArtifactOption = Annotated[
     list[Path] | None,
     typer.Option(

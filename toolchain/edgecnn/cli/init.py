@@ -12,8 +12,6 @@ from edgecnn.cli.options import JsonOption
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
-__all__ = ["init"]
-
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made if it does not exist.")],

@@ -15,8 +15,6 @@ from edgecnn.cli.options import JsonOption
 from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow
 from edgecnn_runner.contract import Contract
 
-__all__ = ["inspect"]
-
 
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite or .onnx file.")],

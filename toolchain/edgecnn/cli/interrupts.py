@@ -19,8 +19,6 @@ from typing import Any
 
 from edgecnn.progress import Progress, Task
 
-__all__ = ["interruptible", "remember_interrupts", "was_interrupted"]
-
 _signals: list[int] = []
 
 

@@ -9,8 +9,6 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
-__all__ = ["package"]
-
 
 def package(
     source: Annotated[

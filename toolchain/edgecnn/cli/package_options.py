@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from edgecnn.build.workspace import Workspace
     from edgecnn.progress import Progress
 
-__all__ = ["PackageOptions", "make_bundle"]
-
 _FORMATS: Final = {"pi": ("tar", "deb"), "web": ("both", "folder", "html")}
 """Target to its formats, the default first."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-__all__ = ["terminal_progress"]
-
 
 class _BarTask:
     def __init__(self, bars: Bars, identifier: TaskID) -> None:

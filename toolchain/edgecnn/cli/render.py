@@ -17,25 +17,6 @@ from edgecnn_runner.errors import EdgeError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = [
-    "INTERRUPTED",
-    "READER_GONE",
-    "command_line",
-    "drop_output",
-    "err_console",
-    "exit_for",
-    "explain",
-    "full_output",
-    "is_terminal",
-    "out_console",
-    "print_json",
-    "report_bug",
-    "report_error",
-    "say",
-    "wants_json",
-]
-
-
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 """What a shell reports of a program whose reader went away, as in ``edgecnn ... | head``."""

@@ -11,8 +11,6 @@ from edgecnn.errors import EdgeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_repair", "print_repairs", "recorded_repair"]
-
 
 def print_repairs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the repairs among conversion rows, those that were not needed in a line each."""

@@ -17,8 +17,6 @@ from edgecnn.cli.options import (
 )
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["run"]
-
 
 @takes_preprocessing
 def run(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from edgecnn.serve.addresses import Place
 
-__all__ = ["serve"]
-
 _LOOK_S: Final = 0.1
 
 

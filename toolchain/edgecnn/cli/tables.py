@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from edgecnn.verify.changes import Baseline
     from edgecnn_runner.classifier import Result
 
-__all__ = [
-    "checks_table",
-    "explain_unwritten",
-    "print_build",
-    "print_classification",
-    "print_report",
-    "show_demo",
-    "variants_table",
-]
-
 _STATE_STYLE = {
     "made": "green",
     "ok": "green",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgecnn.cli.options import RecipeRun, of_recipe
 
-__all__ = ["train"]
-
 
 @of_recipe
 def train(asked: RecipeRun) -> None:

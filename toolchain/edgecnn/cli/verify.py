@@ -31,8 +31,6 @@ from edgecnn.cli.options import (
 )
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["verify"]
-
 
 @takes_preprocessing
 def verify(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from edgecnn.bench import BenchReport, Proven, Settings
     from edgecnn.devices import DeviceOptions
 
-__all__ = ["BenchRequest", "bench", "nothing_measured", "read_addresses"]
-
 _SUFFIXES = (".tflite", ".onnx")
 
 

@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     from edgecnn.data import Dataset, Images
     from edgecnn.verify import Groups, OwnAgreement, ParityReport, Tried
 
-__all__ = [
-    "ChainResult",
-    "ConvertRequest",
-    "Converted",
-    "build",
-    "convert",
-    "recorded_conversion",
-    "train",
-]
-
 _MOST_SCORES: Final = 2000
 """Images whose scores a conversion compares with the user's own, where there are more."""
 

@@ -18,8 +18,6 @@ from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 if TYPE_CHECKING:
     from edgecnn.convert import Source
 
-__all__ = ["ConvertRequest", "already_made", "of_command_line", "recipe_of", "with_options"]
-
 _CLASSES_OF_BOTH: Final = 10  # CIFAR-10 and the embedded digits
 _OPTIONS: Final = {
     "convert.variants": "--variant",

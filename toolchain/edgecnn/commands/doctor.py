@@ -22,8 +22,6 @@ from edgecnn.errors import CheckError, EdgeError
 from edgecnn_runner.quantities import size_text
 from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
-__all__ = ["Check", "check_machine", "exit_error"]
-
 State = Literal["ok", "note", "bad"]
 
 _NEEDED: Final = (

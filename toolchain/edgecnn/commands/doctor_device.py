@@ -13,8 +13,6 @@ from edgecnn_installer.main import PREFIX
 from edgecnn_runner.quantities import size_text
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
-__all__ = ["check_device", "checks_of"]
-
 _PYTHONS: Final = ("3.11", "3.13")
 """Those of bookworm and trixie, which bundles are made for."""
 _ENOUGH_BYTES: Final = 150_000_000

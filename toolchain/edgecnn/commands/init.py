@@ -20,8 +20,6 @@ from edgecnn_runner.files import whole_file
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
-__all__ = ["Project", "demo_recipe", "make_project", "recipe_text"]
-
 _COMMENTS_AT: Final = 31  # the column that the template's comments begin in
 _WIDTH: Final = 100
 
@@ -299,7 +297,7 @@ def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:
 
 
 def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
-    from edgecnn.recipe.load import Train
+    from edgecnn.recipe.sections import Train
     from edgecnn.train.pace import Pace
 
     epochs = _epochs(side, network, trained)

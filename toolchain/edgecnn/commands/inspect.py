@@ -21,8 +21,6 @@ from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.formats.container import Container, read_container
 from edgecnn_runner.runtimes.choice import TensorInfo
 
-__all__ = ["Inspection", "OperatorRow", "TensorRow", "inspect_container", "inspect_file"]
-
 # The last release of the package that old Raspberry Pi systems have; worth a line of its own.
 _LAST_TFLITE_RUNTIME: Final = "2.14.0"
 

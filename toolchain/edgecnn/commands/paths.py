@@ -18,18 +18,6 @@ from edgecnn_runner.contract import RESIZE_RULE, parse_resize
 if TYPE_CHECKING:
     from edgecnn.data import Dataset
 
-__all__ = [
-    "build_of",
-    "data_section",
-    "load_data",
-    "load_recipe_with",
-    "manifest_recipe",
-    "proven_place",
-    "resize_keys",
-    "workspace_of_recipe",
-]
-
-
 RELEASED_RESULTS: Final = "results.json"
 """The record of a released model's verification, in its folder."""
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from edgecnn.build.verdict import Again
     from edgecnn.data import Dataset
     from edgecnn.devices import DeviceOptions
-    from edgecnn.recipe.load import CorruptionSettings, Data, Limits
+    from edgecnn.recipe.load import Data
+    from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
         Decoded,
         EarlierReport,
@@ -33,19 +34,6 @@ if TYPE_CHECKING:
         OwnAgreement,
         ParityReport,
     )
-
-__all__ = [
-    "VerifyRequest",
-    "check_folder_of",
-    "earlier",
-    "left_out_of",
-    "others_of",
-    "own_corruptions",
-    "own_groups",
-    "readers_of",
-    "verify",
-    "with_limits",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from edgecnn.verify.plan import Planned
     from edgecnn.verify.results import ArtifactRow
 
-__all__ = ["ForeignRequest", "verify_foreign"]
-
 _REPORTS: Final = "parity"
 
 
@@ -109,7 +107,7 @@ def verify_foreign(
     from edgecnn import verify as stage
     from edgecnn.data import load_judged_images
     from edgecnn.data.own_scores import read_scores
-    from edgecnn.recipe.load import Limits
+    from edgecnn.recipe.sections import Limits
     from edgecnn.verify.recording import refuse_build
 
     _check_range("--input-range", request.input_range)

@@ -14,8 +14,6 @@ from edgecnn.data.calibration import CalibrationSet, choose_calibration
 from edgecnn.files import canonical_digest
 from edgecnn.recipe.load import Recipe
 
-__all__ = ["CALIBRATED", "calibration_for", "calibration_of", "full_range", "with_entries"]
-
 Pixels = npt.NDArray[np.uint8]
 
 CALIBRATED: Final = ("int8", "int8-mixed", "int16x8")

@@ -14,8 +14,6 @@ from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceErr
 from edgecnn.files import file_digest
 from edgecnn_runner.labels import read_labels
 
-__all__ = ["check_same_data", "check_same_model", "refuse_losses", "stale_files"]
-
 
 def check_same_model(source: Source, workspace: Workspace) -> None:
     """Refuse to put one model's artifacts beside another model's training.

@@ -41,8 +41,6 @@ from edgecnn.recipe.load import Recipe
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
 from edgecnn_runner.golden import write_golden
 
-__all__ = ["Maker", "kind_of", "reason_of", "write_golden_file", "write_reference"]
-
 _KIND_IMAGES: Final = 64
 
 

@@ -17,8 +17,6 @@ from edgecnn.errors import ConversionError
 from edgecnn.modelfile import Graph, Tensor, check_integer, read_graph
 from edgecnn.modelfile.precision import find_precision
 
-__all__ = ["Payload", "PayloadMaker", "check_payload"]
-
 Pixels = npt.NDArray[np.uint8]
 
 _FLOAT16_MAX: Final = 65504.0

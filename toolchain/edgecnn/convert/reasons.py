@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["reason_of", "sentences"]
-
 _LINE: Final = 500
 """Characters of one sentence; what is longer is a dump of values or of a configuration."""
 _ALL: Final = 2000

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from edgecnn.errors import UsageError
 from edgecnn.modelfile import RUNTIMES, Graph, loads
 
-__all__ = ["TargetRuntime", "parse_runtime"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TargetRuntime:

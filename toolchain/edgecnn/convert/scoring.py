@@ -23,8 +23,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn_runner.postprocess import softmax
 
-__all__ = ["Scorer", "asking", "kind_of_scores"]
-
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source.model import SourceModel
 
-__all__ = ["input_size", "key", "run"]
-
 
 def run(
     source: Source,

@@ -27,15 +27,6 @@ from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
-__all__ = [
-    "DEFAULT_ACTIVATIONS",
-    "CalibrationImages",
-    "Ranges",
-    "onnx_fp16",
-    "onnx_fp32",
-    "onnx_int8",
-]
-
 Pixels = npt.NDArray[np.uint8]
 
 DEFAULT_ACTIVATIONS: Final = "uint8"

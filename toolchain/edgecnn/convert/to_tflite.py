@@ -18,8 +18,6 @@ from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
 
-__all__ = ["to_tflite", "with_uint8_ends"]
-
 Pixels = npt.NDArray[np.uint8]
 
 

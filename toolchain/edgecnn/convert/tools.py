@@ -6,8 +6,6 @@ from typing import Final
 
 from edgecnn.build.tools import tool_versions
 
-__all__ = ["converter_versions"]
-
 # ai-edge-litert and onnxruntime also run the artifacts whose answers golden vectors record.
 _CONVERTERS: Final = (
     "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy",

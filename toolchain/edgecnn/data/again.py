@@ -16,8 +16,6 @@ from edgecnn.data.folder import id_of
 from edgecnn.errors import DataError
 from edgecnn.recipe.load import Data
 
-__all__ = ["FolderAgain", "folder_of"]
-
 _WORKERS: Final = 4
 
 Pixels = npt.NDArray[np.uint8]

@@ -22,16 +22,6 @@ from edgecnn.data.types import Images
 from edgecnn.errors import CalibrationError
 from edgecnn.files import canonical_digest
 
-__all__ = [
-    "CALIBRATION_SCHEMA",
-    "DEFAULT_COUNT",
-    "CalibrationSet",
-    "choose_calibration",
-    "digest_per_image",
-    "overlap",
-    "read_calibration",
-]
-
 CALIBRATION_SCHEMA: Final = 1
 
 DEFAULT_COUNT: Final = 500

@@ -24,16 +24,6 @@ from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import ChecksumError, DataError
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = [
-    "CIFAR10_CLASSES",
-    "ENVIRONMENT",
-    "find_cifar10",
-    "load_cifar10",
-    "missing_batches",
-    "place_of_environment",
-    "read_batches",
-]
-
 ENVIRONMENT: Final = "EDGECNN_DATA"
 """Environment variable that names the folder where the data set is."""
 

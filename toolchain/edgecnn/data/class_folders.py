@@ -23,18 +23,6 @@ from typing import Final, Literal, NoReturn
 
 from edgecnn.errors import DataError
 
-__all__ = [
-    "ImageFile",
-    "Layout",
-    "Split",
-    "check_trainable",
-    "claims_to_be_an_image",
-    "count_classes",
-    "find_layout",
-    "has_files",
-    "list_classes",
-]
-
 ImageFile = tuple[Path, int]
 """A file with its label."""
 

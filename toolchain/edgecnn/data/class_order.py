@@ -12,8 +12,6 @@ import numpy.typing as npt
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import LabelsError
 
-__all__ = ["in_class_order", "places_in"]
-
 _SHOWN: Final = 12
 
 

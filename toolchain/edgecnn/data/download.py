@@ -20,8 +20,6 @@ from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress, Task
 from edgecnn_runner.quantities import size_text
 
-__all__ = ["CIFAR10", "Release", "fetch"]
-
 _LARGEST_MEMBER: Final = 64 * 1024 * 1024
 _TIMEOUT_S: Final = 30
 _CHUNK: Final = 256 * 1024

@@ -33,8 +33,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.quantities import size_text
 
-__all__ = ["id_of", "load_folder", "load_unsplit"]
-
 _LISTED: Final = 20
 _WORKERS: Final = 4
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,

@@ -15,8 +15,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Data
 from edgecnn.recipe.rules import DEFAULT_IMAGE_SIZE
 
-__all__ = ["load_dataset"]
-
 
 def load_dataset(
     spec: Data, *, root: Path | None = None, progress: Progress = NO_PROGRESS

@@ -28,8 +28,6 @@ from edgecnn.files import file_digest
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.postprocess import softmax
 
-__all__ = ["OwnScores", "read_scores"]
-
 Scores = npt.NDArray[np.float64]
 
 _LARGEST: Final = 256 << 20

@@ -23,8 +23,6 @@ from edgecnn.data.class_folders import (
 from edgecnn.data.split import seeded_order
 from edgecnn.errors import DataError, ImageError
 
-__all__ = ["FEW_IMAGES", "UNEVEN", "Survey", "few_images", "survey_folder", "uneven_classes"]
-
 FEW_IMAGES: Final = 10
 """With fewer of a class, there are one or two to judge it by, and too few to learn it from."""
 UNEVEN: Final = 3

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from edgecnn.errors import DataError
 from edgecnn.files import canonical_digest
 
-__all__ = ["SPLITS_SCHEMA", "Dataset", "Images"]
-
 SPLITS_SCHEMA: Final = 1
 
 

@@ -16,8 +16,6 @@ from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Data
 
-__all__ = ["JudgedImages", "load_judged_images"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JudgedImages:

@@ -12,8 +12,6 @@ from edgecnn.devices.protocol import Blob, Frame, FrameReader, encode_request, s
 from edgecnn.devices.types import Completed, Device, PythonCall, printable
 from edgecnn.errors import DeviceError, EdgeError
 
-__all__ = ["Task", "ask", "error_of"]
-
 _NO_PROGRAM: Final = (126, 127)
 """What a shell's exit code is when there is no such program, or none that it may start."""
 

@@ -11,8 +11,6 @@ from edgecnn.devices.types import Device, printable
 from edgecnn.errors import DeviceError
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["DeviceFacts", "Release", "Room", "look", "machine_facts", "plain"]
-
 _MOST_TEXT: Final = 500
 
 

@@ -12,8 +12,6 @@ from edgecnn.errors import DeviceConnectionError, UsageError
 if TYPE_CHECKING:
     from asyncssh import SSHKey, SSHKnownHosts
 
-__all__ = ["OfferedKey", "known_hosts_files", "read_known_hosts"]
-
 _USERS: Final = "~/.ssh/known_hosts"
 _SYSTEMS: Final = Path("/etc/ssh/ssh_known_hosts")
 

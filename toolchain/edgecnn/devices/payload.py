@@ -10,8 +10,6 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
-__all__ = ["bootstrap", "code_zip"]
-
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 

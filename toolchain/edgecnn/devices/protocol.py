@@ -15,8 +15,6 @@ from typing import Any, Final
 from edgecnn.devices.payload import bootstrap
 from edgecnn.errors import DeviceError
 
-__all__ = ["Blob", "Frame", "FrameReader", "encode_request", "size_of"]
-
 _LONGEST_LINE: Final = 4 << 20
 _MOST_CHATTER: Final = 1 << 20
 _KINDS: Final = frozenset({"progress", "phase", "error", "failed", "done"})

@@ -17,8 +17,6 @@ from edgecnn.errors import DeviceConnectionError
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection, SSHClientProcess
 
-__all__ = ["SshDevice"]
-
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.5
 _CLOSE_S: Final = 5.0

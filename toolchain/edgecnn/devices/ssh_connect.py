@@ -16,8 +16,6 @@ from edgecnn.errors import DeviceConnectionError, UsageError
 if TYPE_CHECKING:
     import asyncssh
 
-__all__ = ["connect"]
-
 _CONNECT_S: Final = 15
 _LOGIN_S: Final = 30
 _KEEPALIVE_S: Final = 5

@@ -9,8 +9,6 @@ from typing import Any
 from edgecnn.devices.facts import plain
 from edgecnn.errors import DeviceError
 
-__all__ = ["DeployResult", "SelfTestLine", "result_of"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTestLine:

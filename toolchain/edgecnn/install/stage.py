@@ -25,8 +25,6 @@ from edgecnn_installer.problems import InstallError
 from edgecnn_installer.signature import check_signature
 from edgecnn_runner.quantities import size_text
 
-__all__ = ["run"]
-
 _INSTALL_SILENCE_S: Final = 2400.0
 """Longer than the device gives to ``install.sh``, which says nothing while it is at work."""
 

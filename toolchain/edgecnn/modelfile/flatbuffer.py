@@ -15,8 +15,6 @@ from typing import Final
 
 from edgecnn.modelfile.types import DamagedGraphError
 
-__all__ = ["Reader", "Table"]
-
 _SIZES: Final = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 _MAX_BUDGET: Final = 64 << 20
 

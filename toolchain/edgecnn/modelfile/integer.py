@@ -6,8 +6,6 @@ from typing import Final
 
 from edgecnn.modelfile.types import INTEGER_DTYPES, Graph, Operator, Tensor
 
-__all__ = ["check_integer", "real_operators"]
-
 # ONNX operators that take and give integers themselves.
 _ONNX_INTEGER: Final = frozenset({
     "ConvInteger", "MatMulInteger", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",

@@ -14,8 +14,6 @@ from typing import Final
 
 from edgecnn.modelfile.types import DamagedGraphError, Shape, Tensor
 
-__all__ = ["onnx_macs", "tflite_macs"]
-
 _Tensors = Sequence[Tensor | None]
 
 

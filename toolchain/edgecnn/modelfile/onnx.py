@@ -54,8 +54,6 @@ from edgecnn.modelfile.types import (
 )
 from edgecnn.modelfile.weights import Weights
 
-__all__ = ["read_onnx"]
-
 _STANDARD: Final = ("", "ai.onnx")
 # Domains whose operators ONNX Runtime's own builds have.
 _KNOWN_DOMAINS: Final = ("ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "ai.onnx.training")

@@ -11,8 +11,6 @@ from onnx import AttributeProto, NodeProto, TensorProto
 from edgecnn.modelfile.onnx_tensors import dtype_name, plain_text
 from edgecnn.modelfile.types import Shape, Tensor
 
-__all__ = ["MAX_VALUES", "Attribute", "Node", "constant_of", "output_dtype", "read_attributes"]
-
 MAX_VALUES: Final = 64
 """Longest list of numbers that a shape may depend on."""
 

@@ -17,8 +17,6 @@ from onnx import GraphProto, NodeProto, TensorProto
 from edgecnn.modelfile.onnx_tensors import check_constant, constant_numbers, plain_text
 from edgecnn.modelfile.types import DamagedGraphError, Quantization
 
-__all__ = ["find_quantization"]
-
 _MAX_NUMBERS: Final = 1 << 22
 _MAX_CHANNELS: Final = 1 << 16
 

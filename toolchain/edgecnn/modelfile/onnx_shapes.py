@@ -17,8 +17,6 @@ from typing import Final
 from edgecnn.modelfile.onnx_nodes import Node
 from edgecnn.modelfile.types import Shape
 
-__all__ = ["infer_shapes"]
-
 # Each takes one operator and raises LookupError, ValueError, ZeroDivisionError or TypeError where
 # its inputs do not fit it; see ``onnx_shapes``.
 

@@ -14,18 +14,6 @@ from onnx import SparseTensorProto, TensorProto
 
 from edgecnn.modelfile.types import DamagedGraphError, Shape
 
-__all__ = [
-    "MAX_ELEMENTS",
-    "MAX_RANK",
-    "check_constant",
-    "constant_bytes",
-    "constant_numbers",
-    "dtype_name",
-    "is_external",
-    "plain_text",
-    "sparse_shape",
-]
-
 MAX_RANK: Final = 16
 MAX_ELEMENTS: Final = 1 << 40
 

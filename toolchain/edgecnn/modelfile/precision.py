@@ -7,8 +7,6 @@ from typing import Final
 
 from edgecnn.modelfile.types import FLOAT_DTYPES, Graph, Operator, Tensor
 
-__all__ = ["Precision", "find_precision"]
-
 # Operators whose activations and weights are not their inputs 0 and 1.
 _PLACES: Final = {
     "TRANSPOSE_CONV": (2, 1),

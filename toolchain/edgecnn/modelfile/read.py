@@ -8,8 +8,6 @@ from edgecnn.errors import ArtifactError
 from edgecnn.modelfile.types import DamagedGraphError, Graph
 from edgecnn_runner.formats.container import Container, read_container, split_container
 
-__all__ = ["read_graph"]
-
 
 def read_graph(source: str | Path | bytes | Container, *, name: str | None = None) -> Graph:
     """Read what a ``.tflite`` or ``.onnx`` file holds, without running or trusting it.

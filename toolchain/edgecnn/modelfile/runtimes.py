@@ -17,8 +17,6 @@ from typing import Final
 from edgecnn.modelfile.tflite_operators import OPERATOR_RELEASES, TABLE_RELEASE
 from edgecnn.modelfile.types import Graph, Operator
 
-__all__ = ["RUNTIMES", "loads", "onnx_minimum", "tflite_minimum", "unlisted"]
-
 RUNTIMES: Final[Mapping[str, str]] = {
     "tflite-runtime": "tflite",
     "ai-edge-litert": "tflite",

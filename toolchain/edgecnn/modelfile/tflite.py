@@ -20,8 +20,6 @@ from edgecnn.modelfile.tflite_tensors import TensorRead, read_buffer, read_tenso
 from edgecnn.modelfile.types import DamagedGraphError, Graph, Operator, Tensor
 from edgecnn.modelfile.weights import Weights
 
-__all__ = ["read_tflite"]
-
 SCHEMA_VERSION: Final = 3
 _MAX_OPERATORS: Final = 200_000
 _MAX_METADATA_TEXT: Final = 64

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["OPERATOR_NAMES", "OPERATOR_RELEASES", "TABLE_RELEASE"]
-
 TABLE_RELEASE: Final = "2.21.0"
 """The release this table was taken from; operators newer than it are not in it."""
 

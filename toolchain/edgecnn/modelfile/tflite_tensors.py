@@ -13,8 +13,6 @@ from edgecnn.modelfile.flatbuffer import Reader, Table
 from edgecnn.modelfile.types import FLOAT_DTYPES, DamagedGraphError, Quantization, Shape, Tensor
 from edgecnn.modelfile.weights import Weights
 
-__all__ = ["TensorRead", "read_buffer", "read_tensor", "weigh"]
-
 _MAX_RANK: Final = 16
 _MAX_ELEMENTS: Final = 1 << 40
 

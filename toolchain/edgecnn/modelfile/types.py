@@ -9,17 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = [
-    "FLOAT_DTYPES",
-    "INTEGER_DTYPES",
-    "DamagedGraphError",
-    "Graph",
-    "Operator",
-    "Quantization",
-    "Shape",
-    "Tensor",
-]
-
 Shape = tuple[int | None, ...]
 """Sizes in the file's own order; None where the file leaves one open."""
 

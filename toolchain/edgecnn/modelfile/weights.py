@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from edgecnn.modelfile.types import Tensor
 
-__all__ = ["Weights"]
-
 
 class Weights:
     """Sums over weights, as a reader meets them."""

@@ -10,8 +10,6 @@ from edgecnn.errors import UsageError
 from edgecnn.package.proven import Proven
 from edgecnn_installer.bundle import plain_name
 
-__all__ = ["bundle_version", "default_variant", "named_model"]
-
 
 def default_variant(workspace: Workspace | None, variant: str) -> str:
     """Return a variant, or what a repair put in its place in this build.

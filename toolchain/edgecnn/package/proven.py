@@ -19,8 +19,6 @@ from edgecnn.modelfile import loads, read_graph
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import read_container
 
-__all__ = ["Proven", "ProvenFile", "find_proven", "refuse_unloadable"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenFile:

@@ -19,8 +19,6 @@ from edgecnn.package.proven import ProvenFile
 if TYPE_CHECKING:
     from cyclonedx.model.license import License
 
-__all__ = ["SBOM", "Part", "own_part", "pypi_parts", "sbom", "wheel_digests"]
-
 SBOM: Final = "sbom.cdx.json"
 """Its name in every bundle; CycloneDX's own for such a file in JSON."""
 

@@ -18,38 +18,13 @@ from pydantic import Field, ValidationError, field_validator
 from edgecnn.errors import RecipeError
 from edgecnn.recipe.rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe.section import SHARE, Section, explain, refusal
-from edgecnn.recipe.training import (
+from edgecnn.recipe.sections import (
     Augment,
     CorruptionSettings,
-    Distillation,
     Limits,
-    Optimizer,
     Train,
 )
 from edgecnn_runner.contract import resize_name
-
-__all__ = [
-    "ARCHITECTURES",
-    "DEFAULT_VARIANTS",
-    "VARIANTS",
-    "Augment",
-    "Calibration",
-    "Convert",
-    "CorruptionSettings",
-    "Data",
-    "Distillation",
-    "Limits",
-    "Model",
-    "Optimizer",
-    "Recipe",
-    "Train",
-    "Variant",
-    "find_recipe",
-    "load_recipe",
-    "parse_recipe",
-    "read_tables",
-    "released_weights",
-]
 
 Variant = Literal[
     "tflite-fp32",

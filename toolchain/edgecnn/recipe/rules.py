@@ -13,18 +13,6 @@ from typing import Any, Final
 
 from edgecnn.recipe.section import as_share, shown
 
-__all__ = [
-    "DEFAULT_IMAGE_SIZE",
-    "SIZES",
-    "SMALLEST_SIDES",
-    "cross_key_mistakes",
-    "notes",
-    "size_mistakes",
-    "smallest_side_mistakes",
-    "teacher_mistakes",
-    "training_mistakes",
-]
-
 _Size = tuple[int, int]
 
 DEFAULT_IMAGE_SIZE: Final[_Size] = (64, 64)

@@ -25,20 +25,6 @@ from pydantic_core import ErrorDetails
 from edgecnn.errors import RecipeError
 from edgecnn_runner.quantities import decimal_text, percent_of
 
-__all__ = [
-    "AT_LEAST",
-    "POINTS",
-    "SHARE",
-    "Section",
-    "Unit",
-    "as_share",
-    "explain",
-    "number_or_text",
-    "percent_form",
-    "refusal",
-    "shown",
-]
-
 _LONGEST: Final = 80
 _DEEPEST: Final = 4
 _NAMES: Final = {

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LogScale", "Scale"]
-
 _STEPS: Final = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 """Ticks of one decade, from few to many."""
 _FEW_TICKS: Final = 3

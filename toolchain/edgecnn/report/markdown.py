@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["markdown_row", "markdown_text"]
-
 # What Markdown would read as markup in a name that is user data, bare addresses among it.
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&@]|(?<=www)\.|:(?=//))")
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["page_environment"]
-
 
 def page_environment(package: str) -> Environment:
     """Return what renders a package's HTML templates; all values are escaped.

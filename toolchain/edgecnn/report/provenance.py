@@ -9,8 +9,6 @@ from importlib import metadata
 
 import edgecnn
 
-__all__ = ["created", "versions"]
-
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, edgecnn and what the numbers were computed with."""

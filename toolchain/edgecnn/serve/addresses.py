@@ -10,8 +10,6 @@ from typing import Final
 
 from edgecnn.errors import UsageError
 
-__all__ = ["LAN", "Place", "place_of"]
-
 LAN: Final = "lan"
 """What stands for this machine's address in its network on the command line."""
 

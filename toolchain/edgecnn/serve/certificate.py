@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from cryptography import x509
 
-__all__ = ["SelfSigned", "self_signed"]
-
 _DAYS: Final = 30
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-__all__ = ["FOLDER_POLICY", "HEADERS", "MIME_TYPES", "PAGE", "single_page_policy"]
-
 PAGE: Final = "index.html"
 """The file that is sent for a folder's address."""
 

@@ -25,8 +25,6 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from edgecnn.serve.addresses import Place, place_of
 from edgecnn.serve.policy import HEADERS, MIME_TYPES, PAGE
 
-__all__ = ["BundleServer", "serving"]
-
 _PATIENCE_S: Final = 30.0
 _ALLOWED: Final = "GET, HEAD"
 # Lines among the headers that are none. Python takes what follows for a body, Content-Length too;

@@ -17,8 +17,6 @@ from edgecnn.recipe.rules import SMALLEST_SIDES
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ARCHITECTURES", "Architecture", "build_network"]
-
 Shape = tuple[int, int, int]
 """Height, width and channels."""
 

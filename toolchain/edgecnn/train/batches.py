@@ -14,21 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import Images
-from edgecnn.recipe.load import Augment
+from edgecnn.recipe.sections import Augment
 from edgecnn.train.pace import steps_per_epoch
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-__all__ = [
-    "augmented",
-    "cut_out",
-    "distorted",
-    "mixed",
-    "plain_batches",
-    "soft_labels",
-    "training_batches",
-]
 
 
 def training_batches(

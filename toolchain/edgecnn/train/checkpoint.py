@@ -23,8 +23,6 @@ import numpy.typing as npt
 from edgecnn.files import atomic_file, wrap_os_errors
 from edgecnn.train.history import Epoch
 
-__all__ = ["Checkpoint", "CheckpointFolder"]
-
 _GENERATIONS: Final = 2
 _KEY_DIGITS: Final = 16
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from edgecnn.data import Dataset
 from edgecnn.recipe.load import Recipe
 
-__all__ = ["class_weights", "trained_counts", "weights_for"]
-
 _LARGEST_RATIO: Final = 3
 """Of the images of two classes, up to which no class is weighted."""
 _LARGEST_WEIGHT: Final = 10.0

@@ -13,8 +13,6 @@ from edgecnn.recipe.load import Recipe
 from edgecnn.train.architectures import ARCHITECTURES, build_network
 from edgecnn.train.backend import keras
 
-__all__ = ["load_teacher", "with_teacher"]
-
 
 def load_teacher(path: Path, *, shape: tuple[int, int, int], classes: int, precision: str) -> Any:
     """Return a trained network in the precision of the training.

@@ -15,8 +15,6 @@ import numpy as np
 
 from edgecnn.train.backend import tf
 
-__all__ = ["recoloured", "relit", "rounded", "warped"]
-
 # Rec. 601: brightness of red, green and blue as the eye has it.
 _LUMA: Final = np.asarray([0.299, 0.587, 0.114], dtype=np.float32)
 

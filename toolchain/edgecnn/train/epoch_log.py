@@ -20,8 +20,6 @@ from edgecnn.train.optimizers import Rate
 from edgecnn.train.selection import is_out_of_patience
 from edgecnn.train.validation import Validation
 
-__all__ = ["EpochLog", "variables_of"]
-
 _NOTE_SECONDS: Final = 0.25
 _MESSAGE_SECONDS = 4.0
 

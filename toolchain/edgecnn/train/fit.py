@@ -28,8 +28,6 @@ from edgecnn.train.pace import Pace
 from edgecnn.train.selection import Selection, best_of, is_out_of_patience, shipped_of
 from edgecnn.train.validation import Validation, settle
 
-__all__ = ["Fitted", "fit"]
-
 # Steps between two returns to Python: measured 7 % faster than one by one, and still several
 # progress updates a second.
 _STEPS_PER_CALL: Final = 8

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Precision", "bfloat16_instructions", "choose_precision"]
-
 _X86: Final = ("amx_bf16", "avx512_bf16")
 _CPUINFO: Final = Path("/proc/cpuinfo")
 

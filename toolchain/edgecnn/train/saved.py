@@ -22,8 +22,6 @@ from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras
 
-__all__ = ["save_float32", "score_saved"]
-
 _BATCH: Final = 256
 # The earliest time a ZIP entry can have; with the real one no two files would be equal.
 _NO_TIME: Final = (1980, 1, 1, 0, 0, 0)

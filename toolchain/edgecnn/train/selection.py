@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 from edgecnn.train.history import Epoch
 
-__all__ = ["Selection", "best_of", "is_out_of_patience", "shipped_of"]
-
 Reason = Literal["last epoch", "no better validation"]
 
 

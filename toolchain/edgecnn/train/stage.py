@@ -35,8 +35,6 @@ from edgecnn_runner.machine import describe_machine
 if TYPE_CHECKING:
     from edgecnn.train.fit import Fitted
 
-__all__ = ["METRICS_SCHEMA", "STAGE", "TrainResult", "key", "run"]
-
 STAGE: Final = "train"
 METRICS_SCHEMA: Final = 1
 

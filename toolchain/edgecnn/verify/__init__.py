@@ -8,8 +8,9 @@ jinja2, Pillow and rich are imported only by what uses them.
 from edgecnn.verify.baseline import EarlierReport
 from edgecnn.verify.evaluation import balanced_subset, choose_evaluation
 from edgecnn.verify.exit import exit_error
+from edgecnn.verify.foreign.evaluation import ForeignReference
 from edgecnn.verify.foreign.source_trials import Given, Tried, try_source
-from edgecnn.verify.foreign.stage import ForeignReference, run_foreign
+from edgecnn.verify.foreign.stage import run_foreign
 from edgecnn.verify.foreign.trials import Feed, feed_ranges
 from edgecnn.verify.gate.validation import judge_candidate
 from edgecnn.verify.groups import Groups, check_groups, read_groups

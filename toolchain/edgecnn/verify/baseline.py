@@ -26,8 +26,6 @@ from edgecnn.verify.metrics import Flip, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 from edgecnn.verify.statistics.intervals import holm, tango_interval
 
-__all__ = ["EarlierReport", "check_comparable", "compare"]
-
 _GRAVITY: Final[tuple[RowVerdict, ...]] = ("PASS", "INCONCLUSIVE", "FAIL", "ERROR", "NOT MADE")
 
 

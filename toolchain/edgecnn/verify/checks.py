@@ -12,8 +12,6 @@ from edgecnn.data.calibration import overlap, read_calibration
 from edgecnn.errors import CalibrationError, ContractError
 from edgecnn_runner.contract import Contract
 
-__all__ = ["check_artifact", "check_calibration", "check_contract", "record_name"]
-
 _CONVERT_AGAIN = "convert the model again: edgecnn convert SOURCE"
 _CALIBRATED_PRECISIONS = ("int8", "int8-mixed", "int16x8")
 

@@ -13,8 +13,6 @@ from edgecnn.data import Dataset, Images
 from edgecnn.data.split import seeded_order
 from edgecnn.errors import DataError
 
-__all__ = ["Evaluation", "balanced_subset", "choose_evaluation"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:

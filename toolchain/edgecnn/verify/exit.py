@@ -21,8 +21,6 @@ from edgecnn.verify.report.wording import (
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 
-__all__ = ["exit_error"]
-
 _MOST_CRITERIA: Final = 2
 
 

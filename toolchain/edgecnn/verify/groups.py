@@ -20,16 +20,6 @@ from edgecnn.files import canonical_digest
 from edgecnn.verify.gate.judgement import Paired
 from edgecnn.verify.statistics.intervals import wilson_interval
 
-__all__ = [
-    "Group",
-    "GroupColumn",
-    "Groups",
-    "check_groups",
-    "count_groups",
-    "read_groups",
-    "share_with_interval",
-]
-
 _LARGEST: Final = 256 << 20
 _MOST_COLUMNS: Final = 20
 _MOST_GROUPS: Final = 50

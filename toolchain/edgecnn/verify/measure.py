@@ -14,8 +14,6 @@ import numpy.typing as npt
 from edgecnn.errors import DataError, ScoreError
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics, ModelMetrics
 
-__all__ = ["CALIBRATION_BINS", "expected_calibration_error", "measure"]
-
 Scores = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 

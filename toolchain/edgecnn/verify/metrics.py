@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ClassMetrics", "Confusion", "Flip", "FlipKind", "Metrics", "ModelMetrics"]
-
 FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other"]
 Confusion = tuple[tuple[int, int, int], ...]
 """Non-zero cells of a confusion matrix: true class, predicted class, images; sorted."""

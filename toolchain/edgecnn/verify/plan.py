@@ -12,8 +12,6 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
 from edgecnn_runner.contract import Contract
 
-__all__ = ["Planned", "plan"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:

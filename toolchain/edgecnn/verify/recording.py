@@ -19,8 +19,6 @@ from edgecnn.verify.report.junit import write_junit
 from edgecnn.verify.report.markdown import write_markdown
 from edgecnn.verify.results import ParityReport
 
-__all__ = ["record", "refuse_build"]
-
 _STAGE: Final = "verify"
 
 

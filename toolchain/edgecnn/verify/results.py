@@ -24,15 +24,6 @@ from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.statistics.needed import Needed
 
-__all__ = [
-    "LOCAL",
-    "PARITY_SCHEMA",
-    "ArtifactRow",
-    "Evaluated",
-    "ParityReport",
-    "RowVerdict",
-]
-
 PARITY_SCHEMA: Final = 1
 
 _NESTED: Final = (

@@ -13,7 +13,7 @@ from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.files import file_digest
 from edgecnn.progress import Progress
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate.judging import judge_at_once, judge_until_decided
@@ -23,8 +23,6 @@ from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn.verify.statistics.intervals import mcnemar_p
 from edgecnn_runner.formats.container import read_container
-
-__all__ = ["digest_of", "failed_row", "judged_row"]
 
 
 def judged_row(

@@ -31,8 +31,6 @@ from edgecnn.verify.foreign.trials import (
 )
 from edgecnn.verify.own_agreement import OwnAgreement
 
-__all__ = ["LEAST_IMAGES", "Decoded", "Explainer", "check_enough", "check_own_scores"]
-
 LEAST_IMAGES: Final = 32
 """Fewer images prove little: a model that differs on one of ten would agree on 20 of them by chance
 in one case of eight; on 32, in one of 29."""

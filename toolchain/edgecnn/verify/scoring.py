@@ -26,8 +26,6 @@ from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
-__all__ = ["DeviceScorer", "LocalScorer", "Ran", "Scorer", "scorer_on"]
-
 _OWN: Final = "its own Python"
 
 

@@ -16,7 +16,7 @@ from edgecnn.devices import DeviceOptions
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe.load import CorruptionSettings, Limits
+from edgecnn.recipe.sections import CorruptionSettings, Limits
 from edgecnn.report.provenance import created, versions
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.checks import record_name
@@ -35,8 +35,6 @@ from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version
-
-__all__ = ["key", "run"]
 
 
 def key(

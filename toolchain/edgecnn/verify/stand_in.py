@@ -25,15 +25,6 @@ from edgecnn.verify.rows import digest_of
 from edgecnn.verify.scoring import LocalScorer, Ran
 from edgecnn_runner.contract import Contract
 
-__all__ = [
-    "LARGEST_SCORE_CHANGE",
-    "FoundStandIn",
-    "candidates",
-    "check_candidates",
-    "choose",
-    "find_stand_ins",
-]
-
 LARGEST_SCORE_CHANGE: Final = 0.001
 """Of any probability on any clean image. Float32 rounding gives some millionths; two models whose
 scores are this close can decide differently only where the two best are within 0.002."""

@@ -28,8 +28,6 @@ from edgecnn.bench.results import (
 from edgecnn.bench.statistics import LEAST_TURNS, MEDIAN, P90, Ratio, ratio
 from edgecnn_runner.timing import percentile
 
-__all__ = ["DEFAULT_MAX_REGRESSION", "compare_benches"]
-
 DEFAULT_MAX_REGRESSION: Final = 0.05
 
 # What makes a machine another one. The system and Python may change: what that costs is asked.

@@ -10,8 +10,6 @@ from edgecnn.bench.judge.recommendation import Limits, Recommendation
 from edgecnn.bench.judge.regressions import Gate
 from edgecnn.bench.results import BenchReport
 
-__all__ = ["EarlierBench", "JudgedBench", "Judging", "judge_bench"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierBench:

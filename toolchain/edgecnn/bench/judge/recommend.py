@@ -27,16 +27,6 @@ from edgecnn.bench.judge.recommendation import (
 from edgecnn.bench.results import ArtifactBench, DeviceBench
 from edgecnn.bench.statistics import Ratio, Resampled, ratio_of, resample, summarize
 
-__all__ = [
-    "SAME_WITHIN",
-    "falls_short",
-    "is_faster",
-    "is_slower",
-    "needs_more",
-    "recommend",
-    "row_names",
-]
-
 SAME_WITHIN: Final = 0.03
 """Two benches of a quiet machine agree within this share, so a smaller difference is none."""
 

@@ -8,16 +8,6 @@ from typing import Literal
 
 from edgecnn.bench.statistics import Ratio
 
-__all__ = [
-    "Candidate",
-    "Excess",
-    "LeftOut",
-    "LimitName",
-    "Limits",
-    "Recommendation",
-    "SlowerThanFloat",
-]
-
 LimitName = Literal["latency", "memory", "size"]
 
 

@@ -7,8 +7,6 @@ from typing import Literal
 
 from edgecnn.bench.statistics import Ratio
 
-__all__ = ["EVERYTHING", "Gate", "GateRow", "Measure", "MeasureName", "Outcome"]
-
 EVERYTHING = "every artifact"
 """The name of a row that stands for a whole device."""
 

@@ -10,8 +10,6 @@ from typing import Final
 from edgecnn.errors import UsageError
 from edgecnn_runner.quantities import decimal_text, percent_of
 
-__all__ = ["parse_bytes", "parse_duration", "parse_percent"]
-
 _NANOSECONDS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000}
 _BYTES: Final = {
     "b": 1,

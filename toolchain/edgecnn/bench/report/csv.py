@@ -16,8 +16,6 @@ from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.errors import RowError
 from edgecnn.files import write_whole
 
-__all__ = ["COLUMNS", "csv_rows", "csv_text", "write_csv"]
-
 COLUMNS: Final[Mapping[str, str]] = {
     "device": "its address; local for the workstation",
     "board": "from its device tree",

@@ -8,8 +8,6 @@ from typing import Any, Final
 from edgecnn.bench.report.figures import DASH, frequency_text
 from edgecnn.bench.results import ArtifactBench, DeviceBench
 
-__all__ = ["board_of", "device_facts", "device_title"]
-
 _UNKNOWN: Final = "not told"
 _XNNPACK: Final = "XNNPACK"
 _PARTLY: Final = "XNNPACK; builtin: "

@@ -16,8 +16,6 @@ from edgecnn.bench.report.figures import RowFigures, time_text
 from edgecnn.report import LogScale
 from edgecnn_runner.timing import percentile
 
-__all__ = ["DistributionChart", "DistributionStrip", "distribution_chart"]
-
 BINS: Final = 64
 _FURTHEST: Final = 1.5
 """End of the axis of shapes, in medians: a rare slow run must not squeeze all shapes."""

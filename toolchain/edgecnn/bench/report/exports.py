@@ -10,8 +10,6 @@ from edgecnn.bench.report.markdown import write_bench_markdown
 from edgecnn.bench.report.page import render_page
 from edgecnn.files import write_whole
 
-__all__ = ["write_exports"]
-
 
 def write_exports(
     judged: JudgedBench,

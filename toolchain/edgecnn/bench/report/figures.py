@@ -11,23 +11,6 @@ from edgecnn.bench.report.words import duration_text
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Summary, macs_per_second, summarize
 
-__all__ = [
-    "DASH",
-    "Figures",
-    "RowFigures",
-    "TimeUnit",
-    "figures_of",
-    "frequency_text",
-    "rate_text",
-    "row_labels",
-    "rows_by_latency",
-    "runtime_text",
-    "share_text",
-    "threads_text",
-    "time_text",
-    "time_unit",
-]
-
 DASH: Final = "\u2013"
 
 _UNITS: Final = (("ns", 1), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000))

@@ -26,15 +26,6 @@ from edgecnn.bench.statistics import macs_per_second, summarize
 from edgecnn.build.schema import read_schema_file
 from edgecnn.files import write_json
 
-__all__ = [
-    "bench_values",
-    "gate_values",
-    "judged_values",
-    "read_bench",
-    "recommendation_values",
-    "write_bench",
-]
-
 _REMEDY = "measure again: edgecnn bench BUILD"
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["Label", "Mark", "boxes_at", "place_labels"]
-
 CHARACTER_PX: Final = 7.2
 """Width that a character of 12 px is given; those of common fonts are narrower on average."""
 LINE_PX: Final = 15.0

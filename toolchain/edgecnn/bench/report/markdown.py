@@ -31,8 +31,6 @@ from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
 from edgecnn_runner.quantities import size_text
 
-__all__ = ["bench_markdown", "write_bench_markdown"]
-
 _SIGNS: Final = {
     "PASS": "✅ PASS",
     "FAIL": "❌ FAIL",

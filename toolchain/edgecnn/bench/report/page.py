@@ -42,8 +42,6 @@ from edgecnn_runner.quantities import size_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["page_headline", "render_page"]
-
 _MOST_OPEN: Final = 8
 """Reasons shown at once; more of them are folded."""
 

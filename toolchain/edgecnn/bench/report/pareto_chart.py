@@ -12,8 +12,6 @@ from edgecnn.bench.report.label_places import Label, Mark, place_labels
 from edgecnn.report import LogScale, Scale
 from edgecnn_runner.quantities import size_text
 
-__all__ = ["HEIGHT_PX", "ParetoChart", "ParetoMark", "pareto_chart"]
-
 HEIGHT_PX: Final = 320
 """Of the plot without its axes."""
 _WIDE_PX: Final = (600.0, 700.0, 820.0, 960.0, 1060.0)

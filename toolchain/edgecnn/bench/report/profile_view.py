@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from edgecnn.bench.results import BenchReport, OperatorTime, Profile
 
-__all__ = ["ProfileLine", "ProfileView", "profile_view", "profile_views"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileLine:

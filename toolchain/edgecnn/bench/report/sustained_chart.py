@@ -11,8 +11,6 @@ from edgecnn.bench.report.figures import time_unit
 from edgecnn.bench.results import Sustained, SustainedPoint
 from edgecnn.report import Scale
 
-__all__ = ["SustainedChart", "SustainedPanel", "sustained_chart"]
-
 _MOST_POINTS: Final = 400
 _THROTTLED_NOW: Final = 0xF
 """Bits 0 to 3 of ``vcgencmd get_throttled``: what is the case at this moment."""

@@ -19,8 +19,6 @@ from edgecnn_runner.quantities import size_text
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["bar", "render_table"]
-
 _BAR: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _STYLES: Final = {

@@ -11,18 +11,6 @@ from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow, Measure, 
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
 from edgecnn_runner.quantities import number_text, percent_text, size_text
 
-__all__ = [
-    "duration_text",
-    "front_sentence",
-    "headline",
-    "limits_text",
-    "loss_sentence",
-    "points",
-    "ratio_text",
-    "times_text",
-    "warning_sentences",
-]
-
 _UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1000, "\u00b5s"))
 _LIMIT_NAMES: Final[dict[LimitName, str]] = {
     "latency": "latency",

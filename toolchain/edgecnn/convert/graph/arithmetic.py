@@ -10,8 +10,6 @@ import numpy.typing as npt
 from edgecnn.convert.graph.constants import Array, producer
 from edgecnn.convert.graph.editor import GraphEditor, flag
 
-__all__ = ["Vector", "affine", "affine_chain"]
-
 Vector = npt.NDArray[np.float64]
 
 

@@ -28,16 +28,6 @@ from edgecnn.convert.source.side_effects import FUNCTIONS, VARIABLES, refuse_sid
 from edgecnn.convert.source.single_precision import in_float32
 from edgecnn.errors import SourceModelError
 
-__all__ = [
-    "Array",
-    "Frozen",
-    "constant_node",
-    "constant_value",
-    "frozen_graph",
-    "input_name",
-    "producer",
-]
-
 Array = npt.NDArray[Any]
 
 _HOLD_BYTES: Final = {

@@ -37,8 +37,6 @@ from edgecnn.convert.source.loops import loops_of
 from edgecnn.errors import SourceModelError
 from edgecnn_runner.contract import affine_of
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Deployable", "deployable_of", "frozen_call", "in_range"]
-
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
 

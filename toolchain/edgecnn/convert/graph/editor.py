@@ -15,8 +15,6 @@ from edgecnn.convert.graph.constants import (
     producer,
 )
 
-__all__ = ["LINEAR", "GraphEditor", "flag"]
-
 LINEAR: Final = {"Conv2D", "DepthwiseConv2dNative", "MatMul"}
 """Operators that are linear in their first input, with a kernel as their second."""
 

@@ -27,8 +27,6 @@ from edgecnn.convert.graph.arithmetic import Vector, affine, affine_chain
 from edgecnn.convert.graph.constants import Array, producer
 from edgecnn.convert.graph.editor import LINEAR, GraphEditor, flag
 
-__all__ = ["Folding", "fold"]
-
 _PADDING: Final = {"Pad", "PadV2"}
 
 

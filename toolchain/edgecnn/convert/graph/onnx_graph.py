@@ -15,8 +15,6 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-__all__ = ["sort_nodes", "tidy"]
-
 _NCHW_TO_NHWC: Final = [0, 2, 3, 1]
 
 

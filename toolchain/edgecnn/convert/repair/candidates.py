@@ -25,8 +25,6 @@ from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import CalibrationError
 from edgecnn.modelfile import read_graph
 
-__all__ = ["Calibrations", "Candidate", "Methods", "OnnxMethods", "TfliteMethods"]
-
 Pixels = npt.NDArray[np.uint8]
 
 _MORE: Final = 4

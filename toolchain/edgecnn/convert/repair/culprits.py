@@ -9,8 +9,6 @@ from edgecnn.convert.repair.layers_to_keep import Activation, Layer, Layers
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 from edgecnn_runner.quantities import decibel_text, number_text, percent_text
 
-__all__ = ["Culprits"]
-
 _BEST_DB: Final = 48.0
 """About what 8 bits can give: 20 log10(2^8) = 48.2 dB. What is better before a layer is no loss."""
 _LITTLE_DB: Final = 3.0

@@ -13,8 +13,6 @@ from typing import Final
 
 from edgecnn.convert.repair.layers_to_keep import Activation, Layers
 
-__all__ = ["Kept", "Tried", "find_fewest"]
-
 _MOST_FLOAT: Final = 0.5
 """With half of the work in float, a float16 file is the better answer."""
 

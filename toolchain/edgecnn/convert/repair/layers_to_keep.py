@@ -16,9 +16,6 @@ from edgecnn.modelfile import Graph, Operator, Tensor
 from edgecnn.modelfile.integer import real_operators
 from edgecnn.modelfile.types import FLOAT_DTYPES
 
-__all__ = ["Activation", "Layer", "Layers", "find_layers"]
-
-
 _BEFORE_ROUNDING: Final = "_QuantizeLinear_Input"
 """What onnxruntime puts behind the name of an output when it rounds it once more."""
 

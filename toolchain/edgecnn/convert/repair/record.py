@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["KeptLayer", "Outcome", "RepairRecord", "TriedFile", "repair_sentence"]
-
 Outcome = Literal["not needed", "recalibrated", "mixed", "nothing helps"]
 
 

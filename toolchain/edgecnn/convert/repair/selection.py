@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edgecnn.data import Dataset, Images
-from edgecnn.data.calibration import digest_per_image
-from edgecnn.data.split import seeded_order
-
-__all__ = ["Selection", "choose_selection"]
+from edgecnn.data.split import digest_per_image, seeded_order
 
 _FEWEST, _MOST = 500, 5_000
 _MACS: Final = 250e9

@@ -21,8 +21,6 @@ from edgecnn.errors import ConversionError
 from edgecnn.modelfile import read_graph
 from edgecnn.quiet import captured_log
 
-__all__ = ["RANGES", "WEIGHTS", "SelectiveTflite"]
-
 Pixels = npt.NDArray[np.uint8]
 
 RANGES: Final = ("min-max", "moving-average")

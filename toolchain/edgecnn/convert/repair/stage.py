@@ -22,8 +22,6 @@ from edgecnn.files import write_json
 from edgecnn.modelfile import read_graph
 from edgecnn.progress import Progress
 
-__all__ = ["REPAIRABLE", "Repairer"]
-
 REPAIRABLE: Final = ("tflite-int8", "onnx-int8")
 """The variants that a repair knows other ways to."""
 

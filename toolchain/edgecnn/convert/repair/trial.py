@@ -21,8 +21,6 @@ from edgecnn.errors import EdgeError
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
-__all__ = ["Attempt", "Tribunal"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:

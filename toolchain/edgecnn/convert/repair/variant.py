@@ -38,8 +38,6 @@ from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 from edgecnn_runner.timing import measure, percentile
 
-__all__ = ["VariantRepair"]
-
 _BUDGET: Final = 64
 """How many mixtures are tried to grow one that holds."""
 

@@ -20,8 +20,6 @@ from edgecnn.convert.source.model import SourceModel
 from edgecnn.data import Dataset
 from edgecnn.errors import FaithfulnessError
 
-__all__ = ["Step", "check_steps", "images_to_compare"]
-
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["contains_code", "last_activation"]
-
 
 def contains_code(config: Any) -> bool:
     """Tell whether a configuration holds a Lambda layer, which is code and not data."""

@@ -33,8 +33,6 @@ from edgecnn.files import wrap_os_errors
 
 start_keras()  # for those who import this module alone
 
-__all__ = ["KerasModel", "read_keras_model"]
-
 # Classes of Keras 2 that Keras 3 has under another name, in another module, or not at all.
 _OF_KERAS_2: Final = frozenset({
     "Functional", "Model", "Policy", "Sequential", "SlicingOpLambda", "TFOpLambda",

@@ -10,8 +10,6 @@ from typing import Any, Final
 # convert_variables_to_constants_v2 defines them in the same way.
 from tensorflow.python.eager import context
 
-__all__ = ["called", "define_functions", "functions_of", "named_by_content", "reached"]
-
 _COPIES: Final = 1000
 """How many functions are copied for each call; a file may call one function 2^n times."""
 

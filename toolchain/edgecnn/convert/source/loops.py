@@ -19,8 +19,6 @@ import tensorflow as tf
 from edgecnn.convert.source.library import functions_of
 from edgecnn.errors import SourceModelError
 
-__all__ = ["CALLING", "MOST_ROUNDS", "check_rounds", "loops_of"]
-
 _LOOPS: Final = {"StatelessWhile", "While"}
 _BRANCHES: Final = {"Case", "If", "StatelessCase", "StatelessIf"}
 _CALLS: Final = {"PartitionedCall", "StatefulPartitionedCall"}

@@ -24,8 +24,6 @@ from edgecnn.quiet import captured_log
 from edgecnn_runner.contract import INPUT_RANGES
 from edgecnn_runner.input_options import range_options
 
-__all__ = ["SourceModel", "load_source"]
-
 _WANTED: Final = (
     "one image input, float32 or uint8 (batch, height, width, 1 or 3 channels), and one output "
     "of scores (batch, classes)"

@@ -18,8 +18,6 @@ from edgecnn.convert.graph.constants import Array, producer
 from edgecnn.convert.graph.editor import GraphEditor
 from edgecnn_runner.contract import affine_of
 
-__all__ = ["Normalization", "normalization_of"]
-
 # What may lie between the image and its normalization: none changes a value beyond mixing
 # neighbours, clipping, or moving it.
 _PASSING: Final = frozenset({

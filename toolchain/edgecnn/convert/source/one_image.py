@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from edgecnn.convert.source.library import functions_of
 
-__all__ = ["for_one_image"]
-
 _LOOPS: Final = {"StatelessWhile", "While"}
 # Operators of lists, and which input holds the shape of an element.
 _LISTS: Final = {

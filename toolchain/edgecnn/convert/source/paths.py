@@ -22,8 +22,6 @@ from edgecnn_runner.contract import affine_of, is_range
 from edgecnn_runner.input_options import RANGES_EXPECTED
 from edgecnn_runner.labels import read_labels
 
-__all__ = ["Source", "check_channels", "find_source", "folder_digest"]
-
 _EXPECTED: Final = (
     "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, or a SavedModel folder"
 )

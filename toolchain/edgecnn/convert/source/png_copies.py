@@ -17,8 +17,6 @@ import numpy as np
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.quiet import captured_log
 
-__all__ = ["png_copy"]
-
 _JPEG: Final = b"\xff\xd8\xff"
 
 

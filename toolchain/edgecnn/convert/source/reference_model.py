@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from edgecnn.convert.scoring import Scorer
     from edgecnn.convert.source.model import SourceModel
 
-__all__ = ["ReferenceModel"]
-
 
 class ReferenceModel:
     """A Keras model or a SavedModel in float32 TensorFlow, as something to compare with.

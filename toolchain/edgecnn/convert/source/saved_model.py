@@ -30,8 +30,6 @@ from edgecnn.convert.source.side_effects import (
 from edgecnn.errors import SourceModelError
 from edgecnn.files import wrap_os_errors
 
-__all__ = ["harmless_saved_model"]
-
 _GRAPH: Final = "saved_model.pb"
 # Children of an object of which TensorFlow calls the functions while it loads or drops the object.
 _RUN_BY_LOADING: Final = {"_create_resource", "_destroy_resource", "_initialize"}

@@ -14,16 +14,6 @@ from tensorflow.python.framework import op_def_registry
 
 from edgecnn.errors import SourceModelError
 
-__all__ = [
-    "FUNCTIONS",
-    "SAVING",
-    "VARIABLES",
-    "WRITING",
-    "effects_of",
-    "refuse_effects",
-    "refuse_side_effects",
-]
-
 # They touch files or run Python, and TensorFlow does not (or not in every version) say stateful.
 _FORBIDDEN: Final = frozenset({
     "CacheDataset", "DebugIdentity", "DebugNanCount", "DebugNumericSummary", "DecodeProtoV2",

@@ -23,8 +23,6 @@ import tensorflow as tf
 
 from edgecnn.errors import SourceModelError
 
-__all__ = ["COMPUTES", "in_float32"]
-
 COMPUTES: Final = ("bfloat16", "float16", "float64", "float32")
 """What a model can compute in; the coarsest type first."""
 

@@ -28,8 +28,6 @@ from edgecnn_runner.errors import RuntimeMissingError
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
-__all__ = ["resolve_threads", "run"]
-
 _TELL_S = 2.0
 # Shares of the work, for the progress: rough, and only shown.
 _PROBING, _IMAGES, _STARTS = 0.08, 0.04, 0.3

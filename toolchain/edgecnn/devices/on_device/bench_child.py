@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from edgecnn_runner.contract import Contract
 
-__all__ = ["LONGEST_STEP_S", "main"]
-
 LONGEST_STEP_S = 120
 """What takes longer, a run or the loading of a file, hangs: the kernel ends the process."""
 

@@ -16,8 +16,6 @@ from typing import Any
 
 from edgecnn.devices.on_device.runtime_places import RuntimePlace
 
-__all__ = ["DIED", "Child", "Children"]
-
 # What one is told to import is compiled already, see ``Children``; nothing is written.
 _PROGRAM = (
     "import sys,json;a=json.loads(sys.argv[1]);sys.path[0:0]=a['first'];sys.path+=a['last'];"

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["has_own", "installed", "is_folder", "use_installed"]
-
 _LARGEST_MANIFEST = 16 << 20
 
 

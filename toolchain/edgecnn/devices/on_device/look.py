@@ -15,8 +15,6 @@ from typing import Any
 
 from edgecnn.devices.on_device.libraries import has_own, installed, is_folder
 
-__all__ = ["run"]
-
 # What ``edgecnn_runner.runtimes.telemetry`` sets, for Pythons that are too old to read it.
 _NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 _START_S = 120

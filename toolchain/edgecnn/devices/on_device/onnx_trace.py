@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["OperatorRuns", "TraceError", "read_trace"]
-
 _KERNEL: Final = "_kernel_time"
 
 

@@ -16,8 +16,6 @@ from typing import Any
 from edgecnn.devices.on_device.onnx_trace import read_trace
 from edgecnn.devices.on_device.predict import find_libraries
 
-__all__ = ["run"]
-
 
 def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Time one image again and again, then profile it.

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 from edgecnn.devices.on_device.libraries import has_own, installed, is_folder
 
-__all__ = ["RuntimePlace", "place_of"]
-
 
 class RuntimePlace(NamedTuple):
     """A Python that has a runtime.

@@ -14,8 +14,6 @@ from edgecnn.devices.on_device.runtime_places import place_of
 from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
-__all__ = ["run"]
-
 
 def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Run.

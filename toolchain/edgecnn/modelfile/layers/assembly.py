@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from edgecnn.modelfile.layers.tally import Tally
 from edgecnn.modelfile.layers.types import LayerError
 
-__all__ = ["Node", "assemble"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Node:

@@ -14,8 +14,6 @@ from edgecnn.modelfile.layers.types import LayerComparison
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import Container
 
-__all__ = ["compare"]
-
 
 def compare(
     float_file: Path,

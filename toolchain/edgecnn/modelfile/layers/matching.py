@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Made", "Matches", "match"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Made:

@@ -26,8 +26,6 @@ from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes.choice import does_not_start, one_line
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
-__all__ = ["compare_onnx"]
-
 _BUDGET_BYTES: Final = 64 << 20
 """For the activations of both files that are held at a time."""
 

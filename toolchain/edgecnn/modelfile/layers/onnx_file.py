@@ -15,8 +15,6 @@ from edgecnn_runner.formats.container import Container
 from edgecnn_runner.images.feed import make_feed
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
-__all__ = ["Activations", "OnnxFile"]
-
 _VIEWS: Final = {"QuantizeLinear", "DequantizeLinear"}
 _BEFORE: Final = "_QuantizeLinear_Input"
 """Behind the name of an output of the network that is quantized: its values before that."""

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from edgecnn.modelfile.layers.types import MOST_DB
 
-__all__ = ["Grid", "Tally", "median_db", "ratio_db"]
-
 Values = npt.NDArray[np.float64]
 
 

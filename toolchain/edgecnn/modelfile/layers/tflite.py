@@ -19,8 +19,6 @@ from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes.choice import does_not_start, one_line
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 
-__all__ = ["compare_tflite"]
-
 _VIEWS: Final = {"QUANTIZE", "DEQUANTIZE"}
 """Operators whose output holds the values of their input in another type."""
 _STORED: Final = ("int8", "uint8", "int16")

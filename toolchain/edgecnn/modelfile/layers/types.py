@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MOST_DB", "LayerComparison", "LayerError"]
-
 MOST_DB: Final = 150.0
 """Ratios are told between this and its negative, dB: no difference at all would be infinite, and a
 float32 has 24 bits of mantissa, 20 log10(2^24) = 144.5 dB, so that more means nothing."""

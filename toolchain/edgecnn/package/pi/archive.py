@@ -13,8 +13,6 @@ from typing import Final
 from edgecnn.errors import UsageError
 from edgecnn.files import atomic_file
 
-__all__ = ["source_date", "write_archive"]
-
 _LEVEL: Final = 9
 
 

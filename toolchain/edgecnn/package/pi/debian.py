@@ -23,8 +23,6 @@ from edgecnn.package.pi.tree import BundlePlan, fill_template
 from edgecnn_installer.bundle import read_manifest
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["check_debian", "debian_name", "write_debian"]
-
 _VERSION: Final = re.compile(r"[0-9][A-Za-z0-9.+~]*")
 """An upstream version of Debian's policy, 5.6.12, without epoch and revision."""
 

@@ -15,8 +15,6 @@ from edgecnn_runner.quantities import number_text, percent_text, size_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["card_facts", "environment", "write_documents"]
-
 
 def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
     """Write README, model card, licences and bill of materials into a bundle's folder.

@@ -9,8 +9,6 @@ from typing import Final
 
 from edgecnn.errors import UsageError
 
-__all__ = ["ARCHITECTURES", "SYSTEMS", "Platform", "choose_platform"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class System:

@@ -25,8 +25,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import SIGNATURE
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
-__all__ = ["PackageRequest", "PackageResult", "run"]
-
 _DEFAULT_VARIANT: Final = {
     "litert": "tflite-int8", "tflite-runtime": "tflite-int8", "onnxruntime": "onnx-int8",
 }  # fmt: skip

@@ -28,8 +28,6 @@ from edgecnn_installer.main import PREFIX
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
-__all__ = ["BundlePlan", "file_entries", "fill_template", "lay_out", "write_manifest"]
-
 _EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
 
 

@@ -16,8 +16,6 @@ from typing import Final
 from edgecnn.errors import PackageError
 from edgecnn.files import wrap_os_errors
 
-__all__ = ["unpack_wheel"]
-
 _LARGEST: Final = 1 << 30
 """Bytes that a wheel may unpack to; the largest known has a tenth of it."""
 

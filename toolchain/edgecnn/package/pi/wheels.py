@@ -20,8 +20,6 @@ from edgecnn.errors import PackageError
 from edgecnn.files import file_digest, wrap_os_errors
 from edgecnn.package.pi.platforms import Platform
 
-__all__ = ["Pinned", "collect_wheels", "needed_glibc", "normalized", "read_lock"]
-
 _PIN: Final = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>[0-9a-z.+]+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_")

@@ -11,8 +11,6 @@ from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.claims import NOTE, Checked, read_record, subject_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = ["check_again", "exit_error"]
-
 
 def check_again(
     bundle: Path,

@@ -10,18 +10,6 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from edgecnn.files import canonical_digest, write_json
 
-__all__ = [
-    "NOTE",
-    "RECORD",
-    "CannotCheckError",
-    "Checked",
-    "Claim",
-    "Outcome",
-    "State",
-    "read_record",
-    "subject_digest",
-]
-
 NOTE: Final = "PRIVACY.md"
 RECORD: Final = "privacy.json"
 """The same as the note, for programs."""

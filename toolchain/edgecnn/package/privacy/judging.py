@@ -11,8 +11,6 @@ from typing import Final
 
 from edgecnn.package.privacy.traced import Call
 
-__all__ = ["other_programs", "strange_sockets", "written_paths"]
-
 _STRING: Final = r'"((?:[^"\\]|\\.)*)"'
 _AT: Final = re.compile(rf"(?:AT_FDCWD|-?\d+)<([^>]*)>, (?:{_STRING}|NULL)")
 _PLAIN: Final = re.compile(_STRING)

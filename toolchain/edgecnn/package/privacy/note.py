@@ -11,8 +11,6 @@ from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.privacy.claims import NOTE, Checked
 from edgecnn.package.privacy.pi import FIELDS
 
-__all__ = ["summary", "write_note"]
-
 
 def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
     """Write the note, and the record for programs, into a bundle's folder.

@@ -13,8 +13,6 @@ from edgecnn.package.privacy.claims import Claim, Outcome, State
 from edgecnn.package.privacy.judging import other_programs, strange_sockets
 from edgecnn.package.privacy.pi_runs import Run, Runs
 
-__all__ = ["FIELDS", "check_service", "judge", "unchecked"]
-
 FIELDS: Final[Mapping[str, str]] = {
     "time": "when, in UTC (watch and camera)",
     "source": "the file's name, or the frame's number (watch and camera)",

@@ -21,8 +21,6 @@ from edgecnn.package.privacy.judging import written_paths
 from edgecnn.package.privacy.place import Place
 from edgecnn.package.privacy.traced import Traced
 
-__all__ = ["PICTURES", "Run", "Runs", "run_bundle"]
-
 PICTURES: Final = ("first.jpg", "second.png", "broken.jpg")
 """What there is to classify; the last is no picture."""
 

@@ -27,8 +27,6 @@ from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.privacy.traced import Traced, traced, why_not
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE
 
-__all__ = ["NoPlaceError", "Place", "place_for"]
-
 
 class NoPlaceError(Exception):
     """The checks cannot run here; the message says why."""

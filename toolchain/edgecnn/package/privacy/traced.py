@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Call", "Traced", "traced", "why_not"]
-
 # A question mark lets strace go on where an architecture lacks the call.
 _WATCHED: Final = (
     "%network", "?open", "openat", "?openat2", "?creat", "?rename", "renameat", "?renameat2",

@@ -18,8 +18,6 @@ from edgecnn.package.web.sources import WORKER, app_sources, modules_of
 from edgecnn.package.web.vendor import read_vendor
 from edgecnn.serve.policy import PAGE
 
-__all__ = ["CONNECTS", "Seen", "judge_web", "refusals", "unchecked_web"]
-
 # Of an answer of the session's server.
 _HEADERS: Final = frozenset(
     {"cache-control", "connection", "content-length", "content-type", "date", "etag", "keep-alive",

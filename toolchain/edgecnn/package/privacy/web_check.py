@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["check_web_bundle", "claimed", "sample_pictures"]
-
 _PLACE: Final = "a browser"
 _PICTURES: Final = 3
 

@@ -28,8 +28,6 @@ from edgecnn.package.privacy.web_ways import other_ways
 from edgecnn.package.web.single import packed
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = ["check_file", "file_exit_error", "is_page"]
-
 _LARGEST: Final = 1 << 30
 _PLACE: Final = "a browser"
 _GOLDEN: Final = "golden.json"

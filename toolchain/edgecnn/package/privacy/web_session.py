@@ -24,9 +24,6 @@ from edgecnn.serve.server import BundleServer, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["FolderSession", "SingleSession", "folder_session", "refusal_to_start",
-           "single_session"]  # fmt: skip
-
 # What Debian's Chromium itself asks for, page or no page: looks for updates, and for accounts.
 _BROWSERS_OWN: Final = ("accounts.google.com", "update.googleapis.com")
 _LATE_MS: Final = 3000  # for what is sent by and by

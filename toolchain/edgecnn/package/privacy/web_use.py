@@ -13,8 +13,6 @@ from edgecnn.package.privacy.browser import PHONE
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-__all__ = ["SessionError", "classified", "open_phone", "use_app", "wait_for"]
-
 _PNG: Final = "image/png"
 _TIMEOUT_MS: Final = 60_000
 _FRAMES_MS: Final = 1500  # of camera

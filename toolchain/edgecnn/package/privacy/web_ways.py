@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["other_ways"]
-
 # Not WebTransport: connect-src is about that (CSP level 3, 6.1.2).
 _IN_SCRIPTS: Final = re.compile(
     r"\b(?:webkit)?RTC(?:PeerConnection|DataChannel)\b"

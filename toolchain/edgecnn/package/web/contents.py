@@ -29,8 +29,6 @@ from edgecnn.package.web.licences import licence_texts
 from edgecnn.package.web.sources import WORKER
 from edgecnn_runner.golden import read_golden
 
-__all__ = ["SUMS", "WebPlan", "contents", "sealed", "subject_of", "version_of"]
-
 SUMS: Final = "SHA256SUMS"
 MANIFEST: Final = "manifest.webmanifest"
 MODEL: Final = "model/model.onnx"

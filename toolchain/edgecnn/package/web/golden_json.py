@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["golden_json"]
-
 _BUDGET: Final = 1 << 20
 """Bytes of pixels; with images of 224x224 pixels that is six of them."""
 

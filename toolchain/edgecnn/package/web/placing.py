@@ -15,8 +15,6 @@ from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.package.web.contents import SUMS
 from edgecnn.package.web.opened import is_web_bundle, named_files
 
-__all__ = ["place_files", "refuse_no_folder", "refuse_other_folder"]
-
 _PREFIX: Final = ".edgecnn-web-"
 _OLD_S: Final = 3600
 _SHOWN: Final = 5

@@ -18,8 +18,6 @@ from edgecnn.errors import PackageError
 from edgecnn.package.web.sources import ENTRY, STYLE, modules_of
 from edgecnn.serve.policy import FOLDER_POLICY, PAGE, single_page_policy
 
-__all__ = ["RESOURCES", "single_page"]
-
 RESOURCES: Final = (
     "vendor/ort-wasm-simd-threaded.wasm", "model/model.onnx", "model/contract.json", "golden.json",
     "privacy.json",

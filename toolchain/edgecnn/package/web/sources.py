@@ -9,8 +9,6 @@ from typing import Final
 from edgecnn.errors import PackageError
 from edgecnn.serve.policy import PAGE
 
-__all__ = ["STYLE", "WORKER", "app_sources", "modules_of"]
-
 STYLE: Final = "app.css"
 WORKER: Final = "service-worker.js"
 ENTRY: Final = "app.js"

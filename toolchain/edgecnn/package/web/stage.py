@@ -26,8 +26,6 @@ from edgecnn.package.web.sources import app_sources
 from edgecnn.package.web.vendor import collect_vendor, read_vendor
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = ["FORMS", "VARIANTS", "WebRequest", "WebResult", "run"]
-
 FORMS: Final = ("both", "folder", "html")
 VARIANTS: Final = ("onnx-int8", "onnx-int8-mixed", "onnx-fp32")
 """What the app runs: float32 in and out, as every ONNX file of edgecnn has it."""

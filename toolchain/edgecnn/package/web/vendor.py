@@ -25,8 +25,6 @@ import pooch
 from edgecnn.errors import PackageError
 from edgecnn.files import wrap_os_errors, write_whole
 
-__all__ = ["Vendor", "VendorFile", "collect_vendor", "read_vendor", "taken_from"]
-
 _TIMEOUT_S: Final = 600
 
 

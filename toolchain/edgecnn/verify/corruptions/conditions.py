@@ -17,8 +17,6 @@ from edgecnn.verify.gate.judgement import Outcome, Paired
 from edgecnn.verify.groups import share_with_interval
 from edgecnn.verify.statistics.intervals import tango_interval
 
-__all__ = ["Condition", "CorruptedImages", "CorruptionResults", "StandIn", "count_condition"]
-
 _LEVEL = 0.95
 
 

@@ -31,8 +31,6 @@ from edgecnn.verify.statistics.needed import (
     numbers_of_drop,
 )
 
-__all__ = ["corruption_criterion", "judge_conditions", "needed_under_corruptions"]
-
 _EXACT_UP_TO: Final = 20_000  # above, the exact test asks for a few percent more images at most
 _STEP: Final = 1.02
 

@@ -27,18 +27,6 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "CONDITIONS",
-    "CORRUPTIONS_VERSION",
-    "KINDS",
-    "KIND_TITLES",
-    "SEVERITIES",
-    "Kind",
-    "constants",
-    "corrupt",
-    "corrupt_all",
-]
-
 Kind = Literal["noise", "blur", "brightness", "contrast", "jpeg", "low_light"]
 Pixels = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from edgecnn.build.artifact import read_artifact
 from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.errors import ContractError, EdgeError
 from edgecnn.progress import Progress, Task
-from edgecnn.recipe.load import CorruptionSettings, Limits
+from edgecnn.recipe.sections import CorruptionSettings, Limits
 from edgecnn.verify.corruptions.conditions import (
     Condition,
     CorruptedImages,
@@ -46,8 +46,6 @@ from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import LocalScorer, Ran, Scorer
 from edgecnn.verify.stand_in import FoundStandIn, candidates, choose, find_stand_ins
 from edgecnn_runner.contract import Contract
-
-__all__ = ["under_corruptions"]
 
 Decisions = npt.NDArray[np.intp]
 

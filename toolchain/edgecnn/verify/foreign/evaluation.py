@@ -16,8 +16,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verify.evaluation import Evaluation, balanced_subset
 from edgecnn.verify.foreign.reference_file import FloatModel
 
-__all__ = ["ForeignReference", "evaluation_of", "saved_reference"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignReference:

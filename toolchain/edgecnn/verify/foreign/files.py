@@ -14,8 +14,6 @@ from edgecnn_runner.contract import FLOATS, RESIZE_RULE, Contract
 from edgecnn_runner.foreign import foreign_contract
 from edgecnn_runner.formats.container import read_container
 
-__all__ = ["Told", "contract_of", "is_model_file", "read_as", "reference_contract"]
-
 _FLOAT = ("fp32", "fp16", "none")
 
 

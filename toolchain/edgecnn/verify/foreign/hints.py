@@ -17,19 +17,6 @@ import numpy.typing as npt
 from edgecnn.build.usefulness import against_guessing
 from edgecnn.verify.statistics.intervals import holm, mcnemar_p
 
-__all__ = [
-    "LEVEL",
-    "Reordered",
-    "can_be_sure",
-    "changed",
-    "fits_far_better",
-    "halves",
-    "is_guessing",
-    "main_answer",
-    "reordered",
-    "surely_better",
-]
-
 Decisions = npt.NDArray[np.int64]
 Hits = npt.NDArray[np.bool_]
 

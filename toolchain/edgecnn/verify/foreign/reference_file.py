@@ -13,8 +13,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verify.scoring import LocalScorer, Ran
 from edgecnn_runner.contract import Contract
 
-__all__ = ["FloatModel", "ReferenceFile", "with_range"]
-
 
 class FloatModel(Protocol):
     """What the answers of foreign files are compared with.

@@ -30,8 +30,6 @@ from edgecnn.verify.foreign.trials import (
 from edgecnn.verify.report.wording import percent
 from edgecnn_runner.contract import RESIZE_RULE, parse_resize
 
-__all__ = ["Given", "Tried", "try_source"]
-
 _MOST_NAMES: Final = 100
 
 

@@ -21,7 +21,7 @@ from edgecnn.data import JudgedImages
 from edgecnn.data.own_scores import OwnScores
 from edgecnn.devices import DeviceOptions
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.report.provenance import created, versions
 from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
 from edgecnn.verify.evaluation import Evaluation
@@ -39,8 +39,6 @@ from edgecnn.verify.rows import judged_row
 from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
 from edgecnn.verify.scoring import Ran, Scorer, scorer_on
 from edgecnn_runner.contract import Contract
-
-__all__ = ["ForeignReference", "run_foreign"]
 
 
 def run_foreign(

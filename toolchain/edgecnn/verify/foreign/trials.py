@@ -45,28 +45,6 @@ from edgecnn_runner.contract import (
     resize_name,
 )
 
-__all__ = [
-    "MOST_IMAGES",
-    "Answer",
-    "Feed",
-    "Finding",
-    "Subject",
-    "Way",
-    "answers",
-    "ask_artifact",
-    "feed_ranges",
-    "find",
-    "find_order",
-    "flags_of",
-    "guessing_hint",
-    "hint_of",
-    "other_ranges",
-    "other_rules",
-    "remedies",
-    "some_images",
-    "ways_in_words",
-]
-
 Pixels = npt.NDArray[np.uint8]
 Decisions = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int64]

@@ -28,8 +28,6 @@ from edgecnn.verify.scoring import Scorer
 from edgecnn.verify.statistics.intervals import mcnemar_p
 from edgecnn_runner.contract import Contract
 
-__all__ = ["hints_of_artifact", "hints_of_reference"]
-
 Decisions = npt.NDArray[np.int64]
 Hits = npt.NDArray[np.bool_]
 

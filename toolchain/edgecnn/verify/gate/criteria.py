@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edgecnn.errors import DataError
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.gaps import gap_changes, judge_gaps
 from edgecnn.verify.gate.judgement import (
     ClassChange,
@@ -47,8 +47,6 @@ from edgecnn.verify.statistics.intervals import (
     tango_interval,
     wilson_interval,
 )
-
-__all__ = ["ALPHA", "LEVEL", "check_some", "judge", "limit_of", "limits_in_force", "with_criterion"]
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025

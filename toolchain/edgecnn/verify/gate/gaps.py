@@ -18,8 +18,6 @@ from edgecnn.verify.gate.judgement import Criterion, GapChange, Outcome, Paired
 from edgecnn.verify.groups import Group, GroupColumn
 from edgecnn.verify.statistics.intervals import Interval, holm, tango_interval
 
-__all__ = ["drop_difference", "gap_changes", "judge_gaps"]
-
 _HALVINGS: Final = 40
 
 

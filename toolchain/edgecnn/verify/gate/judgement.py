@@ -8,21 +8,6 @@ from typing import Literal
 
 from edgecnn.verify.metrics import Metrics
 
-__all__ = [
-    "ClassChange",
-    "ClassOutcome",
-    "Counts",
-    "Criterion",
-    "CriterionName",
-    "GapChange",
-    "Judgement",
-    "Outcome",
-    "Paired",
-    "Verdict",
-    "verdict_of",
-    "worst_class",
-]
-
 Outcome = Literal["met", "missed", "undecided"]
 ClassOutcome = Literal["met", "missed", "undecided", "absent"]
 CriterionName = Literal[

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Judgement
@@ -23,8 +23,6 @@ from edgecnn.verify.groups import GroupColumn, Groups, count_groups
 from edgecnn.verify.measure import measure
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.statistics.needed import Needed, images_needed
-
-__all__ = ["JudgedArtifact", "Score", "judge_at_once", "judge_until_decided"]
 
 Score = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Runs an artifact: pixels, shape (n, height, width, channels), to probabilities, (n, classes)."""

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, LEVEL, check_some, limit_of
 from edgecnn.verify.gate.judgement import (
     ClassChange,
@@ -35,16 +35,6 @@ from edgecnn.verify.gate.judgement import (
 )
 from edgecnn.verify.statistics.betting import Tally, bounds, log_wealth
 from edgecnn.verify.statistics.intervals import Side
-
-__all__ = [
-    "CLASS_MARGIN",
-    "FIRST_LOOK",
-    "Available",
-    "Looked",
-    "judge_sequence",
-    "verdict_so_far",
-    "when_to_look",
-]
 
 FIRST_LOOK: Final = 50
 """Images before the first look; and of each batch, until a tenth of those seen is more."""

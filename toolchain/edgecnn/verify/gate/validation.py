@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.verdict import CandidateVerdict
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
 from edgecnn.verify.measure import measure
 from edgecnn_runner.quantities import number_text, percent_text
-
-__all__ = ["judge_candidate"]
 
 Scores = npt.NDArray[np.floating[Any]]
 

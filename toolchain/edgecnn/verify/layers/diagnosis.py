@@ -13,8 +13,6 @@ from typing import Final, Literal
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 from edgecnn_runner.quantities import decibel_text
 
-__all__ = ["LIMIT_DB", "Cause", "Finding", "diagnose", "label_of", "ratios_that_count"]
-
 LIMIT_DB: Final = 10.0
 """Below this a layer is suspect: the noise has a tenth of the signal's energy.
 

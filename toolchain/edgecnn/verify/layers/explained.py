@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from edgecnn.modelfile.layers import LayerError
 from edgecnn.verify.layers.diagnosis import LIMIT_DB, Cause
 
-__all__ = ["Layers"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:

@@ -23,8 +23,6 @@ from edgecnn.verify.layers.explained import Layers
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 
-__all__ = ["MOST_IMAGES", "explained", "with_reason"]
-
 MOST_IMAGES: Final = 64
 """Images that layers are compared on. Each has thousands of values in a layer, so that few are
 enough: with three choices of 64 images the lowest layer of the released int8 files differs by at

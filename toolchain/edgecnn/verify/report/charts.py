@@ -15,8 +15,6 @@ from edgecnn.verify.gate.judgement import Criterion, CriterionName
 from edgecnn.verify.metrics import Confusion
 from edgecnn.verify.results import ArtifactRow
 
-__all__ = ["Cell", "IntervalChart", "Scale", "common_scale", "confusion_grid", "interval_chart"]
-
 # Room beyond the limit always, but no further than this many limits: one artifact that fails
 # badly must not squeeze all others into a corner.
 _ROOM: Final = 1.6

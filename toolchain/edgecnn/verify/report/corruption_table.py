@@ -12,8 +12,6 @@ from edgecnn.verify.results import ParityReport
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["condition_sentence", "render_corruptions", "stand_in_sentence", "worst_sentence"]
-
 _STYLES = {"missed": "bold red", "undecided": "yellow", "met": "", None: ""}
 
 

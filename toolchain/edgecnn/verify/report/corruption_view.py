@@ -14,8 +14,6 @@ from edgecnn.verify.corruptions.images import KIND_TITLES, KINDS, SEVERITIES, co
 from edgecnn.verify.report.thumbnails import data_uri, shrink
 from edgecnn.verify.results import ParityReport
 
-__all__ = ["CorruptionCell", "CorruptionRow", "corruption_cells", "corruption_examples"]
-
 _EXAMPLE_SIDE: Final = 64
 """Pixels of an example's side: eighteen of them, most full of noise, have to stay small."""
 _FULL_SHADE_POINTS: Final = 5.0

@@ -16,8 +16,6 @@ from edgecnn.files import write_json, write_whole
 from edgecnn.verify.report.page import render_report
 from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
 
-__all__ = ["read_report", "report_names", "write_reports"]
-
 
 def report_names(*, partial: bool, device: str) -> tuple[str, str]:
     """Return what the JSON and the page of a verification are called.

@@ -21,8 +21,6 @@ from edgecnn.verify.report.wording import (
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 
-__all__ = ["junit_xml", "write_junit"]
-
 # XML 1.0 has no way to write these, escaped or not (https://www.w3.org/TR/xml/#charsets).
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgecnn.modelfile.layers import LayerError
+from edgecnn.report import Scale
 from edgecnn.verify.layers.diagnosis import label_of
 from edgecnn.verify.layers.explained import Layers
-from edgecnn.verify.report.charts import Scale
-
-__all__ = ["LayerChart", "LayerMark", "layer_chart"]
 
 _LEAST_TOP_DB: Final = 50.0
 _MOST_TOP_DB: Final = 80.0

@@ -25,8 +25,6 @@ from edgecnn.verify.report.wording import (
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
 
-__all__ = ["markdown_summary", "write_markdown"]
-
 _SIGNS: Final = {
     "PASS": "✅",
     "FAIL": "❌",

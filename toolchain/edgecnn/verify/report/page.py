@@ -45,8 +45,6 @@ from edgecnn_runner.quantities import decibel_text, number_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["headline", "render_report"]
-
 MOST_FLIPS: Final = 24
 """Images shown per artifact."""
 MOST_CLASSES: Final = 60

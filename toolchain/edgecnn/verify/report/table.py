@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["TableRow", "gaps_of", "hint_lines", "render_table", "rows_for_table"]
-
 _NAME_WIDTH: Final = 11
 
 _STYLES: Final = {

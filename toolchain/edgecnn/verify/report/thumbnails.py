@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from edgecnn.verify.metrics import Flip, FlipKind
 
-__all__ = ["LARGEST_SIDE", "data_uri", "most_telling", "shrink"]
-
 LARGEST_SIDE: Final = 96
 """Pixels; larger images are averaged down."""
 

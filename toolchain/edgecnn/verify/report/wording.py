@@ -11,23 +11,6 @@ from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.statistics.intervals import wilson_interval
 from edgecnn_runner import quantities
 
-__all__ = [
-    "CRITERION_TITLES",
-    "criterion_sentence",
-    "float_model_sentences",
-    "gap_sentence",
-    "limits_text",
-    "looked_sentence",
-    "needed_sentence",
-    "p_text",
-    "percent",
-    "points",
-    "share_interval",
-    "size_text",
-    "unit_of",
-    "verdict_sentence",
-]
-
 CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",
     "disagreement": "Disagreement",

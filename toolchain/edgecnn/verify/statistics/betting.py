@@ -26,8 +26,6 @@ import numpy.typing as npt
 
 from edgecnn.verify.statistics.intervals import Side
 
-__all__ = ["Tally", "bounds", "log_wealth"]
-
 Floats = npt.NDArray[np.float64]
 
 _SHARES: Final[Floats] = np.concatenate([np.geomspace(0.004, 0.9, 40), [0.95, 0.98, 0.995]])

@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from edgecnn.verify.statistics.intervals import Side, tango_p, tango_score
 
-__all__ = ["beyond_p", "binomial_p", "exact_drop_p"]
-
 _TIE: Final = 1e-9
 """Scores closer than this are one score: they differ by rounding only."""
 

@@ -20,19 +20,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Holm",
-    "Interval",
-    "Side",
-    "holm",
-    "mcnemar_p",
-    "shares_at",
-    "tango_interval",
-    "tango_p",
-    "tango_score",
-    "wilson_interval",
-]
-
 Floats = npt.NDArray[np.float64]
 Side = Literal["below", "above"]
 """Which way the evidence points: that the true value is below, or above, a given one."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final, Literal
 
-from edgecnn.recipe.load import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of
 from edgecnn.verify.gate.judgement import Counts, Criterion, Judgement, Paired
 from edgecnn.verify.statistics.intervals import (
@@ -29,17 +29,6 @@ from edgecnn.verify.statistics.intervals import (
     tango_score,
     wilson_interval,
 )
-
-__all__ = [
-    "MIDDLE",
-    "MOST_IMAGES",
-    "Needed",
-    "Numbers",
-    "cannot_be_said",
-    "images_needed",
-    "numbers_of_drop",
-    "numbers_of_share",
-]
 
 MOST_IMAGES: Final = 1_000_000
 """No number above this is given: nobody labels so many images to tell two models apart."""

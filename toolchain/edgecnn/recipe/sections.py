@@ -10,8 +10,6 @@ from pydantic import Field, field_serializer, model_validator
 
 from edgecnn.recipe.section import AT_LEAST, POINTS, SHARE, Section, percent_form
 
-__all__ = ["PRESETS", "Augment", "Distillation", "Optimizer", "Train"]
-
 PRESETS: Final[Mapping[str, Mapping[str, float | bool]]] = {
     "none": {},
     "light": {
