@@ -11,7 +11,7 @@ import pytest
 from bench.made_up import conditions, device, report, row
 from edgecnn.bench import exit_error, read_bench, write_bench
 from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.judge.recommendation import Limits
+from edgecnn.bench.judge.recommendation import DeviceLimits
 from edgecnn.bench.report.json import bench_values, judged_values
 from edgecnn.bench.results import BenchReport
 from edgecnn.errors import BenchRegressionError, NothingFitsError, RowError
@@ -68,7 +68,7 @@ def test_a_file_from_before_summaries_reads_back(tmp_path: Path) -> None:
     assert read_bench(tmp_path / "bench.json") == report(device(INT8))
 
 
-def fits(bench: BenchReport, limits: Limits) -> Exception | None:
+def fits(bench: BenchReport, limits: DeviceLimits) -> Exception | None:
     return exit_error(judge_bench(bench, Judging(limits=limits)))
 
 
@@ -77,11 +77,11 @@ def test_without_limits_nothing_to_recommend_is_no_error() -> None:
 
 
 def test_limits_that_something_keeps_are_no_error() -> None:
-    assert fits(report(device(INT8, FP32)), Limits(latency_ns=200_000)) is None
+    assert fits(report(device(INT8, FP32)), DeviceLimits(latency_ns=200_000)) is None
 
 
 def test_limits_that_nothing_keeps_say_who_exceeds_which() -> None:
-    error = fits(report(device(INT8, FP32)), Limits(latency_ns=50_000, size_bytes=2_000_000))
+    error = fits(report(device(INT8, FP32)), DeviceLimits(latency_ns=50_000, size_bytes=2_000_000))
     assert isinstance(error, NothingFitsError)
     assert error.exit_code == 40
     assert str(error.observed) == (
@@ -102,20 +102,21 @@ def test_limits_that_nothing_keeps_say_who_exceeds_which() -> None:
     ],
 )
 def test_every_device_must_have_something_that_keeps_them(other: Any) -> None:
-    error = fits(report(device(INT8), other), Limits(latency_ns=200_000))
+    error = fits(report(device(INT8), other), DeviceLimits(latency_ns=200_000))
     assert isinstance(error, NothingFitsError)
     assert error.problem == "nothing keeps the limits on ssh://pi@a"
 
 
 def test_a_device_that_failed_has_an_error_of_its_own() -> None:
     failed = device(name="ssh://pi@a", error=ERROR, conditions=None)
-    assert fits(report(device(INT8), failed), Limits(latency_ns=200_000)) is None
+    assert fits(report(device(INT8), failed), DeviceLimits(latency_ns=200_000)) is None
 
 
 def test_a_regression_comes_before_limits() -> None:
     before = report(device(row("tflite-int8", 50_000)))
     judging = Judging(
-        limits=Limits(latency_ns=1), baseline=EarlierBench(report=before, source="before.json")
+        limits=DeviceLimits(latency_ns=1),
+        baseline=EarlierBench(report=before, source="before.json"),
     )
     assert isinstance(exit_error(judge_bench(report(device(INT8)), judging)), BenchRegressionError)
 

@@ -17,7 +17,7 @@ from bench.reports import (
     unreachable,
 )
 from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.judge.recommendation import Limits
+from edgecnn.bench.judge.recommendation import DeviceLimits
 from edgecnn.bench.report.page import render_page
 from edgecnn.bench.results import (
     BenchReport,
@@ -263,7 +263,7 @@ def test_time_per_operator_stands_with_its_device() -> None:
 
 
 def test_limits_are_told() -> None:
-    judging = Judging(limits=Limits(size_bytes=1000))
+    judging = Judging(limits=DeviceLimits(size_bytes=1000))
     words = HtmlPage(render(made_report(), judging)).words
     assert "Nothing keeps the limits (size 1.0 kB)" in words
 

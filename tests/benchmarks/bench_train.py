@@ -24,7 +24,7 @@ from measure import Comparison, machine, versions
 from seed_artifact import random_dataset
 
 from edgecnn.data import Dataset, load_dataset
-from edgecnn.progress import Task
+from edgecnn.progress import ProgressTask
 from edgecnn.recipe.load import Data, Recipe, parse_recipe
 from edgecnn.train.precision import choose_precision
 
@@ -146,7 +146,7 @@ class _Turns:
         self._bare = bare
 
     @contextlib.contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         del description, total
         yield self
 

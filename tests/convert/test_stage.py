@@ -36,7 +36,7 @@ from edgecnn.errors import (
     WorkspaceError,
 )
 from edgecnn.files import canonical_digest, file_digest
-from edgecnn.progress import NO_PROGRESS, Task
+from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import VARIANTS, Recipe, parse_recipe
 from edgecnn_runner import selftest
@@ -241,7 +241,7 @@ def test_it_tells_what_it_is_at(tmp_path: Path) -> None:
     told: list[str] = []
 
     class Told:
-        def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
             return NO_PROGRESS.task(description, total)
 
         def message(self, text: str) -> None:

@@ -18,7 +18,7 @@ from devices.programs import LOOK, wait_until
 from devices.sshd import Server, new_key, serving
 from edgecnn.devices import choose_device, open_device, ssh_connect
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.protocol import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError, UsageError
 
@@ -48,7 +48,7 @@ def do(
     task: Task = LOOK,
     identity: Path | None = None,
     known_hosts: Path | None = None,
-) -> Frame:
+) -> Message:
     options = choose_device(address, identity=identity, known_hosts=known_hosts)
     assert options is not None
     with open_device(options) as device:

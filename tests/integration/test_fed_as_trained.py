@@ -33,7 +33,7 @@ from edgecnn.commands import (
 )
 from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
-from edgecnn.progress import NO_PROGRESS, Task
+from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
 from edgecnn.verify import exit_error
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
@@ -110,7 +110,7 @@ class Told:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         return NO_PROGRESS.task(description, total)
 
     def message(self, text: str) -> None:

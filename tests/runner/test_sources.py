@@ -12,10 +12,10 @@ import pytest
 from edgecnn_runner.cli.stream_commands import open_source
 from edgecnn_runner.errors import ImageError, SourceError
 from edgecnn_runner.images.camera_picamera2 import PiCamera
-from edgecnn_runner.images.sources import Frame, ImageFolder, Source, Watched
+from edgecnn_runner.images.sources import Frame, FrameSource, ImageFolder, Watched
 
 
-def names(source: Source) -> list[str]:
+def names(source: FrameSource) -> list[str]:
     """Return the names of what a source gives until it gives nothing."""
     found = []
     while (frame := source.read()) is not None:

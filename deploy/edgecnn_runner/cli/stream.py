@@ -15,7 +15,7 @@ from edgecnn_runner.cli.stopping import Stop
 from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.errors import ImageError, OutputError, ScoreError, SourceError
 from edgecnn_runner.files import describe
-from edgecnn_runner.images.sources import Frame, Source
+from edgecnn_runner.images.sources import Frame, FrameSource
 
 
 class Lines:
@@ -92,7 +92,7 @@ class Plan:
 
 
 def classify_stream(
-    source: Source,
+    source: FrameSource,
     classifier: Classifier,
     lines: Lines,
     plan: Plan,

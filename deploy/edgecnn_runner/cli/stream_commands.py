@@ -13,7 +13,7 @@ from edgecnn_runner.cli.stopping import stop_on_sigterm
 from edgecnn_runner.cli.stream import Lines, Plan, classify_stream
 from edgecnn_runner.errors import SourceError
 from edgecnn_runner.files import describe
-from edgecnn_runner.images.sources import ImageFolder, Source, Watched
+from edgecnn_runner.images.sources import FrameSource, ImageFolder, Watched
 
 
 def watch(options: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def camera(options: argparse.Namespace) -> int:
     return _stream(options, source, delete_after=False)
 
 
-def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> Source:
+def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> FrameSource:
     """Open what ``--source`` names.
 
     Args:
@@ -86,7 +86,7 @@ def _is_device(path: Path) -> bool:
         return False
 
 
-def _stream(options: argparse.Namespace, source: Source, *, delete_after: bool) -> int:
+def _stream(options: argparse.Namespace, source: FrameSource, *, delete_after: bool) -> int:
     """Classify a source as ``interval``, ``top``, ``reject_below``, ``output``, ``count`` say."""
     plan = Plan(
         interval_s=options.interval,

@@ -15,7 +15,7 @@ from edgecnn_runner.errors import ArtifactError, ContractError
 from edgecnn_runner.formats.protobuf import (
     LENGTH,
     VARINT,
-    BrokenError,
+    BrokenProtobufError,
     encode_field,
     fields,
     tag,
@@ -34,7 +34,7 @@ def looks_like_onnx(data: bytes) -> bool:
     """Tell a ModelProto by its first field: ir_version, producer, graph or opset."""
     try:
         number, wire, _ = tag(data, 0)
-    except BrokenError:
+    except BrokenProtobufError:
         return False
     return (number, wire) in ((1, VARINT), (2, LENGTH), (_GRAPH, LENGTH), (8, LENGTH))
 
@@ -63,7 +63,7 @@ def split(data: bytes, *, name: str) -> tuple[int, bytes | None]:
     """
     try:
         return _split_before(data, *_last_field(data, name), name)
-    except BrokenError as error:
+    except BrokenProtobufError as error:
         raise ArtifactError(
             f"{name} is a damaged or truncated ONNX file (byte {error.position})",
             observed=f"{error}; the file has {len(data)} bytes",
@@ -109,9 +109,11 @@ def _split_before(
     number, wire, position = tag(entry, len(key))
     length, position = varint(entry, position)
     if (number, wire) != (2, LENGTH) or position + length != len(entry):
-        raise BrokenError(start, "a contract that does not fill its field")
+        raise BrokenProtobufError(start, "a contract that does not fill its field")
     if length > MAX_CONTRACT_BYTES:
-        raise BrokenError(start, f"a contract of {length} bytes, not at most {MAX_CONTRACT_BYTES}")
+        raise BrokenProtobufError(
+            start, f"a contract of {length} bytes, not at most {MAX_CONTRACT_BYTES}"
+        )
     text = entry[position:]
     guard = _digest_entry(text)
     if not data.endswith(guard, 0, start):

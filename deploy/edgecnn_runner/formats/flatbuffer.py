@@ -22,7 +22,7 @@ not there holds scalars only, as ``Scalars`` does."""
 _MAX_SLOTS: Final = 64  # twice what the largest table of TFLite's schema has
 
 
-class BrokenError(ValueError):
+class BrokenFlatbufferError(ValueError):
     """A place in the file that cannot be as it is."""
 
 
@@ -34,7 +34,7 @@ class Walker:
         schema: Its tables; not recursive.
 
     Raises:
-        BrokenError: From every method, if what it is to read leads out of the file.
+        BrokenFlatbufferError: From every method, if what it is to read leads out of the file.
         struct.error: Likewise, where an offset is beyond what a position can be.
     """
 
@@ -47,7 +47,7 @@ class Walker:
     def _spend(self, elements: int) -> None:
         self._budget -= elements
         if self._budget < 0:
-            raise BrokenError("its parts lie over each other")
+            raise BrokenFlatbufferError("its parts lie over each other")
 
     def root(self) -> int:
         """Return where the file's first table lies."""
@@ -61,7 +61,7 @@ class Walker:
     def need(self, position: int, length: int) -> None:
         """Refuse a place that is not wholly in the file."""
         if position < 0 or position + length > self.size:
-            raise BrokenError(f"byte {position} leads beyond its end")
+            raise BrokenFlatbufferError(f"byte {position} leads beyond its end")
 
     def slot(self, table: int, slot: int) -> int:
         """Return where a table's slot lies, 0 if it is absent; checks the table's own bounds."""
@@ -74,7 +74,7 @@ class Walker:
             return 0
         offset = self.integer("<H", vtable + 4 + 2 * slot)
         if offset >= max(table_size, 1):
-            raise BrokenError(f"the table at byte {table} is too small for its fields")
+            raise BrokenFlatbufferError(f"the table at byte {table} is too small for its fields")
         return table + offset if offset else 0
 
     def scalar(self, table: int, slot: int, layout: str, default: int = 0) -> int:
@@ -95,7 +95,7 @@ class Walker:
         count = self.integer("<I", start)
         self.need(start + 4, count * element)
         if count and element > 1 and (start + 4) % min(element, 8):
-            raise BrokenError(f"the vector at byte {start} is not aligned")
+            raise BrokenFlatbufferError(f"the vector at byte {start} is not aligned")
         return start + 4, count
 
     def integers(self, table: int, slot: int) -> list[int]:
@@ -113,10 +113,10 @@ class Walker:
         """Check a table and all it leads to; the schema is not recursive."""
         self._spend(1)
         if table % 4:
-            raise BrokenError(f"the table at byte {table} is not aligned")
+            raise BrokenFlatbufferError(f"the table at byte {table} is not aligned")
         last = (self.integer("<H", table - self.integer("<i", table)) - 4) // 2
         if last > _MAX_SLOTS:
-            raise BrokenError(f"the table at byte {table} has {last} fields")
+            raise BrokenFlatbufferError(f"the table at byte {table} has {last} fields")
         for slot in range(max(last, 0)):
             position = self.slot(table, slot)
             if position:
@@ -130,7 +130,7 @@ class Walker:
             start, count = self.vector(table, slot, 1)
             self.need(start, count + 1)
             if self.data[start + count]:
-                raise BrokenError(f"the text at byte {start} has no end")
+                raise BrokenFlatbufferError(f"the text at byte {start} has no end")
             return
         what, detail = kind
         if what == "vector":

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.formats.protobuf import LENGTH, VARINT, BrokenError, fields, varint
+from edgecnn_runner.formats.protobuf import LENGTH, VARINT, BrokenProtobufError, fields, varint
 from edgecnn_runner.remedies import COPY_AGAIN
 
 MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
@@ -58,7 +58,7 @@ def check_weights_inside(data: bytes) -> None:
                 for field in fields(data, start, end)
                 if field.number in inner and field.wire == LENGTH
             )
-    except BrokenError as error:
+    except BrokenProtobufError as error:
         raise ArtifactError(
             f"the model is not built as an ONNX file has to be (byte {error.position})",
             observed=f"{error}; the file has {len(data)} bytes",

@@ -17,7 +17,7 @@ _FOUR_BYTES: Final = 5
 _MAX_NUMBER: Final = (1 << 29) - 1
 
 
-class BrokenError(ValueError):
+class BrokenProtobufError(ValueError):
     """Bytes that are no protobuf; ``position`` is where that shows."""
 
     def __init__(self, position: int, why: str) -> None:
@@ -55,7 +55,7 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Field]:
         Its fields; those inside them are not looked at.
 
     Raises:
-        BrokenError: If it is not made of whole fields. Groups count as damage: no schema that is
+        BrokenProtobufError: If it is not made of whole fields. Groups count as damage: no schema that
             read here has any.
     """
     while position < end:
@@ -69,12 +69,12 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Field]:
         elif wire in (_EIGHT_BYTES, _FOUR_BYTES):
             position = body + (8 if wire == _EIGHT_BYTES else 4)
         else:
-            raise BrokenError(start, f"a field of type {wire}")
+            raise BrokenProtobufError(start, f"a field of type {wire}")
         # Other readers drop the upper bits of a number that is too large, and see another field.
         if not 0 < number <= _MAX_NUMBER:
-            raise BrokenError(start, f"a field with number {number}")
+            raise BrokenProtobufError(start, f"a field with number {number}")
         if position > end:
-            raise BrokenError(start, f"a field that ends at byte {position}")
+            raise BrokenProtobufError(start, f"a field that ends at byte {position}")
         yield Field(number, wire, start, body, position)
 
 
@@ -89,7 +89,7 @@ def tag(data: bytes, position: int) -> tuple[int, int, int]:
         Its number, its wire type, and where that ends.
 
     Raises:
-        BrokenError: If it is cut off.
+        BrokenProtobufError: If it is cut off.
     """
     value, position = varint(data, position)
     return value >> 3, value & 7, position
@@ -106,18 +106,18 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
         The number, not negative, and where it ends.
 
     Raises:
-        BrokenError: If it is cut off, or longer than 64 bits.
+        BrokenProtobufError: If it is cut off, or longer than 64 bits.
     """
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise BrokenError(position, "a number that is cut off")
+            raise BrokenProtobufError(position, "a number that is cut off")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-    raise BrokenError(position, "a number of more than 64 bits")
+    raise BrokenProtobufError(position, "a number of more than 64 bits")
 
 
 def encode_field(number: int, body: bytes) -> bytes:

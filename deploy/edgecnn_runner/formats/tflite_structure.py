@@ -14,7 +14,7 @@ import struct
 from typing import Final
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.formats.flatbuffer import BrokenError, Schema, Walker
+from edgecnn_runner.formats.flatbuffer import BrokenFlatbufferError, Schema, Walker
 from edgecnn_runner.remedies import COPY_AGAIN
 
 _SCHEMA: Final[Schema] = {
@@ -114,7 +114,7 @@ def check_tflite(data: bytes, *, name: str) -> None:
         model = walker.root()
         walker.check_table(model, "Model")
         _check_indices(walker, model)
-    except (BrokenError, struct.error) as error:
+    except (BrokenFlatbufferError, struct.error) as error:
         raise ArtifactError(
             f"{name} is damaged: it is not built as a TFLite file has to be",
             observed=error,
@@ -128,7 +128,7 @@ def _check_indices(walker: Walker, model: int) -> None:
     codes, buffers = len(walker.tables(model, 1)), walker.tables(model, 4)
     graphs = walker.tables(model, 2)
     if not graphs:
-        raise BrokenError("it holds no graph")
+        raise BrokenFlatbufferError("it holds no graph")
     for buffer in buffers:
         offset, size = walker.scalar(buffer, 1, "<Q"), walker.scalar(buffer, 2, "<Q")
         if offset > 1:
@@ -159,14 +159,14 @@ def _check_indices(walker: Walker, model: int) -> None:
 def _check_tensor(walker: Walker, tensor: int, buffers: list[int]) -> None:
     shape = walker.integers(tensor, 0)
     if any(size < 0 for size in shape):
-        raise BrokenError("a tensor has a negative size")
+        raise BrokenFlatbufferError("a tensor has a negative size")
     number = walker.scalar(tensor, 2, "<I")
     _within([number], len(buffers), "a tensor's buffer")
     stored = walker.vector(buffers[number], 0, 1)[1]
     element = _ELEMENT_BYTES.get(walker.scalar(tensor, 1, "<B"))
     sparse = walker.slot(tensor, 6)
     if stored and element and not sparse and stored != element * math.prod(shape):
-        raise BrokenError(f"a tensor of shape {tuple(shape)} holds {stored} bytes")
+        raise BrokenFlatbufferError(f"a tensor of shape {tuple(shape)} holds {stored} bytes")
     quantization = walker.slot(tensor, 4)
     if quantization:
         table = walker.target(quantization)
@@ -174,10 +174,10 @@ def _check_tensor(walker: Walker, tensor: int, buffers: list[int]) -> None:
         axis = walker.scalar(table, 6, "<i")
         per_channel = scales > 1 and (not 0 <= axis < len(shape) or shape[axis] != scales)
         if per_channel or zero_points not in (0, 1, scales):
-            raise BrokenError("a tensor's scales do not fit its shape")
+            raise BrokenFlatbufferError("a tensor's scales do not fit its shape")
 
 
 def _within(indices: list[int], count: int, what: str) -> None:
     for index in indices:
         if not 0 <= index < count:
-            raise BrokenError(f"{what} has number {index}, of {count}")
+            raise BrokenFlatbufferError(f"{what} has number {index}, of {count}")

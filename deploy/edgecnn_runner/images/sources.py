@@ -37,7 +37,7 @@ class Frame:
     image: Path | npt.NDArray[np.uint8]
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A stream of images."""
 
     name: str

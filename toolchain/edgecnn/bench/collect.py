@@ -25,7 +25,7 @@ from edgecnn.bench.reply import (
 from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
 from edgecnn.devices.ask import error_of
 from edgecnn.devices.facts import machine_facts, plain
-from edgecnn.devices.protocol import Frame
+from edgecnn.devices.protocol import Message
 from edgecnn.errors import ArtifactError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.timing import percentile
@@ -47,7 +47,7 @@ class Collected:
 
 
 def collect(
-    last: Frame,
+    last: Message,
     files: Sequence[BenchFile],
     inputs: Sequence[Wanted],
     *,
@@ -88,7 +88,7 @@ def collect(
     )
 
 
-def collect_points(last: Frame, *, device: str) -> tuple[SustainedPoint, ...]:
+def collect_points(last: Message, *, device: str) -> tuple[SustainedPoint, ...]:
     """Check what ``on_device.sustain`` answered.
 
     Raises:

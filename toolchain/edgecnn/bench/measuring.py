@@ -22,7 +22,7 @@ from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look
-from edgecnn.devices.protocol import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
 from edgecnn.errors import EdgeError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
@@ -145,7 +145,7 @@ class _Asked:
     settings: Settings
     silence_s: float
 
-    def bench(self, files: Sequence[BenchFile], told: Told) -> Frame:
+    def bench(self, files: Sequence[BenchFile], told: Told) -> Message:
         formats = dict.fromkeys(one.format for one in files)
         fitting = {name: info for name, info in RUNTIMES.items() if info.model_format in formats}
         inputs, settings = _inputs(files), self.settings
@@ -153,7 +153,7 @@ class _Asked:
         blobs = [Blob(name=name, data=one.data) for name, one in zip(names, files, strict=True)]
         doing = "starting"
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             nonlocal doing
             at, done = frame.values.get("at"), frame.values.get("done")
             doing = at[:60] if isinstance(at, str) and at.isprintable() else doing
@@ -198,7 +198,7 @@ class _Asked:
             return None
         (file, *_) = (one for one in files if one.row.sha256 == row.sha256)
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             done = frame.values.get("done")
             told(done if isinstance(done, float) and 0 <= done <= 1 else 0.0)
 

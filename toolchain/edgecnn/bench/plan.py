@@ -23,7 +23,7 @@ MOST_ARTIFACTS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proven:
+class ProvenAccuracy:
     """What a verification found of a file with this digest.
 
     Attributes:
@@ -52,7 +52,7 @@ class BenchFile:
     data: bytes = b""
 
 
-def plan(paths: Sequence[Path], proven: dict[str, Proven]) -> tuple[BenchFile, ...]:
+def plan(paths: Sequence[Path], proven: dict[str, ProvenAccuracy]) -> tuple[BenchFile, ...]:
     """Read the files to measure.
 
     Args:
@@ -78,7 +78,7 @@ def plan(paths: Sequence[Path], proven: dict[str, Proven]) -> tuple[BenchFile, .
     return files
 
 
-def _file(path: Path, proven: dict[str, Proven]) -> BenchFile:
+def _file(path: Path, proven: dict[str, ProvenAccuracy]) -> BenchFile:
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.bench.results import ArtifactBench, OperatorTime, Profile
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import plain
-from edgecnn.devices.protocol import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
 from edgecnn.modelfile import Graph, Operator, read_graph
@@ -149,7 +149,7 @@ def with_profile(
     return dataclasses.replace(row, profile=found)
 
 
-def _profile(last: Frame, data: bytes, graph: Graph, device: str) -> Profile:
+def _profile(last: Message, data: bytes, graph: Graph, device: str) -> Profile:
     values = last.values
     if values.get("model_sha256") != hashlib.sha256(data).hexdigest():
         raise _unfit(device, "the profile of another file")
@@ -176,7 +176,7 @@ def _profile(last: Frame, data: bytes, graph: Graph, device: str) -> Profile:
     )
 
 
-def _timed(last: Frame, runs: int, device: str) -> tuple[OperatorTime, ...]:
+def _timed(last: Message, runs: int, device: str) -> tuple[OperatorTime, ...]:
     """Put times and multiply-accumulates together, by what the graph that ran calls each."""
     from edgecnn.modelfile.onnx import read_onnx
     from edgecnn.modelfile.types import DamagedGraphError

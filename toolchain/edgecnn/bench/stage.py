@@ -22,7 +22,7 @@ from edgecnn.bench.results import BenchReport, DeviceBench, Settings
 from edgecnn.devices import DeviceOptions
 from edgecnn.devices.types import Completed, Device, PythonCall
 from edgecnn.errors import DeviceConnectionError, EdgeError, RowError, UsageError
-from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 
 AT_ONCE: Final = 4
 _STEPS: Final = 100
@@ -145,7 +145,7 @@ def _groups(
 class _Shown:
     """What the threads tell, shown by the one that was asked: bars are not for several threads."""
 
-    def __init__(self, task: Task, progress: Progress) -> None:
+    def __init__(self, task: ProgressTask, progress: Progress) -> None:
         self.queue: queue.Queue[tuple[str, float, str]] = queue.Queue()
         self.threads: list[threading.Thread] = []
         self._task, self._progress = task, progress

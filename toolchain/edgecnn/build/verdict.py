@@ -47,7 +47,7 @@ Again = Callable[[Sequence[str], Sequence[str]], Mapping[str, Pixels]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FloatModel:
+class ExaminedModel:
     """A float model that is about to be converted.
 
     Attributes:
@@ -63,6 +63,6 @@ class FloatModel:
     dataset: Dataset
 
 
-Examiner = Callable[[FloatModel], Mapping[str, Any]]
+Examiner = Callable[[ExaminedModel], Mapping[str, Any]]
 """Looks at a float model before anything is made of it; what it raises stops the conversion.
 Returns what the manifest is to say of it."""

@@ -75,7 +75,7 @@ def judging_of(
     """
     from edgecnn.bench import read_bench
     from edgecnn.bench.judge.judgement import EarlierBench, Judging
-    from edgecnn.bench.judge.recommendation import Limits
+    from edgecnn.bench.judge.recommendation import DeviceLimits
     from edgecnn.bench.judge.units import parse_bytes, parse_duration
     from edgecnn.errors import UsageError
 
@@ -87,7 +87,7 @@ def judging_of(
             remedy="name the earlier bench with --baseline FILE",
         )
     return Judging(
-        limits=Limits(
+        limits=DeviceLimits(
             latency_ns=None
             if max_latency is None
             else parse_duration(max_latency, option="--max-latency"),

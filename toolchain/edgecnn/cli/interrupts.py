@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
 
-from edgecnn.progress import Progress, Task
+from edgecnn.progress import Progress, ProgressTask
 
 _signals: list[int] = []
 
@@ -60,12 +60,12 @@ class _Interruptible:
     def __init__(self, inner: Progress) -> None:
         self._inner = inner
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         _stop_if_interrupted()
         return self._task(description, total)
 
     @contextlib.contextmanager
-    def _task(self, description: str, total: int) -> Iterator[Task]:
+    def _task(self, description: str, total: int) -> Iterator[ProgressTask]:
         with self._inner.task(description, total) as task:
             yield _InterruptibleTask(task)
 
@@ -75,7 +75,7 @@ class _Interruptible:
 
 
 class _InterruptibleTask:
-    def __init__(self, inner: Task) -> None:
+    def __init__(self, inner: ProgressTask) -> None:
         self._inner = inner
 
     def advance(self, steps: int = 1) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.cli.interrupts import interruptible
 from edgecnn.cli.render import err_console, is_terminal
-from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ class _TerminalProgress:
         self._console = console
 
     @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         if not is_terminal(sys.stderr):
             with NO_PROGRESS.task(description, total) as silent:
                 yield silent

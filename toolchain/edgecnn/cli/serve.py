@@ -13,7 +13,7 @@ from edgecnn.cli.options import JsonOption, QuietOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.serve.addresses import Place
+    from edgecnn.serve.addresses import ServedAddress
 
 _LOOK_S: Final = 0.1
 
@@ -113,7 +113,9 @@ _SELF_SIGNED: Final = (
 )
 
 
-def print_place(console: Console, url: str, place: Place, *, fingerprint: str | None) -> None:
+def print_place(
+    console: Console, url: str, place: ServedAddress, *, fingerprint: str | None
+) -> None:
     """Print where the bundle is served.
 
     Args:

@@ -17,7 +17,7 @@ from edgecnn.files import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:
-    from edgecnn.bench import BenchReport, Proven, Settings
+    from edgecnn.bench import BenchReport, ProvenAccuracy, Settings
     from edgecnn.devices import DeviceOptions
 
 _SUFFIXES = (".tflite", ".onnx")
@@ -162,7 +162,7 @@ class _Target:
     """What a path means: files, what is known of them, and the build that they are in."""
 
     files: list[Path]
-    proven: dict[str, Proven]
+    proven: dict[str, ProvenAccuracy]
     max_drop: float | None
     build: Workspace | None
     whole: bool
@@ -189,7 +189,7 @@ def _target(path: Path) -> _Target:
 
 
 class _Known(TypedDict):
-    proven: dict[str, Proven]
+    proven: dict[str, ProvenAccuracy]
     max_drop: float | None
 
 
@@ -200,15 +200,15 @@ def _known(folder: Path) -> _Known:
 
     What cannot be read counts as unknown: times do not depend on it.
     """
-    from edgecnn.bench import Proven
+    from edgecnn.bench import ProvenAccuracy
     from edgecnn.verify import read_report
 
-    found: dict[str, Proven] = {}
+    found: dict[str, ProvenAccuracy] = {}
     max_drop = None
     try:
         released = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))
         for row in released["artifacts"]:
-            found[str(row["sha256"])] = Proven(
+            found[str(row["sha256"])] = ProvenAccuracy(
                 verdict=str(row["verdict"]), accuracy=float(row["accuracy"])
             )
         max_drop = float(released["limits"]["max_drop"])
@@ -221,7 +221,7 @@ def _known(folder: Path) -> _Known:
     for one in report.rows:
         if one.sha256 is not None:
             accuracy = None if one.metrics is None else one.metrics.artifact.accuracy
-            found[one.sha256] = Proven(verdict=one.verdict, accuracy=accuracy)
+            found[one.sha256] = ProvenAccuracy(verdict=one.verdict, accuracy=accuracy)
     return _Known(proven=found, max_drop=report.limits.get("max_drop", max_drop))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edgecnn.build.usefulness import AgainstGuessing
-    from edgecnn.build.verdict import Examiner, FloatModel, Judge
+    from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
     from edgecnn.convert import ConvertResult, Source
     from edgecnn.data import Dataset, Images
     from edgecnn.verify import Groups, OwnAgreement, ParityReport, Tried
@@ -313,7 +313,7 @@ def _examiner_of(
     if not made_elsewhere and request.scores is None:
         return None
 
-    def examine(model: FloatModel) -> Mapping[str, Any]:
+    def examine(model: ExaminedModel) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         if request.scores is not None:
             own = _own_scores(model, recipe, request, progress)
@@ -329,7 +329,11 @@ def _examiner_of(
 
 
 def _tried(
-    model: FloatModel, source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+    model: ExaminedModel,
+    source: Source,
+    recipe: Recipe,
+    request: ConvertRequest,
+    progress: Progress,
 ) -> Tried:
     from edgecnn.verify import Given, try_source
 
@@ -349,7 +353,7 @@ def _tried(
 
 
 def _own_scores(
-    model: FloatModel, recipe: Recipe, request: ConvertRequest, progress: Progress
+    model: ExaminedModel, recipe: Recipe, request: ConvertRequest, progress: Progress
 ) -> OwnAgreement:
     """Compare the user's own scores with the float model's, on the images that have some.
 

@@ -21,7 +21,7 @@ from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.payload import Payload, PayloadMaker
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.runtimes import TargetRuntime
-from edgecnn.convert.scoring import Scorer, kind_of_scores
+from edgecnn.convert.scoring import FloatScorer, kind_of_scores
 from edgecnn.convert.source.model import SourceModel
 from edgecnn.convert.source.paths import Source
 from edgecnn.convert.tools import converter_versions
@@ -188,7 +188,7 @@ def _quantization(end: Tensor) -> tuple[float, int]:
     return end.quantization.scales[0], end.quantization.zero_points[0]
 
 
-def kind_of(model: SourceModel, scorer: Scorer, dataset: Dataset) -> str:
+def kind_of(model: SourceModel, scorer: FloatScorer, dataset: Dataset) -> str:
     """Return what a model's scores are: ``probabilities`` or ``logits``.
 
     Raises:
@@ -204,7 +204,7 @@ def write_reference(
     workspace: Workspace,
     staged: Staging,
     source: Source,
-    scorer: Scorer,
+    scorer: FloatScorer,
     kind: str,
     input_range: str,
     dataset: Dataset,
@@ -262,7 +262,7 @@ def _scored_alike(manifest: Mapping[str, Any], input_range: str) -> bool:
 def write_golden_file(
     staged: Staging,
     rows: Sequence[VariantRow],
-    scorer: Scorer,
+    scorer: FloatScorer,
     kind: str,
     shape: tuple[int, int, int],
     resize: str,

@@ -32,7 +32,7 @@ _BATCH_BYTES: Final = 64 * 2**20
 _SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
 
-class Scorer:
+class FloatScorer:
     """Scores images with a source model as it was loaded, unfolded and in batches.
 
     Args:
@@ -90,13 +90,13 @@ def asking(model: SourceModel) -> Ask:
     Args:
         model: The source model. What its scores are is told from the first that are asked for.
     """
-    scorers: dict[str, Scorer] = {}
+    scorers: dict[str, FloatScorer] = {}
     kind = model.output_kind
 
     def ask(pixels: Pixels, input_range: str) -> Scores:
         nonlocal kind
         if input_range not in scorers:
-            scorers[input_range] = Scorer(dataclasses.replace(model, input_range=input_range))
+            scorers[input_range] = FloatScorer(dataclasses.replace(model, input_range=input_range))
         raw = scorers[input_range].raw(pixels)
         kind = kind or kind_of_scores(raw, model.computes)
         return softmax(raw) if kind == "logits" else raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.build.artifact import write_labels
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.build.staging import Staging, staging
-from edgecnn.build.verdict import Examiner, FloatModel, Judge
+from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
@@ -28,7 +28,7 @@ from edgecnn_runner.contract import RESIZE_RULE
 if TYPE_CHECKING:
     from edgecnn.convert.files import Maker
     from edgecnn.convert.repair.stage import Repairer
-    from edgecnn.convert.scoring import Scorer
+    from edgecnn.convert.scoring import FloatScorer
     from edgecnn.convert.source.model import SourceModel
 
 
@@ -102,7 +102,7 @@ def _run(
     start_keras()
     from edgecnn.convert.files import Maker, kind_of, write_golden_file, write_reference
     from edgecnn.convert.graph.deployable import deployable_of
-    from edgecnn.convert.scoring import Scorer, asking
+    from edgecnn.convert.scoring import FloatScorer, asking
     from edgecnn.convert.source.faithfulness import check_steps, images_to_compare
     from edgecnn.convert.source.model import load_source
 
@@ -113,7 +113,7 @@ def _run(
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
     deployable = deployable_of(model.float32, shape=dataset.shape, input_range=model.input_range)
-    scorer = Scorer(model)
+    scorer = FloatScorer(model)
     kind = kind_of(model, scorer, dataset)
     steps = check_steps(model, deployable, kind, images_to_compare(dataset))
     for step in steps[1:]:
@@ -122,7 +122,7 @@ def _run(
         )
     examined: Mapping[str, Any] = {}
     if examine is not None:
-        asked = FloatModel(
+        asked = ExaminedModel(
             ask=asking(model),
             input_range=model.input_range,
             normalizes=model.normalizes,
@@ -237,7 +237,7 @@ def _judged_by(recipe: Recipe) -> dict[str, Any]:
 
 
 def _repairer(
-    maker: Maker, scorer: Scorer, judge: Judge | None, progress: Progress
+    maker: Maker, scorer: FloatScorer, judge: Judge | None, progress: Progress
 ) -> Repairer | None:
     """Return what repairs, where that was asked for and there is something to repair."""
     from edgecnn.convert.repair.stage import Repairer

@@ -38,7 +38,7 @@ class Blob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class Message:
     """A piece of a reply.
 
     Attributes:
@@ -102,7 +102,7 @@ class FrameReader:
 
     nonce: str
     largest: int
-    take: Callable[[Frame], None]
+    take: Callable[[Message], None]
     begun: bool = False
     _data: bytearray = field(default_factory=bytearray)
     _header: Mapping[str, Any] | None = None
@@ -129,7 +129,9 @@ class FrameReader:
         for size in self._header["blobs"]:
             blobs.append(bytes(self._data[:size]))
             del self._data[:size]
-        frame = Frame(kind=self._header["kind"], values=self._header["values"], blobs=tuple(blobs))
+        frame = Message(
+            kind=self._header["kind"], values=self._header["values"], blobs=tuple(blobs)
+        )
         self._header = None
         self.take(frame)
         return True

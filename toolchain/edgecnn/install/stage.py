@@ -14,7 +14,7 @@ from edgecnn.build.bundle import opened_bundle
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask, error_of
 from edgecnn.devices.facts import DeviceFacts, look
-from edgecnn.devices.protocol import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
 from edgecnn.errors import DeviceConnectionError, DeviceError
 from edgecnn.install.result import DeployResult, result_of
@@ -83,7 +83,7 @@ def _installed(
     key: Path | None,
     as_root: bool,
     progress: Progress,
-) -> Frame:
+) -> Message:
     blobs = [
         Blob(
             name=f"bundle/{name}",
@@ -117,7 +117,7 @@ def _installed(
             shown.advance(now - told)
             told = now
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             if frame.kind == "phase":
                 progress.message("installing, and testing on the device")
 

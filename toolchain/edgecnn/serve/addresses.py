@@ -22,7 +22,7 @@ _HOST_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ServedAddress:
     """Where to listen, and what to call it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Place:
         return f"{'https' if https else 'http'}://{host}:{port}/"
 
 
-def place_of(host: str) -> Place:
+def place_of(host: str) -> ServedAddress:
     """Find what ``--host`` means.
 
     Args:
@@ -59,7 +59,7 @@ def place_of(host: str) -> Place:
         UsageError: If it is none of these, or there is no network.
     """
     if host == "localhost":
-        return Place(
+        return ServedAddress(
             listen="127.0.0.1", shown="localhost", names=("localhost", "127.0.0.1"),
             is_loopback=True,
         )  # fmt: skip
@@ -100,7 +100,9 @@ def place_of(host: str) -> Place:
         names = (*names, "localhost")
     else:
         names = (*names, *_own_names())
-    return Place(listen=str(address), shown=names[0], names=names, is_loopback=address.is_loopback)
+    return ServedAddress(
+        listen=str(address), shown=names[0], names=names, is_loopback=address.is_loopback
+    )
 
 
 def _own_names() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from edgecnn.serve.addresses import Place, place_of
+from edgecnn.serve.addresses import ServedAddress, place_of
 from edgecnn.serve.policy import HEADERS, MIME_TYPES, PAGE
 
 _PATIENCE_S: Final = 30.0
@@ -181,7 +181,7 @@ class BundleServer(ThreadingHTTPServer):
     def __init__(
         self,
         files: Mapping[str, bytes],
-        place: Place,
+        place: ServedAddress,
         port: int,
         *,
         context: ssl.SSLContext | None = None,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from edgecnn.errors import TrainingError
-from edgecnn.progress import Progress, Task
+from edgecnn.progress import Progress, ProgressTask
 from edgecnn.train.backend import keras
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
@@ -60,7 +60,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         patience: int,
         checkpoints: CheckpointFolder,
         progress: Progress,
-        task: Task,
+        task: ProgressTask,
     ) -> None:
         super().__init__()
         self.history = history

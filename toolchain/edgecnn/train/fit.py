@@ -25,7 +25,7 @@ from edgecnn.train.epoch_log import EpochLog, variables_of
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
 from edgecnn.train.pace import Pace
-from edgecnn.train.selection import Selection, best_of, is_out_of_patience, shipped_of
+from edgecnn.train.selection import EpochSelection, best_of, is_out_of_patience, shipped_of
 from edgecnn.train.validation import Validation, settle
 
 # Steps between two returns to Python: measured 7 % faster than one by one, and still several
@@ -48,7 +48,7 @@ class Fitted:
     """
 
     history: tuple[Epoch, ...]
-    selection: Selection
+    selection: EpochSelection
     pace: Pace
     weights: npt.NDArray[np.float32] | None
     averaged_images: int
@@ -172,7 +172,7 @@ def fit(
         shipped = shipped_of(history, len(dataset.validation)) or shipped
     else:
         settle(network, averages)
-    selection = Selection(
+    selection = EpochSelection(
         rule="best" if validation is not None and validation.best else "last",
         shipped=shipped,
         best=best_of(history),
@@ -229,7 +229,7 @@ def _averages(
     return averages if averages.images else None
 
 
-def _tell(selection: Selection, pace: Pace, progress: Progress) -> None:
+def _tell(selection: EpochSelection, pace: Pace, progress: Progress) -> None:
     shipped = selection.shipped
     if selection.ended == "no better validation":
         progress.message(

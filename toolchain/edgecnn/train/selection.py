@@ -17,7 +17,7 @@ Reason = Literal["last epoch", "no better validation"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class EpochSelection:
     """Which epoch shipped, and why the training ended.
 
     Attributes:

@@ -29,7 +29,7 @@ from edgecnn.train.curves import draw_curves
 from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
 from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
-from edgecnn.train.precision import Precision, choose_precision
+from edgecnn.train.precision import TrainingPrecision, choose_precision
 from edgecnn_runner.machine import describe_machine
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ _FILES: Final = (
 def _trained(
     recipe: Recipe,
     dataset: Dataset,
-    precision: Precision,
+    precision: TrainingPrecision,
     checkpoints: CheckpointFolder,
     progress: Progress,
 ) -> tuple[Any, Fitted]:

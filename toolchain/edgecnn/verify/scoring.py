@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
-from edgecnn.devices.protocol import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL
@@ -179,7 +179,7 @@ class DeviceScorer:
         )
         done = 0
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             nonlocal done
             if frame.kind == "phase":
                 ran.runtime, ran.kernels = (
@@ -204,7 +204,9 @@ class DeviceScorer:
         python = found[0].python
         return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
-    def _checked(self, last: Frame, path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    def _checked(
+        self, last: Message, path: Path, shape: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if last.values.get("model_sha256") != digest:
             raise ArtifactError(

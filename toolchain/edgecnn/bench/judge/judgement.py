@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION, compare_benches
 from edgecnn.bench.judge.recommend import recommend
-from edgecnn.bench.judge.recommendation import Limits, Recommendation
+from edgecnn.bench.judge.recommendation import DeviceLimits, Recommendation
 from edgecnn.bench.judge.regressions import Gate
 from edgecnn.bench.results import BenchReport
 
@@ -34,7 +34,7 @@ class Judging:
         max_regression: By how much a figure may grow since then, as a share.
     """
 
-    limits: Limits = field(default_factory=Limits)
+    limits: DeviceLimits = field(default_factory=DeviceLimits)
     baseline: EarlierBench | None = None
     max_regression: float = DEFAULT_MAX_REGRESSION
 

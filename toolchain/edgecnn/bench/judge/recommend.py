@@ -18,9 +18,9 @@ from typing import Final
 
 from edgecnn.bench.judge.recommendation import (
     Candidate,
+    DeviceLimits,
     Excess,
     LeftOut,
-    Limits,
     Recommendation,
     SlowerThanFloat,
 )
@@ -30,7 +30,7 @@ from edgecnn.bench.statistics import Ratio, Resampled, ratio_of, resample, summa
 SAME_WITHIN: Final = 0.03
 """Two benches of a quiet machine agree within this share, so a smaller difference is none."""
 
-_NO_LIMITS: Final = Limits()
+_NO_LIMITS: Final = DeviceLimits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class _Comparison:
 
 
 def recommend(
-    device: DeviceBench, *, limits: Limits = _NO_LIMITS, max_drop: float = 0.01, seed: int = 0
+    device: DeviceBench, *, limits: DeviceLimits = _NO_LIMITS, max_drop: float = 0.01, seed: int = 0
 ) -> Recommendation:
     """Choose among a device's rows.
 
@@ -155,7 +155,7 @@ _VERDICTS: Final[Mapping[str, str]] = {
 }
 
 
-def _candidate(index: int, row: ArtifactBench, name: str, limits: Limits) -> Candidate:
+def _candidate(index: int, row: ArtifactBench, name: str, limits: DeviceLimits) -> Candidate:
     best = row.best
     if best is None or row.accuracy is None:
         raise ValueError(f"{name} is no candidate")

@@ -12,7 +12,7 @@ LimitName = Literal["latency", "memory", "size"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class DeviceLimits:
     """What an artifact may take at most; None where there is no limit. A limit itself is allowed.
 
     Attributes:
@@ -125,7 +125,7 @@ class Recommendation:
     """
 
     device: str
-    limits: Limits
+    limits: DeviceLimits
     max_drop: float
     chosen: int | None = None
     candidates: tuple[Candidate, ...] = ()

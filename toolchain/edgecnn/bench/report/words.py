@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from edgecnn.bench.judge.recommend import falls_short, is_faster, is_slower, needs_more
-from edgecnn.bench.judge.recommendation import Candidate, Excess, LimitName, Limits, Recommendation
+from edgecnn.bench.judge.recommendation import (
+    Candidate,
+    DeviceLimits,
+    Excess,
+    LimitName,
+    Recommendation,
+)
 from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow, Measure, MeasureName
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
 from edgecnn_runner.quantities import number_text, percent_text, size_text
@@ -48,7 +54,7 @@ def ratio_text(ratio: Ratio) -> str:
     return f"{times_text(ratio.value)} times ({_interval(ratio)})"
 
 
-def limits_text(limits: Limits) -> str:
+def limits_text(limits: DeviceLimits) -> str:
     """Say what is allowed: ``latency 5.00 ms, size 100.0 kB``; empty without limits."""
     allowed: tuple[tuple[LimitName, int | None], ...] = (
         ("latency", limits.latency_ns),

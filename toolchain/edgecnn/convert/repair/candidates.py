@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgecnn.convert.calibration import calibration_of, full_range
 from edgecnn.convert.payload import PayloadMaker
-from edgecnn.convert.repair.layers_to_keep import Layers, find_layers
+from edgecnn.convert.repair.layers_to_keep import KeepableLayers, find_layers
 from edgecnn.convert.repair.selective_tflite import SelectiveTflite
 from edgecnn.convert.to_onnx import Ranges, onnx_int8
 from edgecnn.convert.to_tflite import to_tflite, with_uint8_ends
@@ -32,7 +32,7 @@ _MORE: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class RepairCandidate:
     """One way to make an integer file.
 
     Attributes:
@@ -94,9 +94,9 @@ class Methods(Protocol):
     """
 
     float_file: bytes
-    layers: Layers
+    layers: KeepableLayers
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[RepairCandidate]:
         """Yield them, the cheapest first."""
 
 
@@ -116,7 +116,7 @@ class TfliteMethods:
         self.float_file = self._selective.float_file
         self.layers = find_layers(self._selective.graph, self._selective.keys)
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[RepairCandidate]:
         """See ``Methods``."""
         for calibration in (self._calibrations.more(), self._calibrations.others()):
             if calibration is not None:
@@ -129,12 +129,12 @@ class TfliteMethods:
         ):
             yield self._quantized(ranges, weights)
 
-    def _converted(self, calibration: CalibrationSet) -> Candidate:
+    def _converted(self, calibration: CalibrationSet) -> RepairCandidate:
         def make(kept: frozenset[str]) -> bytes:
             del kept  # it cannot leave layers out
             return to_tflite(self._deployable, "int8", full_range(calibration.pixels))
 
-        return Candidate(
+        return RepairCandidate(
             what=f"TensorFlow's converter, {_images(calibration)}",
             method={"tool": "tensorflow"},
             calibration=calibration,
@@ -142,7 +142,7 @@ class TfliteMethods:
             selective=False,
         )
 
-    def _quantized(self, ranges: str, weights: str) -> Candidate:
+    def _quantized(self, ranges: str, weights: str) -> RepairCandidate:
         calibration = self._calibrations.first
 
         def make(kept: frozenset[str]) -> bytes:
@@ -151,7 +151,7 @@ class TfliteMethods:
 
         how = {"min-max": "widest ranges", "moving-average": "ranges by moving average"}[ranges]
         clipped = ", weights clipped by OCTAV" if weights == "octav" else ""
-        return Candidate(
+        return RepairCandidate(
             what=f"ai-edge-quantizer, {_images(calibration)}, {how}{clipped}",
             method={"tool": "ai-edge-quantizer", "ranges": ranges, "weights": weights},
             calibration=calibration,
@@ -177,7 +177,7 @@ class OnnxMethods:
         names = tuple(node.name for node in onnx.load_from_string(self.float_file).graph.node)
         self.layers = find_layers(read_graph(self.float_file), names)
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[RepairCandidate]:
         """See ``Methods``."""
         first = self._calibrations.first
         for calibration in (self._calibrations.more(), self._calibrations.others()):
@@ -192,7 +192,7 @@ class OnnxMethods:
         ):
             yield self._quantized(first, ranges, how)
 
-    def _quantized(self, calibration: CalibrationSet, ranges: Ranges, how: str) -> Candidate:
+    def _quantized(self, calibration: CalibrationSet, ranges: Ranges, how: str) -> RepairCandidate:
         images = full_range(calibration.pixels)
         method = {
             "tool": "onnxruntime",
@@ -206,7 +206,7 @@ class OnnxMethods:
             cache = self._folder / f"{place}.json"
             return onnx_int8(self.float_file, images, ranges=ranges, kept=kept, cache=cache)
 
-        return Candidate(
+        return RepairCandidate(
             what=f"onnxruntime, {_images(calibration)}, {how}",
             method=method,
             calibration=calibration,

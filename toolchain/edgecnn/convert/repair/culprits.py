@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from edgecnn.convert.repair.layers_to_keep import Activation, Layer, Layers
+from edgecnn.convert.repair.layers_to_keep import Activation, KeepableLayers, Layer
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 from edgecnn_runner.quantities import decibel_text, number_text, percent_text
 
@@ -28,7 +28,7 @@ class Culprits:
         comparison: The float file and an int8 file, on some images.
     """
 
-    def __init__(self, layers: Layers, comparison: LayerComparison) -> None:
+    def __init__(self, layers: KeepableLayers, comparison: LayerComparison) -> None:
         self._layers = layers
         self._of_position = {one.position: one for one in comparison.layers}
         self._of_tensor = {

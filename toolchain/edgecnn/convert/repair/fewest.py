@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.convert.repair.layers_to_keep import Activation, Layers
+from edgecnn.convert.repair.layers_to_keep import Activation, KeepableLayers
 
 _MOST_FLOAT: Final = 0.5
 """With half of the work in float, a float16 file is the better answer."""
@@ -24,7 +24,7 @@ _GAIN: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class TriedLayers:
     """What became of one set of layers.
 
     Attributes:
@@ -36,7 +36,7 @@ class Tried:
     distance: float
 
 
-Trial = Callable[[frozenset[str]], Tried]
+Trial = Callable[[frozenset[str]], TriedLayers]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Kept:
 
 
 def find_fewest(
-    layers: Layers, ranked: Sequence[Activation], trial: Trial, *, start: float, budget: int
+    layers: KeepableLayers, ranked: Sequence[Activation], trial: Trial, *, start: float, budget: int
 ) -> Kept:
     """Search.
 
@@ -77,11 +77,11 @@ class _Search:
     """One search, with its memory of what was tried."""
 
     def __init__(
-        self, layers: Layers, ranked: Sequence[Activation], trial: Trial, budget: int
+        self, layers: KeepableLayers, ranked: Sequence[Activation], trial: Trial, budget: int
     ) -> None:
         self._layers, self._ranked, self._budget = layers, list(ranked), budget
         self._trial = trial
-        self._known: dict[frozenset[str], Tried] = {}
+        self._known: dict[frozenset[str], TriedLayers] = {}
 
     def run(self, start: float) -> Kept:
         grown = self._grow(start)
@@ -90,7 +90,7 @@ class _Search:
         fewest = self._layers.with_carriers(self._prune(grown))
         return Kept(layers=fewest, trials=len(self._known))
 
-    def _try(self, kept: frozenset[str]) -> Tried:
+    def _try(self, kept: frozenset[str]) -> TriedLayers:
         whole = self._layers.with_carriers(kept)
         if whole not in self._known:
             self._known[whole] = self._trial(whole)
@@ -109,7 +109,7 @@ class _Search:
                 return f"with half of the multiply-accumulates in float ({len(kept)} layers) " + (
                     "the limits still do not hold"
                 )
-            found: list[tuple[Tried, Activation]] = []
+            found: list[tuple[TriedLayers, Activation]] = []
             for one in open_to[:_WIDTH]:
                 if len(self._known) >= self._budget:
                     break

@@ -63,7 +63,7 @@ class Activation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layers:
+class KeepableLayers:
     """The layers of a float file.
 
     Attributes:
@@ -109,7 +109,7 @@ class Layers:
         return sum(self.layers[key].macs for key in kept) / max(self.macs, 1)
 
 
-def find_layers(graph: Graph, keys: tuple[str, ...]) -> Layers:
+def find_layers(graph: Graph, keys: tuple[str, ...]) -> KeepableLayers:
     """Find layers and activations.
 
     Args:
@@ -117,7 +117,7 @@ def find_layers(graph: Graph, keys: tuple[str, ...]) -> Layers:
         keys: What the quantizer calls each operator, in the graph's order.
 
     Returns:
-        See ``Layers``.
+        See ``KeepableLayers``.
     """
     layers = {
         key: Layer(
@@ -148,7 +148,7 @@ def find_layers(graph: Graph, keys: tuple[str, ...]) -> Layers:
                     readers=frozenset(key_of[id(one)] for one in ends),
                 )
             )
-    return Layers(layers=layers, activations=tuple(found), macs=graph.macs)
+    return KeepableLayers(layers=layers, activations=tuple(found), macs=graph.macs)
 
 
 def _followed(

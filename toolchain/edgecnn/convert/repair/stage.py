@@ -17,7 +17,7 @@ from edgecnn.convert.repair.selection import choose_selection
 from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.repair.variant import VariantRepair
 from edgecnn.convert.result import VariantRow
-from edgecnn.convert.scoring import Scorer
+from edgecnn.convert.scoring import FloatScorer
 from edgecnn.files import write_json
 from edgecnn.modelfile import read_graph
 from edgecnn.progress import Progress
@@ -39,7 +39,7 @@ class Repairer:
         records: File name to calibration record, of the variants that were repaired.
     """
 
-    def __init__(self, maker: Maker, scorer: Scorer, judge: Judge, progress: Progress) -> None:
+    def __init__(self, maker: Maker, scorer: FloatScorer, judge: Judge, progress: Progress) -> None:
         self._maker, self._scorer, self._judge = maker, scorer, judge
         self._progress = progress
         self._tribunal: Tribunal | None = None

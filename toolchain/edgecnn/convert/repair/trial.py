@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgecnn.build.verdict import CandidateVerdict, Judge
 from edgecnn.convert.files import reason_of
 from edgecnn.convert.payload import Payload
-from edgecnn.convert.repair.candidates import Candidate
+from edgecnn.convert.repair.candidates import RepairCandidate
 from edgecnn.convert.repair.record import TriedFile
 from edgecnn.convert.repair.selection import Selection
 from edgecnn.errors import EdgeError
@@ -37,7 +37,7 @@ class Attempt:
     """
 
     what: str
-    candidate: Candidate | None = None
+    candidate: RepairCandidate | None = None
     payload: Payload | None = None
     judged: CandidateVerdict | None = None
     distance: float = math.inf

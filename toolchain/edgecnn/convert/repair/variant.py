@@ -18,13 +18,13 @@ from edgecnn.convert.files import Maker, reason_of
 from edgecnn.convert.payload import Payload
 from edgecnn.convert.repair.candidates import (
     Calibrations,
-    Candidate,
     Methods,
     OnnxMethods,
+    RepairCandidate,
     TfliteMethods,
 )
 from edgecnn.convert.repair.culprits import Culprits
-from edgecnn.convert.repair.fewest import Tried, find_fewest
+from edgecnn.convert.repair.fewest import TriedLayers, find_fewest
 from edgecnn.convert.repair.record import KeptLayer, Outcome, RepairRecord
 from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.result import VariantRow
@@ -32,7 +32,7 @@ from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import EdgeError
 from edgecnn.modelfile.layers import compare
 from edgecnn.modelfile.precision import find_precision
-from edgecnn.progress import Progress, Task
+from edgecnn.progress import Progress, ProgressTask
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
@@ -106,7 +106,9 @@ class VariantRepair:
             return TfliteMethods(self._maker.payloads, self._calibrations)
         return OnnxMethods(self._maker.payloads, self._calibrations, self._folder)
 
-    def _try(self, candidate: Candidate, kept: frozenset[str], variant: str, task: Task) -> Attempt:
+    def _try(
+        self, candidate: RepairCandidate, kept: frozenset[str], variant: str, task: ProgressTask
+    ) -> Attempt:
         """Make and judge one file."""
         what = candidate.what + (f", in float: {', '.join(sorted(kept))}" if kept else "")
         attempt = self._made(Attempt(what=what, candidate=candidate), kept, variant)
@@ -154,16 +156,16 @@ class VariantRepair:
         self.records[Workspace.calibration_of(variant)] = calibration.record
         return row
 
-    def _mixed(self, methods: Methods, task: Task) -> list[VariantRow]:
+    def _mixed(self, methods: Methods, task: ProgressTask) -> list[VariantRow]:
         """Keep the worst layers in float, as few as possible."""
         base, candidate = self._base()
         holding: dict[frozenset[str], Attempt] = {}
 
-        def trial(kept: frozenset[str]) -> Tried:
+        def trial(kept: frozenset[str]) -> TriedLayers:
             attempt = self._try(candidate, kept, mixed_of(self._variant), task)
             if attempt.holds:
                 holding[kept] = attempt
-            return Tried(holds=attempt.holds, distance=attempt.distance)
+            return TriedLayers(holds=attempt.holds, distance=attempt.distance)
 
         try:
             culprits = self._culprits(methods, base)
@@ -176,7 +178,7 @@ class VariantRepair:
             return [self._told(self._row, "nothing helps", reason=found.reason)]
         return self._replaced(methods, culprits, holding[found.layers], found.layers)
 
-    def _base(self) -> tuple[Attempt, Candidate]:
+    def _base(self) -> tuple[Attempt, RepairCandidate]:
         """Choose the way that layers are left out of: the plainest, unless another is better.
 
         Where all of them fail, the nearest is so by chance, and clipped ranges would only do harm.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.convert.graph.deployable import Deployable
-from edgecnn.convert.scoring import Scorer
+from edgecnn.convert.scoring import FloatScorer
 from edgecnn.convert.source.model import SourceModel
 from edgecnn.data import Dataset
 from edgecnn.errors import FaithfulnessError
@@ -95,13 +95,13 @@ def check_steps(
         ScoreError: If the model answers with NaN or infinity.
     """
     deployed = deployable.scores(pixels)
-    own = Scorer(model).raw(pixels)
+    own = FloatScorer(model).raw(pixels)
     steps = []
     if model.computes != "float32":
         float32 = (
             deployable.scores(pixels, folded=False)
             if model.float32 is model.call
-            else Scorer(model, model.float32).raw(pixels)
+            else FloatScorer(model, model.float32).raw(pixels)
         )
         name = "the function that is converted, with the model loaded in float32"
         steps.append(_compared(name, deployed, float32, kind, _FLOAT32))

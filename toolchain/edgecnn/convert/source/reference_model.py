@@ -19,7 +19,7 @@ from edgecnn.quiet import captured_log
 from edgecnn_runner.postprocess import softmax
 
 if TYPE_CHECKING:
-    from edgecnn.convert.scoring import Scorer
+    from edgecnn.convert.scoring import FloatScorer
     from edgecnn.convert.source.model import SourceModel
 
 
@@ -55,7 +55,7 @@ class ReferenceModel:
         check_channels(source.path, model.input_range, model.channels)
         self.normalizes = model.normalizes
         self._model: SourceModel = model
-        self._scorers: dict[str, Scorer] = {}
+        self._scorers: dict[str, FloatScorer] = {}
         self.input_range = model.input_range
         self.size = (model.height, model.width, model.channels)
         self.classes = model.classes
@@ -84,12 +84,12 @@ class ReferenceModel:
             SourceModelError: If the scores are neither probabilities nor logits.
         """
         with captured_log():
-            from edgecnn.convert.scoring import Scorer, kind_of_scores
+            from edgecnn.convert.scoring import FloatScorer, kind_of_scores
 
             fed = input_range or self.input_range
             if fed not in self._scorers:
                 # Kept: TensorFlow takes longer to make one than to score some images.
-                self._scorers[fed] = Scorer(dataclasses.replace(self._model, input_range=fed))
+                self._scorers[fed] = FloatScorer(dataclasses.replace(self._model, input_range=fed))
             title = "reference" if input_range is None else ""
             raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
             if self.output_kind is None:

@@ -10,7 +10,7 @@ from edgecnn.modelfile.layers.types import LayerError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class LayerNode:
     """One tensor of the float file and what makes it.
 
     Attributes:
@@ -25,7 +25,7 @@ class Node:
 
 
 def assemble(
-    nodes: Sequence[Node],
+    nodes: Sequence[LayerNode],
     tallies: Mapping[str, Tally],
     *,
     fused: Mapping[str, tuple[str, ...]],
@@ -70,7 +70,9 @@ def assemble(
     return tuple(layers)
 
 
-def _inputs(node: Node, by_name: Mapping[str, Node], places: Mapping[str, int]) -> tuple[int, ...]:
+def _inputs(
+    node: LayerNode, by_name: Mapping[str, LayerNode], places: Mapping[str, int]
+) -> tuple[int, ...]:
     """Return the layers that a tensor is computed from, through tensors that are none."""
     found: set[int] = set()
     seen: set[str] = set()

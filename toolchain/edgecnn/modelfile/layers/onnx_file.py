@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.modelfile.layers.assembly import Node
+from edgecnn.modelfile.layers.assembly import LayerNode
 from edgecnn.modelfile.layers.tally import Grid
 from edgecnn_runner.formats.container import Container
 from edgecnn_runner.images.feed import make_feed
@@ -51,7 +51,7 @@ class OnnxFile:
                 self.readers.setdefault(tensor, []).append(node)
         self.shapes = self._without_constants(onnx.load(self._augmented))
         self.nodes = [
-            Node(name=tensor, operator=node.op_type, reads=tuple(node.input))
+            LayerNode(name=tensor, operator=node.op_type, reads=tuple(node.input))
             for node in graph.node
             for tensor in node.output
             if tensor in self.shapes

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.modelfile.layers.assembly import Node, assemble
+from edgecnn.modelfile.layers.assembly import LayerNode, assemble
 from edgecnn.modelfile.layers.matching import Made, match
 from edgecnn.modelfile.layers.tally import Grid, Tally, median_db
 from edgecnn.modelfile.layers.types import LayerComparison
@@ -163,7 +163,7 @@ class _Opened:
                 views.setdefault(first, []).append(makes[0])
         return constants, views
 
-    def _layers(self) -> tuple[list[Made], list[Node]]:
+    def _layers(self) -> tuple[list[Made], list[LayerNode]]:
         """Return what is computed, in order, without constants and mere views."""
         origin = {view: first for first, views in self._views.items() for view in views}
         labels: dict[int, str] = {}
@@ -188,7 +188,7 @@ class _Opened:
                 )
                 sources = (origin.get(one, one) for one in reads)
                 names = tuple(labels[one] for one in sources if one in labels)
-                nodes.append(Node(name=label, operator=kind, reads=names))
+                nodes.append(LayerNode(name=label, operator=kind, reads=names))
         return made, nodes
 
     def _is_real(self, tensor: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from edgecnn.package.privacy.traced import Call
+from edgecnn.package.privacy.traced import SystemCall
 
 _STRING: Final = r'"((?:[^"\\]|\\.)*)"'
 _AT: Final = re.compile(rf"(?:AT_FDCWD|-?\d+)<([^>]*)>, (?:{_STRING}|NULL)")
@@ -29,7 +29,7 @@ _AT_CALLS: Final = (
 )  # fmt: skip
 
 
-def strange_sockets(calls: Iterable[Call], *, allowed: str | None) -> list[str]:
+def strange_sockets(calls: Iterable[SystemCall], *, allowed: str | None) -> list[str]:
     """Return the calls that could reach beyond this machine's own service manager.
 
     Args:
@@ -57,7 +57,7 @@ def strange_sockets(calls: Iterable[Call], *, allowed: str | None) -> list[str]:
     return sorted(set(found))
 
 
-def written_paths(calls: Iterable[Call], *, root: Path | None = None) -> list[str]:
+def written_paths(calls: Iterable[SystemCall], *, root: Path | None = None) -> list[str]:
     """Return the paths that a run made, changed or removed, or tried to; devices left out.
 
     Args:
@@ -73,7 +73,7 @@ def written_paths(calls: Iterable[Call], *, root: Path | None = None) -> list[st
     return sorted(path for path in paths if not _is_device(path, root))
 
 
-def _paths(call: Call) -> Iterator[str]:
+def _paths(call: SystemCall) -> Iterator[str]:
     if call.name in _OPENS:
         # Only flags count: a file may be called O_CREAT.
         if not _WRITES.search(_PLAIN.sub("", call.arguments)):
@@ -99,7 +99,7 @@ def _absolute(path: str) -> str:
     return os.path.normpath(os.path.join("/", path))  # noqa: PTH118
 
 
-def _first(call: Call) -> str:
+def _first(call: SystemCall) -> str:
     found = _PLAIN.search(call.arguments)
     return _unescaped(found[1]) if found else call.arguments
 
@@ -120,7 +120,7 @@ def _is_device(path: str, root: Path | None) -> bool:
         return False
 
 
-def other_programs(calls: Iterable[Call], *, allowed: Iterable[str]) -> list[str]:
+def other_programs(calls: Iterable[SystemCall], *, allowed: Iterable[str]) -> list[str]:
     """Return the programs that a run started, or tried to, beyond those it may.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from edgecnn.package.privacy.judging import written_paths
-from edgecnn.package.privacy.place import Place
+from edgecnn.package.privacy.place import CheckedPlace
 from edgecnn.package.privacy.traced import Traced
 
 PICTURES: Final = ("first.jpg", "second.png", "broken.jpg")
@@ -73,7 +73,7 @@ class Runs:
     left: tuple[str, ...]
 
 
-def run_bundle(place: Place, *, model: str, python: str) -> Runs:
+def run_bundle(place: CheckedPlace, *, model: str, python: str) -> Runs:
     """Install a bundle, use it in every way, and uninstall it.
 
     Args:
@@ -140,7 +140,7 @@ def run_bundle(place: Place, *, model: str, python: str) -> Runs:
 class _Doing:
     """Runs one program after the other, and looks at the files in between."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: CheckedPlace) -> None:
         self._place = place
         self.runs: list[Run] = []
         self._first: Snapshot = {}

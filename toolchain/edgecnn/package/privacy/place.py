@@ -33,7 +33,7 @@ class NoPlaceError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CheckedPlace:
     """A folder to check a bundle in.
 
     Attributes:
@@ -78,7 +78,7 @@ class Place:
 @contextlib.contextmanager
 def place_for(
     bundle: Path, *, root: Path | None, wheels: Path | None, fetch: bool
-) -> Iterator[Place]:
+) -> Iterator[CheckedPlace]:
     """Lay a bundle out where it can be run.
 
     Args:
@@ -111,7 +111,7 @@ def place_for(
         if manifest["architecture"] != here:
             _make_twin(copy, manifest, here, wheels, fetch=fetch)
             what = f"its twin, with the same runner and models and the same libraries for {here}"
-        yield Place(
+        yield CheckedPlace(
             folder=folder,
             root=None,
             architecture=here,
@@ -120,11 +120,11 @@ def place_for(
         )
 
 
-def _elsewhere(folder: Path, root: Path, manifest: dict[str, Any]) -> Place:
+def _elsewhere(folder: Path, root: Path, manifest: dict[str, Any]) -> CheckedPlace:
     here = os.uname().machine
     emulated = "" if manifest["architecture"] == here else f", emulated on {here}"
     folder.chmod(0o755)
-    return Place(
+    return CheckedPlace(
         folder=folder,
         root=root,
         architecture=manifest["architecture"],

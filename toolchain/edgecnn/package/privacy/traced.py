@@ -31,7 +31,7 @@ _TIMEOUT_S: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class SystemCall:
     """One system call.
 
     Attributes:
@@ -61,7 +61,7 @@ class Traced:
     code: int
     stdout: str
     stderr: str
-    calls: tuple[Call, ...]
+    calls: tuple[SystemCall, ...]
 
 
 def why_not(root: Path | None = None) -> str | None:
@@ -148,7 +148,7 @@ def _run(
     )
 
 
-def _of_program(calls: Sequence[Call], program: str) -> Sequence[Call]:
+def _of_program(calls: Sequence[SystemCall], program: str) -> Sequence[SystemCall]:
     """Leave out what unshare does before it starts the program."""
     for index, call in enumerate(calls):
         if call.name == "execve" and not call.failed:
@@ -160,13 +160,13 @@ def _of_program(calls: Sequence[Call], program: str) -> Sequence[Call]:
     return [] if any(call.name == "execve" for call in calls) else calls
 
 
-def _calls(path: Path) -> Iterator[Call]:
+def _calls(path: Path) -> Iterator[SystemCall]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         found = _CALL.match(line)
         if found is not None:
             failed = found["result"].startswith("-")
-            yield Call(name=found["name"], arguments=found["arguments"], failed=failed)
+            yield SystemCall(name=found["name"], arguments=found["arguments"], failed=failed)
             continue
         cut = _UNFINISHED.match(line)  # the process ended within the call
         if cut is not None:
-            yield Call(name=cut["name"], arguments=cut["arguments"], failed=False)
+            yield SystemCall(name=cut["name"], arguments=cut["arguments"], failed=False)

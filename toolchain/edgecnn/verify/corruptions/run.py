@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edgecnn.build.artifact import read_artifact
 from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.errors import ContractError, EdgeError
-from edgecnn.progress import Progress, Task
+from edgecnn.progress import Progress, ProgressTask
 from edgecnn.recipe.sections import CorruptionSettings, Limits
 from edgecnn.verify.corruptions.conditions import (
     Condition,
@@ -70,7 +70,7 @@ class _Answers:
     pixels: npt.NDArray[np.uint8]
     scorer: Scorer
     threads: int
-    task: Task
+    task: ProgressTask
     known: dict[tuple[Path, str], Decisions] = field(default_factory=dict)
 
     def of(self, path: Path, scorer: Scorer) -> Decisions:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from edgecnn.build.verdict import Again, FloatModel
+from edgecnn.build.verdict import Again, ExaminedModel
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrialError
 from edgecnn.verify.evaluation import balanced_subset
@@ -73,7 +73,7 @@ class Tried:
         return asdict(self)
 
 
-def try_source(model: FloatModel, given: Given, *, again: Again | None) -> Tried:
+def try_source(model: ExaminedModel, given: Given, *, again: Again | None) -> Tried:
     """Try a float model in other ways, on up to 200 labelled images.
 
     They are validation images, and training images where these are too few: the test images,

@@ -33,7 +33,7 @@ from edgecnn.verify.gate.judgement import (
     verdict_of,
     worst_class,
 )
-from edgecnn.verify.statistics.betting import Tally, bounds, log_wealth
+from edgecnn.verify.statistics.betting import BettingTally, bounds, log_wealth
 from edgecnn.verify.statistics.intervals import Side
 
 FIRST_LOOK: Final = 50
@@ -139,7 +139,7 @@ def judge_sequence(seen: Sequence[Counts], limits: Limits, available: Available)
     )
 
 
-def _outcome(tally: Tally, limit: float, alpha: float = ALPHA) -> Outcome:
+def _outcome(tally: BettingTally, limit: float, alpha: float = ALPHA) -> Outcome:
     """Return what the first bet to pay decided; that it did so cannot be undone by later images."""
     met, missed = _paid(tally, limit, "below", alpha), _paid(tally, limit, "above", alpha)
     if met is None and missed is None:
@@ -147,7 +147,7 @@ def _outcome(tally: Tally, limit: float, alpha: float = ALPHA) -> Outcome:
     return "met" if missed is None or (met is not None and met <= missed) else "missed"
 
 
-def _paid(tally: Tally, limit: float, side: Side, alpha: float) -> int | None:
+def _paid(tally: BettingTally, limit: float, side: Side, alpha: float) -> int | None:
     """Return the first look at which a bet has paid 1/alpha; None if none did."""
     paid = log_wealth(tally, limit, side) >= -math.log(alpha)
     return int(paid.argmax()) if paid.any() else None
@@ -171,7 +171,9 @@ def _class_outcome(
     return "met" if sure else "undecided"
 
 
-def _criterion(name: CriterionName, estimate: float, tally: Tally, limits: Limits) -> Criterion:
+def _criterion(
+    name: CriterionName, estimate: float, tally: BettingTally, limits: Limits
+) -> Criterion:
     low, high = bounds(tally, ALPHA)
     limit = limit_of(limits, name)
     return Criterion(
@@ -222,17 +224,19 @@ def _class(index: int, seen: Sequence[Counts], limits: Limits, available: Availa
     )
 
 
-def _paired(history: Sequence[Paired]) -> Tally:
+def _paired(history: Sequence[Paired]) -> BettingTally:
     lost, gained = [one.lost for one in history], [one.gained for one in history]
-    return Tally.of(lost, gained, [one.images for one in history], least=-1)
+    return BettingTally.of(lost, gained, [one.images for one in history], least=-1)
 
 
-def _wrong(history: Sequence[Counts]) -> Tally:
+def _wrong(history: Sequence[Counts]) -> BettingTally:
     images = [one.overall.images for one in history]
     wrong = [one.overall.images - one.right for one in history]
-    return Tally.of(wrong, [0] * len(images), images, least=0)
+    return BettingTally.of(wrong, [0] * len(images), images, least=0)
 
 
-def _different(history: Sequence[Counts]) -> Tally:
+def _different(history: Sequence[Counts]) -> BettingTally:
     images = [one.overall.images for one in history]
-    return Tally.of([one.disagreements for one in history], [0] * len(images), images, least=0)
+    return BettingTally.of(
+        [one.disagreements for one in history], [0] * len(images), images, least=0
+    )

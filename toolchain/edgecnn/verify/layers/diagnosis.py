@@ -41,7 +41,7 @@ _REMEDIES: Final[dict[Cause, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LayerFinding:
     """What is wrong at one layer, if anything is.
 
     Attributes:
@@ -58,7 +58,7 @@ class Finding:
     sentence: str
 
 
-def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> Finding:
+def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> LayerFinding:
     """Say where a converted file departs from its float file.
 
     Args:
@@ -68,7 +68,7 @@ def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> Find
     layers = comparison.layers
     if not layers:
         sentence = "No tensor of the float file has a counterpart in this one."
-        return Finding(first=None, steepest=None, cause=None, sentence=sentence)
+        return LayerFinding(first=None, steepest=None, cause=None, sentence=sentence)
     ratios = ratios_that_count(layers)
     steepest = _steepest(layers, ratios)
     first = next((one for one in layers if ratios[one.position] < limit_db), None)
@@ -79,7 +79,7 @@ def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> Find
             f"No layer is below {limit_db:g} dB; the lowest is {label_of(lowest)} at "
             f"{decibel_text(ratios[lowest.position])}, and the noise grows most {grows}."
         )
-        return Finding(first=None, steepest=steepest.position, cause=None, sentence=sentence)
+        return LayerFinding(first=None, steepest=steepest.position, cause=None, sentence=sentence)
     cause = _cause(first, ratios, limit_db)
     grows = "" if steepest is first else f" (the noise grows most at {label_of(steepest)})"
     sentence = (
@@ -87,7 +87,9 @@ def diagnose(comparison: LayerComparison, *, limit_db: float = LIMIT_DB) -> Find
         f"{len(layers)}, at {decibel_text(ratios[first.position])}{grows}: "
         f"{_because(first, ratios, cause)}; {_REMEDIES[cause]}."
     )
-    return Finding(first=first.position, steepest=steepest.position, cause=cause, sentence=sentence)
+    return LayerFinding(
+        first=first.position, steepest=steepest.position, cause=cause, sentence=sentence
+    )
 
 
 def label_of(layer: LayerError) -> str:

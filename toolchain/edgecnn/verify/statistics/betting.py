@@ -39,7 +39,7 @@ can."""
 
 
 @dataclass(frozen=True)
-class Tally:
+class BettingTally:
     """How often X was 1, -1 and 0, at each of several looks.
 
     Attributes:
@@ -55,13 +55,13 @@ class Tally:
     least: int
 
     @classmethod
-    def of(cls, up: object, down: object, images: object, *, least: int) -> Tally:
+    def of(cls, up: object, down: object, images: object, *, least: int) -> BettingTally:
         """Make one of numbers, or of sequences of them."""
         counts = [np.atleast_1d(np.asarray(part, np.float64)) for part in (up, down, images)]
         return cls(up=counts[0], down=counts[1], images=counts[2], least=least)
 
 
-def log_wealth(tally: Tally, mean: float | Floats, side: Side) -> Floats:
+def log_wealth(tally: BettingTally, mean: float | Floats, side: Side) -> Floats:
     """Return the logarithm of the wealth of bets against a claim about the mean.
 
     Args:
@@ -91,7 +91,7 @@ def log_wealth(tally: Tally, mean: float | Floats, side: Side) -> Floats:
     return np.asarray(logsumexp(exponent, axis=1) - np.log(len(_SHARES)))
 
 
-def bounds(tally: Tally, alpha: float) -> tuple[float, float]:
+def bounds(tally: BettingTally, alpha: float) -> tuple[float, float]:
     """Return the confidence sequence after the last look.
 
     A mean that was given up at an earlier look stays so.
