@@ -12,8 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from edgecnn.build.manifest import manifest_problem
-from edgecnn.build.workspace import Workspace
+from edgecnn.build.workspace import Workspace, manifest_problem
 from edgecnn.commands import build as chain
 from edgecnn.commands.init import demo_recipe
 from edgecnn.commands.paths import build_of, manifest_recipe

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edgecnn_runner.errors import ContractError
-from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
+from edgecnn_runner.errors import CONVERT_AGAIN, COPY_AGAIN, ContractError
 
 CONTRACT_VERSION: Final = 1
 

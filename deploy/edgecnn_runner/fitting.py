@@ -6,8 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from edgecnn_runner.contract import FLOATS, Contract
-from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
-from edgecnn_runner.remedies import CONVERT_AGAIN
+from edgecnn_runner.errors import CONVERT_AGAIN, ArtifactError, ContractError, LabelsError
 from edgecnn_runner.runtimes.choice import TensorInfo
 
 if TYPE_CHECKING:

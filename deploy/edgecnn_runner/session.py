@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_runner.contract import FLOATS, Contract
-from edgecnn_runner.errors import ImageError, ScoreError
+from edgecnn_runner.errors import CONVERT_AGAIN, ImageError, ScoreError
 from edgecnn_runner.fitting import check_classifier, check_fit, choose_contract
 from edgecnn_runner.formats.container import Container, read_container
 from edgecnn_runner.images.feed import make_feed
 from edgecnn_runner.postprocess import probabilities
 from edgecnn_runner.quantize import dequantize
-from edgecnn_runner.remedies import CONVERT_AGAIN
 from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_version, open_backend
 
 if TYPE_CHECKING:

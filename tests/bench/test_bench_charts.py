@@ -15,8 +15,7 @@ from bench.reports import (
 )
 from edgecnn.bench.report.distribution_chart import distribution_chart
 from edgecnn.bench.report.figures import rows_by_latency
-from edgecnn.bench.report.label_places import boxes_at
-from edgecnn.bench.report.pareto_chart import HEIGHT_PX, pareto_chart
+from edgecnn.bench.report.pareto_chart import HEIGHT_PX, boxes_at, pareto_chart
 from edgecnn.bench.report.sustained_chart import sustained_chart
 from edgecnn.bench.results import ArtifactBench, Sustained, SustainedPoint, ThreadBench
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.bench.collect import Collected, collect, collect_points
 from edgecnn.bench.plan import BenchFile, plan
+from edgecnn.bench.reply import Collected, collect, collect_points
 from edgecnn.devices.protocol import Message
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn_runner.contract import RESIZE_RULE

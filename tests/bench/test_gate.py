@@ -11,8 +11,7 @@ import pytest
 
 from bench.made_up import MACHINE, conditions, device, report, row, threads_of
 from edgecnn.bench import gate_error
-from edgecnn.bench.judge.gate import compare_benches
-from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow
+from edgecnn.bench.judge.gate import EVERYTHING, Gate, GateRow, compare_benches
 from edgecnn.bench.report.json import gate_values
 from edgecnn.bench.report.words import gate_headline, row_sentence
 from edgecnn.bench.results import ArtifactBench, BenchReport, Settings

@@ -11,7 +11,7 @@ import pytest
 from bench.made_up import conditions, device, report, row
 from edgecnn.bench import exit_error, read_bench, write_bench
 from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.judge.recommendation import DeviceLimits
+from edgecnn.bench.judge.recommend import DeviceLimits
 from edgecnn.bench.report.json import bench_values, judged_values
 from edgecnn.bench.results import BenchReport
 from edgecnn.errors import BenchRegressionError, NothingFitsError, RowError

@@ -17,7 +17,7 @@ from bench.reports import (
     unreachable,
 )
 from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.judge.recommendation import DeviceLimits
+from edgecnn.bench.judge.recommend import DeviceLimits
 from edgecnn.bench.report.page import render_page
 from edgecnn.bench.results import (
     BenchReport,

@@ -19,7 +19,7 @@ from edgecnn.bench.results import (
     Profile,
     Settings,
 )
-from edgecnn.cli.bench_tables import print_profiles
+from edgecnn.cli.bench import print_profiles
 
 TIMED = Profile(
     operators=(

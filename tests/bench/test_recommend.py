@@ -8,8 +8,7 @@ import json
 import pytest
 
 from bench.made_up import conditions, device, row, threads_of
-from edgecnn.bench.judge.recommend import recommend
-from edgecnn.bench.judge.recommendation import Candidate, DeviceLimits, Recommendation
+from edgecnn.bench.judge.recommend import Candidate, DeviceLimits, Recommendation, recommend
 from edgecnn.bench.report.json import recommendation_values
 from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
 from edgecnn.errors import RowError

@@ -17,7 +17,7 @@ from bench.reports import (
 from edgecnn.bench.judge.judgement import judge_bench
 from edgecnn.bench.report.table import bar
 from edgecnn.bench.results import BenchReport, Conditions
-from edgecnn.cli.bench_tables import print_bench
+from edgecnn.cli.bench import print_bench
 
 
 def printed(report: BenchReport, width: int = 80) -> list[str]:

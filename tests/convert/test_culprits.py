@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from edgecnn.convert.repair.culprits import Culprits
-from edgecnn.convert.repair.layers_to_keep import Activation, KeepableLayers, Layer
+from edgecnn.convert.repair.layers_to_keep import Activation, Culprits, KeepableLayers, Layer
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 
 KEYS = ("a", "b", "c", "d")

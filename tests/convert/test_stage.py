@@ -23,7 +23,7 @@ from edgecnn.build.reference import images_digest, read_reference
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, Source, find_source, key, run
 from edgecnn.convert.calibration import calibration_for
-from edgecnn.convert.tools import converter_versions
+from edgecnn.convert.runtimes import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import overlap, read_calibration
 from edgecnn.errors import (
@@ -226,7 +226,7 @@ def test_what_is_made_records_the_tools(tmp_path: Path, monkeypatch: pytest.Monk
     workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
     earlier = workspace.manifest()["stages"]["convert"]["key"]
     monkeypatch.setattr(
-        "edgecnn.convert.tools.tool_versions", lambda *tools: dict.fromkeys(tools, "99.0")
+        "edgecnn.convert.runtimes.tool_versions", lambda *tools: dict.fromkeys(tools, "99.0")
     )
     workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
     manifest = workspace.manifest()

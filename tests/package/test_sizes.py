@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.pi.archive import write_archive
+from edgecnn.package.pi.debian import write_archive
 from edgecnn.package.pi.documents import write_documents
 from edgecnn.package.pi.platforms import choose_platform
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest

@@ -13,8 +13,7 @@ import pytest
 from edgecnn.errors import PackageError
 from edgecnn.package.pi import wheels
 from edgecnn.package.pi.platforms import Platform, choose_platform
-from edgecnn.package.pi.unpack import unpack_wheel
-from edgecnn.package.pi.wheels import Pinned, collect_wheels
+from edgecnn.package.pi.wheels import Pinned, collect_wheels, unpack_wheel
 
 
 def wheel(path: Path, entries: dict[str, str | zipfile.ZipInfo]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edgecnn_runner.cli.stream_commands import open_source
+from edgecnn_runner.cli.stream import open_source
 from edgecnn_runner.errors import ImageError, SourceError
 from edgecnn_runner.images.camera_picamera2 import PiCamera
 from edgecnn_runner.images.sources import Frame, FrameSource, ImageFolder, Watched

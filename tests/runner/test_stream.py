@@ -19,8 +19,7 @@ import pytest
 from PIL import Image
 
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.cli.notify import Notifier
-from edgecnn_runner.cli.stopping import Stop, stop_on_sigterm
+from edgecnn_runner.cli.stopping import Notifier, Stop, stop_on_sigterm
 from edgecnn_runner.cli.stream import Lines, Plan, classify_stream
 from edgecnn_runner.errors import ImageError, OutputError, SourceError
 from edgecnn_runner.images.sources import Frame, ImageFolder
@@ -259,7 +258,7 @@ import resource
 from pathlib import Path
 import numpy as np
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.cli.notify import Notifier
+from edgecnn_runner.cli.stopping import Notifier
 from edgecnn_runner.images.sources import Frame
 from edgecnn_runner.cli.stopping import Stop
 from edgecnn_runner.cli.stream import Lines, Plan, classify_stream

@@ -12,7 +12,7 @@ from edgecnn.errors import CalibrationError, RowError
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Paired
-from edgecnn.verify.measure import measure
+from edgecnn.verify.metrics import measure
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.statistics.intervals import mcnemar_p
 from edgecnn.verify.statistics.needed import images_needed

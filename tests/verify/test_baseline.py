@@ -29,8 +29,8 @@ from edgecnn.verify.changes import Baseline, Change
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts
 from edgecnn.verify.gate.sequential import Looked
-from edgecnn.verify.measure import measure
-from edgecnn.verify.report.files import read_report, write_reports
+from edgecnn.verify.metrics import measure
+from edgecnn.verify.recording import read_report, write_reports
 from edgecnn.verify.report.junit import junit_xml
 from edgecnn.verify.report.markdown import markdown_summary
 from edgecnn.verify.report.page import render_report

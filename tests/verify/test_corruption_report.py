@@ -21,8 +21,8 @@ from edgecnn.verify.corruptions.gate import (
     needed_under_corruptions,
 )
 from edgecnn.verify.gate.criteria import with_criterion
+from edgecnn.verify.recording import read_report
 from edgecnn.verify.report.corruption_table import render_corruptions, worst_sentence
-from edgecnn.verify.report.files import read_report
 from edgecnn.verify.report.junit import junit_xml
 from edgecnn.verify.report.markdown import markdown_summary
 from edgecnn.verify.report.page import render_report

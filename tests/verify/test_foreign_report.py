@@ -11,7 +11,7 @@ import pytest
 
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
-from edgecnn.verify.report.files import read_report, write_reports
+from edgecnn.verify.recording import read_report, write_reports
 from edgecnn.verify.report.junit import junit_xml
 from edgecnn.verify.report.page import render_report
 from edgecnn.verify.report.table import hint_lines, render_table

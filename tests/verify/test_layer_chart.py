@@ -5,7 +5,7 @@ import pytest
 from edgecnn.modelfile.layers import MOST_DB, LayerError
 from edgecnn.verify.layers.diagnosis import LIMIT_DB, ratios_that_count
 from edgecnn.verify.layers.explained import Layers
-from edgecnn.verify.report.layer_chart import layer_chart
+from edgecnn.verify.report.charts import layer_chart
 from verify.test_diagnosis import layer
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgecnn.build.manifest import MANIFEST_SCHEMA
-from edgecnn.build.workspace import Workspace
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.errors import UsageError
 from edgecnn.files import write_json
 from edgecnn.verify.plan import plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from edgecnn.build.workspace import Workspace
-from edgecnn.verify.report.files import report_names
+from edgecnn.verify.recording import report_names
 
 
 def test_those_of_the_build_are_those_of_all_of_it_here() -> None:

@@ -20,7 +20,7 @@ from edgecnn.files import write_json
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
-from edgecnn.verify.report.files import read_report
+from edgecnn.verify.recording import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
 from verify.synthetic import GUESSES, make_report, make_row
 

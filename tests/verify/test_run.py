@@ -15,9 +15,8 @@ import pytest
 
 from edgecnn import verify
 from edgecnn.build.artifact import read_artifact, write_artifact
-from edgecnn.build.manifest import MANIFEST_SCHEMA
 from edgecnn.build.reference import Reference, images_digest
-from edgecnn.build.workspace import Workspace
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.data import Dataset, Images, choose_calibration
 from edgecnn.data.split import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError

@@ -20,11 +20,13 @@ from edgecnn.verify.gate.sequential import (
     CLASS_MARGIN,
     FIRST_LOOK,
     Available,
+    BettingTally,
+    bounds,
     judge_sequence,
+    log_wealth,
     verdict_so_far,
     when_to_look,
 )
-from edgecnn.verify.statistics.betting import BettingTally, bounds, log_wealth
 from edgecnn.verify.statistics.intervals import Side, tango_interval, wilson_interval
 from verify.synthetic import counts
 

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.errors import PackageError
-from edgecnn.package.web.contents import sealed, subject_of
-from edgecnn.package.web.golden_json import golden_json
+from edgecnn.package.web.contents import golden_json, sealed, subject_of
 from edgecnn.package.web.icons import icon
 from edgecnn.package.web.sources import app_sources
 from edgecnn.serve.policy import FOLDER_POLICY

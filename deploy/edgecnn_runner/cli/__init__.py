@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None, *, model: str | None = None) ->
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     if name in ("watch", "camera"):
-        from edgecnn_runner.cli import stream_commands
+        from edgecnn_runner.cli import stream
 
-        return getattr(stream_commands, name)  # type: ignore[no-any-return]
+        return getattr(stream, name)  # type: ignore[no-any-return]
     from edgecnn_runner.cli import commands
 
     return getattr(commands, name)  # type: ignore[no-any-return]

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from edgecnn_runner.contract import Contract, parse_contract
-from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError, ContractError, remedy_for_reading
 from edgecnn_runner.files import describe, regular_size
-from edgecnn_runner.remedies import COPY_AGAIN, remedy_for_reading
 
 _MAX_FILE_BYTES: Final = 2 << 30  # neither flatbuffers nor protobuf go beyond 2 GiB
 

@@ -11,7 +11,7 @@ import hashlib
 from typing import Final
 
 from edgecnn_runner.contract import MAX_CONTRACT_BYTES
-from edgecnn_runner.errors import ArtifactError, ContractError
+from edgecnn_runner.errors import CONVERT_AGAIN, COPY_AGAIN, ArtifactError, ContractError
 from edgecnn_runner.formats.protobuf import (
     LENGTH,
     VARINT,
@@ -21,7 +21,6 @@ from edgecnn_runner.formats.protobuf import (
     tag,
     varint,
 )
-from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
 
 ONNX_CONTRACT_KEY: Final = "edgecnn_contract"
 ONNX_DIGEST_KEY: Final = "edgecnn_contract_sha256"

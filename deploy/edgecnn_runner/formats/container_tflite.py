@@ -7,8 +7,7 @@ import zipfile
 from typing import Final
 
 from edgecnn_runner.contract import MAX_CONTRACT_BYTES, Contract
-from edgecnn_runner.errors import ContractError
-from edgecnn_runner.remedies import COPY_AGAIN
+from edgecnn_runner.errors import COPY_AGAIN, ContractError
 
 CONTRACT_ENTRY: Final = "edgecnn/contract.json"
 LABELS_ENTRY: Final = "labels.txt"

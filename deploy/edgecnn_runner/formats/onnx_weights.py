@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from edgecnn_runner.errors import ArtifactError
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError
 from edgecnn_runner.formats.protobuf import LENGTH, VARINT, BrokenProtobufError, fields, varint
-from edgecnn_runner.remedies import COPY_AGAIN
 
 MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},

@@ -55,8 +55,8 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Field]:
         Its fields; those inside them are not looked at.
 
     Raises:
-        BrokenProtobufError: If it is not made of whole fields. Groups count as damage: no schema that
-            read here has any.
+        BrokenProtobufError: If it is not made of whole fields. Groups count as damage: no schema
+            that is read here has any.
     """
     while position < end:
         start = position

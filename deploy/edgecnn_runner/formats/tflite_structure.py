@@ -13,9 +13,8 @@ import math
 import struct
 from typing import Final
 
-from edgecnn_runner.errors import ArtifactError
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError
 from edgecnn_runner.formats.flatbuffer import BrokenFlatbufferError, Schema, Walker
-from edgecnn_runner.remedies import COPY_AGAIN
 
 _SCHEMA: Final[Schema] = {
     "Model": {

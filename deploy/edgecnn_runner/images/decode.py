@@ -12,9 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from edgecnn_runner.errors import ImageError
+from edgecnn_runner.errors import ImageError, remedy_for_reading
 from edgecnn_runner.files import describe, regular_size
-from edgecnn_runner.remedies import remedy_for_reading
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from edgecnn_runner.errors import ArtifactError, EdgeError
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError, EdgeError
 from edgecnn_runner.formats.onnx_weights import check_weights_inside
-from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes.choice import (
     TensorInfo,
     does_not_start,

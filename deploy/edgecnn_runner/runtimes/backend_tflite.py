@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edgecnn_runner.errors import ArtifactError, EdgeError
-from edgecnn_runner.remedies import COPY_AGAIN
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError, EdgeError
 from edgecnn_runner.runtimes.choice import (
     RUNTIMES,
     TensorInfo,

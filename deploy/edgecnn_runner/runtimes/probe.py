@@ -29,13 +29,12 @@ import numpy as np
 
 from edgecnn_runner import errors
 from edgecnn_runner.contract import FLOATS
-from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError, EdgeError, RuntimeMissingError
 from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.formats.container import looks_like_tflite
 from edgecnn_runner.formats.tflite_structure import check_tflite
 from edgecnn_runner.guard import Allowed, guarded
 from edgecnn_runner.quantize import dequantize
-from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes.choice import TensorInfo, open_backend
 
 if TYPE_CHECKING:

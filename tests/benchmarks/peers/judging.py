@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from peers.turns import Taken
 
-from edgecnn.bench.collect import choose_threads
 from edgecnn.bench.judge.recommend import recommend
+from edgecnn.bench.reply import choose_threads
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Ratio, ratio, summarize
 

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.privacy.judging import other_programs, strange_sockets, written_paths
-from edgecnn.package.privacy.traced import SystemCall
+from edgecnn.package.privacy.traced import (
+    SystemCall,
+    other_programs,
+    strange_sockets,
+    written_paths,
+)
 
 
 def call(text: str, *, failed: bool = False) -> SystemCall:

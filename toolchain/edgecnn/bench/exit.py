@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edgecnn.bench.judge.gate import Gate, GateRow
 from edgecnn.bench.judge.judgement import JudgedBench
-from edgecnn.bench.judge.recommendation import Recommendation
-from edgecnn.bench.judge.regressions import Gate, GateRow
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.words import (
     gate_headline,
     headline,

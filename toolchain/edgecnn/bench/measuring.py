@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from edgecnn.bench.collect import collect, collect_points
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.profile import Asking, with_profile
+from edgecnn.bench.reply import collect, collect_points
 from edgecnn.bench.results import ArtifactBench, DeviceBench, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address

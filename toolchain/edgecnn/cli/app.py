@@ -33,7 +33,7 @@ from edgecnn.cli import (
     train,
     verify,
 )
-from edgecnn.cli.interrupts import remember_interrupts, was_interrupted
+from edgecnn.cli.progress import remember_interrupts, was_interrupted
 from edgecnn.cli.render import (
     INTERRUPTED,
     READER_GONE,

@@ -89,8 +89,7 @@ def convert(
     """
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
-    from edgecnn.cli.repair_tables import print_repairs
-    from edgecnn.cli.tables import variants_table
+    from edgecnn.cli.tables import print_repairs, variants_table
     from edgecnn.commands import build as chain
     from edgecnn.commands.convert import ConvertRequest
     from edgecnn.recipe.section import number_or_text

@@ -27,7 +27,7 @@ def inspect(
     Example: edgecnn inspect build/demo/digits-int8.tflite
     """
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.cli.repair_tables import print_repair, recorded_repair
+    from edgecnn.cli.tables import print_repair, recorded_repair
     from edgecnn.commands.inspect import inspect_file
 
     inspection = inspect_file(file)

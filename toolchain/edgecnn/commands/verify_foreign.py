@@ -219,8 +219,7 @@ def _reference(
     progress: Progress,
 ) -> ForeignReference:
     from edgecnn.verify import ForeignReference
-    from edgecnn.verify.foreign.files import Told, is_model_file, reference_contract
-    from edgecnn.verify.foreign.reference_file import ReferenceFile
+    from edgecnn.verify.foreign.files import ReferenceFile, Told, is_model_file, reference_contract
 
     path = request.reference
     own = None if request.reference_labels is None else read_labels(request.reference_labels)

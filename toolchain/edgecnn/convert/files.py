@@ -20,11 +20,10 @@ from edgecnn.convert.golden import choose_golden
 from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.payload import Payload, PayloadMaker
 from edgecnn.convert.result import VariantRow
-from edgecnn.convert.runtimes import TargetRuntime
+from edgecnn.convert.runtimes import TargetRuntime, converter_versions
 from edgecnn.convert.scoring import FloatScorer, kind_of_scores
 from edgecnn.convert.source.model import SourceModel
 from edgecnn.convert.source.paths import Source
-from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import (

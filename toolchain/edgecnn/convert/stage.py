@@ -13,9 +13,8 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
-from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
+from edgecnn.convert.runtimes import TargetRuntime, converter_versions, parse_runtime
 from edgecnn.convert.source.paths import Source, check_channels
-from edgecnn.convert.tools import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError

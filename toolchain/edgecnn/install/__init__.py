@@ -3,7 +3,6 @@
 ``run`` is the entry point. The switch of releases is the bundle's own ``install.sh``.
 """
 
-from edgecnn.install.result import DeployResult
-from edgecnn.install.stage import run
+from edgecnn.install.stage import DeployResult, run
 
 __all__ = ["DeployResult", "run"]

@@ -5,7 +5,7 @@ Works without TensorFlow and without a runtime, on any file, also a damaged one.
 
 from __future__ import annotations
 
-from edgecnn.modelfile.integer import check_integer
+from edgecnn.modelfile.precision import check_integer
 from edgecnn.modelfile.read import read_graph
 from edgecnn.modelfile.runtimes import RUNTIMES, loads
 from edgecnn.modelfile.types import Graph, Operator, Quantization, Shape, Tensor

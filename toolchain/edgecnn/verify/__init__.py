@@ -15,7 +15,7 @@ from edgecnn.verify.foreign.trials import Feed, feed_ranges
 from edgecnn.verify.gate.validation import judge_candidate
 from edgecnn.verify.groups import Groups, check_groups, read_groups
 from edgecnn.verify.own_agreement import OwnAgreement
-from edgecnn.verify.report.files import read_report, report_names
+from edgecnn.verify.recording import read_report, report_names
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.scores_check import Decoded, Explainer, check_enough, check_own_scores
 from edgecnn.verify.stage import key, run

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION, compare_benches
-from edgecnn.bench.judge.recommend import recommend
-from edgecnn.bench.judge.recommendation import DeviceLimits, Recommendation
-from edgecnn.bench.judge.regressions import Gate
+from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION, Gate, compare_benches
+from edgecnn.bench.judge.recommend import DeviceLimits, Recommendation, recommend
 from edgecnn.bench.results import BenchReport
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.bench.judge.judgement import JudgedBench
-from edgecnn.bench.judge.recommendation import Recommendation
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.device_facts import board_of
 from edgecnn.bench.report.figures import figures_of
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench

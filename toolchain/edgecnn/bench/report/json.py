@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bench.exit import gate_error
+from edgecnn.bench.judge.gate import Gate
 from edgecnn.bench.judge.judgement import JudgedBench
-from edgecnn.bench.judge.recommendation import Recommendation
-from edgecnn.bench.judge.regressions import Gate
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.words import (
     gate_headline,
     headline,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from edgecnn.bench.judge.gate import Gate
 from edgecnn.bench.judge.judgement import JudgedBench
-from edgecnn.bench.judge.recommendation import Recommendation
-from edgecnn.bench.judge.regressions import Gate
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.device_facts import device_facts, device_title
 from edgecnn.bench.report.figures import (
     DASH,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.bench.judge.judgement import JudgedBench
-from edgecnn.bench.judge.recommendation import Recommendation
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.device_facts import device_facts, device_title
 from edgecnn.bench.report.distribution_chart import distribution_chart
 from edgecnn.bench.report.figures import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.bench.judge.recommendation import Recommendation
+from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.figures import (
     DASH,
     RowFigures,

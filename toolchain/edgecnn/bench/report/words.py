@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from edgecnn.bench.judge.recommend import falls_short, is_faster, is_slower, needs_more
-from edgecnn.bench.judge.recommendation import (
+from edgecnn.bench.judge.gate import EVERYTHING, Gate, GateRow, Measure, MeasureName
+from edgecnn.bench.judge.recommend import (
     Candidate,
     DeviceLimits,
     Excess,
     LimitName,
     Recommendation,
+    falls_short,
+    is_faster,
+    is_slower,
+    needs_more,
 )
-from edgecnn.bench.judge.regressions import EVERYTHING, Gate, GateRow, Measure, MeasureName
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
 from edgecnn_runner.quantities import number_text, percent_text, size_text
 

@@ -23,8 +23,8 @@ from edgecnn.convert.repair.candidates import (
     RepairCandidate,
     TfliteMethods,
 )
-from edgecnn.convert.repair.culprits import Culprits
 from edgecnn.convert.repair.fewest import TriedLayers, find_fewest
+from edgecnn.convert.repair.layers_to_keep import Culprits
 from edgecnn.convert.repair.record import KeptLayer, Outcome, RepairRecord
 from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.result import VariantRow

@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from edgecnn.convert.graph.deployable import frozen_call
 from edgecnn.convert.reasons import reason_of
-from edgecnn.convert.source.keras_config import last_activation
-from edgecnn.convert.source.keras_model import read_keras_model
+from edgecnn.convert.source.keras_model import last_activation, read_keras_model
 from edgecnn.convert.source.normalization import Normalization, normalization_of
 from edgecnn.convert.source.paths import Source
 from edgecnn.convert.source.saved_model import harmless_saved_model

@@ -22,8 +22,7 @@ from edgecnn.devices.on_device.conditions import (
     read_state,
     usable_cores,
 )
-from edgecnn.devices.on_device.libraries import installed
-from edgecnn.devices.on_device.runtime_places import RuntimePlace, place_of
+from edgecnn.devices.on_device.libraries import RuntimePlace, installed, place_of
 from edgecnn_runner.errors import RuntimeMissingError
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.telemetry import no_telemetry

@@ -8,6 +8,6 @@ knows files and numbers only; what they mean is said elsewhere.
 from __future__ import annotations
 
 from edgecnn.modelfile.layers.compare import compare
-from edgecnn.modelfile.layers.types import MOST_DB, LayerComparison, LayerError
+from edgecnn.modelfile.layers.tally import MOST_DB, LayerComparison, LayerError
 
 __all__ = ["MOST_DB", "LayerComparison", "LayerError", "compare"]

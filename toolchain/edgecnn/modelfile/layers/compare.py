@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgecnn.build.artifact import format_of, precision_of, read_artifact
 from edgecnn.errors import ContractError, UsageError
-from edgecnn.modelfile.layers.types import LayerComparison
+from edgecnn.modelfile.layers.tally import LayerComparison
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import Container
 

@@ -8,14 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.modelfile.layers.assembly import LayerNode, assemble
-from edgecnn.modelfile.layers.matching import Made, match
-from edgecnn.modelfile.layers.tally import Grid, Tally, median_db
-from edgecnn.modelfile.layers.types import LayerComparison
-from edgecnn_runner.errors import ArtifactError
+from edgecnn.modelfile.layers.matching import LayerNode, Made, assemble, match
+from edgecnn.modelfile.layers.tally import Grid, LayerComparison, Tally, median_db
+from edgecnn_runner.errors import COPY_AGAIN, ArtifactError
 from edgecnn_runner.formats.container import Container
 from edgecnn_runner.images.feed import make_feed
-from edgecnn_runner.remedies import COPY_AGAIN
 from edgecnn_runner.runtimes.choice import does_not_start, one_line
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 

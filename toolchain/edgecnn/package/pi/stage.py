@@ -11,8 +11,13 @@ from typing import Any, Final
 from edgecnn.build.workspace import Workspace
 from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
-from edgecnn.package.pi.archive import source_date, write_archive
-from edgecnn.package.pi.debian import check_debian, debian_name, write_debian
+from edgecnn.package.pi.debian import (
+    check_debian,
+    debian_name,
+    source_date,
+    write_archive,
+    write_debian,
+)
 from edgecnn.package.pi.documents import write_documents
 from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest

@@ -20,8 +20,7 @@ from typing import Any, Final
 
 from edgecnn.files import file_digest, write_json
 from edgecnn.package.pi.platforms import Platform
-from edgecnn.package.pi.unpack import unpack_wheel
-from edgecnn.package.pi.wheels import needed_glibc, read_lock
+from edgecnn.package.pi.wheels import needed_glibc, read_lock, unpack_wheel
 from edgecnn.package.proven import Proven
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX

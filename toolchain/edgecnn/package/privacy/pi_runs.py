@@ -17,9 +17,8 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from edgecnn.package.privacy.judging import written_paths
 from edgecnn.package.privacy.place import CheckedPlace
-from edgecnn.package.privacy.traced import Traced
+from edgecnn.package.privacy.traced import Traced, written_paths
 
 PICTURES: Final = ("first.jpg", "second.png", "broken.jpg")
 """What there is to classify; the last is no picture."""

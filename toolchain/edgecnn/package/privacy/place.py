@@ -22,8 +22,7 @@ from edgecnn.errors import PackageError
 from edgecnn.files import write_json
 from edgecnn.package.pi.platforms import ARCHITECTURES, choose_platform
 from edgecnn.package.pi.tree import file_entries
-from edgecnn.package.pi.unpack import unpack_wheel
-from edgecnn.package.pi.wheels import collect_wheels
+from edgecnn.package.pi.wheels import collect_wheels, unpack_wheel
 from edgecnn.package.privacy.traced import Traced, traced, why_not
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE
 

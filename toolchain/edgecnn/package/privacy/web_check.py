@@ -11,8 +11,7 @@ from edgecnn.errors import PackageError
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked
 from edgecnn.package.privacy.web import Seen, judge_web, unchecked_web
-from edgecnn.package.privacy.web_session import folder_session, single_session
-from edgecnn.package.privacy.web_use import SessionError
+from edgecnn.package.privacy.web_session import SessionError, folder_session, single_session
 from edgecnn.package.web.contents import WebPlan, sealed, subject_of
 from edgecnn.package.web.icons import png
 from edgecnn.package.web.single import single_page

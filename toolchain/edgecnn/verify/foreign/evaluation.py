@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.data import JudgedImages
-from edgecnn.data.class_order import places_in
+from edgecnn.data.types import places_in
 from edgecnn.errors import DataError, LabelsError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verify.evaluation import Evaluation, balanced_subset
-from edgecnn.verify.foreign.reference_file import FloatModel
+from edgecnn.verify.foreign.files import FloatModel
 
 
 @dataclass(frozen=True, kw_only=True)

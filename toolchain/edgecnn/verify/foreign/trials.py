@@ -22,6 +22,7 @@ from edgecnn.data import Images
 from edgecnn.errors import EdgeError
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.foreign.facts import Hint
+from edgecnn.verify.foreign.files import with_range
 from edgecnn.verify.foreign.hints import (
     can_be_sure,
     changed,
@@ -32,7 +33,6 @@ from edgecnn.verify.foreign.hints import (
     reordered,
     surely_better,
 )
-from edgecnn.verify.foreign.reference_file import with_range
 from edgecnn.verify.report.wording import percent
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn_runner.contract import (

@@ -20,8 +20,7 @@ from edgecnn.verify.gate.sequential import (
     when_to_look,
 )
 from edgecnn.verify.groups import GroupColumn, Groups, count_groups
-from edgecnn.verify.measure import measure
-from edgecnn.verify.metrics import Metrics
+from edgecnn.verify.metrics import Metrics, measure
 from edgecnn.verify.statistics.needed import Needed, images_needed
 
 Score = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]

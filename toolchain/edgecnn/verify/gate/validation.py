@@ -16,7 +16,7 @@ from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
-from edgecnn.verify.measure import measure
+from edgecnn.verify.metrics import measure
 from edgecnn_runner.quantities import number_text, percent_text
 
 Scores = npt.NDArray[np.floating[Any]]

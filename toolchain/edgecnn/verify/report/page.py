@@ -15,10 +15,15 @@ import numpy.typing as npt
 from edgecnn.report import page_environment
 from edgecnn.verify.gate.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
-from edgecnn.verify.report.charts import Cell, common_scale, confusion_grid, interval_chart
+from edgecnn.verify.report.charts import (
+    Cell,
+    common_scale,
+    confusion_grid,
+    interval_chart,
+    layer_chart,
+)
 from edgecnn.verify.report.corruption_table import stand_in_sentence, worst_sentence
 from edgecnn.verify.report.corruption_view import corruption_cells, corruption_examples
-from edgecnn.verify.report.layer_chart import layer_chart
 from edgecnn.verify.report.table import gaps_of
 from edgecnn.verify.report.thumbnails import data_uri, most_telling
 from edgecnn.verify.report.wording import (
