@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands.paths import build_of, data_section, manifest_recipe, workspace_of_recipe
+from edgecnn.commands.paths import (
+    build_of,
+    data_section,
+    load_data,
+    load_data_of_build,
+    manifest_recipe,
+    workspace_of_recipe,
+)
 from edgecnn.errors import RecipeError, WorkspaceError
-from edgecnn.recipe.load import parse_recipe
+from edgecnn.files import write_json
+from edgecnn.progress import NO_PROGRESS
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 RECIPE = '[model]\nname = "x"\n'
 
@@ -94,3 +104,36 @@ def test_data_on_the_command_line_is_a_name_a_cifar_folder_or_class_folders(
         "channels": 1,
         "image_size": [24, 32],
     }
+
+
+def test_pictures_in_two_classes_stay_with_a_model_that_was_trained_with_them(
+    tmp_path: Path,
+) -> None:
+    photos = tmp_path / "photos"
+    for number, name in enumerate(("cat", "dog")):
+        (photos / name).mkdir(parents=True)
+        for shade in range(8):
+            Image.new("RGB", (8, 8), (20 * shade, 100 * number, 0)).save(
+                photos / name / f"{shade}.png"
+            )
+    (photos / "dog" / "again.png").write_bytes((photos / "cat" / "0.png").read_bytes())
+
+    def recipe(**data: str) -> Recipe:
+        section = {"name": "folder", "path": str(photos), "image_size": 8, **data}
+        return parse_recipe({"model": {"name": "x"}, "data": section}, source="test")
+
+    def loaded(recipe: Recipe) -> tuple[str, str]:
+        found, dataset = load_data_of_build(recipe, None, workspace, NO_PROGRESS)
+        return found.data.conflicting, dataset.digest()
+
+    workspace = a_build(tmp_path / "build")
+    without = load_data(recipe(), None, NO_PROGRESS).digest()
+    kept = load_data(recipe(conflicting="keep"), None, NO_PROGRESS).digest()
+    assert without != kept
+    # No model, a model of today, one of 0.1, and one of 0.1 where the recipe says what to do.
+    assert loaded(recipe()) == ("exclude", without)
+    for known, wanted in ((without, "exclude"), (kept, "keep"), ("0" * 64, "exclude")):
+        write_json(workspace.path(workspace.SPLITS), {"sha256": known})
+        assert loaded(recipe()) == (wanted, kept if wanted == "keep" else without)
+    write_json(workspace.path(workspace.SPLITS), {"sha256": kept})
+    assert loaded(recipe(conflicting="exclude")) == ("exclude", without)

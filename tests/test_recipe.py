@@ -413,7 +413,7 @@ FOLDER = {"name": "folder", "path": "p"}
         ),
         (
             {**FOLDER, "crop_fraction": 0.96552},
-            "data.crop_fraction = 0.96552: at most three decimals, for example 0.966",
+            "data.crop_fraction = 0.96552: at most three decimals, for example 0.965",
         ),
     ],
 )

@@ -63,7 +63,7 @@ def test_what_is_chosen_suits_the_images(name: str) -> None:
     assert channels == (1 if found.grey else 3)
     assert recipe.train.batch_size is not None
     assert 8 <= recipe.train.batch_size <= 128
-    assert 10 <= recipe.train.epochs <= 120
+    assert 10 <= recipe.train.epochs <= 150
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -79,6 +79,16 @@ def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
     assert (few.train.batch_size or 0) < (many.train.batch_size or 0)
     assert few.augment.preset == many.augment.preset == "light"
     assert few.data.test > many.data.test
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_validation_images_are_learnt_from_where_they_are_too_few_to_choose_by(name: str) -> None:
+    found = FOUND[name]
+    recipe = recipe_for(found)
+    trained = found.splits.get("train", found.total * (1 - recipe.data.test))
+    few = trained * recipe.data.validation < 100 and "validation" not in found.splits
+    assert recipe.train.include_validation == few
+    assert ("too few to choose an epoch by" in recipe_text(Path("leaves"), None, found)) == few
 
 
 @pytest.mark.slow

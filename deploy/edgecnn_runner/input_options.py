@@ -6,6 +6,7 @@ of a contract, which is all that travels on. Imports no numpy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -228,6 +229,9 @@ def _fraction(text: str) -> float:
         )
     rounded = max(round(value, 3), 0.001)
     if abs(rounded - value) > 1e-9:
+        # The thousandth below: an image is resized to the whole part of its side divided by it,
+        # so that 0.965 is Resize(232) and CenterCrop(224), and 0.966 would be Resize(231).
+        rounded = max(math.floor(value * 1000) / 1000, 0.001)
         raise UsageError(
             "--crop-fraction has more than three decimals",
             observed=text,

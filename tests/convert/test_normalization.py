@@ -80,6 +80,38 @@ def test_a_range_is_refused_where_the_values_contradict_it(
     assert [name for name in taken if not normalization.fits(name)] == []
 
 
+@pytest.mark.parametrize(
+    ("normalization", "contradicted", "possible"),
+    [
+        # A channel that is nearly black; a shift behind a batch normalization.
+        (standard((0.5, 0.3, 0.002), (0.2, 0.2, 0.05)), ("0..255",), ("0..1",)),
+        (by(1 / 0.3, 0.5 - 0.13 / 0.3), ("0..255",), ("0..1",)),
+        (by(1 / 0.3, -0.5 - 0.9 / 0.3), ("0..255",), ("0..1",)),
+        (by(2, -1), ("0..255",), ("0..1", "-1..1", "imagenet")),
+        (by(1 / 255, 0), ("0..1", "-1..1", "imagenet"), ("0..255",)),
+        (standard(RAW["mean"], RAW["std"]), ("0..1", "-1..1", "imagenet"), ("0..255",)),
+        (standard((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ("0..255",), ("0..1",)),
+    ],
+)
+def test_what_is_said_is_taken_unless_it_cannot_be(
+    normalization: Normalization, contradicted: tuple[str, ...], possible: tuple[str, ...]
+) -> None:
+    assert [name for name in contradicted if not normalization.contradicts(name)] == []
+    assert [name for name in possible if normalization.contradicts(name)] == []
+
+
+def test_pixels_that_never_change_do_not_hide_the_others() -> None:
+    """A deviation for each pixel is tiny where a border is."""
+    border = np.zeros((8, 8, 3), bool)
+    border[:, :3] = True
+    mean = np.where(border, 0.0, 120.0).astype(np.float32)
+    deviation = np.where(border, 0.03, 50.0).astype(np.float32)
+    found = read(lambda image: (image - mean) / deviation)
+    assert found is not None
+    assert not found.contradicts("0..255")
+    assert found.contradicts("0..1")
+
+
 def test_it_is_written_as_a_formula() -> None:
     assert str(by(2, -1)) == "x * 2 - 1"
     assert str(by(1 / 255, 0)) == "x * 0.003922"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edgecnn.data import count_classes
-from edgecnn.data.class_folders import find_layout, list_classes
+from edgecnn.data.class_folders import check_same_classes, find_layout, list_classes
 from edgecnn.errors import DataError
 
 
@@ -113,6 +114,90 @@ def test_folders_of_the_same_classes_are_refused(tmp_path: Path, folders: tuple[
         count_classes(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("day/{cat,dog}", "night/{cat,dog}", "day"),  # a stray image in one of them
+        ("part1/part1/{cat,dog}", "part2/part2/{cat,dog}"),
+        ("one/one/{cat,dog}", "two/{cat,dog}"),
+        ("train/{cat,dog}", "more/test/{cat,dog}"),
+        ("train/{raw,aug}/{cat,dog}", "val/{raw,aug}/{cat,dog}"),
+        ("train/{day,night}/{cat,dog}", "test/{day,night}/{cat,dog}"),
+        ("raw/{train,val}/{cat,dog}", "aug/{train,val}/{cat,dog}"),
+        ("train/{cat,dog}", "samples"),
+        ("cat", "dog", "test/{cat,dog}"),
+        ("car", "train/{old,new}"),
+    ],
+)
+def test_folders_that_hold_classes_are_never_classes(
+    tmp_path: Path, folders: tuple[str, ...]
+) -> None:
+    for text in folders:
+        outer, _, inner = text.partition("/{")
+        names, _, rest = inner.partition("}")
+        for name in names.split(",") if rest else [""]:
+            tree(tmp_path, f"{outer}/{name}{rest}" if rest else text)
+    with pytest.raises(DataError, match="cannot be") as caught:
+        find_layout(tmp_path)
+    assert caught.value.remedy
+
+
+def test_hidden_and_stray_images_make_no_class_of_a_split(tmp_path: Path) -> None:
+    tree(tmp_path, "day/{cat,dog}", "night/{cat,dog}", file="1.jpg")
+    (tmp_path / "day/._1.jpg").touch()
+    with pytest.raises(DataError, match="cannot be classes"):
+        find_layout(tmp_path)
+    # Control: folders of more images in classes that hold images themselves.
+    for place in ("day", "night"):
+        for number in range(3):
+            (tmp_path / place / f"{number}.jpg").touch()
+    assert find_layout(tmp_path).place == tmp_path
+
+
+def test_the_way_out_of_folders_that_come_split_themselves_works(tmp_path: Path) -> None:
+    for fold in ("fold_0", "fold_1"):
+        tree(tmp_path, *(f"{fold}/{split}/{{cat,dog}}" for split in ("train", "val")))
+    with pytest.raises(DataError, match="cannot be classes") as caught:
+        find_layout(tmp_path)
+    assert f"--data {tmp_path / 'fold_0'}" in caught.value.remedy
+    assert splits(tmp_path / "fold_0") == {"train": "train", "test": "val"}
+
+
+def test_splits_are_found_as_deep_as_classes(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        tree(tmp_path, f"a/b/c/d/{split}/{{cat,dog}}")
+    assert splits(tmp_path) == {"train": "a/b/c/d/train", "test": "a/b/c/d/test"}
+
+
+def test_images_are_known_by_their_content_where_their_names_say_nothing(tmp_path: Path) -> None:
+    tree(tmp_path, "set/{cat,dog}", file="0001")
+    tree(tmp_path, "notes", file="read.me")
+    for name in ("cat", "dog"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "set" / name / "0001", format="PNG")
+    assert find_layout(tmp_path).place == tmp_path / "set"
+
+
+def test_splits_are_named_by_where_they_are(tmp_path: Path) -> None:
+    (note,) = find_layout(tree(tmp_path, "train/data/{cat,dog}", "test/data/{cat,dog}")).notes
+    assert "test/data (test), train/data (train)" in note
+
+
+@pytest.mark.parametrize("other", [("Cat", "dog"), ("cafe\u0301", "dog")])
+def test_names_that_differ_in_their_writing_alone_are_told(
+    tmp_path: Path, other: tuple[str, str]
+) -> None:
+    first = {"Cat": "cat", "cafe\u0301": "caf\u00e9"}[other[0]]
+    tree(tmp_path, f"train/{{{first},dog}}", f"test/{{{other[0]},dog}}")
+    layout = find_layout(tmp_path)
+    classes = {split: list_classes(place)[0] for split, place in layout.splits.items()}
+    with pytest.raises(DataError, match="other classes") as caught:
+        check_same_classes(layout, classes)
+    assert "Unicode" in caught.value.remedy
+    shown = str(caught.value.observed).removeprefix("only in one of them: ").split(", ")
+    assert len(set(shown)) == 2
+    assert all(name.isascii() for name in shown)
+
+
 def test_splits_inside_of_classes_are_refused_with_the_way_round(tmp_path: Path) -> None:
     tree(tmp_path, "cat/{train,test}", "dog/{train,test}")
     with pytest.raises(DataError, match="cannot be classes") as caught:
@@ -128,7 +213,6 @@ def test_splits_inside_of_classes_are_refused_with_the_way_round(tmp_path: Path)
         ("apple/{healthy,scab,rot}", "grape/{healthy,rot,blight}"),
         ("cat", "cat/{a,b}", "dog", "dog/{a,b}"),  # with images of their own
         ("train", "test"),
-        ("car", "train/{old,new}"),
         ("test/{a,b}", "cat", "dog"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -57,7 +58,7 @@ def load(
     resize: str = RESIZE_RULE,
     validation: float = 0.25,
     test: float = 0.25,
-    conflicting: Literal["exclude", "error"] = "exclude",
+    conflicting: Literal["exclude", "error", "keep"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
     return load_folder(
@@ -263,6 +264,11 @@ def test_a_picture_in_two_classes_is_left_out_with_both_paths(tmp_path: Path) ->
     with pytest.raises(DataError, match="stand in two classes") as caught:
         load(tmp_path, conflicting="error")
     assert "  cat/3 too.bmp = fox/3.png" in caught.value.problem
+    told = Told()
+    kept = load(tmp_path, conflicting="keep", progress=told)
+    assert kept.conflicting == ()
+    assert groups <= {frozenset(group) & set().union(*parts(kept).values()) for group in groups}
+    assert "2 pictures stand in two classes and are kept in both" in told.lines[0]
 
 
 def test_a_picture_in_two_classes_of_two_splits_is_left_out_of_both(tmp_path: Path) -> None:
@@ -276,9 +282,9 @@ def test_a_picture_in_two_classes_of_two_splits_is_left_out_of_both(tmp_path: Pa
     assert len(loaded.test) == 3
 
 
-@pytest.mark.parametrize("conflicting", ["exclude", "error"])
+@pytest.mark.parametrize("conflicting", ["exclude", "error", "keep"])
 def test_without_such_pictures_the_key_decides_nothing(
-    tmp_path: Path, conflicting: Literal["exclude", "error"]
+    tmp_path: Path, conflicting: Literal["exclude", "error", "keep"]
 ) -> None:
     fill(tmp_path, {"cat": 6, "dog": 6})
     assert load(tmp_path, conflicting=conflicting).digest() == load(tmp_path).digest()
@@ -342,6 +348,26 @@ def test_splits_that_hold_the_same_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"8 of 8 images of .*train are images of another split"):
         load(tmp_path)
     assert load(tmp_path / "train").class_names == ("cat", "dog")  # as the remedy says
+
+
+def test_validation_images_that_are_those_of_the_test_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 6, "dog": 6})
+    fill(tmp_path / "val", {"cat": 3, "dog": 3}, first=100)
+    shutil.copytree(tmp_path / "val", tmp_path / "test")
+    with pytest.raises(DataError, match=r"all 6 images of .*val are images of .*test") as caught:
+        load(tmp_path)
+    assert "move" in caught.value.remedy
+    (tmp_path / "val").rename(tmp_path / "copies")
+    shutil.rmtree(tmp_path / "copies")
+    assert len(load(tmp_path).validation) > 0
+
+
+def test_classes_are_counted_without_test_images_that_were_published(tmp_path: Path) -> None:
+    fill(tmp_path / "split" / "train", {"cat": 6, "dog": 7})
+    fill(tmp_path / "split" / "test", {"cat": 20, "dog": 20}, first=100)
+    assert load(tmp_path / "split").class_counts() == {"cat": 6, "dog": 7}
+    fill(tmp_path / "whole", {"cat": 6, "dog": 7})
+    assert load(tmp_path / "whole").class_counts() == {"cat": 6, "dog": 7}
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:

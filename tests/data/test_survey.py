@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,8 @@ def test_grey_pictures_are_seen_in_colour_files(tmp_path: Path, suffix: str) -> 
     assert not survey_folder(tmp_path).grey
 
 
-def test_what_holds_no_images_is_refused(tmp_path: Path) -> None:
+def test_what_holds_no_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # an import of it fails
     save(tmp_path / "cat" / "1.png")
     (tmp_path / "dog").mkdir()
     (tmp_path / "dog" / "notes.txt").write_text("no image")
@@ -68,6 +70,17 @@ def test_what_holds_no_images_is_refused(tmp_path: Path) -> None:
         (tmp_path / name / "1.png").write_bytes(b"torn")
     with pytest.raises(DataError, match="none that was looked at can be read"):
         survey_folder(tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / name / "1.png").rename(tmp_path / name / "1.heic")
+        (tmp_path / name / "1.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
+    # What it is, and what reads it where that is missing.
+    with pytest.raises(DataError, match="HEIC"):
+        survey_folder(tmp_path)
+    for part, names in {"train": ("Cat", "dog"), "test": ("cat", "dog")}.items():
+        for name in names:
+            save(tmp_path / "cases" / part / name / "1.png")
+    with pytest.raises(DataError, match="has other classes than"):
+        survey_folder(tmp_path / "cases")
     for split in ("val", "test"):
         for name in ("cat", "dog"):
             save(tmp_path / "parts" / split / name / "1.png")
@@ -84,4 +97,5 @@ def test_classes_with_few_images_are_named() -> None:
 def test_classes_that_others_outweigh_are_named() -> None:
     (note,) = uneven_classes({"cat": 100, "dog": 33, "emu": 34})
     assert "a third of the images of cat (100): dog (33)" in note
+    assert "at most ten times" in note
     assert uneven_classes({"cat": 30, "dog": 10}) == []

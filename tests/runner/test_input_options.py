@@ -115,7 +115,7 @@ def test_which_parts_of_a_rule_were_named() -> None:
         ({"crop_fraction": "0"}, "not a share", "divided by"),
         ({"crop_fraction": "0,875"}, "not a share", "divided by"),
         ({"crop_fraction": "nan"}, "not a share", "divided by"),
-        ({"crop_fraction": "0.96552"}, "three decimals", "--crop-fraction 0.966"),
+        ({"crop_fraction": "0.96552"}, "three decimals", "--crop-fraction 0.965"),
         ({"crop_fraction": "0.0001"}, "three decimals", "--crop-fraction 0.001"),
         ({"crop_fraction": "0.9", "fit": "pad"}, "keeps all of it", "leave one"),
         ({"crop_fraction": "1", "fit": "stretch"}, "keeps all of it", "leave one"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,3 +87,14 @@ def test_curves_are_a_picture_of_useful_size_and_repeatable(count: int) -> None:
     # Both lines are there, in their colours.
     assert {(0, 0x72, 0xB2), (0xD5, 0x5E, 0)} <= {colour for _, colour in colours}
     assert draw_curves(epochs(count), title="a on b", subtitle="97 %") == picture
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_curves_of_trainings_without_validation_have_one_line(count: int) -> None:
+    history = [replace(row, val_loss=None, val_accuracy=None) for row in epochs(count)]
+    picture = Image.open(io.BytesIO(draw_curves(history, title="a on b", subtitle="97 %")))
+    colours = picture.convert("RGB").getcolors(1 << 24)
+    assert colours is not None
+    drawn = {colour for _, colour in colours}
+    assert (0, 0x72, 0xB2) in drawn
+    assert (0xD5, 0x5E, 0) not in drawn

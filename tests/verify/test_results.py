@@ -153,6 +153,12 @@ def test_what_may_be_wrong_with_how_a_reference_is_fed_is_told_first() -> None:
     assert error is not None
     assert error.remedy.startswith("perhaps it is how it is fed or read: It may be fed 0..255.")
     assert "[limits]" not in error.remedy
+    # That nothing explains it is no explanation.
+    none = dataclasses.replace(hint, kind="guessing", text="No other range explains it.")
+    foreign = dataclasses.replace(foreign, hints=(none,))
+    error = exit_error(make_report("PASS", float_model=GUESSES, foreign=foreign))
+    assert error is not None
+    assert error.remedy.startswith("check the order of the labels")
 
 
 def test_an_earlier_report_reads_back_without_what_it_did_not_ask(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,8 @@ def test_classes_that_another_decoder_may_change_are_excused_and_others_are_not(
     asked: list[str] = []
     found = checked(own, decoded=decoder(8, asked))
     assert found.decoding is not None
-    assert found.margin == 2 * found.decoding
-    assert found.margin > 0.05
+    # Of most images, by which the most sensitive one is not hidden.
+    assert 0.02 < found.margin < 2 * found.decoding
     assert found.agreed == COUNT - 3
     assert found.excused >= 1
     assert found.agrees == (found.excused == 3)
@@ -194,6 +194,60 @@ def test_a_class_that_differs_beyond_the_margin_is_never_excused() -> None:
     assert found.differing == (pictures().ids[sure],)
 
 
+def test_one_image_that_decoding_changes_much_excuses_no_other() -> None:
+    scores = TRUTH.astype(np.float64)
+    ordered = np.sort(scores, axis=1)
+    unsure = int((ordered[:, -1] - ordered[:, -2]).argsort()[COUNT // 2])
+    scores[unsure] = np.roll(scores[unsure], 1)
+    sensitive = pictures().ids[(unsure + 1) % COUNT]
+
+    def decode(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], Pixels]:
+        images = pictures()
+        pixels = images.pixels[[images.ids.index(name) for name in ids]].copy()
+        for place, name in enumerate(ids):
+            if name == sensitive:
+                pixels[place] = 255 - pixels[place]
+        return np.arange(len(ids)), pixels
+
+    found = checked(own_of(scores), decoded=decode)
+    assert found.decoding is not None
+    assert found.decoding > 0.2
+    assert (found.excused, found.agrees) == (0, False)
+    assert found.differing == (pictures().ids[unsure],)
+
+
+def fed_otherwise(
+    ask: Callable[[Pixels, str], npt.NDArray[np.float32]],
+    theirs: npt.NDArray[np.floating[Any]],
+    decoded: Decoded | None,
+) -> OwnAgreement:
+    """Compare scores with those of a model that is fed -1..1 and may be fed 0..1."""
+    feed = Feed(ask=ask, input_range="-1..1", ranges=("0..1",), seconds=0.0)
+    return check_own_scores(
+        own_of(theirs),
+        pictures(),
+        ask(pictures().pixels, "-1..1"),
+        class_names=NAMES,
+        explainer=lambda: Explainer(feed=feed, decoded=decoded),
+    )
+
+
+def test_a_way_that_leaves_half_of_a_difference_explains_nothing() -> None:
+    """Other weights are often nearer in some other range, and far from the same."""
+    theirs = model(pictures().pixels, "-1..1")
+
+    def ask(pixels: Pixels, input_range: str) -> npt.NDArray[np.float32]:
+        # No order of rows, columns or channels makes one of the other.
+        share = 0.6 if input_range == "0..1" else 0.0
+        other = model(255 - pixels // 2, "-1..1")
+        return np.asarray(share * model(pixels, "-1..1") + (1 - share) * other, np.float32)
+
+    found = fed_otherwise(ask, theirs, None)
+    assert not found.agrees
+    assert found.explanation is not None
+    assert "--input-range" not in found.explanation
+
+
 def test_what_another_range_explains_is_never_excused_as_decoding() -> None:
     """A range that is off by little changes few classes, of images with small margins."""
     near = replace(pictures(), pixels=np.clip(pictures().pixels, 0, 235) + 20)
@@ -204,14 +258,7 @@ def test_what_another_range_explains_is_never_excused_as_decoding() -> None:
         shift = 20 if input_range == "-1..1" else 0
         return model(np.clip(pixels, 0, 255 - shift) + np.uint8(shift), "-1..1")
 
-    feed = Feed(ask=ask, input_range="-1..1", ranges=("0..1",), seconds=0.0)
-    found = check_own_scores(
-        own_of(theirs),
-        pictures(),
-        ask(pictures().pixels, "-1..1"),
-        class_names=NAMES,
-        explainer=lambda: Explainer(feed=feed, decoded=decoder(40, [])),
-    )
+    found = fed_otherwise(ask, theirs, decoder(140, []))
     assert found.margin > 0.3
     assert (found.excused, found.agrees) == (0, False)
     assert found.explanation is not None

@@ -42,6 +42,14 @@ def convert(
     data: DataOption = None,
     labels: LabelsOption = None,
     preprocessing: Preprocessing = NOTHING_SAID,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            "--image-size",
+            metavar="SIZE",
+            help="Side of the images, or height and width as 96x128, for a model that takes any.",
+        ),
+    ] = None,
     opset: Annotated[
         int | None, typer.Option("--opset", metavar="N", help="ONNX opset. Default 17.")
     ] = None,
@@ -102,6 +110,7 @@ def convert(
             data=data,
             labels=labels,
             preprocessing=preprocessing,
+            image_size=image_size,
             opset=opset,
             ir_version=ir_version,
             runtime=runtime,

@@ -351,7 +351,9 @@ def is_foreign(
                 f"{shlex.quote(str(artifacts[0]))} was made elsewhere: more has to be said of it",
                 observed=f"no {', no '.join(missing)}",
                 expected=", ".join(_NEEDED),
-                remedy="give " + ", ".join(f"{flag} {_SHAPES[flag]}" for flag in missing),
+                remedy="give "
+                + ", ".join(f"{flag} {_SHAPES[flag]}" for flag in missing)
+                + "; what edgecnn converted is verified without --artifact",
             )
         builds_alone = sorted(flag for flag, value in of_builds.items() if value)
         if builds_alone:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import ConvertRequest, already_made, recipe_of, with_options
-from edgecnn.commands.paths import load_data
+from edgecnn.commands.paths import load_data_of_build
 from edgecnn.commands.verify import left_out_of, own_corruptions, own_groups, readers_of
 from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -91,7 +91,7 @@ def train(
     import json
 
     with build_lock(workspace.folder):
-        dataset = load_data(recipe, data, progress)
+        recipe, dataset = load_data_of_build(recipe, data, workspace, progress)
         recipe = _as_trained(recipe, workspace, dataset, progress)
         _train_if_needed(recipe, workspace, dataset, progress)
         metrics: dict[str, Any] = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
@@ -119,7 +119,8 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
     with build_lock(workspace.folder):
         recipe = with_options(recipe, request, already_made(source, workspace))
         _tell_of_repairs_undone(recipe, workspace, progress)
-        dataset = load_data(recipe, request.data, progress)
+        trained = Workspace(source.path.parent)
+        recipe, dataset = load_data_of_build(recipe, request.data, trained, progress)
         result = stage.run(
             source,
             recipe,
@@ -184,7 +185,8 @@ def build(
         What it came to. An artifact that failed is part of it, not an exception.
     """
     with build_lock(workspace.folder):
-        return _build(recipe, workspace, load_data(recipe, data, progress), progress)
+        recipe, dataset = load_data_of_build(recipe, data, workspace, progress)
+        return _build(recipe, workspace, dataset, progress)
 
 
 def _build(

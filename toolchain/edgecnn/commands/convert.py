@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +49,8 @@ class ConvertRequest:
         data: Data set or folder; see ``locate.data_section``.
         labels: File with class names.
         preprocessing: How a model made elsewhere was fed.
+        image_size: Side of the images, or height and width as ``96x128``, of a model made elsewhere
+            that takes any size.
         opset: ONNX opset.
         ir_version: ONNX IR version.
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
@@ -63,6 +67,7 @@ class ConvertRequest:
     data: str | None = None
     labels: Path | None = None
     preprocessing: Preprocessing = NOTHING_SAID
+    image_size: str | None = None
     opset: int | None = None
     ir_version: int | None = None
     runtime: str | None = None
@@ -75,6 +80,14 @@ class ConvertRequest:
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
     """Return what a source is to be converted by, and where to."""
     resize = request.preprocessing.resize
+    recipe_says = source.origin == "build" or source.recipe_file is not None
+    if request.image_size is not None and recipe_says:
+        raise UsageError(
+            f"the recipe of {request.source} says how large its images are",
+            observed=f"--image-size {request.image_size}",
+            expected="--image-size for a model made elsewhere that takes any size",
+            remedy="leave it out, or set data.image_size in the recipe and train it again",
+        )
     if source.origin == "build":
         built = Workspace(request.source)
         recipe = _resized_by(manifest_recipe(built), resize)
@@ -93,13 +106,49 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
     _check_before_loading(source, request, folder)
     from edgecnn.convert import input_size
 
-    raw = {
-        "model": {"name": source.name},
-        "data": data_section(request.data, input_size(source), resize),
-    }
+    section = data_section(request.data, input_size(source), resize)
+    if section["name"] == "folder":
+        section["image_size"] = _image_size(request, section.get("image_size"))
+    raw = {"model": {"name": source.name}, "data": section}
     recipe = parse_recipe(raw, source=f"the options given for {request.source}")
     model = recipe.model.model_copy(update={"architecture": None})
     return recipe.model_copy(update={"model": model}), Workspace(folder)
+
+
+def _image_size(request: ConvertRequest, own: Sequence[int] | None) -> Sequence[int]:
+    """Return the height and width that images are brought to, the model's own or the option's.
+
+    Raises:
+        UsageError: If the model takes any and none was given, or another than its own was.
+    """
+    text = request.image_size
+    if text is None:
+        if own is not None:
+            return own
+        raise UsageError(
+            f"{request.source} takes images of any size, and how large they were in its training "
+            "is not known",
+            observed="no --image-size",
+            expected="the side of the images, or height and width: --image-size 96x128",
+            remedy="give the size that it was trained on: --image-size 224, for example",
+        )
+    sides = re.fullmatch(r"([1-9][0-9]{0,3})(?:[x,]([1-9][0-9]{0,3}))?", text.strip(), re.ASCII)
+    if sides is None:
+        raise UsageError(
+            "--image-size is no size of images",
+            observed=text,
+            expected="a whole number of pixels, or height and width",
+            remedy="write --image-size 96, or --image-size 96x128",
+        )
+    size = (int(sides[1]), int(sides[2] or sides[1]))
+    if own is not None and size != tuple(own):
+        raise UsageError(
+            f"{request.source} takes images of another size",
+            observed=f"--image-size {text}",
+            expected=f"height {own[0]}, width {own[1]}",
+            remedy="leave --image-size out",
+        )
+    return size
 
 
 def _resized_by(recipe: Recipe, resize: str | None) -> Recipe:

@@ -30,6 +30,9 @@ _LEAST_SIDE_OF_FINCH: Final = 64  # below it, its first step would lose too much
 _FEW: Final = 2_000
 _MANY: Final = 10_000
 _VALIDATION: Final = 0.1  # of the training images
+# Below it, the standard error of a validation accuracy is some five points, more than most epochs
+# of a training differ by: to learn from them is worth more than to choose by them.
+_LEAST_TO_CHOOSE_BY: Final = 100
 _MEMORY: Final = 1_000_000_000  # bytes of all images, a byte a value
 _SIGNS: Final = 32
 # Images shown in a whole training, of 96x96 pixels: some fifteen minutes of two processor cores
@@ -37,7 +40,7 @@ _SIGNS: Final = 32
 _SHOWN: Final = 60_000
 _WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
 _LEAST_EPOCHS: Final = 10
-_MOST_EPOCHS: Final = 120
+_MOST_EPOCHS: Final = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +216,7 @@ def _choices(survey: Survey) -> list[_Choice]:
     """Return what is chosen for images, each with its reason."""
     images = f"{survey.total:,} images of {len(survey.counts)} classes"
     share = 0.2 if survey.total < _MANY else 0.1
-    trained = _trained(survey, share)
+    left, trained = _learnt_from(survey, share)
     side = _side(survey, trained)
     network = "finch" if side >= _LEAST_SIDE_OF_FINCH else "wren"
     return [
@@ -232,16 +235,19 @@ def _choices(survey: Survey) -> list[_Choice]:
             1 if survey.grey else 3,
             "the images that were looked at are all grey" if survey.grey else "",
         ),
-        *_split_choices(survey, share),
+        *_split_choices(survey, share, left),
         *_augment_choices(survey, trained),
-        *_training_choices(side, network, trained),
+        *_training_choices(side, network, trained, left),
     ]
 
 
-def _trained(survey: Survey, share: float) -> int:
-    """Return about how many images there are to train on."""
-    images = survey.splits.get("train", survey.total * (1 - share))
-    return round(images if "validation" in survey.splits else images * (1 - _VALIDATION))
+def _learnt_from(survey: Survey, share: float) -> tuple[int, int]:
+    """Return about how many validation images are learnt from, too, and how many images in all."""
+    images = round(survey.splits.get("train", survey.total * (1 - share)))
+    if "validation" in survey.splits:
+        return 0, images
+    validation = max(1, round(images * _VALIDATION))
+    return (validation, images) if validation < _LEAST_TO_CHOOSE_BY else (0, images - validation)
 
 
 def _side(survey: Survey, trained: int) -> int:
@@ -267,10 +273,9 @@ def _why_side(survey: Survey, side: int, trained: int) -> str:
     )
 
 
-def _split_choices(survey: Survey, share: float) -> list[_Choice]:
-    validation = _Choice(
-        "data", "validation", _VALIDATION, "enough to choose an epoch; the rest is to learn from"
-    )
+def _split_choices(survey: Survey, share: float, left: int) -> list[_Choice]:
+    why = "enough to choose an epoch; the rest is to learn from"
+    validation = _Choice("data", "validation", _VALIDATION, "" if left else why)
     if survey.splits:
         parts = ", ".join(f"{count:,} for {split}" for split, count in survey.splits.items())
         return [
@@ -296,7 +301,7 @@ def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:
     return chosen
 
 
-def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
+def _training_choices(side: int, network: str, trained: int, left: int) -> list[_Choice]:
     from edgecnn.recipe.sections import Train
     from edgecnn.train.pace import Pace
 
@@ -304,15 +309,28 @@ def _training_choices(side: int, network: str, trained: int) -> list[_Choice]:
     batch = Pace.of(Train(), trained).batch_size
     few = trained < _FEW
     images = f"{trained:,} images to train on"
+    shown = f"{images}, shown {epochs * trained:,} times in all"
     return [
         _Choice(
             "train",
             "epochs",
             epochs,
-            f"{images}, shown {epochs * trained:,} times in all; it stops earlier where it gets no "
-            "better",
+            shown if left else f"{shown}; it stops earlier where it gets no better",
         ),
         _Choice("train", "batch_size", batch, f"{images}: {-(-trained // batch):,} steps an epoch"),
+        *(
+            [
+                _Choice(
+                    "train",
+                    "include_validation",
+                    True,
+                    f"{left:,} validation images are too few to choose an epoch by, and worth "
+                    "learning from: the last epoch ships, where the rate has fallen to zero",
+                )
+            ]
+            if left
+            else []
+        ),
         *(
             [
                 _Choice("train", "label_smoothing", 0.1, f"{images} would be learnt by heart"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import tomllib
@@ -230,6 +231,50 @@ def load_data(recipe: Recipe, data: str | None, progress: Progress) -> Dataset:
     named = data in ("cifar10", "digits") and data == recipe.data.name
     root = None if data is None or named else Path(data)
     return load_dataset(recipe.data, root=root, progress=progress)
+
+
+def load_data_of_build(
+    recipe: Recipe, data: str | None, build: Workspace, progress: Progress
+) -> tuple[Recipe, Dataset]:
+    """Load a recipe's images as a build may have been trained on them.
+
+    edgecnn 0.1 kept pictures that stand in two classes, where today's default leaves them out. So
+    they are kept for a model that was trained with them, unless the recipe says what is to become
+    of them.
+
+    Args:
+        recipe: Says which.
+        data: See ``load_data``.
+        build: May hold a model, and the record of its images.
+        progress: Shows a download.
+
+    Returns:
+        The recipe, which says so where they are kept, and the images.
+    """
+    dataset = load_data(recipe, data, progress)
+    known = _trained_on(build)
+    stated = "conflicting" in recipe.data.model_fields_set
+    if not dataset.conflicting or stated or known in (None, dataset.digest()):
+        return recipe, dataset
+    section = recipe.data.model_copy(update={"conflicting": "keep"})
+    as_then = recipe.model_copy(update={"data": section})
+    kept = load_data(as_then, data, progress)
+    if kept.digest() != known:
+        return recipe, dataset
+    progress.message(
+        "note: the model was trained with these pictures, so they are kept; to train anew without "
+        "them, add --set data.conflicting=exclude"
+    )
+    return as_then, kept
+
+
+def _trained_on(build: Workspace) -> str | None:
+    """Return the digest of the images that a build was trained on; None if it says nothing."""
+    try:
+        record = json.loads(build.path(Workspace.SPLITS).read_text(encoding="utf-8"))
+        return str(record["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # where it is needed, that is told
 
 
 def data_section(

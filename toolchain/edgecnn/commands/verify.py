@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import of_command_line
-from edgecnn.commands.paths import build_of, load_data, manifest_recipe
+from edgecnn.commands.paths import build_of, load_data_of_build, manifest_recipe
 from edgecnn.errors import EdgeError, UsageError, WorkspaceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
@@ -126,7 +126,7 @@ def verify(
         )
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
-        dataset = load_data(recipe, request.data, progress)
+        recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
         dataset = in_class_order(dataset, tuple(reference.class_names))
         own_scores = None
         if request.scores is not None:

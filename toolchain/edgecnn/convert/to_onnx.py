@@ -21,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgecnn.convert.graph.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
-from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy
+from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy, unshare_weights
 from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
@@ -167,6 +167,7 @@ def onnx_int8(
         cached = "calibration_cache_path" in inspect.signature(quantize_static).parameters
         try:
             source = onnx.load_from_string(fp32)
+            unshare_weights(source.graph)
             target = Path(folder) / "int8.onnx"
             quantize_static(
                 source,

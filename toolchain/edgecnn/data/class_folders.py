@@ -1,4 +1,4 @@
-"""Finds the classes, splits and files of a folder of images; no file is opened here.
+"""Finds the classes, splits and files of a folder of images, by their names.
 
 Folders of images are published in a few forms:
 
@@ -9,19 +9,22 @@ Folders of images are published in a few forms:
 - either of them some folders deeper: ``dataset/train/cat``.
 
 A folder that holds the same class folders as its neighbour is never taken for a class: a network
-would learn to tell ``train`` from ``val``.
+would learn to tell ``train`` from ``val``. The same holds inside of a split.
+
+No file is opened but a few of a folder in which none is named as an image.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, ImageError
 
 ImageFile = tuple[Path, int]
 """A file with its label."""
@@ -71,6 +74,10 @@ _ORDER: Final[tuple[Split, ...]] = ("train", "validation", "test")
 _DEEPEST: Final = 4
 # Folders are alike if they share more than this part of the names of both.
 _ALIKE: Final = 0.5
+# A folder of class folders may hold a stray image; a class, most of whose images are its own, may
+# hold folders of more.
+_OWN: Final = 0.1
+_OPENED: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,14 +136,15 @@ def find_layout(root: Path) -> Layout:
 
 def _layout_below(root: Path) -> Layout:
     place, notes = root, list[str]()
-    for _ in range(_DEEPEST):
+    for depth in range(_DEEPEST + 1):
         folders = _folders(place)
         layout = _split_layout(place, folders) or _train_alone(folders)
         if layout is not None:
-            for split in layout.splits.values():
+            for split in layout.splits.values() or [layout.place]:
                 _refuse_other_forms(split, _names(split))
+                _refuse_the_same_classes(split, _folders(split), in_split=True)
             return replace(layout, notes=(*notes, *layout.notes))
-        inner = _only_one_with_images(folders)
+        inner = _only_one_with_images(folders) if depth < _DEEPEST else None
         if inner is None or not _folders(inner):
             break
         beside = [folder.name for folder in folders if folder != inner]
@@ -147,6 +155,7 @@ def _layout_below(root: Path) -> Layout:
         place = inner
     folders = _folders(place)
     _refuse_the_same_classes(place, folders)
+    _refuse_splits_among_classes(place, folders)
     _refuse_other_forms(place, {folder.name for folder in folders})
     if {folder.name for folder in folders} == {"train", "test"}:
         notes.append(
@@ -176,8 +185,10 @@ def _split_layout(place: Path, folders: Sequence[Path]) -> Layout | None:
             f"{splits['test']} is the test set, since there is no other; validation images are "
             "taken off the training images"
         )
-    elif any(path.name != split for split, path in splits.items()):
-        named = ", ".join(f"{path.name} ({split})" for split, path in splits.items())
+    elif any(path != place / split for split, path in splits.items()):
+        named = ", ".join(
+            f"{path.relative_to(place).as_posix()} ({split})" for split, path in splits.items()
+        )
         notes.append(f"the folders of {place} are splits: {named}")
     used = {part for path in splits.values() for part in (path, *path.parents)}
     unused = [folder.name for folder in folders if folder not in used]
@@ -287,13 +298,17 @@ def _only_one_with_images(folders: Sequence[Path]) -> Path | None:
     return holding[0] if len(holding) == 1 and all(map(has_files, others)) else None
 
 
-def _refuse_the_same_classes(place: Path, folders: Sequence[Path]) -> None:
-    """Refuse to take folders for classes that hold the same class folders."""
-    inner = {
-        folder: {path.name for path in _folders(folder) if _holds_images(path)}
-        for folder in folders
-        if not any(claims_to_be_an_image(path) and path.is_file() for path in folder.iterdir())
-    }
+def _refuse_the_same_classes(
+    place: Path, folders: Sequence[Path], *, in_split: bool = False
+) -> None:
+    """Refuse to take folders for classes that hold the same class folders.
+
+    Args:
+        place: What they are in.
+        folders: All of them.
+        in_split: Whether ``place`` is the folder of a split.
+    """
+    inner = {folder: _class_folders(folder) for folder in folders}
     inner = {folder: names for folder, names in inner.items() if len(names) > 1}
     for folder, names in inner.items():
         alike = [
@@ -301,22 +316,82 @@ def _refuse_the_same_classes(place: Path, folders: Sequence[Path]) -> None:
             for other, others in inner.items()
             if len(names & others) > _ALIKE * len(names | others)
         ]
-        if len(alike) < 2:
+        if len(alike) < 2 or all(map(_holds_images_of_its_own, alike)):
             continue
         shared = sorted(names & inner[alike[0]] & inner[alike[1]])
         outer = _listed([other.name for other in alike])
-        inside_out = all(map(_kind, shared))
+        first = _unwrapped(alike[0])
+        if in_split:
+            remedy = (
+                f"put the images of each class into one folder: {place.name}/{shared[0]}; where "
+                f"{outer} are the classes, move the images out of the folders inside"
+            )
+        elif all(map(_kind, shared)) and len(_class_folders(first / shared[0])) > 1:
+            remedy = f"name one of {outer}, which come split: --data {first}"
+        elif all(map(_kind, shared)):
+            remedy = f"make the splits the outer folders: {shared[0]}/{folder.name}"
+        else:
+            remedy = (
+                f"name one of {outer} with --data or data.path, rename them train, validation and "
+                f"test, or put the images of each class into one folder; where {outer} are the "
+                "classes, move the images out of the folders inside"
+            )
         raise DataError(
             f"{outer} of {place} cannot be classes: they hold the same folders, {_listed(shared)}",
-            observed=f"{alike[0].name}/{shared[0]} and {alike[1].name}/{shared[0]}",
+            observed=" and ".join(
+                (_unwrapped(other) / shared[0]).relative_to(place).as_posix() for other in alike[:2]
+            ),
+            expected="one folder per class"
+            + (
+                ""
+                if in_split
+                else ", or the folders train, validation and test with one folder per class in each"
+            ),
+            remedy=remedy,
+        )
+
+
+def _refuse_splits_among_classes(place: Path, folders: Sequence[Path]) -> None:
+    """Refuse a split beside folders that are none, where both would be taken for classes.
+
+    ``train`` with class folders beside ``samples``, and ``test`` with the classes that stand beside
+    it.
+    """
+    names = {folder.name for folder in folders}
+    for folder in folders:
+        kind, inner = _kind(folder.name), _class_folders(folder)
+        known = len(inner) > 1 and inner <= names - {folder.name}
+        trains = kind == ("train", ()) and len(inner) > 1
+        if not (known or trains) or _holds_images_of_its_own(folder):
+            continue
+        others = _listed(sorted(names - {folder.name}))
+        raise DataError(
+            f"{folder.name} of {place} cannot be a class: it holds the folders "
+            f"{_listed(sorted(inner))}, as a split does",
+            observed=f"{folder.name}/{min(inner)}, and beside it {others}",
             expected="one folder per class, or the folders train, validation and test with one "
             "folder per class in each",
-            remedy=f"make the splits the outer folders: {shared[0]}/{folder.name}"
-            if inside_out
-            else f"name one of {outer} with --data or data.path, rename them train, validation and "
-            f"test, or put the images of each class into one folder; where {outer} are the "
-            "classes, move the images out of the folders inside",
+            remedy=(
+                f"put {_listed(sorted(inner))} of {place} into a folder train beside it"
+                if known
+                else f"name the images with --data {folder}, or move {others} away"
+            )
+            + f"; where {folder.name} is a class, move its images out of the folders inside",
         )
+
+
+def _class_folders(folder: Path) -> set[str]:
+    """Return the names of the folders with images in a folder, or in the only one in it."""
+    return {path.name for path in _folders(_unwrapped(folder)) if _holds_images(path)}
+
+
+def _holds_images_of_its_own(folder: Path) -> bool:
+    """Return whether more than a stray image lies in a folder itself."""
+    own = sum(
+        claims_to_be_an_image(path) and not path.name.startswith(".") and path.is_file()
+        for path in folder.iterdir()
+    )
+    return own > 0 and own >= _OWN * sum(map(claims_to_be_an_image, _files_below(folder)))
 
 
 def _refuse_other_forms(place: Path, names: set[str]) -> None:
@@ -364,8 +439,31 @@ def _is_litter(name: str) -> bool:
 
 
 def _holds_images(folder: Path) -> bool:
-    """Return whether a file in a folder, or in one below it, is named as an image."""
-    return any(map(claims_to_be_an_image, _files_below(folder)))
+    """Return whether there is an image in a folder, or in one below it.
+
+    Told by the files' names. Where none is named as an image, a few are opened: crawlers write
+    names without a suffix, or with ``.jpg_large``.
+    """
+    unnamed: list[Path] = []
+    for path in _files_below(folder):
+        if claims_to_be_an_image(path):
+            return True
+        if len(unnamed) < _OPENED:
+            unnamed.append(path)
+    return any(map(is_image, unnamed))
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file is named as an image, or has the header of one."""
+    from edgecnn_runner.decode import image_size
+
+    if claims_to_be_an_image(path):
+        return True
+    try:
+        image_size(path)
+    except ImageError:
+        return False
+    return True
 
 
 def has_files(folder: Path) -> bool:
@@ -394,6 +492,37 @@ def check_trainable(root: Path, layout: Layout) -> None:
             observed=f"the splits {', '.join(layout.splits)}",
             expected="a folder train beside them, with the same class folders",
             remedy="add one, or name a folder of class folders with --data, which is split then",
+        )
+
+
+def check_same_classes(layout: Layout, classes: Mapping[Split, Sequence[str]]) -> None:
+    """Refuse splits that have other classes than the training images.
+
+    Args:
+        layout: Of a folder that comes split.
+        classes: The names of each split's class folders, sorted.
+
+    Raises:
+        DataError: If they differ.
+    """
+    names = classes["train"]
+    for split, found in classes.items():
+        if list(found) == list(names):
+            continue
+        differing = sorted({*found} ^ {*names})
+        composed = [unicodedata.normalize("NFC", name) for name in differing]
+        folded = [name.casefold() for name in composed]
+        alike = len({*folded}) < len(folded)
+        shown = [ascii(name) if composed.count(form) > 1 else name
+                 for name, form in zip(differing, composed, strict=True)]  # fmt: skip
+        raise DataError(
+            f"{layout.splits[split]} has other classes than {layout.splits['train']}",
+            observed=f"only in one of them: {_listed(shown)}",
+            expected="the same class folders in each",
+            remedy="give a class the same name in all splits: these differ in capital letters, or "
+            "in how Unicode writes an accent (macOS writes it as a character of its own)"
+            if alike
+            else "add or remove class folders, so that all splits have the same",
         )
 
 

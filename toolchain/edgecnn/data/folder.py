@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edgecnn.data.class_folders import (
     ImageFile,
     Layout,
+    check_same_classes,
     check_trainable,
     claims_to_be_an_image,
     find_layout,
@@ -74,7 +75,7 @@ def load_folder(
     validation: float,
     seed: int,
     resize: str = RESIZE_RULE,
-    conflicting: Literal["exclude", "error"] = "exclude",
+    conflicting: Literal["exclude", "error", "keep"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
     """Load a folder of class folders, or one that comes split.
@@ -98,7 +99,8 @@ def load_folder(
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
-        conflicting: ``error`` refuses pictures that stand in two classes.
+        conflicting: What becomes of pictures that stand in two classes: ``exclude`` leaves them
+            out, ``keep`` leaves them in both, ``error`` refuses them.
         progress: Who to tell how far the reading is, and what was left out.
 
     Returns:
@@ -125,7 +127,7 @@ def load_folder(
         dataset = _divided(names, loaded, test=test, validation=validation, seed=seed)
     if dataset.dropped:
         progress.message(
-            f"note: left out of training, since they are in another split, too: "
+            f"note: left out of training and validation, since they are in another split, too: "
             f"{_some(dataset.dropped)}"
         )
     return replace(
@@ -162,7 +164,7 @@ def load_unsplit(
     image_size: tuple[int, int],
     channels: int,
     resize: str = RESIZE_RULE,
-    conflicting: Literal["exclude", "error"] = "exclude",
+    conflicting: Literal["exclude", "error", "keep"] = "exclude",
     progress: Progress = NO_PROGRESS,
 ) -> tuple[tuple[str, ...], Images, str]:
     """Load the images of a folder that a model which was not trained here can be judged on.
@@ -203,15 +205,7 @@ def _of_given_splits(
     check_trainable(root, layout)
     listed = {part: list_classes(folder) for part, folder in layout.splits.items()}
     names = listed["train"][0]
-    for part, (found, _) in listed.items():
-        if found != names:
-            differing = sorted(set(found) ^ set(names))
-            raise DataError(
-                f"{layout.splits[part]} has other classes than {layout.splits['train']}",
-                observed=f"only in one of them: {', '.join(differing[:_LISTED])}",
-                expected="the same class folders in each",
-                remedy="add or remove class folders, so that all splits have the same",
-            )
+    check_same_classes(layout, {part: found for part, (found, _) in listed.items()})
     return names, {part: found for part, (_, found) in listed.items()}
 
 
@@ -229,6 +223,16 @@ def _given(
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
     valid = _without(images["validation"], [test], dropped) if "validation" in images else None
     _check_not_all_dropped(root, layout, names, rest, len(images["train"]))
+    if valid is not None and not len(valid):
+        place = layout.splits["validation"]
+        raise DataError(
+            f"all {len(images['validation'])} images of {place} are images of "
+            f"{layout.splits['test']}, too",
+            observed="no other image to choose an epoch by",
+            expected=f"splits of {root} that hold different images: what chose the model says "
+            "nothing in a test",
+            remedy=f"move {place} away: validation images are taken off the training images then",
+        )
     if valid is not None:
         train = rest
     else:
@@ -249,6 +253,7 @@ def _given(
         rule=f"given by the folders {folders}"
         + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
         dropped=tuple(dropped),
+        came_split=True,
     )
 
 
@@ -299,7 +304,7 @@ def _read_all(
     names: Sequence[str],
     parts: Mapping[str, Sequence[ImageFile]],
     form: _Form,
-    conflicting: Literal["exclude", "error"],
+    conflicting: Literal["exclude", "error", "keep"],
     progress: Progress,
 ) -> _Loaded:
     """Read the files of all parts, so that what cannot be read is told of all at once."""
@@ -338,6 +343,9 @@ def _read_all(
     groups = _conflicts(images)
     if groups:
         _tell_conflicts(groups, conflicting, progress)
+    if groups and conflicting == "keep":
+        groups = []
+    if groups:
         out = {name for group in groups for name in group}
         images = {part: _without_ids(found, out) for part, found in images.items()}
         _check_every_class(root, names, images, "an image that stands in no other class")
@@ -425,10 +433,9 @@ def _tell_conflicts(
             "which leaves these pictures out",
         )
     more = f"; and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
+    done = "kept in both" if conflicting == "keep" else "left out of training and test"
     progress.message(
-        f"note: {problem} and {'is' if one else 'are'} left out of training and test: "
-        + "; ".join(lines[:_LISTED])
-        + more
+        f"note: {problem} and {'is' if one else 'are'} {done}: " + "; ".join(lines[:_LISTED]) + more
     )
 
 

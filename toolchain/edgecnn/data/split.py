@@ -81,7 +81,8 @@ def split_off(
             f"{len(poor)} of {len(class_names)} classes: {', '.join(poor[:20])}",
             observed="fewer than two different images left in each of them",
             expected="at least 3 different images per class, better 50",
-            remedy="add images to these classes, or remove the classes",
+            remedy="add images to these classes, remove the classes, or keep a smaller share for "
+            "the test (data.test) and validation (data.validation)",
         )
     held: set[int] = set()
     for members in groups.values():

@@ -15,9 +15,10 @@ from typing import Final
 from edgecnn.data.class_folders import (
     ImageFile,
     Split,
+    check_same_classes,
     check_trainable,
-    claims_to_be_an_image,
     find_layout,
+    is_image,
     list_classes,
 )
 from edgecnn.data.split import seeded_order
@@ -74,26 +75,35 @@ def survey_folder(root: Path) -> Survey:
     layout = find_layout(root)
     check_trainable(root, layout)
     listed = {split: list_classes(place) for split, place in layout.splits.items()}
+    if layout.splits:
+        check_same_classes(layout, {split: found for split, (found, _) in listed.items()})
     names, files = listed.get("train") or list_classes(layout.judged[0])
-    images = [file for file in files if _is_image(file[0])]
+    images = [file for file in files if is_image(file[0])]
     counts = dict.fromkeys(names, 0)
     for _, label in images:
         counts[names[label]] += 1
     bare = [name for name, count in counts.items() if not count]
-    sizes, grey = _looked_at(images)
-    if bare or not sizes:
+    if bare:
         raise DataError(
-            f"{len(bare)} of {len(names)} class folders of {root} hold no images: {', '.join(bare)}"
-            if bare
-            else f"of {len(images)} images of {root}, none that was looked at can be read",
-            observed=f"{len(images)} files that are named as images",
-            expected="images that can be read, in every class folder",
+            f"{len(bare)} of {len(names)} class folders of {root} hold no images: "
+            f"{', '.join(bare[:_LISTED])}",
+            observed=f"{len(images)} files that are images, all of them in other folders",
+            expected="images in every class folder",
             remedy="add images to these folders, or delete them",
+        )
+    sizes, grey, failure = _looked_at(images)
+    if failure is not None and not sizes:
+        raise DataError(
+            f"of {len(images)} images of {root}, none that was looked at can be read; "
+            f"{failure.problem}",
+            observed=failure.observed,
+            expected=failure.expected,
+            remedy=failure.remedy,
         )
     return Survey(
         counts=counts,
         splits={
-            split: sum(_is_image(path) for path, _ in found) for split, (_, found) in listed.items()
+            split: sum(is_image(path) for path, _ in found) for split, (_, found) in listed.items()
         },
         short_side=round(statistics.median(map(min, sizes))),
         grey=grey,
@@ -101,25 +111,19 @@ def survey_folder(root: Path) -> Survey:
     )
 
 
-def _is_image(path: Path) -> bool:
-    from edgecnn_runner.images.decode import image_size
+def _looked_at(
+    images: Sequence[ImageFile],
+) -> tuple[list[tuple[int, int]], bool, ImageError | None]:
+    """Return height and width of some images, whether all of some are grey, and what is wrong.
 
-    if claims_to_be_an_image(path):
-        return True
-    try:
-        image_size(path)
-    except ImageError:
-        return False
-    return True
-
-
-def _looked_at(images: Sequence[ImageFile]) -> tuple[list[tuple[int, int]], bool]:
-    """Return height and width of some images, and whether all of some are grey."""
+    The error is that of the first image that cannot be read; None if there is none.
+    """
     from edgecnn_runner.images.decode import image_size, read_image
 
     order = seeded_order([repr(path) for path, _ in images], seed=0, purpose="survey")
     sizes: list[tuple[int, int]] = []
     grey, decoded = True, 0
+    failure: ImageError | None = None
     for index in order[:_HEADERS]:
         path, _ = images[index]
         try:
@@ -128,9 +132,9 @@ def _looked_at(images: Sequence[ImageFile]) -> tuple[list[tuple[int, int]], bool
                 pixels = read_image(path)
                 decoded += 1
                 grey = int((pixels.max(axis=2) - pixels.min(axis=2)).max()) <= _GREY_WITHIN
-        except ImageError:
-            continue
-    return sizes, grey and decoded > 0
+        except ImageError as error:
+            failure = failure or error
+    return sizes, grey and decoded > 0, failure
 
 
 def few_images(counts: Mapping[str, int]) -> list[str]:
@@ -164,5 +168,5 @@ def uneven_classes(counts: Mapping[str, int]) -> list[str]:
     more = f" and {len(small) - _LISTED} more" if len(small) > _LISTED else ""
     return [
         f"fewer than a third of the images of {most} ({counts[most]}): {shown}{more}; the training "
-        "gives the classes weights, so that all count alike"
+        f"gives their images weights, of at most ten times those of {most}"
     ]

@@ -113,6 +113,8 @@ class Dataset:
         conflicting: Ids of images left out, because one picture stands in several classes: those
             with equal pixels together.
         notes: What else was decided about the images, a sentence each.
+        came_split: Whether the test images were published as such, so that none can be had from
+            them for training.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Dataset:
     skipped: tuple[tuple[str, str], ...] = ()
     conflicting: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    came_split: bool = False
 
     def __post_init__(self) -> None:
         """Check that the splits fit together.
@@ -164,8 +167,9 @@ class Dataset:
         return height, width, channels
 
     def class_counts(self) -> dict[str, int]:
-        """Return how many images each class has, in all splits together."""
-        counts = [images.class_counts(len(self.class_names)) for images in self._parts().values()]
+        """Return how many images each class has: without the test's where it was published."""
+        parts = (self.train, self.validation, *(() if self.came_split else (self.test,)))
+        counts = [images.class_counts(len(self.class_names)) for images in parts]
         return dict(zip(self.class_names, map(sum, zip(*counts, strict=True)), strict=True))
 
     def digest(self) -> str:

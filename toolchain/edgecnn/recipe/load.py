@@ -105,8 +105,9 @@ class Data(Section):
     test: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of all images kept for the test set, where the data set has no split of its own."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    conflicting: Literal["exclude", "error"] = "exclude"
-    """For ``folder``: what becomes of a picture that stands in two classes."""
+    conflicting: Literal["exclude", "error", "keep"] = "exclude"
+    """For ``folder``: what becomes of a picture that stands in two classes. ``keep`` leaves it in
+    both, as edgecnn 0.1 did."""
 
     @property
     def resize(self) -> str:

@@ -6,6 +6,7 @@ and not only once those are mended. A value of a wrong type is left to the check
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,9 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     data, train = _table(raw, "data"), _table(raw, "train")
     if data.get("name", "cifar10") in ("cifar10", "digits") and data.get("image_size") is not None:
         yield f"data.image_size = {shown(data['image_size'])}: only with data.name = 'folder'"
+    conflicting = data.get("conflicting", "exclude")
+    if data.get("name", "cifar10") in ("cifar10", "digits") and conflicting != "exclude":
+        yield f"data.conflicting = {shown(conflicting)}: only with data.name = 'folder'"
     yield from _resize_mistakes(data)
     distillation = _table(train, "distillation")
     alone = sorted(set(distillation) - {"teacher"})
@@ -67,7 +71,7 @@ def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
     elif abs(round(fraction, 3) - fraction) > 1e-9 or fraction < 0.001:
         yield (
             f"data.crop_fraction = {shown(fraction)}: at most three decimals, "
-            f"for example {max(round(fraction, 3), 0.001):g}"
+            f"for example {max(math.floor(fraction * 1000) / 1000, 0.001):g}"
         )
 
 

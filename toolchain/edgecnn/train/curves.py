@@ -85,7 +85,7 @@ def _panel(
         axes.plot(epochs, values, color=colour, linewidth=2, marker=marker, markersize=4)
     axes.set_xlim(0.5, epochs[-1] + 0.5)
     if bottom is not None:
-        axes.set_ylim(bottom, bottom + 1.06 * (max(*train, *validation) - bottom))
+        axes.set_ylim(bottom, bottom + 1.06 * (max([*train, *validation]) - bottom))
     if most is not None:
         axes.set_ylim(top=min(most, axes.get_ylim()[1]))
     axes.set_xlabel("epoch", color=_INK)

@@ -39,7 +39,12 @@ def exit_error(report: ParityReport) -> EdgeError | None:
     if report.own_scores is not None and not report.own_scores.agrees:
         return report.own_scores.error()
     if report.useless and report.float_model is not None:
-        hints = report.foreign.hints if report.foreign is not None else ()
+        # One that says that nothing which was tried explains it is no way to mend it.
+        hints = [
+            hint
+            for hint in (report.foreign.hints if report.foreign is not None else ())
+            if hint.kind != "guessing"
+        ]
         return report.float_model.error(
             None, recipe=report.foreign is None, hint=hints[0].text if hints else ""
         )

@@ -19,10 +19,12 @@ class OwnAgreement:
         named: Whether its columns have the names of classes: then their order is proven, too.
         images: How many images were compared.
         agreed: On how many of them both have the same class.
-        excused: On how many they differ, where the float model's margin is below ``margin``.
+        excused: On how many they differ, where the float model's margin is below ``margin``, or
+            below twice what another decoder makes of the scores of that image.
         largest: The largest difference of a probability, 0..1.
         mean: Mean over the images of their largest difference, 0..1.
-        margin: The margin below which decoding alone can change the class, 0..1.
+        margin: The margin below which decoding alone can change the class of most images, 0..1:
+            twice the median change of a score.
         decoded: Of how many images the decoding was measured; 0 where no class differed, or images
             have one meaning to the bit.
         decoding: The largest change of a probability by another decoder; None where that was not
@@ -96,6 +98,7 @@ class OwnAgreement:
             f"{', '.join(self.differing)}; largest difference of a score {self.largest:.2g}, mean "
             f"{self.mean:.2g}",
             expected="the same class for all images with a margin of at least "
-            f"{self.margin:.2g}, below which another decoder of images may change it",
+            f"{self.margin:.2g}, below which another decoder of images may change it, or twice its "
+            "change on that image",
             remedy=self._advice,
         )

@@ -16,6 +16,7 @@ import onnx
 from onnx import numpy_helper
 
 _NCHW_TO_NHWC: Final = [0, 2, 3, 1]
+_WEIGHTED: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> None:
@@ -112,6 +113,7 @@ def _absorb_flatten_transpose(model: Any) -> None:
     graph = model.graph
     weights = {weight.name: weight for weight in graph.initializer}
     shapes = _shapes(model)
+    added: dict[str, tuple[int, ...]] = {}
     for transpose in [node for node in graph.node if node.op_type == "Transpose"]:
         permutation = onnx.helper.get_node_attr_value(transpose, "perm")
         reshape = _only_reader(graph, transpose.output[0])
@@ -134,11 +136,36 @@ def _absorb_flatten_transpose(model: Any) -> None:
             continue
         rows = numpy_helper.to_array(weight).reshape(height, width, channels, -1)
         reordered = rows.transpose(2, 0, 1, 3).reshape(weight.dims[0], -1)
+        # A weight that several products read is reordered once for each shape of picture.
         name = f"{weight.name}/nchw"
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(reordered), name))
+        if before[1:] != added.setdefault(name, before[1:]):
+            name = f"{name}-{channels}x{height}x{width}"
+        if name not in {tensor.name for tensor in graph.initializer}:
+            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(reordered), name))
         product.input[1] = name
         reshape.input[0] = transpose.input[0]
         graph.node.remove(transpose)
+
+
+def unshare_weights(graph: Any) -> None:
+    """Give each operator weights of its own, in place; for layers that are called several times.
+
+    ONNX Runtime (1.32) does not load quantized weights that two operators read, where it is asked
+    for exact int8 kernels on x86, as the runner asks: "Attempt to replace the existing tensor".
+    """
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    taken: set[str] = set()
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if node.op_type not in _WEIGHTED or name not in weights:
+                continue
+            if name in taken:
+                copy = onnx.TensorProto()
+                copy.CopyFrom(weights[name])
+                copy.name = f"{name}/{node.output[0]}"
+                graph.initializer.append(copy)
+                node.input[place] = copy.name
+            taken.add(name)
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:

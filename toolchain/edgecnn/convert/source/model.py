@@ -116,12 +116,13 @@ def _load_keras(source: Source, otherwise: str | None) -> SourceModel:
     if loaded.float32 is not loaded.model:
         kind = dtype if dtype == "uint8" else "float32"
         float32 = _fed(lambda images: _single(loaded.float32(images, training=False)), kind)
-    normalization, _ = _start_of(float32, (height, width, channels))
+    normalization, computes = _start_of(float32, (height, width, channels))
     input_range, told = _range_of(source, normalization, dtype, otherwise)
     return SourceModel(
         call=call,
         float32=float32,
-        computes=loaded.computes,
+        # Operators may compute in half precision whatever their layers' policy says.
+        computes=computes if loaded.computes == "float32" else loaded.computes,
         height=height,
         width=width,
         channels=channels,
@@ -286,7 +287,11 @@ def _range_of(
     if given is not None:
         # Where no range fits, as with images that are normalized twice, the values contradict none
         # in favour of another; what was said is all that is known then.
-        if normalization is not None and not normalization.fits(given) and _fits_any(normalization):
+        if (
+            normalization is not None
+            and normalization.contradicts(given)
+            and _fits_any(normalization)
+        ):
             raise UsageError(
                 "the range does not fit what the model does to an image first",
                 observed=f"{range_options(given)}, and a model that begins with {normalization}: "

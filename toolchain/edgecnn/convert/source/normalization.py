@@ -96,6 +96,24 @@ class Normalization:
         inside = (place >= _MARGIN) & (place <= 1 - _MARGIN)
         return bool(np.all(at_end | inside))
 
+    def contradicts(self, input_range: str) -> bool:
+        """Tell whether the values rule a range out that somebody says the model was trained on.
+
+        More is possible than what may be guessed from the values alone: one channel may be nearly
+        black, and a batch normalization's own shift moves the middle beyond an end. What cannot be
+        is a range that is far too narrow or far too wide for the middle, or squashed.
+        """
+        if self.fits(input_range):
+            return False
+        low, high = _ends(input_range)
+        scale = np.abs(self.scale) * (high - low)
+        if np.mean(scale) < _SQUASHED:
+            return True
+        if input_range == _RAW and np.mean(np.abs(self.scale)) > _RAW_SCALE:
+            return True
+        place = float(np.mean((self.centre - low) / (high - low)))
+        return min(abs(place), abs(place - 1)) < _MARGIN or not -1 < place < 2
+
     def result(self, input_range: str) -> str:
         """Say what the layers behind it would be fed, as ``-1 to 509``."""
         ends = np.stack([end * self.scale + self.offset for end in _ends(input_range)])
@@ -203,15 +221,18 @@ def _step(
 
 
 def _typical(value: Array | None, channels: int) -> Vector | None:
-    """Return an operand's mean per channel, of a mean image for example; None if it has none."""
+    """Return an operand's median per channel, of a mean image for example; None if it has none.
+
+    The median, since a pixel that is the same in all images has a deviation of nearly 0.
+    """
     if value is None or not value.size or value.dtype.kind not in "fV":
         return None
     numbers = value.astype(np.float64)
     if numbers.ndim and numbers.shape[-1] == channels:
-        return np.asarray(numbers.reshape(-1, channels).mean(axis=0))
+        return np.asarray(np.median(numbers.reshape(-1, channels), axis=0))
     if numbers.size == channels:  # channels first: (channels, 1, 1)
         return numbers.reshape(channels)
-    return np.full(channels, numbers.mean())
+    return np.full(channels, np.median(numbers))
 
 
 def _ends(input_range: str) -> tuple[Vector, Vector]:
