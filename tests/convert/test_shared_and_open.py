@@ -9,7 +9,6 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from edgecnn.convert.keras_config import other_in_keras_2
 from keras import layers
 
 from convert.brightness import (
@@ -23,6 +22,7 @@ from convert.brightness import (
     write_pictures,
 )  # fmt: skip
 from convert.networks import randomized
+from edgecnn.convert.source.keras_model import other_in_keras_2
 
 pytestmark = pytest.mark.slow  # converts whole networks
 

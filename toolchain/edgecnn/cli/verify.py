@@ -28,6 +28,41 @@ from edgecnn.cli.options import (
 from edgecnn.errors import UsageError
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
+ArtifactOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--artifact",
+        metavar="FILE",
+        help="In place of BUILD_OR_FILE: a .tflite or .onnx file that edgecnn did not make. "
+        "Repeatable. Needs --reference, --data, --labels and --input-range.",
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="The float model of --artifact: .keras, .h5, SavedModel, or a float .tflite or .onnx.",
+    ),
+]
+ReferenceRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-range",
+        metavar="RANGE",
+        help="What the reference wants pixels turned into. Default: what its own layers do, else "
+        "as --input-range.",
+    ),
+]
+ReferenceLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference-labels",
+        metavar="FILE",
+        help="Class names in the reference's output order. Default: as --labels.",
+    ),
+]
+
 
 @takes_preprocessing
 def verify(
@@ -258,41 +293,6 @@ def verify(
     explain_unwritten(report, ending)
     exit_for(ending)
 
-
-ArtifactOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--artifact",
-        metavar="FILE",
-        help="In place of BUILD_OR_FILE: a .tflite or .onnx file that edgecnn did not make. "
-        "Repeatable. Needs --reference, --data, --labels and --input-range.",
-    ),
-]
-ReferenceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference",
-        metavar="FILE",
-        help="The float model of --artifact: .keras, .h5, SavedModel, or a float .tflite or .onnx.",
-    ),
-]
-ReferenceRangeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--reference-range",
-        metavar="RANGE",
-        help="What the reference wants pixels turned into. Default: what its own layers do, else "
-        "as --input-range.",
-    ),
-]
-ReferenceLabelsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference-labels",
-        metavar="FILE",
-        help="Class names in the reference's output order. Default: as --labels.",
-    ),
-]
 
 _NEEDED: Final = ("--reference", "--data", "--labels", "--input-range")
 _SHAPES: Final = {

@@ -455,7 +455,7 @@ def _holds_images(folder: Path) -> bool:
 
 def is_image(path: Path) -> bool:
     """Return whether a file is named as an image, or has the header of one."""
-    from edgecnn_runner.decode import image_size
+    from edgecnn_runner.images.decode import image_size
 
     if claims_to_be_an_image(path):
         return True
