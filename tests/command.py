@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,20 @@ class Finished:
         return json.loads(self.out)
 
 
-def _environment(extra: dict[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **(extra or {})}
+def _environment(extra: Mapping[str, str | None] | None) -> dict[str, str]:
+    wanted: dict[str, str | None] = {
+        **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **(extra or {})
+    }  # fmt: skip
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def edgecnn(
     *arguments: str | Path,
     cwd: Path | None = None,
-    env: dict[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     timeout: float = 600,
 ) -> Finished:
-    """Run ``edgecnn`` with these arguments."""
+    """Run ``edgecnn`` with these arguments; a variable that is None is not passed on."""
     done = subprocess.run(
         [sys.executable, "-m", "edgecnn", *map(str, arguments)],
         cwd=cwd,

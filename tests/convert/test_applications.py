@@ -74,7 +74,7 @@ def model_of(name: str) -> Any:
             weight.assign(weight + random.uniform(-0.3, 0.3, weight.shape))
         elif weight.path.endswith("beta"):
             weight.assign(random.normal(0, 0.1, weight.shape))
-    settle(network, keras.Model(image, values)(pictures(8, seed=7)[0].astype(np.float32)))
+    settle(network, keras.Model(image, values)(pictures(64, seed=7)[0].astype(np.float32)))
     return fitted(model)
 
 
@@ -90,10 +90,13 @@ def test_a_published_network_keeps_its_scores(tmp_path: Path, name: str, path: s
     options = ("--input-range", "0..255", "--min-accuracy", "0")
     built = convert(file, data, *options, variants=VARIANTS)
     assert built.done.code == 0, built.done.out + built.done.err
-    own = own_scores(file, built.pixels().astype(np.float32))
+    values = built.pixels().astype(np.float32)
+    own = own_scores(file, values)
+    # What rounding alone makes of this network: EfficientNets with random weights multiply it.
+    moved = own_scores(file, values * np.float32(1 + 2**-22))
+    bound = max(FLOAT32, 4 * float(np.abs(moved - own).max()))
+    assert bound < 0.01
     assert own.max(axis=0).min() > 0.4  # every class is some picture's
-    np.testing.assert_allclose(built.reference(), own, rtol=0, atol=FLOAT32)
+    np.testing.assert_allclose(built.reference(), own, rtol=0, atol=bound)
     for variant in VARIANTS:
-        np.testing.assert_allclose(
-            built.scores(variant), own, rtol=0, atol=FLOAT32, err_msg=variant
-        )
+        np.testing.assert_allclose(built.scores(variant), own, rtol=0, atol=bound, err_msg=variant)

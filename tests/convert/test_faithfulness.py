@@ -153,3 +153,33 @@ def test_images_are_taken_from_all_of_a_split_and_from_the_others_where_it_is_sm
     every = dataset(train=4)
     total = len(every.train) + len(every.validation) + len(every.test)
     assert len(few) == min(32, total)
+
+
+def cancelling(size: float) -> Any:
+    """A network that adds large values and takes them away again: rounding is what is left."""
+    image = layers.Input((12, 10, 3))
+    flat = layers.Flatten()(layers.Rescaling(1 / 255)(image))
+    model = keras.Model(
+        image, layers.Dense(5, activation="softmax")(layers.Concatenate()([flat, flat]))
+    )
+    random = np.random.default_rng(3)
+    half = int(flat.shape[1])
+    large, small = (random.normal(0, scale, (half, 5)) for scale in (size, 0.02))
+    model.layers[-1].set_weights([np.concatenate([large + small, -large]), np.zeros(5)])
+    return model
+
+
+@pytest.mark.parametrize("size", [200.0, 2e5])
+def test_a_network_that_multiplies_rounding_is_measured_by_that(
+    tmp_path: Path, size: float
+) -> None:
+    path = saved(cancelling(size), tmp_path / "m.keras")
+    if size > 1e5:
+        with pytest.raises(FaithfulnessError) as caught:
+            convert(path, tmp_path / "build")
+        assert "multiplies rounding" in caught.value.remedy
+        assert "report this" not in caught.value.remedy
+        return
+    workspace = convert(path, tmp_path / "build")
+    (step,) = workspace.manifest()["source"]["compared"]
+    assert 1e-4 < step["largest_difference"] <= step["limit"] <= 1e-2

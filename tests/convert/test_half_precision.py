@@ -15,6 +15,7 @@ from convert.brightness import (
     SIDE,
     Built,
     body,
+    check_refused,
     check_right,
     convert,
     own_scores,
@@ -133,6 +134,13 @@ def test_a_model_in_another_precision_keeps_its_scores(
     model = saved(MODELS[name](), data / path)
     keras.config.set_dtype_policy("float32")
     built = convert(model, data)
+    if path == "model.h5" and (dtype == "bfloat16" or name == "normalized as a whole"):
+        # Keras writes these HDF5 files and does not read them: h5py has no bfloat16, and a mean
+        # of all channels is read as one for each.
+        with pytest.raises((TypeError, ValueError)):
+            keras.saving.load_model(model, compile=False)
+        check_refused(built, "model.export(")
+        return
     check_own(built, model, HALF[dtype.removeprefix("mixed_")])
 
 

@@ -177,6 +177,14 @@ def by_condition(image: Any) -> Any:
     return tf.cond(tf.reduce_mean(value) > 0.5, lambda: value * 2.0, lambda: value)
 
 
+def by_case(image: Any) -> Any:
+    value = tf.reduce_mean(image, axis=(1, 2))
+    index = tf.cast(tf.reduce_mean(value) * 3.0, tf.int32)
+    return tf.switch_case(
+        index, [lambda: value, lambda: tf.nn.relu(value - 0.4), lambda: value * 3.0]
+    )
+
+
 def by_map(image: Any) -> Any:
     return tf.map_fn(lambda one: tf.reduce_mean(one, axis=(0, 1)), image)
 
@@ -187,7 +195,7 @@ def by_map(image: Any) -> Any:
     [
         summed_by_a_loop,
         *(pytest.param(one, marks=pytest.mark.long)
-          for one in (counted, by_condition, by_map)),
+          for one in (counted, by_condition, by_case, by_map)),
     ],
 )  # fmt: skip
 def test_a_loop_ends_in_right_files_or_a_typed_error(

@@ -51,7 +51,20 @@ def shared_convolution() -> Any:
     return keras.Model(image, layers.Dense(3, activation="softmax")(pooled))
 
 
-@pytest.mark.parametrize("make", [shared_dense, shared_convolution])
+def sums_of_one_pixel() -> Any:
+    """Two convolutions that leave one pixel, added: Keras adds these as a bias.
+
+    Their sum is read twice, so that no bias goes into another.
+    """
+    image = layers.Input((SIDE, SIDE, 3))
+    values = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    first, second = (layers.Conv2D(4, SIDE)(values) for _ in range(2))
+    total = layers.Add()([first, second])
+    total = layers.Add()([layers.Conv2D(4, 1)(total), total])
+    return keras.Model(image, layers.Dense(3, activation="softmax")(layers.Flatten()(total)))
+
+
+@pytest.mark.parametrize("make", [shared_dense, shared_convolution, sums_of_one_pixel])
 def test_a_layer_that_is_called_twice_is_the_same_in_every_format(data: Path, make: Any) -> None:
     keras.utils.set_random_seed(5)
     model = fitted(randomized(make()))

@@ -64,7 +64,10 @@ def run(home: Path, name: str, *arguments: str | Path) -> Finished:
         (home / ".keras").mkdir(exist_ok=True)
         text = file if isinstance(file, str) else json.dumps(file)
         (home / ".keras" / "keras.json").write_text(text)
-    environment = {"HOME": str(home), "KERAS_HOME": "", **variables}
+    # This process may have settled on a backend itself, which its children must not inherit.
+    environment: dict[str, str | None] = {
+        "HOME": str(home), "KERAS_HOME": None, "KERAS_BACKEND": None, **variables
+    }  # fmt: skip
     if "TF_USE_LEGACY_KERAS" in variables:
         environment["PYTHONPATH"] = os.pathsep.join([str(FOLDER)])
     return edgecnn(*arguments, env=environment)

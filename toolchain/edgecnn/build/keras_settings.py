@@ -94,7 +94,7 @@ def other_choice() -> str | None:
 def _settings_file() -> Path:
     """Return where Keras looks for its settings, by its own rule (keras/src/backend/config.py)."""
     home = os.environ.get("KERAS_HOME")
-    if home:
+    if home is not None:  # empty is the current folder
         return Path(home) / "keras.json"
     base = os.path.expanduser("~")  # noqa: PTH111 - it gives "~" where there is no home
     return Path(base if os.access(base, os.W_OK) else "/tmp") / ".keras" / "keras.json"  # noqa: S108

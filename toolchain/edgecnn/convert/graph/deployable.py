@@ -109,6 +109,32 @@ class Deployable:
         difference = np.abs(self._answers(changed, pictures) - scores).max()
         return largest, float(difference / max(float(np.abs(scores).max()), _TINY))
 
+    def rounded_otherwise(self, pixels: Pixels) -> Scores:
+        """Compute the scores of images with each weight moved by its last bit, up or down.
+
+        How far they are from those of ``unfolded`` says what rounding alone makes of the network:
+        one that cancels large values, or whose averages are of few images, multiplies it.
+
+        Args:
+            pixels: Shape (n, height, width, channels), 0..255; uint8 or float32.
+
+        Returns:
+            float32, shape (n, classes).
+        """
+        graph_def = tf.compat.v1.GraphDef()
+        graph_def.CopyFrom(self.frozen.graph_def)
+        random = np.random.default_rng(0)
+        for node in graph_def.node:
+            if node.op != "Const":
+                continue
+            value = constant_value(node)
+            if value.dtype == np.float32 and value.ndim:
+                away = np.where(random.random(value.shape) < 0.5, np.inf, -np.inf)
+                moved = np.nextafter(value, away.astype(np.float32))
+                moved[value == 0] = 0  # a zero is exact
+                node.CopyFrom(constant_node(node.name, moved))
+        return self._answers(_function(graph_def, self.frozen.output, self.shape), pixels)
+
     def scores(self, pixels: Pixels, *, folded: bool = True) -> Scores:
         """Compute the scores of images in TensorFlow, one by one as a device does.
 

@@ -64,8 +64,27 @@ def fold(graph_def: Any, output: str) -> tuple[Any, str, Folding]:
     # The bias that an offset became is added to the one that was there.
     for node in list(graph.linear_nodes()):
         _fold_behind(graph, node)
+    _keep_one_bias(graph)
     folding = Folding(scale=scale, offset=offset, normalizations=behind)
     return *graph.to_graph_def(), folding
+
+
+def _keep_one_bias(graph: GraphEditor) -> None:
+    """Let only a constant that is added to a linear node be a bias; any other is a plain sum.
+
+    Keras adds two tensors as a bias where one of them is one pixel of one image. tf2onnx 1.17
+    moves every bias behind a convolution into it, also a second one: an operator that does not
+    exist.
+    """
+    for node in graph.nodes.values():
+        if node.op != "BiasAdd" or (
+            "data_format" in node.attr and node.attr["data_format"].s != b"NHWC"
+        ):
+            continue
+        biased = graph.nodes[producer(node.input[0])].op == "BiasAdd"
+        if biased or graph.constant(node.input[1]) is None:
+            node.op = "AddV2"
+            node.attr.pop("data_format", None)
 
 
 def _fold_behind(graph: GraphEditor, linear: Any) -> int:

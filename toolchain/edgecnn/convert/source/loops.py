@@ -165,9 +165,12 @@ class _Follower:
             variables = self._function(body, variables, depth + 1)
 
     def _branches(self, node: Any, inputs: list[Value], depth: int) -> list[Value]:
-        named = [node.attr[name].func.name for name in ("then_branch", "else_branch")]
-        names = [name for name in named if name]
-        names += [entry.name for entry in node.attr["branches"].list.func]
+        # Asking a node for an attribute that it lacks adds an empty one, with which TensorFlow no
+        # longer runs the graph.
+        two = ("then_branch", "else_branch")
+        names = [node.attr[name].func.name for name in two if name in node.attr]
+        if "branches" in node.attr:
+            names += [entry.name for entry in node.attr["branches"].list.func]
         answers = [self._function(name, inputs[1:], depth + 1) for name in names]
         # What is the same in every branch is known.
         return [

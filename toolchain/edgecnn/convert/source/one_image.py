@@ -71,6 +71,8 @@ def _close_elements(shape: Any) -> None:
 
 def _close_state(node: Any, begins: list[Any], functions: dict[str, Any]) -> bool:
     """Let a loop's state have the shape that it begins with; tell whether that is news."""
+    if "output_shapes" not in node.attr:
+        return False
     shapes = node.attr["output_shapes"].list.shape
     changed = False
     for index, begin in enumerate(begins):
