@@ -28,14 +28,11 @@ from edgecnn.commands import (
 from edgecnn.commands import (
     verify as verification,
 )
-from edgecnn.commands import (
-    verify_foreign as foreign_verification,
-)
 from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
-from edgecnn.verify import exit_error
+from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from readme import blocks
 
@@ -336,7 +333,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 ) -> None:
     workspace, _ = convert("inside.keras")
     asked: dict[str, Any] = {"target": workspace.folder, "data": str(made / "images")}
-    report, _ = verification.verify(verification.VerifyRequest(**asked, scores=own))
+    report, _ = verification.verify(VerifyRequest(**asked, scores=own))
     assert report.own_scores is not None
     assert report.own_scores.agrees
     # Of the test images alone; the file's others are of training and validation images.
@@ -351,7 +348,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
         for name, row in zip(names, scores, strict=True)
     ]
     table.write_text("\n".join(lines))
-    report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
+    report, _ = verification.verify(VerifyRequest(**asked, scores=table))
     ending = exit_error(report)
     assert isinstance(ending, OwnScoresError)
     assert "output 0, named blue, for green; output 1, named green, for blue" in ending.remedy
@@ -364,7 +361,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
     assert "own scores" in done.err
     shutil.move(made / "inside.keras", made / "gone.keras")
     try:
-        report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
+        report, _ = verification.verify(VerifyRequest(**asked, scores=table))
     finally:
         shutil.move(made / "gone.keras", made / "inside.keras")
     assert isinstance(exit_error(report), OwnScoresError)
@@ -375,22 +372,20 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
     own: Path, made: Path, tmp_path: Path
 ) -> None:
-    asked: dict[str, Any] = {
-        "artifacts": (_foreign(made, tmp_path),),
-        "data": str(made / "images"),
-        "labels": made / "labels.txt",
-        "preprocessing": Preprocessing.of_options(input_range="-1..1"),
-        "scores": own,
-    }
+    artifact = _foreign(made, tmp_path)
     found = {}
     for reference, own_range in (("inside.keras", None), ("signed.keras", "0..1")):
-        request = foreign_verification.ForeignRequest(
+        files = ForeignFiles(
+            artifacts=(artifact,),
             reference=made / reference,
+            labels=made / "labels.txt",
+            preprocessing=Preprocessing.of_options(input_range="-1..1"),
             reference_range=own_range,
-            out=tmp_path / reference,
-            **asked,
         )
-        report, _ = foreign_verification.verify_foreign(request)
+        request = VerifyRequest(
+            foreign=files, data=str(made / "images"), scores=own, out=tmp_path / reference
+        )
+        report, _ = verification.verify(request)
         assert report.own_scores is not None
         found[reference] = report.own_scores
         wrong = isinstance(exit_error(report), OwnScoresError)

@@ -225,10 +225,9 @@ def verify(
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
     from edgecnn.commands import verify as verification
-    from edgecnn.commands import verify_foreign as foreign_verification
     from edgecnn.devices import choose_device
     from edgecnn.recipe.section import number_or_text
-    from edgecnn.verify import exit_error
+    from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 
     limits = {
         "max_drop": max_drop,
@@ -238,53 +237,59 @@ def verify(
         "max_corruption_drop": max_corruption_drop,
         "min_accuracy": min_accuracy,
     }
-    asked: dict[str, Any] = {  # what both kinds of verification take
-        "data": data,
-        "images": images,
-        "limits": {
+    of_foreign = {
+        "--reference": reference,
+        "--labels": labels,
+        "--output-kind": output_kind,
+        "--layout": layout,
+        "--reference-range": reference_range,
+        "--reference-labels": reference_labels,
+        "--data": data,
+        **dict.fromkeys(preprocessing.given, True),
+    }
+    of_builds = {
+        "--until-decided": until_decided,
+        "--corruptions": corruptions,
+        "--corruption-images": corruption_images,
+        "--explain": explain,
+        "--max-corruption-drop": max_corruption_drop,
+    }
+    foreign = None
+    if is_foreign(target, artifact or [], of_foreign, of_builds):
+        assert reference is not None  # noqa: S101 - asked for where it is missing
+        assert labels is not None  # noqa: S101
+        foreign = ForeignFiles(
+            artifacts=tuple(artifact or ()),
+            reference=reference,
+            labels=labels,
+            preprocessing=preprocessing,
+            output_kind=output_kind,
+            layout=layout,
+            reference_range=reference_range,
+            reference_labels=reference_labels,
+        )
+    request = VerifyRequest(
+        target=target,
+        foreign=foreign,
+        data=data,
+        images=images,
+        limits={
             name: None if text is None else number_or_text(text) for name, text in limits.items()
         },
-        "groups": groups,
-        "threads": threads,
-        "out": out,
-        "junit": junit,
-        "markdown": markdown,
-        "baseline": baseline,
-        "scores": scores,
-    }
-    of_builds: dict[str, Any] = {
-        "until_decided": until_decided,
-        "corruptions": corruptions,
-        "corruption_images": corruption_images,
-        "explain": explain,
-    }
-    said: dict[str, Any] = {
-        "reference": reference,
-        "labels": labels,
-        "output_kind": output_kind,
-        "layout": layout,
-        "reference_range": reference_range,
-        "reference_labels": reference_labels,
-    }
-    foreign = is_foreign(
-        target,
-        artifact or [],
-        {**flags_of(said), "--data": data, **dict.fromkeys(preprocessing.given, True)},
-        {**flags_of(of_builds), "--max-corruption-drop": max_corruption_drop},
+        groups=groups,
+        until_decided=until_decided,
+        corruptions=corruptions,
+        corruption_images=corruption_images,
+        explain=explain,
+        threads=threads,
+        out=out,
+        junit=junit,
+        markdown=markdown,
+        baseline=baseline,
+        device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
+        scores=scores,
     )
-    asked["device"] = choose_device(
-        device, identity=identity, known_hosts=known_hosts, prefix=prefix
-    )
-    progress = terminal_progress(quiet=quiet)
-    if foreign or target is None:
-        files = tuple(artifact or ())
-        request = foreign_verification.ForeignRequest(
-            artifacts=files, preprocessing=preprocessing, **said, **asked
-        )
-        report, page = foreign_verification.verify_foreign(request, progress=progress)
-    else:
-        wanted = verification.VerifyRequest(target=target, **of_builds, **asked)
-        report, page = verification.verify(wanted, progress=progress)
+    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(report.to_dict())
     else:
@@ -301,11 +306,6 @@ _SHAPES: Final = {
     "--labels": "FILE",
     "--input-range": "0..1, for example",
 }
-
-
-def flags_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by the flags that give them: ``output_kind`` by ``--output-kind``."""
-    return {f"--{name.replace('_', '-')}": value for name, value in values.items()}
 
 
 def is_foreign(

@@ -445,22 +445,21 @@ def _verify_if_needed(
     from edgecnn import verify as stage
 
     corruptions = own_corruptions(recipe)
-    key = stage.key(
-        workspace, dataset, limits=recipe.limits, groups=groups, corruptions=corruptions
+    request = stage.VerifyRequest(target=workspace.folder)
+    subject = stage.BuildSubject(
+        workspace=workspace,
+        dataset=dataset,
+        limits=recipe.limits,
+        groups=groups,
+        corruptions=corruptions,
+        recipe=recipe.to_dict(),
     )
+    key = stage.key(request, subject)
     if _skips(workspace, "verify", key, progress):
         report = stage.read_report(workspace.path(Workspace.PARITY))
         # What it was once compared with is no part of a build. An earlier version of edgecnn did
         # not ask whether the float model is of any use.
         report = replace(report, baseline=None, float_model=_float_model(workspace))
         return "up to date", report
-    report = stage.run(
-        workspace,
-        dataset,
-        limits=recipe.limits,
-        groups=groups,
-        corruptions=corruptions,
-        recipe=recipe.to_dict(),
-        progress=progress,
-    )
+    report = stage.run(request, subject, progress=progress)
     return "made", report

@@ -1,20 +1,26 @@
-"""What ``edgecnn verify`` was asked for, and the verification that it comes to."""
+"""The verification that a request comes to: of a build, or of files that edgecnn did not make."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import of_command_line
-from edgecnn.commands.paths import build_of, load_data_of_build, manifest_recipe
-from edgecnn.errors import EdgeError, UsageError, WorkspaceError
+from edgecnn.commands.paths import build_of, data_section, load_data_of_build, manifest_recipe
+from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
+from edgecnn.verify.request import ForeignFiles, VerifyRequest
+from edgecnn_runner.contract import INPUT_RANGES, is_range
+from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,68 +29,30 @@ if TYPE_CHECKING:
     from edgecnn.build.reference import Reference
     from edgecnn.build.verdict import Again
     from edgecnn.data import Dataset
-    from edgecnn.devices import DeviceOptions
     from edgecnn.recipe.load import Data
     from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
         Decoded,
         EarlierReport,
         Explainer,
+        ForeignReference,
         Groups,
         OwnAgreement,
         ParityReport,
     )
+    from edgecnn.verify.plan import Planned
+    from edgecnn.verify.results import ArtifactRow
 
-
-@dataclass(frozen=True, kw_only=True)
-class VerifyRequest:
-    """What ``edgecnn verify`` was asked for; None means the recipe's own, or all.
-
-    Attributes:
-        target: A build, a recipe that was built, or an artifact.
-        data: Folder of the images, where the build's recipe no longer finds them.
-        images: How many evaluation images; None for all.
-        limits: Limits that replace the recipe's, numbers or texts such as ``1%``; None leaves one
-            as it is.
-        until_decided: Use only as many images as each verdict needs.
-        groups: A table of groups of images to compare in place of the recipe's.
-        corruptions: Whether to corrupt images where the recipe does not ask for it, too.
-        corruption_images: How many of them, in place of the recipe's number.
-        explain: Whether to compare files with their float file layer by layer, too.
-        threads: Threads of each runtime.
-        out: Folder for the reports in place of the build, which is then left as it is.
-        junit: Where to write the verdicts as JUnit XML, too.
-        markdown: Where to write a summary as Markdown, too.
-        baseline: ``parity.json`` of an earlier verification to compare with; None for none.
-        device: Where to run the files; None for here.
-        scores: The user's own scores of the images, to compare the float model's with.
-    """
-
-    target: Path
-    data: str | None = None
-    images: int | None = None
-    limits: Mapping[str, float | str | None] = field(default_factory=dict)
-    groups: Path | None = None
-    until_decided: bool = False
-    corruptions: bool = False
-    corruption_images: int | None = None
-    explain: bool = False
-    threads: int = 1
-    out: Path | None = None
-    junit: Path | None = None
-    markdown: Path | None = None
-    baseline: Path | None = None
-    device: DeviceOptions | None = None
-    scores: Path | None = None
+_REPORTS: Final = "parity"
 
 
 def verify(
     request: VerifyRequest, *, progress: Progress = NO_PROGRESS
 ) -> tuple[ParityReport, Path]:
-    """Verify a build, or one of its files.
+    """Verify a build or one of its files, or files that edgecnn did not make.
 
-    Only a verification here of every file, on every image, with the recipe's limits becomes the
-    build's own; any other is written beside it.
+    Of a build, only a verification here of every file, on every image, with the recipe's limits
+    becomes the build's own; any other is written beside it.
 
     Args:
         request: What to verify, and how.
@@ -94,16 +62,26 @@ def verify(
         The report, and where it can be read as a page. Where it could not be written, its
         ``write_error`` says why.
     """
+    check_folder_of("--junit", request.junit)
+    check_folder_of("--markdown", request.markdown)
+    if request.foreign is not None:
+        return _verify_foreign(request, request.foreign, progress)
+    if request.target is None:
+        raise ValueError("a request names a build or foreign files")
+    return _verify_build(request, request.target, progress)
+
+
+def _verify_build(
+    request: VerifyRequest, target: Path, progress: Progress
+) -> tuple[ParityReport, Path]:
     from edgecnn import verify as stage
     from edgecnn.build.reference import read_reference
     from edgecnn.data import in_class_order
 
-    check_folder_of("--junit", request.junit)
-    check_folder_of("--markdown", request.markdown)
     _check_alone(request)
-    workspace, artifacts = build_of(request.target)
+    workspace, artifacts = build_of(target)
     with build_lock(workspace.folder, unless_read_only=True):
-        recipe = _current(manifest_recipe(workspace), request.target)
+        recipe = _current(manifest_recipe(workspace), target)
         wanted = {name: value for name, value in request.limits.items() if value is not None}
         if wanted:
             raw = recipe.to_dict()
@@ -131,27 +109,19 @@ def verify(
         own_scores = None
         if request.scores is not None:
             own_scores = _own_scores(request, workspace, recipe, dataset, reference, progress)
-        report = stage.run(
-            workspace,
-            dataset,
+        subject = stage.BuildSubject(
+            workspace=workspace,
+            dataset=dataset,
             limits=recipe.limits,
             artifacts=artifacts,
-            images=request.images,
-            threads=request.threads,
             partial=partial,
-            out=request.out,
-            junit=request.junit,
-            markdown=request.markdown,
             baseline=baseline,
-            device=request.device,
             groups=groups,
-            until_decided=request.until_decided,
             corruptions=corruptions,
-            explain=request.explain,
             recipe=recipe.to_dict(),
             own_scores=own_scores,
-            progress=progress,
         )
+        report = stage.run(request, subject, progress=progress)
     place = workspace if request.out is None else Workspace(request.out)
     return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
 
@@ -209,6 +179,208 @@ def _own_scores(
         class_names=dataset.class_names,
         explainer=explainer,
     )
+
+
+def _verify_foreign(
+    request: VerifyRequest, files: ForeignFiles, progress: Progress
+) -> tuple[ParityReport, Path]:
+    """Verify files that edgecnn did not make.
+
+    What is cheap to check is checked first: the files are tried before a float model is loaded,
+    and the model before images are read.
+    """
+    from edgecnn import verify as stage
+    from edgecnn.data import load_judged_images
+    from edgecnn.data.own_scores import read_scores
+    from edgecnn.recipe.load import Data
+    from edgecnn.recipe.sections import Limits
+    from edgecnn.verify.recording import refuse_build
+
+    if request.data is None:
+        raise UsageError(
+            "the images to judge foreign files on are not named",
+            observed="no --data",
+            expected="a folder of class folders, cifar10 or digits",
+            remedy="name the images: --data PATH",
+        )
+    _check_range("--input-range", files.input_range)
+    _check_range("--reference-range", files.reference_range)
+    out = request.out or Path(_REPORTS) / files.artifacts[0].name
+    refuse_build(out)
+    limits = with_limits(Limits(), request.limits)
+    groups = None if request.groups is None else stage.read_groups(request.groups)
+    labels = read_labels(files.labels)
+    # Before this verification writes its own, which may be the same file.
+    before = None if request.baseline is None else earlier(request.baseline)
+    artifacts, size = _artifacts(files, labels)
+    reference = _reference(files, labels, size, request.threads, progress)
+    shape = (None, None, size[2])
+    section = Data.model_validate(data_section(request.data, shape, files.preprocessing.resize))
+    data = load_judged_images(section, size, progress=progress).in_order_of(labels)
+    again, decoded = readers_of(section, None, size)
+    own = None if request.scores is None else read_scores(request.scores, labels, data.images.ids)
+    progress.message(f"verify: {len(data.images):,} images of {data.name}, {data.rule}")
+    subject = stage.ForeignSubject(
+        artifacts=artifacts,
+        reference=reference,
+        data=data,
+        limits=limits,
+        baseline=before,
+        groups=groups,
+        again=again,
+        own_scores=own,
+        decoded=decoded,
+    )
+    report = stage.run_foreign(replace(request, out=out), subject, progress=progress)
+    return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+
+
+def _check_range(option: str, name: str | None) -> None:
+    if name is not None and not is_range(name):
+        raise UsageError(
+            f"{option} is not a range that edgecnn knows",
+            observed=name,
+            expected=RANGES_EXPECTED if option == "--input-range" else ", ".join(INPUT_RANGES),
+            remedy="name the range of the values that the model was trained on",
+        )
+
+
+def _artifacts(
+    files: ForeignFiles, labels: tuple[str, ...]
+) -> tuple[list[Planned | ArtifactRow], tuple[int, int, int]]:
+    """Try each file in another process; return what to run, and the size of its images.
+
+    Raises:
+        EdgeError: If there is only one file, or none that can be run, or something has to be said
+            by a flag.
+        UsageError: If two files take images of different sizes.
+    """
+    from edgecnn.verify.foreign.files import Told, contract_of
+    from edgecnn.verify.plan import Planned
+    from edgecnn.verify.rows import failed_row
+
+    told = Told(
+        labels=labels,
+        input_range=files.input_range,
+        output_kind=files.output_kind,
+        layout=files.layout,
+        resize=files.preprocessing.resize,
+    )
+    found: list[Planned | ArtifactRow] = []
+    sizes: dict[tuple[int, int, int], Path] = {}
+    problems: list[EdgeError] = []
+    for path in files.artifacts:
+        try:
+            contract = contract_of(path, told)
+        except UsageError:
+            raise
+        except EdgeError as error:
+            problems.append(error)
+            found.append(failed_row(path.stem, str(path), path, error))
+            continue
+        spec = contract.input
+        sizes.setdefault((spec.height, spec.width, spec.channels), path)
+        if any(one.variant == contract.variant for one in found):
+            # So that two rows are told apart where only this is shown.
+            contract = replace(contract, variant=f"{contract.variant} {path.name}")
+        found.append(
+            Planned(variant=contract.variant, file=str(path), path=path, contract=contract)
+        )
+    if not sizes:
+        raise problems[0]
+    if len(sizes) > 1:
+        raise UsageError(
+            "the artifacts take images of different sizes",
+            observed="; ".join(f"{path}: {size}" for size, path in sizes.items()),
+            expected="one height, width and number of channels",
+            remedy="verify them one after another",
+        )
+    return found, next(iter(sizes))
+
+
+def _reference(
+    files: ForeignFiles,
+    labels: tuple[str, ...],
+    size: tuple[int, int, int],
+    threads: int,
+    progress: Progress,
+) -> ForeignReference:
+    from edgecnn.verify import ForeignReference
+    from edgecnn.verify.foreign.files import ReferenceFile, Told, is_model_file, reference_contract
+
+    path = files.reference
+    own = None if files.reference_labels is None else read_labels(files.reference_labels)
+    if is_model_file(path):
+        told = Told(
+            labels=own or labels,
+            input_range=files.reference_range or files.input_range,
+            output_kind=files.output_kind,
+            layout=files.layout,
+            resize=files.preprocessing.resize,
+        )
+        contract = reference_contract(path, told, range_given=files.reference_range is not None)
+        spec = contract.input
+        _check_size(path, (spec.height, spec.width, spec.channels), size)
+        return ForeignReference(
+            model=ReferenceFile(path, contract, threads=threads),
+            name=str(path),
+            title=path.name,
+            sha256=file_digest(path),
+            labels=contract.labels,
+            range_given=files.reference_range is not None,
+        )
+    from edgecnn import convert
+
+    source = convert.find_source(path, labels=own, input_range=files.reference_range)
+    progress.message(f"verify: loading {source.path}")
+    try:
+        model = convert.ReferenceModel(source, otherwise=files.input_range)
+    except UsageError as error:
+        raise _of_reference(path, error) from error
+    _check_size(path, model.size, size)
+    names = source.labels or labels
+    if len(names) != model.classes:
+        raise LabelsError(
+            f"{path} does not have one output per label",
+            observed=f"{model.classes} outputs, {len(names)} labels",
+            expected="as many labels as outputs, in output order",
+            remedy="give the labels that the model was trained with: --labels FILE, or "
+            "--reference-labels FILE for the reference",
+        )
+    return ForeignReference(
+        model=model,
+        name=str(path),
+        title=re.sub(r"/+$", "", str(path.name)) or str(path),
+        sha256=source.sha256,
+        labels=names,
+        range_given=source.input_range is not None,
+    )
+
+
+def _of_reference(path: Path, error: UsageError) -> UsageError:
+    """Return an error about a source's range as one about the reference's."""
+
+    def renamed(text: object) -> str:
+        return str(text).replace("--input-range", "--reference-range")
+
+    return UsageError(
+        f"the reference {path}: {renamed(error.problem)}",
+        observed=renamed(error.observed),
+        expected=renamed(error.expected),
+        remedy=renamed(error.remedy),
+    )
+
+
+def _check_size(
+    path: Path, found: tuple[int | None, int | None, int], size: tuple[int, int, int]
+) -> None:
+    if any(side not in (None, wanted) for side, wanted in zip(found, size, strict=True)):
+        raise SourceModelError(
+            f"the reference {path} takes images of another size than the artifact",
+            observed=f"height, width, channels {found}",
+            expected=f"{size}",
+            remedy="name the float model that the artifact was made from: --reference FILE",
+        )
 
 
 def others_of(dataset: Dataset) -> tuple[str, ...]:

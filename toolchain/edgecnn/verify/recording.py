@@ -22,6 +22,7 @@ from edgecnn.files import write_json, write_whole
 from edgecnn.verify.report.junit import write_junit
 from edgecnn.verify.report.markdown import write_markdown
 from edgecnn.verify.report.page import render_report
+from edgecnn.verify.request import VerifyRequest
 from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
 
 _STAGE: Final = "verify"
@@ -50,9 +51,7 @@ def record(
     key: Callable[[], str],
     entries: Mapping[str, Any],
     partial: bool,
-    out: Path | None,
-    junit: Path | None,
-    markdown: Path | None = None,
+    request: VerifyRequest,
 ) -> ParityReport:
     """Write a verification down.
 
@@ -63,15 +62,14 @@ def record(
         key: Makes the stage's key, once the files are in place.
         entries: What the manifest is to say besides, where the verdicts become the build's own.
         partial: Whether to leave the build's own verdicts as they are.
-        out: Folder for the reports in place of the workspace; made if it does not exist.
-        junit: Also write the verdicts there as JUnit XML.
-        markdown: Also write a summary there as Markdown.
+        request: Says which reports are written, and where; its folder is made if need be.
 
     Returns:
         The report. Verdicts that took minutes are told, whether or not they could be written
         down: its ``write_error`` says why they could not.
     """
     problems: list[EdgeError] = []
+    out = request.out
 
     def attempt(write: Callable[[], None]) -> None:
         try:
@@ -95,10 +93,10 @@ def record(
 
     attempt(write_own)
     # The CI's file does not depend on a build that can be written.
-    if junit is not None:
-        attempt(functools.partial(write_junit, junit, report))
-    if markdown is not None:
-        attempt(functools.partial(write_markdown, markdown, report))
+    if request.junit is not None:
+        attempt(functools.partial(write_junit, request.junit, report))
+    if request.markdown is not None:
+        attempt(functools.partial(write_markdown, request.markdown, report))
     if problems:
         return dataclasses.replace(report, write_error=RowError.of(problems[0]))
     return report

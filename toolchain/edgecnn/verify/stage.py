@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from edgecnn.build.reference import images_digest, read_reference
 from edgecnn.build.usefulness import float_model_of
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
-from edgecnn.devices import DeviceOptions
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -30,6 +29,7 @@ from edgecnn.verify.layers.explaining import explained, with_reason
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import record, refuse_build
+from edgecnn.verify.request import VerifyRequest
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
@@ -37,28 +37,45 @@ from edgecnn.verify.stand_in import check_candidates
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version
 
 
-def key(
-    workspace: Workspace,
-    dataset: Dataset,
-    *,
-    limits: Limits,
-    artifacts: Sequence[str] | None = None,
-    images: int | None = None,
-    seed: int = 0,
-    groups: Groups | None = None,
-    corruptions: CorruptionSettings | None = None,
-) -> str:
+@dataclass(frozen=True, kw_only=True)
+class BuildSubject:
+    """A build to verify, with what was read for it.
+
+    Attributes:
+        workspace: Holds ``reference.npz`` and, unless paths say otherwise, the artifacts.
+        dataset: Its test split must be what the reference was computed on.
+        limits: What an artifact may lose.
+        artifacts: Files (names in the workspace, or paths) or variants of the build's manifest;
+            None for every variant in the manifest.
+        seed: Seed of a subset of the images.
+        partial: Whether to leave the build's own verdicts as they are.
+        baseline: An earlier verification to compare with.
+        groups: Groups of images to compare; None for none.
+        corruptions: Which images to corrupt and judge by, too; None for none.
+        recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
+            recorded with the build's own verdicts.
+        own_scores: How far the user's own scores are the float model's, to be recorded.
+    """
+
+    workspace: Workspace
+    dataset: Dataset
+    limits: Limits
+    artifacts: Sequence[str] | None = None
+    seed: int = 0
+    partial: bool = False
+    baseline: EarlierReport | None = None
+    groups: Groups | None = None
+    corruptions: CorruptionSettings | None = None
+    recipe: Mapping[str, Any] | None = None
+    own_scores: OwnAgreement | None = None
+
+
+def key(request: VerifyRequest, subject: BuildSubject) -> str:
     """Return a digest of everything that a verification depends on, files included.
 
     Args:
-        workspace: See ``run``.
-        dataset: See ``run``.
-        limits: See ``run``.
-        artifacts: See ``run``.
-        images: See ``run``.
-        seed: See ``run``.
-        groups: See ``run``.
-        corruptions: See ``run``.
+        request: Its number of images counts.
+        subject: What is verified.
 
     Returns:
         Equal for equal inputs; to be given to ``Workspace.stage_is_current``.
@@ -66,7 +83,8 @@ def key(
     Raises:
         UsageError: If there is nothing to verify.
     """
-    planned = plan(workspace, artifacts)
+    workspace, groups, corruptions = subject.workspace, subject.groups, subject.corruptions
+    planned = plan(workspace, subject.artifacts)
     files = [one.path for one in planned if one.path is not None]
     files += sorted({path.parent / workspace.CALIBRATION for path in files})
     names = [(one.path, record_name(one.path.parent, one.variant)) for one in planned if one.path]
@@ -80,12 +98,12 @@ def key(
             "files": [digest_of(path) for path in files],
             # Another runtime may answer differently on the same file.
             "runtimes": {name: installed_version(name) for name in RUNTIMES},
-            "dataset": dataset.digest(),
+            "dataset": subject.dataset.digest(),
             "limits": limits_in_force(
-                limits, groups=groups is not None, corruptions=corruptions is not None
+                subject.limits, groups=groups is not None, corruptions=corruptions is not None
             ),
-            "images": images,
-            "seed": seed,
+            "images": request.images,
+            "seed": subject.seed,
             # Only where there are some: a build without them stays up to date.
             **({} if groups is None else {"groups": groups.digest()}),
             **(
@@ -98,27 +116,7 @@ def key(
 
 
 def run(
-    workspace: Workspace,
-    dataset: Dataset,
-    *,
-    limits: Limits,
-    artifacts: Sequence[str] | None = None,
-    images: int | None = None,
-    threads: int = 1,
-    seed: int = 0,
-    partial: bool = False,
-    out: Path | None = None,
-    junit: Path | None = None,
-    markdown: Path | None = None,
-    baseline: EarlierReport | None = None,
-    device: DeviceOptions | None = None,
-    groups: Groups | None = None,
-    until_decided: bool = False,
-    corruptions: CorruptionSettings | None = None,
-    recipe: Mapping[str, Any] | None = None,
-    explain: bool = False,
-    own_scores: OwnAgreement | None = None,
-    progress: Progress = NO_PROGRESS,
+    request: VerifyRequest, subject: BuildSubject, *, progress: Progress = NO_PROGRESS
 ) -> ParityReport:
     """Compare artifacts with their float model and write ``parity.json`` and ``report.html``.
 
@@ -130,35 +128,14 @@ def run(
     name in theirs.
 
     Args:
-        workspace: Holds ``reference.npz`` and, unless paths say otherwise, the artifacts.
-        dataset: Its test split must be what the reference was computed on.
-        limits: What an artifact may lose.
-        artifacts: Files (names in the workspace, or paths) or variants of the build's manifest;
-            None for every variant in the manifest.
-        images: Number of evaluation images, a class-balanced subset; None for all.
-        threads: Threads each runtime may use.
-        seed: Seed of the subset.
-        partial: Leave the build's own verdicts as they are.
-        out: Folder for the reports in place of the workspace, which is then left as it is; made
-            if it does not exist.
-        junit: Also write the verdicts there as JUnit XML.
-        markdown: Also write a summary there as Markdown.
-        baseline: An earlier verification to compare with.
-        device: Where artifacts run; None for this process.
-        groups: Groups of images to compare; None for none.
-        until_decided: Use only as many images as each verdict needs; not with groups or
-            corruptions.
-        corruptions: Which images to corrupt and judge by, too; None for none.
-        recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
-            recorded with the build's own verdicts.
-        explain: Also compare each artifact with its float file layer by layer, on this machine.
-            It changes no verdict, so it is no part of the key.
-        own_scores: How far the user's own scores are the float model's, to be recorded.
+        request: What was asked for. Until a verdict is decided, neither groups nor corruptions can
+            be looked at.
+        subject: What is verified.
         progress: Shown once per artifact, a step per image.
 
     Returns:
-        The report; its ``exit_error`` says what a command line should end with. Where the reports
-        could not be written, ``write_error`` says why: the verdicts hold all the same.
+        The report. Where the reports could not be written, its ``write_error`` says why: the
+        verdicts hold all the same.
 
     Raises:
         UsageError: If there is nothing to verify, ``out`` is a build, or images are to be
@@ -169,10 +146,12 @@ def run(
         DeviceConnectionError: If the device cannot be reached in the beginning; one that is lost
             later is the error of a row.
     """
-    refuse_build(out)
-    if until_decided and (groups is not None or corruptions is not None):
+    workspace, groups, corruptions = subject.workspace, subject.groups, subject.corruptions
+    limits, baseline, seed = subject.limits, subject.baseline, subject.seed
+    refuse_build(request.out)
+    if request.until_decided and (groups is not None or corruptions is not None):
         raise ValueError("few images tell nothing of groups or corruptions")
-    planned = plan(workspace, artifacts)
+    planned = plan(workspace, subject.artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
     reference_digest = digest_of(reference_path)
@@ -187,16 +166,20 @@ def run(
     if baseline is not None:
         check_comparable(reference.class_names, baseline.report, source=baseline.source)
     evaluation = choose_evaluation(
-        dataset, reference, images=images, seed=seed, shuffled=until_decided
+        subject.dataset,
+        reference,
+        images=request.images,
+        seed=seed,
+        shuffled=request.until_decided,
     )
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
-    whole = planned if artifacts is None or corruptions is None else plan(workspace, None)
+    whole = planned if subject.artifacts is None or corruptions is None else plan(workspace, None)
     if corruptions is not None:
         check_candidates(whole)
     rows: tuple[ArtifactRow, ...] = ()
     corrupted: CorruptedImages | None = None
-    with scorer_on(device) as scorer:
+    with scorer_on(request.device) as scorer:
         for one in planned:
             begin = time.perf_counter()
             row = judged_row(
@@ -205,17 +188,17 @@ def run(
                 reference,
                 evaluation,
                 limits,
-                threads=threads,
+                threads=request.threads,
                 scorer=scorer,
                 groups=groups,
-                until_decided=until_decided,
+                until_decided=request.until_decided,
                 progress=progress,
             )
             row = dataclasses.replace(row, seconds=time.perf_counter() - begin)
-            if explain:
+            if request.explain:
                 row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
             rows += (row,)
-        if explain:
+        if request.explain:
             rows = with_reason(rows)
         if corruptions is not None:
             rows, corrupted = under_corruptions(
@@ -227,7 +210,7 @@ def run(
                 evaluation,
                 limits,
                 corruptions,
-                threads=threads,
+                threads=request.threads,
                 scorer=scorer,
                 progress=progress,
             )
@@ -235,7 +218,7 @@ def run(
         model=_model_name(workspace),
         class_names=tuple(reference.class_names),
         evaluated=Evaluated(
-            dataset=dataset.name,
+            dataset=subject.dataset.name,
             images=len(evaluation.images),
             available=len(evaluation.test),
             seed=evaluation.seed,
@@ -254,36 +237,22 @@ def run(
         float_model=float_model_of(reference),
         versions=versions(),
         created=created(),
-        own_scores=own_scores,
+        own_scores=subject.own_scores,
     )
     if baseline is not None:
         changes = compare(
-            report, baseline.report, source=baseline.source, some=artifacts is not None
+            report, baseline.report, source=baseline.source, some=subject.artifacts is not None
         )
         report = dataclasses.replace(report, baseline=changes)
-
-    def key_again() -> str:
-        return key(
-            workspace,
-            dataset,
-            limits=limits,
-            artifacts=artifacts,
-            images=images,
-            seed=seed,
-            groups=groups,
-            corruptions=corruptions,
-        )
 
     return record(
         report,
         evaluation.images.pixels,
         workspace,
-        key=key_again,
-        entries={} if recipe is None else {"recipe": dict(recipe)},
-        partial=partial,
-        out=out,
-        junit=junit,
-        markdown=markdown,
+        key=lambda: key(request, subject),
+        entries={} if subject.recipe is None else {"recipe": dict(subject.recipe)},
+        partial=subject.partial,
+        request=request,
     )
 
 

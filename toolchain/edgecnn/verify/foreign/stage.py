@@ -19,7 +19,6 @@ from edgecnn.build.verdict import Again
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import JudgedImages
 from edgecnn.data.own_scores import OwnScores
-from edgecnn.devices import DeviceOptions
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.sections import Limits
 from edgecnn.report.provenance import created, versions
@@ -34,6 +33,7 @@ from edgecnn.verify.gate.criteria import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.recording import record, refuse_build
+from edgecnn.verify.request import VerifyRequest
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
 from edgecnn.verify.rows import judged_row
 from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
@@ -41,25 +41,37 @@ from edgecnn.verify.scoring import Ran, Scorer, scorer_on
 from edgecnn_runner.contract import Contract
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForeignSubject:
+    """Foreign files to verify, with what was read for them.
+
+    Attributes:
+        artifacts: What to run, each with its contract; or the row of one that cannot be run.
+        reference: The float model.
+        data: The images, labels numbered as the artifacts' outputs are.
+        limits: What an artifact may lose.
+        seed: Seed of a subset of the images.
+        baseline: An earlier verification to compare with.
+        groups: Groups of images to compare; None for none.
+        again: Reads images again by other resize rules; None where there are no image files.
+        own_scores: The user's own scores of ``data.images``, to be compared with the reference's.
+        decoded: Reads images by another decoder; None where there are no image files.
+    """
+
+    artifacts: Sequence[Planned | ArtifactRow]
+    reference: ForeignReference
+    data: JudgedImages
+    limits: Limits
+    seed: int = 0
+    baseline: EarlierReport | None = None
+    groups: Groups | None = None
+    again: Again | None = None
+    own_scores: OwnScores | None = None
+    decoded: Decoded | None = None
+
+
 def run_foreign(
-    artifacts: Sequence[Planned | ArtifactRow],
-    reference: ForeignReference,
-    data: JudgedImages,
-    *,
-    limits: Limits,
-    out: Path,
-    images: int | None = None,
-    threads: int = 1,
-    seed: int = 0,
-    junit: Path | None = None,
-    markdown: Path | None = None,
-    baseline: EarlierReport | None = None,
-    device: DeviceOptions | None = None,
-    groups: Groups | None = None,
-    again: Again | None = None,
-    own_scores: OwnScores | None = None,
-    decoded: Decoded | None = None,
-    progress: Progress = NO_PROGRESS,
+    request: VerifyRequest, subject: ForeignSubject, *, progress: Progress = NO_PROGRESS
 ) -> ParityReport:
     """Compare foreign files with a float model and write ``parity.json`` and ``report.html``.
 
@@ -67,26 +79,13 @@ def run_foreign(
     fits far better becomes a hint.
 
     Args:
-        artifacts: What to run, each with its contract; or the row of one that cannot be run.
-        reference: The float model.
-        data: The images, labels numbered as the artifacts' outputs are.
-        limits: What an artifact may lose.
-        out: Folder for the reports; made if it does not exist.
-        images: Number of evaluation images, a class-balanced subset; None for all.
-        threads: Threads of each runtime.
-        seed: Seed of the subset.
-        junit: Also write the verdicts there as JUnit XML.
-        markdown: Also write a summary there as Markdown.
-        baseline: An earlier verification to compare with.
-        device: Where the artifacts run; None for this process. The reference runs here.
-        groups: Groups of images to compare; None for none.
-        again: Reads images again by other resize rules; None where there are no image files.
-        own_scores: The user's own scores of ``data.images``, to be compared with the reference's.
-        decoded: Reads images by another decoder; None where there are no image files.
+        request: What was asked for; its ``out`` is needed. The reference runs here, also where the
+            artifacts run on a device.
+        subject: What is verified.
         progress: Shown for the reference and for each artifact, a step per image.
 
     Returns:
-        The report; see ``edgecnn.verify.stage``.
+        The report, as of a build's.
 
     Raises:
         UsageError: If ``out`` is a build.
@@ -95,31 +94,35 @@ def run_foreign(
         ScoreError: If the reference answers with NaN or infinity.
         DeviceConnectionError: If the device cannot be reached in the beginning.
     """
+    reference, data, baseline = subject.reference, subject.data, subject.baseline
+    artifacts, groups, limits = subject.artifacts, subject.groups, subject.limits
+    out = request.out
+    assert out is not None  # noqa: S101 - the command chooses one
     refuse_build(out)
     if baseline is not None:
         check_comparable(data.class_names, baseline.report, source=baseline.source)
     begin = time.perf_counter()
-    evaluation = evaluation_of(reference, data, images, seed, progress)
+    evaluation = evaluation_of(reference, data, request.images, subject.seed, progress)
     seconds = time.perf_counter() - begin
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
     contracts = _contracts(artifacts)
     # All files are fed the same pixels.
     resize = next(iter(contracts.values())).resize
-    feed = feed_of(reference, data, resize, again, seconds / len(evaluation.images))
+    feed = feed_of(reference, data, resize, subject.again, seconds / len(evaluation.images))
     own = None
-    if own_scores is not None:
+    if subject.own_scores is not None:
         option = "--reference-range" if reference.range_given else "--input-range"
         own = check_own_scores(
-            own_scores.of(data.images.ids, evaluation.images.ids),
+            subject.own_scores.of(data.images.ids, evaluation.images.ids),
             evaluation.images,
             evaluation.scores,
             class_names=data.class_names,
-            explainer=lambda: Explainer(feed=feed, decoded=decoded, option=option),
+            explainer=lambda: Explainer(feed=feed, decoded=subject.decoded, option=option),
         )
     saved = saved_reference(reference, evaluation, data.class_names)
     judged: list[_ScoredRow] = []
-    with scorer_on(device) as real:
+    with scorer_on(request.device) as real:
         scorer = _Remembering(real)
         for one in artifacts:
             if isinstance(one, ArtifactRow):
@@ -133,7 +136,7 @@ def run_foreign(
                 saved,
                 evaluation,
                 limits,
-                threads=threads,
+                threads=request.threads,
                 scorer=scorer,
                 groups=groups,
                 progress=progress,
@@ -152,7 +155,9 @@ def run_foreign(
             },
             range_given=reference.range_given,
         )
-        rows = [_with_hints(one, scorer, evaluation, data, about, threads) for one in judged]
+        rows = [
+            _with_hints(one, scorer, evaluation, data, about, request.threads) for one in judged
+        ]
     report = ParityReport(
         model=reference.title,
         class_names=data.class_names,
@@ -199,9 +204,7 @@ def run_foreign(
         key=lambda: "",  # no build, so no stage is recorded
         entries={},
         partial=False,
-        out=out,
-        junit=junit,
-        markdown=markdown,
+        request=request,
     )
 
 
@@ -218,7 +221,7 @@ def feed_of(
         reference: The float model.
         data: The images.
         resize: The rule that brought them to their size.
-        again: See ``run_foreign``.
+        again: Reads images again by other resize rules; None where there are no image files.
         seconds: How long one image takes.
     """
     fed, normalizes = reference.model.input_range, reference.model.normalizes
