@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Finished", "edgecnn", "edgecnn_here", "modules_after", "shell"]
-
 
 @dataclass(frozen=True)
 class Finished:

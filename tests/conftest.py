@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 no_telemetry()  # tests import onnxruntime by themselves, too
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["PAGE", "leave_free"]
-
 PAGE = 4096
 
 

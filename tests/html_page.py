@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-__all__ = ["HtmlPage", "assert_self_contained"]
-
 _VOID = {"meta", "link", "img", "br"}
 _BLOCKS = {"dd", "div", "dt", "figcaption", "h1", "h2", "h3", "li", "p", "td", "th", "small"}
 _SHAPES = {"rect", "line", "circle", "path", "polyline"}

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from edgecnn_runner.errors import EdgeError
 
-__all__ = ["incomplete_raises"]
-
 _NEEDED = ("observed", "expected", "remedy")
 
 

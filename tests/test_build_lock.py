@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.build_lock import LOCK_FILE, build_lock
+from edgecnn.build.lock import LOCK_FILE, build_lock
 from edgecnn.errors import BuildInUseError, WorkspaceError
 
 HOLDER = """
 import sys
 from pathlib import Path
-from edgecnn.build_lock import build_lock
+from edgecnn.build.lock import build_lock
 with build_lock(Path(sys.argv[1])):
     print("has it", flush=True)
     sys.stdin.read()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn import health
-from edgecnn.health import Check, check_machine, exit_error
+from edgecnn.commands import doctor as health
+from edgecnn.commands.doctor import Check, check_machine, exit_error
 
 
 def test_nothing_to_fix_is_no_error() -> None:

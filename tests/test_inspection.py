@@ -13,11 +13,11 @@ import pytest
 from onnx import external_data_helper, helper
 from rich.console import Console
 
+from edgecnn.cli.inspect import render_inspection
+from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow, inspect_file
 from edgecnn.errors import ArtifactError, ContractError
-from edgecnn.inspection import Inspection, OperatorRow, TensorRow, inspect_file
-from edgecnn.inspection_table import render_inspection
-from edgecnn_runner.container import append_contract
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+from edgecnn_runner.formats.container import append_contract
 from graph.onnx_files import end, float_cnn, model, qdq_cnn
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn
 
@@ -258,7 +258,7 @@ def test_no_runtime_and_no_tensorflow_is_imported(tmp_path: Path) -> None:
     tflite.write_bytes(integer_cnn().data())
     onnx.write_bytes(float_cnn().SerializeToString())
     code = (
-        "import sys; from edgecnn.inspection import inspect_file\n"
+        "import sys; from edgecnn.commands.inspect import inspect_file\n"
         "inspect_file(sys.argv[1]); assert 'onnx' not in sys.modules\n"
         "inspect_file(sys.argv[2])\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules} & "

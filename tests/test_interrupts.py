@@ -9,7 +9,7 @@ import pytest
 
 COMMON = """
 import os, signal, sys, weakref
-from edgecnn.interrupts import interruptible, remember_interrupts, was_interrupted
+from edgecnn.cli.progress import interruptible, remember_interrupts, was_interrupted
 from edgecnn.progress import NO_PROGRESS
 
 def ctrl_c(*_):

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from command import edgecnn
-from edgecnn import keras_settings
+from edgecnn.build import keras_settings
+from edgecnn.commands.doctor import check_machine
 from edgecnn.errors import UsageError
-from edgecnn.health import check_machine
 
 IMPORT = "import edgecnn.{stage} as k; print(k.keras.config.backend(), k.keras.config.floatx(), \
 k.keras.config.image_data_format(), k.keras.config.epsilon())"
@@ -122,7 +122,9 @@ def test_doctor_says_so(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgecnn.health._starts", lambda name, *_: SimpleNamespace(name=name))
+    monkeypatch.setattr(
+        "edgecnn.commands.doctor._starts", lambda name, *_: SimpleNamespace(name=name)
+    )
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     (check,) = [check for check in check_machine() if check.name == "Keras"]
     assert check.state == "note"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn.build.artifact import write_labels
 from edgecnn.errors import LabelsError
-from edgecnn.labels import read_labels, write_labels
+from edgecnn_runner.labels import read_labels
 
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:

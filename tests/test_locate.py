@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgecnn.errors import RecipeError, WorkspaceError
-from edgecnn.locate import (
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands.paths import (
     build_of,
     data_section,
     load_data,
@@ -16,9 +16,10 @@ from edgecnn.locate import (
     manifest_recipe,
     workspace_of_recipe,
 )
+from edgecnn.errors import RecipeError, WorkspaceError
+from edgecnn.files import write_json
 from edgecnn.progress import NO_PROGRESS
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace, write_json
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 RECIPE = '[model]\nname = "x"\n'
 

@@ -12,15 +12,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from edgecnn import chain
+from edgecnn.build.workspace import Workspace, manifest_problem
+from edgecnn.commands import build as chain
+from edgecnn.commands.init import demo_recipe
+from edgecnn.commands.paths import build_of, manifest_recipe
 from edgecnn.convert import Source, VariantRow, find_source
-from edgecnn.convert.repair_record import KeptLayer, RepairRecord, TriedFile
+from edgecnn.convert.repair.record import KeptLayer, RepairRecord, TriedFile
 from edgecnn.errors import EdgeError, WorkspaceError
-from edgecnn.locate import build_of, manifest_recipe
-from edgecnn.manifest import manifest_problem
-from edgecnn.scaffold import demo_recipe
+from edgecnn.files import file_digest, write_whole
 from edgecnn.verify.plan import plan
-from edgecnn.workspace import Workspace, file_digest, write_whole
 
 ROWS = (
     VariantRow(

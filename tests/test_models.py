@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from edgecnn.card import shown_recipe
-from edgecnn.recipe import load_recipe
-from edgecnn.workspace import file_digest
+from edgecnn.files import file_digest
+from edgecnn.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[1]
 RELEASED = sorted(path.parent for path in ROOT.glob("models/*/about.md"))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecnn.data.own_scores import OwnScores, read_scores
 from edgecnn.errors import DataError
-from edgecnn.own_scores import OwnScores, read_scores
 
 NAMES = ("cat", "dog", "eel")
 IDS = ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/ü 3.png", "eel/sub/4.jpg")

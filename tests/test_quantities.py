@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.quantities import decibel_text, number_text, percent_text, size_text
+from edgecnn_runner.quantities import decibel_text, number_text, percent_text, size_text
 
 
 @pytest.mark.parametrize(

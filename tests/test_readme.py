@@ -13,7 +13,8 @@ import pytest
 
 from command import edgecnn
 from edgecnn.errors import EdgeError
-from edgecnn.recipe import VARIANTS, Limits
+from edgecnn.recipe.load import VARIANTS
+from edgecnn.recipe.sections import Limits
 from readme import blocks
 
 ROOT = Path(__file__).parents[1]

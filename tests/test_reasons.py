@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.reasons import reason_of, sentences
+from edgecnn.convert.reasons import reason_of, sentences
 
 TFLITE_LOG = """\
 Please consider providing the trackable_obj argument in the from_concrete_functions. Providing \

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from edgecnn.build.workspace import default_build_folder
+from edgecnn.commands.init import demo_recipe, make_project
+from edgecnn.commands.paths import load_recipe_with
 from edgecnn.errors import RecipeError, UsageError
-from edgecnn.locate import load_recipe_with
-from edgecnn.recipe import (
+from edgecnn.recipe.load import (
     DEFAULT_VARIANTS,
     VARIANTS,
     Recipe,
@@ -18,9 +20,7 @@ from edgecnn.recipe import (
     load_recipe,
     parse_recipe,
 )
-from edgecnn.recipe_training import PRESETS
-from edgecnn.scaffold import demo_recipe, make_project
-from edgecnn.workspace import default_build_folder
+from edgecnn.recipe.sections import PRESETS
 from edgecnn_runner.contract import RESIZE_RULE
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecnn.build.reference import Reference, check_scores, images_digest, read_reference
 from edgecnn.errors import ScoreError, WorkspaceError
-from edgecnn.reference import Reference, check_scores, images_digest, read_reference
 
 
 def a_reference(**changes: object) -> Reference:

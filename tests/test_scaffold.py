@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 
+from edgecnn.commands.init import make_project, recipe_text
 from edgecnn.data import Survey
 from edgecnn.data.class_folders import Split
 from edgecnn.errors import DataError, UsageError
-from edgecnn.recipe import Recipe, load_recipe, parse_recipe
-from edgecnn.scaffold import make_project, recipe_text
+from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
 
 
 def survey(counts: dict[str, int], short_side: int, *, grey: bool = False, **splits: int) -> Survey:

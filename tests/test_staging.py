@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn.build.staging import PREFIX, staging
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import WorkspaceError
-from edgecnn.staging import PREFIX, staging
-from edgecnn.workspace import Workspace
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from edgecnn.staging import staging
-from edgecnn.workspace import Workspace
+from edgecnn.build.staging import staging
+from edgecnn.build.workspace import Workspace
 
 with staging(Workspace(Path(sys.argv[1]))) as staged:
     staged.path("a").write_text("half")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from edgecnn.reference import Reference
-from edgecnn.usefulness import ALPHA, AgainstGuessing, against_guessing, float_model_of
+from edgecnn.build.reference import Reference
+from edgecnn.build.usefulness import ALPHA, AgainstGuessing, against_guessing, float_model_of
 
 
 def found(images: int, right: int, largest: int) -> AgainstGuessing:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import WorkspaceError
-from edgecnn.workspace import Workspace, atomic_file, canonical_digest, write_json, write_whole
+from edgecnn.files import atomic_file, canonical_digest, write_json, write_whole
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_the_old_file(tmp_path:
     write_whole(path, "old")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from edgecnn.workspace import write_whole; from edgecnn.errors import WorkspaceError\n"
+        "from edgecnn.build.workspace import write_whole\n"
+        "from edgecnn.errors import WorkspaceError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: write_whole(Path(sys.argv[1]), b'x' * 5000)\n"
@@ -57,7 +59,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_the_old_file(tmp_path:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_no_space_left_names_the_remedy() -> None:
-    from edgecnn.workspace import wrap_os_errors
+    from edgecnn.files import wrap_os_errors
 
     with (
         pytest.raises(WorkspaceError, match="free some space") as caught,

@@ -17,14 +17,12 @@ import numpy as np
 
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.errors import ImageError
+from edgecnn_runner.images.preprocess import prepare_for
 from edgecnn_runner.postprocess import decide, rank
-from edgecnn_runner.preprocess import prepare_for
 from edgecnn_runner.session import Session
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-__all__ = ["UNKNOWN", "Classifier", "Result", "Score"]
 
 UNKNOWN: Final = "unknown"
 """The label of an image whose best score is below ``reject_below``."""
@@ -180,7 +178,7 @@ class Classifier:
 def _as_rgb(image: str | Path | bytes | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if not isinstance(image, np.ndarray):
         # Imported here: who classifies arrays, from a camera for one, needs no Pillow.
-        from edgecnn_runner.decode import read_image
+        from edgecnn_runner.images.decode import read_image
 
         return read_image(image)
     if image.dtype != np.uint8:

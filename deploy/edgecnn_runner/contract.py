@@ -14,32 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edgecnn_runner.errors import ContractError
-from edgecnn_runner.remedies import CONVERT_AGAIN, COPY_AGAIN
-
-__all__ = [
-    "CONTRACT_VERSION",
-    "FILTERS",
-    "FITS",
-    "FLOATS",
-    "INPUT_RANGES",
-    "LAYOUTS",
-    "MAX_CONTRACT_BYTES",
-    "OUTPUT_KINDS",
-    "RESIZE_RULE",
-    "Contract",
-    "InputSpec",
-    "OutputSpec",
-    "ResizeRule",
-    "affine_of",
-    "is_range",
-    "is_resize",
-    "mean_std_range",
-    "parse_contract",
-    "parse_resize",
-    "repeated",
-    "resize_name",
-]
+from edgecnn_runner.errors import CONVERT_AGAIN, COPY_AGAIN, ContractError
 
 CONTRACT_VERSION: Final = 1
 

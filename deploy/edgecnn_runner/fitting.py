@@ -6,21 +6,11 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from edgecnn_runner.contract import FLOATS, Contract
-from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError
-from edgecnn_runner.remedies import CONVERT_AGAIN
-from edgecnn_runner.runtimes import TensorInfo
+from edgecnn_runner.errors import CONVERT_AGAIN, ArtifactError, ContractError, LabelsError
+from edgecnn_runner.runtimes.choice import TensorInfo
 
 if TYPE_CHECKING:
-    from edgecnn_runner.container import Container
-
-__all__ = [
-    "check_classifier",
-    "check_fit",
-    "choose_contract",
-    "class_count",
-    "input_shape",
-    "two_contracts",
-]
+    from edgecnn_runner.formats.container import Container
 
 _IMAGE: Final = "(1, height, width, channels) or (1, channels, height, width), 1 or 3 channels"
 _TYPES: Final = ("uint8", "int8", *FLOATS)

@@ -18,19 +18,8 @@ import numpy.typing as npt
 
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.errors import SelfTestError
-from edgecnn_runner.files import describe, regular_size
-from edgecnn_runner.output import atomic_file
-from edgecnn_runner.preprocess import prepare
-
-__all__ = [
-    "GOLDEN_FILE",
-    "MIN_MARGIN",
-    "Golden",
-    "golden_beside",
-    "preprocessing_cases",
-    "read_golden",
-    "write_golden",
-]
+from edgecnn_runner.files import atomic_file, describe, regular_size
+from edgecnn_runner.images.preprocess import prepare
 
 MIN_MARGIN: Final = 0.3
 """How far the best class of each reference leads, at least: int8 kernels differ between

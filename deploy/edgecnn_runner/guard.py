@@ -27,8 +27,6 @@ from typing import Any, Final, NamedTuple
 
 from edgecnn_runner.errors import PrivacyError
 
-__all__ = ["Allowed", "guarded"]
-
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Events whose first argument, and for some the second, is a path that is changed.
 _CHANGES: Final = {
@@ -43,7 +41,7 @@ _PROGRAMS: Final = frozenset(
      "pty.spawn", "subprocess.Popen"}
 )  # fmt: skip
 # What the trial of a foreign file is started with; see ``probe``.
-_TRIAL: Final = ("-P", "-m", "edgecnn_runner.probe")
+_TRIAL: Final = ("-P", "-m", "edgecnn_runner.runtimes.probe")
 
 
 class Allowed(NamedTuple):
@@ -146,7 +144,7 @@ def notify_address(name: str) -> str:
 def _is_output(path: Any, allowed: Allowed) -> bool:
     if allowed.output is None or isinstance(path, int):
         return False
-    from edgecnn_runner.output import is_part_of
+    from edgecnn_runner.files import is_part_of
 
     target, given = os.path.realpath(allowed.output), os.path.abspath(os.fsdecode(path))  # noqa: PTH100
     return os.path.realpath(given) == target or is_part_of(given, target)

@@ -21,14 +21,6 @@ from edgecnn_runner.contract import (
 )
 from edgecnn_runner.errors import UsageError
 
-__all__ = [
-    "NOTHING_SAID",
-    "PREPROCESSING_OPTIONS",
-    "RANGES_EXPECTED",
-    "Preprocessing",
-    "range_options",
-]
-
 PREPROCESSING_OPTIONS: Final = (
     "input_range",
     "input_mean",

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn_runner.contract import repeated
-from edgecnn_runner.errors import LabelsError
+from edgecnn_runner.errors import LabelsError, remedy_for_reading
 from edgecnn_runner.files import describe, regular_size
-from edgecnn_runner.remedies import remedy_for_reading
-
-__all__ = ["parse_labels", "read_labels"]
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:

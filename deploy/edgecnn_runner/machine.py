@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_machine", "peak_memory_bytes"]
-
 
 def describe_machine() -> dict[str, Any]:
     """Return JSON-ready facts: model, processor, cores, system, Python, numpy.

@@ -13,8 +13,6 @@ from edgecnn_runner.quantize import dequantize
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["check_finite", "decide", "probabilities", "rank", "softmax"]
-
 
 def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return probabilities for logits, along the last axis.

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_runner.contract import FLOATS, InputSpec, affine_of
-from edgecnn_runner.errors import ContractError
-from edgecnn_runner.remedies import CONVERT_AGAIN
+from edgecnn_runner.errors import CONVERT_AGAIN, ContractError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-__all__ = ["dequantize", "input_table", "quantize"]
 
 
 def quantize(

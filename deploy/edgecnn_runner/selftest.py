@@ -14,10 +14,8 @@ import numpy as np
 
 from edgecnn_runner.errors import SelfTestError
 from edgecnn_runner.golden import Golden
-from edgecnn_runner.preprocess import prepare_for
+from edgecnn_runner.images.preprocess import prepare_for
 from edgecnn_runner.session import Session
-
-__all__ = ["SelfTest", "run", "tolerance_of"]
 
 # Largest difference of a probability between processors. Float kernels differ in the order of
 # additions; integer ones in rounding at every layer, which is several steps of 1/256.

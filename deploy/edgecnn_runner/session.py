@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_runner.container import Container, read_container
 from edgecnn_runner.contract import FLOATS, Contract
-from edgecnn_runner.errors import ImageError, ScoreError
-from edgecnn_runner.feed import make_feed
+from edgecnn_runner.errors import CONVERT_AGAIN, ImageError, ScoreError
 from edgecnn_runner.fitting import check_classifier, check_fit, choose_contract
+from edgecnn_runner.formats.container import Container, read_container
+from edgecnn_runner.images.feed import make_feed
 from edgecnn_runner.postprocess import probabilities
 from edgecnn_runner.quantize import dequantize
-from edgecnn_runner.remedies import CONVERT_AGAIN
-from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version, open_backend
+from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_version, open_backend
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-__all__ = ["Session"]
 
 _UINT8 = np.dtype(np.uint8)
 
@@ -114,7 +111,7 @@ class Session:
         chosen = choose_contract(container, contract, name=str(path))
         runtime_name = choose_runtime(container.format, runtime)
         if container.contract is None:
-            from edgecnn_runner.probe import probe
+            from edgecnn_runner.runtimes.probe import probe
 
             probe(path, container.data, runtime_name)
         return cls(
@@ -232,7 +229,7 @@ class Session:
             "the image does not have the model's size",
             observed=f"shape {image.shape}, {image.dtype}",
             expected=f"shape ({count}{height}, {width}, {channels}), uint8",
-            remedy="bring it to that size with edgecnn_runner.preprocess.prepare, "
+            remedy="bring it to that size with edgecnn_runner.images.preprocess.prepare, "
             "or give it to Classifier.classify, which does",
         )
 

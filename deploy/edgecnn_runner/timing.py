@@ -19,8 +19,6 @@ from edgecnn_runner.session import Session
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Timing", "measure", "percentile"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:

@@ -1,7 +1,7 @@
 /**
  * Which part of a picture becomes which part of what a model sees: the fit of a resize rule.
  *
- * The same integers as in `edgecnn_runner/preprocess.py`, where the fits are written down. All of
+ * The same integers as in `edgecnn_runner/images/preprocess.py`, where the fits are written down. All of
  * them are below 2 ** 53, so doubles hold them: pictures have at most 2 ** 26 pixels, models at most
  * 2 ** 14 on a side, and a side of a picture that is resized before it is cropped, W * sh / H, is
  * below 2 ** 26 * (1000 * 2 ** 14).

@@ -1,7 +1,7 @@
 /**
  * The resize rules, in integers.
  *
- * They give the same bytes as `edgecnn_runner/preprocess.py`, where the rules are written down; a
+ * They give the same bytes as `edgecnn_runner/images/preprocess.py`, where the rules are written down; a
  * canvas would scale in another way on every phone. Nothing is scaled anywhere else in this app.
  */
 

@@ -16,8 +16,6 @@ from edgecnn.bench.results import (
     ThreadBench,
 )
 
-__all__ = ["MACHINE", "conditions", "device", "report", "row", "threads_of"]
-
 MACHINE = {
     "model": "Raspberry Pi 5 Model B Rev 1.0",
     "processor": "Cortex-A76",

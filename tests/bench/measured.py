@@ -6,8 +6,6 @@ from typing import Any
 
 from edgecnn.bench.results import ArtifactBench, ThreadBench
 
-__all__ = ["at", "row"]
-
 
 def at(threads: int, *turns: tuple[int, ...], stable: bool = True, **changes: Any) -> ThreadBench:
     """Return one artifact's measurement at a number of threads."""

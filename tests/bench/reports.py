@@ -17,19 +17,7 @@ from edgecnn.bench.results import (
     SustainedPoint,
     ThreadBench,
 )
-from edgecnn.row_error import RowError
-
-__all__ = [
-    "EVIL",
-    "made_artifact",
-    "made_device",
-    "made_report",
-    "made_sustained",
-    "made_threads",
-    "many_artifacts",
-    "not_measured",
-    "unreachable",
-]
+from edgecnn.errors import RowError
 
 EVIL: Final = '<script>alert(1)</script>|`x`"![y](http://e.vil) {{ 7 * 7 }}'
 

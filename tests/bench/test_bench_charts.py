@@ -13,12 +13,11 @@ from bench.reports import (
     many_artifacts,
     not_measured,
 )
-from edgecnn.bench.distribution_chart import distribution_chart
-from edgecnn.bench.figures import rows_by_latency
-from edgecnn.bench.label_places import boxes_at
-from edgecnn.bench.pareto_chart import HEIGHT_PX, pareto_chart
+from edgecnn.bench.report.distribution_chart import distribution_chart
+from edgecnn.bench.report.figures import rows_by_latency
+from edgecnn.bench.report.pareto_chart import HEIGHT_PX, boxes_at, pareto_chart
+from edgecnn.bench.report.sustained_chart import sustained_chart
 from edgecnn.bench.results import ArtifactBench, Sustained, SustainedPoint, ThreadBench
-from edgecnn.bench.sustained_chart import sustained_chart
 
 
 def with_times(row: ArtifactBench, *turns: tuple[int, ...]) -> ArtifactBench:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.measured import at
-from edgecnn.bench.choice import choose_threads, cost_ns
+from edgecnn.bench.reply import choose_threads, cost_ns
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.bench.collect import Collected, collect, collect_points
 from edgecnn.bench.plan import BenchFile, plan
-from edgecnn.devices.frames import Frame
+from edgecnn.bench.reply import Collected, collect, collect_points
+from edgecnn.devices.protocol import Message
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn_runner.contract import RESIZE_RULE
 
@@ -55,7 +55,7 @@ def collected(
     values = answer()
     change(values)
     blobs = tuple(np.array(one, "<u8").tobytes() for one in times or TIMES)
-    frame = Frame(kind="done", values=values, blobs=blobs)
+    frame = Message(kind="done", values=values, blobs=blobs)
     return collect(frame, FILES, [(32, 32, 3, RESIZE_RULE)], device="ssh://pi@host")
 
 
@@ -145,7 +145,7 @@ def test_another_file_than_the_one_that_was_sent_is_refused() -> None:
 def test_seconds_of_steady_load() -> None:
     def points(**changes: Any) -> Any:
         values = {"n": 9, "median_ns": 100, "p90_ns": 120, **STATE, **changes}
-        frame = Frame(kind="done", values={"points": [values]}, blobs=())
+        frame = Message(kind="done", values={"points": [values]}, blobs=())
         return collect_points(frame, device="local")
 
     (one,) = points(temperatures_c={"cpu": 50.0, "gpu": 61.0})

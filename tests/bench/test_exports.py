@@ -16,11 +16,11 @@ from bench.reports import (
     not_measured,
     unreachable,
 )
-from edgecnn.bench.csv_export import COLUMNS, csv_text, write_csv
-from edgecnn.bench.exports import write_exports
-from edgecnn.bench.figures import figures_of
-from edgecnn.bench.judgement import EarlierBench, JudgedBench, Judging, judge_bench
-from edgecnn.bench.markdown import bench_markdown, write_bench_markdown
+from edgecnn.bench.judge.judgement import EarlierBench, JudgedBench, Judging, judge_bench
+from edgecnn.bench.report.csv import COLUMNS, csv_text, write_csv
+from edgecnn.bench.report.exports import write_exports
+from edgecnn.bench.report.figures import figures_of
+from edgecnn.bench.report.markdown import bench_markdown, write_bench_markdown
 from edgecnn.bench.results import BenchReport, Conditions
 from edgecnn.errors import WorkspaceError
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from bench.reports import made_artifact, made_device, made_threads, not_measured
-from edgecnn.bench.device_facts import device_facts, device_title
-from edgecnn.bench.figures import row_labels, rows_by_latency, time_unit
+from edgecnn.bench.report.device_facts import device_facts, device_title
+from edgecnn.bench.report.figures import row_labels, rows_by_latency, time_unit
 from edgecnn.bench.results import Conditions
 
 

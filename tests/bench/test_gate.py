@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from bench.made_up import MACHINE, conditions, device, report, row, threads_of
-from edgecnn.bench.gate import compare_benches
-from edgecnn.bench.regression_words import gate_headline, row_sentence
-from edgecnn.bench.regressions import EVERYTHING, Gate, GateRow
+from edgecnn.bench import gate_error
+from edgecnn.bench.judge.gate import EVERYTHING, Gate, GateRow, compare_benches
+from edgecnn.bench.report.json import gate_values
+from edgecnn.bench.report.words import gate_headline, row_sentence
 from edgecnn.bench.results import ArtifactBench, BenchReport, Settings
-from edgecnn.errors import BenchRegressionError, UsageError
-from edgecnn.row_error import RowError
+from edgecnn.errors import BenchRegressionError, RowError, UsageError
 
 ERROR = RowError(error="DeviceError", exit_code=34, problem="no space", remedy="make some")
 
@@ -42,17 +42,17 @@ INT8 = row("tflite-int8", 100_000, seed=1)
 def test_the_same_bench_again_passes() -> None:
     gate = gate_of(of(INT8), of(row("tflite-int8", 100_500, seed=2)))
     assert outcomes(gate) == [("tflite-int8", None, "kept"), ("tflite-int8", 1, "kept")]
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
     assert gate_headline(gate) == (
         "Nothing got worse by more than 5 % since before.json, beyond its interval."
     )
-    assert gate.to_dict()["passed"] is True
+    assert gate_values(gate)["passed"] is True
 
 
 def test_a_slowdown_beyond_its_interval_is_a_regression() -> None:
     gate = gate_of(of(row("tflite-int8", 112_000, seed=2)), of(INT8))
     assert timed(gate).outcome == "regression"
-    error = gate.exit_error()
+    error = gate_error(gate)
     assert isinstance(error, BenchRegressionError)
     assert error.exit_code == 39
     assert str(error.observed).startswith(
@@ -64,8 +64,8 @@ def test_a_slowdown_beyond_its_interval_is_a_regression() -> None:
 
 def test_a_slowdown_that_is_allowed_passes() -> None:
     now, before = of(row("tflite-int8", 112_000, seed=2)), of(INT8)
-    assert gate_of(now, before, max_regression=0.15).exit_error() is None
-    assert gate_of(now, before, max_regression=0.0).exit_error() is not None
+    assert gate_error(gate_of(now, before, max_regression=0.15)) is None
+    assert gate_error(gate_of(now, before, max_regression=0.0)) is not None
 
 
 def test_a_slowdown_that_noise_may_explain_is_undecided_and_passes() -> None:
@@ -74,7 +74,7 @@ def test_a_slowdown_that_noise_may_explain_is_undecided_and_passes() -> None:
     gate = gate_of(of(now), of(before))
     assert timed(gate).outcome == "undecided"
     assert "which may be noise" in row_sentence(timed(gate))
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
     # The control: the same medians with less noise.
     now = row("tflite-int8", 108_000, noise=0.005, seed=4)
     before = row("tflite-int8", 100_000, noise=0.005, seed=3)
@@ -120,7 +120,7 @@ def test_a_longer_tail_is_shown_and_does_not_fail() -> None:
     gate = gate_of(now, before)
     p90 = next(one for one in timed(gate).measures if one.name == "p90")
     assert (p90.before, p90.now, p90.outcome) == (100_000, 900_000, "kept")
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_size_and_memory_fail_beyond_what_is_allowed(
 def test_memory_that_is_not_known_is_not_compared() -> None:
     gate = gate_of(of(row("tflite-int8", 100_000, seed=1, memory=None)), of(INT8))
     assert [one.name for one in timed(gate).measures] == ["latency", "p90"]
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
 
 
 def test_a_row_that_is_missing_is_a_regression() -> None:
     onnx = row("onnx-int8", 100_000, runtime="onnxruntime")
     gate = gate_of(of(INT8), of(INT8, onnx))
     assert outcomes(gate)[-1] == ("onnx-int8", None, "missing")
-    assert isinstance(gate.exit_error(), BenchRegressionError)
+    assert isinstance(gate_error(gate), BenchRegressionError)
 
 
 def test_a_row_that_fails_now_is_missing_with_its_reason() -> None:
@@ -165,7 +165,7 @@ def test_a_row_that_was_not_measured_then_is_new() -> None:
     then = row("onnx-int8", None, error=ERROR, runtime="onnxruntime")
     gate = gate_of(of(INT8, row("onnx-int8", 1, runtime="onnxruntime")), of(INT8, then))
     assert outcomes(gate)[-1] == ("onnx-int8", None, "new")
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
 
 
 def test_each_number_of_threads_is_compared_and_one_that_was_asked_for_must_be_there() -> None:
@@ -179,9 +179,9 @@ def test_each_number_of_threads_is_compared_and_one_that_was_asked_for_must_be_t
     gone = gate_of(of(at(1)), of(at(1, 4)))
     assert [(one.threads, one.outcome) for one in gone.regressions] == [(4, "missing")]
     asked = report(device(at(1)), settings=Settings(threads=(1,)))
-    assert gate_of(asked, of(at(1, 4))).exit_error() is None
+    assert gate_error(gate_of(asked, of(at(1, 4)))) is None
     other = report(device(at(2)), settings=Settings(threads=(2,)))
-    assert isinstance(gate_of(other, of(at(1))).exit_error(), UsageError)
+    assert isinstance(gate_error(gate_of(other, of(at(1)))), UsageError)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_each_number_of_threads_is_compared_and_one_that_was_asked_for_must_be_t
 def test_another_machine_is_not_comparable_and_no_pass(change: dict[str, Any], said: str) -> None:
     gate = gate_of(of(INT8, machine={**MACHINE, **change}), of(INT8))
     assert [(one.name, one.outcome) for one in gate.rows] == [(EVERYTHING, "not comparable")]
-    error = gate.exit_error()
+    error = gate_error(gate)
     assert isinstance(error, UsageError)
     assert f"another machine: {said}" in str(error.observed)
 
@@ -209,14 +209,14 @@ def test_another_kernel_runtime_or_file_is_comparable_and_said() -> None:
         "runtime litert 2.3.0 before, now litert 2.4.0",
         "kernel Linux 6.6 before, now Linux 6.12",
     )
-    assert gate.exit_error() is None
+    assert gate_error(gate) is None
 
 
 @pytest.mark.parametrize("which", ["now", "before"])
 def test_an_invalid_bench_is_not_comparable(which: str) -> None:
     invalid, valid = of(INT8, conditions=conditions("it was throttled")), of(INT8)
     gate = gate_of(invalid, valid) if which == "now" else gate_of(valid, invalid)
-    assert isinstance(gate.exit_error(), UsageError)
+    assert isinstance(gate_error(gate), UsageError)
     assert gate.rows[0].reason.endswith("is invalid: it was throttled")
 
 
@@ -225,7 +225,7 @@ def test_too_few_turns_are_not_comparable() -> None:
     gate = gate_of(of(few), of(INT8))
     assert timed(gate).outcome == "not comparable"
     assert "fewer than 5 turns" in row_sentence(timed(gate))
-    assert isinstance(gate.exit_error(), UsageError)
+    assert isinstance(gate_error(gate), UsageError)
 
 
 def test_a_device_that_fails_or_is_not_there_now_is_missing() -> None:
@@ -242,7 +242,7 @@ def test_a_device_that_fails_or_is_not_there_now_is_missing() -> None:
 def test_a_device_that_had_no_figures_then_is_not_comparable() -> None:
     failed = device(error=ERROR, machine={}, conditions=None)
     gate = gate_of(of(INT8), report(failed))
-    assert isinstance(gate.exit_error(), UsageError)
+    assert isinstance(gate_error(gate), UsageError)
     assert "no figures in the baseline: no space" in gate.rows[0].reason
 
 
@@ -257,13 +257,13 @@ def test_a_machine_with_another_address_is_found_if_it_is_the_only_one_of_its_ki
 def test_benches_with_nothing_in_common_are_no_pass() -> None:
     gate = gate_of(of(INT8), report())
     assert [one.outcome for one in gate.rows] == ["new"]
-    assert isinstance(gate.exit_error(), UsageError)
+    assert isinstance(gate_error(gate), UsageError)
     assert gate_headline(gate) == "Nothing to compare with before.json."
 
 
 def test_json_has_every_row_in_words() -> None:
     gate = gate_of(of(row("tflite-int8", 150_000, seed=2)), of(INT8))
-    values = json.loads(json.dumps(gate.to_dict(), allow_nan=False))
+    values = json.loads(json.dumps(gate_values(gate), allow_nan=False))
     assert values["passed"] is False
     assert values["rows"][1]["sentence"].startswith("tflite-int8 with litert, 1 thread, on local:")
     assert values["rows"][1]["measures"][0]["outcome"] == "regression"

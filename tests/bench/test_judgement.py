@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bench.made_up import conditions, device, report, row
-from edgecnn.bench import read_bench, write_bench
-from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.recommendation import Limits
+from edgecnn.bench import exit_error, read_bench, write_bench
+from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
+from edgecnn.bench.judge.recommend import DeviceLimits
+from edgecnn.bench.report.json import bench_values, judged_values
 from edgecnn.bench.results import BenchReport
-from edgecnn.errors import BenchRegressionError, NothingFitsError
-from edgecnn.row_error import RowError
+from edgecnn.errors import BenchRegressionError, NothingFitsError, RowError
 
 INT8 = row("tflite-int8", 100_000, decode_ns=(5, 7, 6), preprocess_ns=())
 FP32 = row("tflite-fp32", 300_000, size=6_700_000, macs=None)
@@ -28,7 +28,7 @@ def whole_numbers(values: Any) -> bool:
 
 
 def test_summaries_are_whole_numbers_beside_the_raw_times() -> None:
-    values = report(device(INT8, FP32)).to_dict()
+    values = bench_values(report(device(INT8, FP32)))
     first, second = values["devices"][0]["rows"]
     assert first["summary"]["decode"]["median_ns"] == 6
     assert first["summary"]["preprocess"] is None
@@ -53,7 +53,7 @@ def test_a_written_report_reads_back_the_same(tmp_path: Path) -> None:
 def test_what_the_command_prints_as_json_is_a_baseline_too(tmp_path: Path) -> None:
     original = report(device(INT8, FP32))
     judged = judge_bench(original, Judging(baseline=EarlierBench(report=original, source="itself")))
-    (tmp_path / "bench.json").write_text(json.dumps(judged.to_dict(), allow_nan=False))
+    (tmp_path / "bench.json").write_text(json.dumps(judged_values(judged), allow_nan=False))
     values = json.loads((tmp_path / "bench.json").read_text())
     assert values["recommendations"][0]["chosen"] == 0
     assert values["gate"]["passed"] is True
@@ -61,27 +61,27 @@ def test_what_the_command_prints_as_json_is_a_baseline_too(tmp_path: Path) -> No
 
 
 def test_a_file_from_before_summaries_reads_back(tmp_path: Path) -> None:
-    values = report(device(INT8)).to_dict()
+    values = bench_values(report(device(INT8)))
     del values["max_drop_points"]
     del values["devices"][0]["rows"][0]["summary"]
     (tmp_path / "bench.json").write_text(json.dumps(values))
     assert read_bench(tmp_path / "bench.json") == report(device(INT8))
 
 
-def fits(bench: BenchReport, limits: Limits) -> Exception | None:
-    return judge_bench(bench, Judging(limits=limits)).exit_error()
+def fits(bench: BenchReport, limits: DeviceLimits) -> Exception | None:
+    return exit_error(judge_bench(bench, Judging(limits=limits)))
 
 
 def test_without_limits_nothing_to_recommend_is_no_error() -> None:
-    assert judge_bench(report(device(row("tflite-int8", 1, verdict="FAIL")))).exit_error() is None
+    assert exit_error(judge_bench(report(device(row("tflite-int8", 1, verdict="FAIL"))))) is None
 
 
 def test_limits_that_something_keeps_are_no_error() -> None:
-    assert fits(report(device(INT8, FP32)), Limits(latency_ns=200_000)) is None
+    assert fits(report(device(INT8, FP32)), DeviceLimits(latency_ns=200_000)) is None
 
 
 def test_limits_that_nothing_keeps_say_who_exceeds_which() -> None:
-    error = fits(report(device(INT8, FP32)), Limits(latency_ns=50_000, size_bytes=2_000_000))
+    error = fits(report(device(INT8, FP32)), DeviceLimits(latency_ns=50_000, size_bytes=2_000_000))
     assert isinstance(error, NothingFitsError)
     assert error.exit_code == 40
     assert str(error.observed) == (
@@ -102,22 +102,23 @@ def test_limits_that_nothing_keeps_say_who_exceeds_which() -> None:
     ],
 )
 def test_every_device_must_have_something_that_keeps_them(other: Any) -> None:
-    error = fits(report(device(INT8), other), Limits(latency_ns=200_000))
+    error = fits(report(device(INT8), other), DeviceLimits(latency_ns=200_000))
     assert isinstance(error, NothingFitsError)
     assert error.problem == "nothing keeps the limits on ssh://pi@a"
 
 
 def test_a_device_that_failed_has_an_error_of_its_own() -> None:
     failed = device(name="ssh://pi@a", error=ERROR, conditions=None)
-    assert fits(report(device(INT8), failed), Limits(latency_ns=200_000)) is None
+    assert fits(report(device(INT8), failed), DeviceLimits(latency_ns=200_000)) is None
 
 
 def test_a_regression_comes_before_limits() -> None:
     before = report(device(row("tflite-int8", 50_000)))
     judging = Judging(
-        limits=Limits(latency_ns=1), baseline=EarlierBench(report=before, source="before.json")
+        limits=DeviceLimits(latency_ns=1),
+        baseline=EarlierBench(report=before, source="before.json"),
     )
-    assert isinstance(judge_bench(report(device(INT8)), judging).exit_error(), BenchRegressionError)
+    assert isinstance(exit_error(judge_bench(report(device(INT8)), judging)), BenchRegressionError)
 
 
 def test_accuracies_within_what_verification_allowed_count_as_equal() -> None:

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn.bench.label_places import Mark, boxes_at, place_labels
+from edgecnn.bench.report.pareto_chart import Mark, boxes_at, place_labels
 
 WIDTHS = (230.0, 400.0, 640.0)
 MARKS = st.builds(

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
+from edgecnn.bench.measuring import PICTURE_SIZE, camera_jpeg
 from edgecnn.devices.on_device import bench, sustain
 from edgecnn.devices.on_device.bench_children import Children
-from edgecnn.devices.on_device.runtime_places import place_of
+from edgecnn.devices.on_device.libraries import place_of
 from edgecnn.devices.payload import code_zip
 from edgecnn.errors import ArtifactError
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 pytestmark = pytest.mark.slow  # each starts processes
 

@@ -16,9 +16,9 @@ from bench.reports import (
     not_measured,
     unreachable,
 )
-from edgecnn.bench.judgement import EarlierBench, Judging, judge_bench
-from edgecnn.bench.page import render_page
-from edgecnn.bench.recommendation import Limits
+from edgecnn.bench.judge.judgement import EarlierBench, Judging, judge_bench
+from edgecnn.bench.judge.recommend import DeviceLimits
+from edgecnn.bench.report.page import render_page
 from edgecnn.bench.results import (
     BenchReport,
     Conditions,
@@ -263,7 +263,7 @@ def test_time_per_operator_stands_with_its_device() -> None:
 
 
 def test_limits_are_told() -> None:
-    judging = Judging(limits=Limits(size_bytes=1000))
+    judging = Judging(limits=DeviceLimits(size_bytes=1000))
     words = HtmlPage(render(made_report(), judging)).words
     assert "Nothing keeps the limits (size 1.0 kB)" in words
 

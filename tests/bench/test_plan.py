@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.bench.plan import Proven, plan
+from edgecnn.bench.plan import ProvenAccuracy, plan
 from edgecnn.errors import UsageError
-from edgecnn_runner.container import append_contract, read_container
 from edgecnn_runner.contract import RESIZE_RULE
+from edgecnn_runner.formats.container import append_contract, read_container
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 
@@ -17,7 +17,7 @@ RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 def test_what_is_known_of_a_file_before_it_runs() -> None:
     path = RESNET8 / "resnet8-int8.tflite"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    (one,) = plan([path, path], {digest: Proven(verdict="PASS", accuracy=0.9)})
+    (one,) = plan([path, path], {digest: ProvenAccuracy(verdict="PASS", accuracy=0.9)})
     assert (one.format, one.input) == ("tflite", (32, 32, 3, RESIZE_RULE))
     assert one.row.model == "resnet8"
     assert one.row.variant == "tflite-int8"
@@ -38,7 +38,7 @@ def test_images_are_brought_to_size_by_the_rule_of_the_file(tmp_path: Path) -> N
 
 
 def test_a_verdict_on_another_file_does_not_count() -> None:
-    (one,) = plan([RESNET8 / "resnet8-int8.onnx"], {"ab" * 32: Proven(verdict="PASS")})
+    (one,) = plan([RESNET8 / "resnet8-int8.onnx"], {"ab" * 32: ProvenAccuracy(verdict="PASS")})
     assert (one.row.verdict, one.row.accuracy) == (None, None)
 
 

@@ -12,7 +12,7 @@ import pytest
 from command import edgecnn
 from edgecnn.bench import profile as profiling
 from edgecnn.bench.profile import Asking, profile_file, with_profile
-from edgecnn.bench.report_files import read_bench, write_bench
+from edgecnn.bench.report.json import read_bench, write_bench
 from edgecnn.bench.results import (
     ArtifactBench,
     BenchReport,
@@ -24,9 +24,8 @@ from edgecnn.bench.results import (
 from edgecnn.devices.address import Address
 from edgecnn.devices.command import CommandDevice
 from edgecnn.devices.types import Completed, Device, PythonCall
-from edgecnn.errors import DeviceError
-from edgecnn.graph import read_graph
-from edgecnn.row_error import RowError
+from edgecnn.errors import DeviceError, RowError
+from edgecnn.modelfile import read_graph
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/runner/fixtures"

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import edgecnn
-from edgecnn.bench.profile_view import profile_view, profile_views
+from edgecnn.bench.report.profile_view import profile_view, profile_views
 from edgecnn.bench.results import (
     ArtifactBench,
     BenchReport,
@@ -19,7 +19,7 @@ from edgecnn.bench.results import (
     Profile,
     Settings,
 )
-from edgecnn.cli.bench_profile import print_profiles
+from edgecnn.cli.bench import print_profiles
 
 TIMED = Profile(
     operators=(

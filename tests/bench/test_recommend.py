@@ -8,10 +8,10 @@ import json
 import pytest
 
 from bench.made_up import conditions, device, row, threads_of
-from edgecnn.bench.recommend import recommend
-from edgecnn.bench.recommendation import Candidate, Limits, Recommendation
-from edgecnn.bench.words import headline, loss_sentence, warning_sentences
-from edgecnn.row_error import RowError
+from edgecnn.bench.judge.recommend import Candidate, DeviceLimits, Recommendation, recommend
+from edgecnn.bench.report.json import recommendation_values
+from edgecnn.bench.report.words import headline, loss_sentence, warning_sentences
+from edgecnn.errors import RowError
 
 FP32 = row("tflite-fp32", 520_000, accuracy=0.8840, size=6_710_000, memory=52_000_000)
 FP16 = row("tflite-fp16", 525_000, accuracy=0.8839, size=3_360_000, memory=52_000_000)
@@ -122,23 +122,23 @@ def test_the_fastest_does_not_win_if_it_is_less_accurate_than_verification_allow
         "up to 1.00 count as equal."
     )
     assert chosen(recommend(device(tiny, wren), max_drop=0.25)) == "tiny tflite-int8 with litert"
-    limits = Limits(latency_ns=100_000)
+    limits = DeviceLimits(latency_ns=100_000)
     assert chosen(recommend(device(tiny, wren), limits=limits)) == "tiny tflite-int8 with litert"
 
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(latency_ns=100_000), "Its latency, 160 µs, is above the limit of 100 µs."),
-        (Limits(size_bytes=1_699_999), "Its size, 1.70 MB, is above the limit of 1.70 MB."),
+        (DeviceLimits(latency_ns=100_000), "Its latency, 160 µs, is above the limit of 100 µs."),
+        (DeviceLimits(size_bytes=1_699_999), "Its size, 1.70 MB, is above the limit of 1.70 MB."),
         (
-            Limits(memory_bytes=30_000_000, size_bytes=100_000),
+            DeviceLimits(memory_bytes=30_000_000, size_bytes=100_000),
             "Its peak memory, 40.00 MB, is above the limit of 30.00 MB; its size, 1.70 MB, is "
             "above the limit of 100.0 kB.",
         ),
     ],
 )
-def test_a_limit_excludes_with_its_number(limits: Limits, reason: str) -> None:
+def test_a_limit_excludes_with_its_number(limits: DeviceLimits, reason: str) -> None:
     found = recommend(device(INT8), limits=limits)
     assert found.choice is None
     assert why(found, "tflite-int8 with litert") == reason
@@ -149,7 +149,7 @@ def test_a_limit_itself_is_allowed() -> None:
     best = INT8.best
     assert best is not None
     median = recommend(device(INT8)).candidates[0].median_ns
-    limits = Limits(latency_ns=median, memory_bytes=40_000_000, size_bytes=1_700_000)
+    limits = DeviceLimits(latency_ns=median, memory_bytes=40_000_000, size_bytes=1_700_000)
     assert chosen(recommend(device(INT8), limits=limits)) == "tflite-int8 with litert"
     tighter = dataclasses.replace(limits, latency_ns=median - 1)
     assert recommend(device(INT8), limits=tighter).choice is None
@@ -157,7 +157,7 @@ def test_a_limit_itself_is_allowed() -> None:
 
 def test_unknown_memory_keeps_no_limit_of_memory() -> None:
     unknown = row("tflite-int8", 100_000, memory=None)
-    found = recommend(device(unknown), limits=Limits(memory_bytes=10**9))
+    found = recommend(device(unknown), limits=DeviceLimits(memory_bytes=10**9))
     assert found.choice is None
     assert "peak memory is not known, and the limit is 1.00 GB" in why(
         found, found.candidates[0].name
@@ -166,10 +166,10 @@ def test_unknown_memory_keeps_no_limit_of_memory() -> None:
 
 
 def test_the_limits_choose_among_what_keeps_them() -> None:
-    found = recommend(device(FP32, INT8, ONNX_INT8), limits=Limits(size_bytes=1_705_000))
+    found = recommend(device(FP32, INT8, ONNX_INT8), limits=DeviceLimits(size_bytes=1_705_000))
     assert chosen(found) == "tflite-int8 with litert"
     quick_but_large = row("tflite-fp16", 100_000, size=3_000_000)
-    found = recommend(device(quick_but_large, INT8), limits=Limits(size_bytes=2_000_000))
+    found = recommend(device(quick_but_large, INT8), limits=DeviceLimits(size_bytes=2_000_000))
     assert chosen(found) == "tflite-int8 with litert"
     assert why(found, "tflite-fp16 with litert") == (
         "Its size, 3.00 MB, is above the limit of 2.00 MB."
@@ -246,7 +246,8 @@ def test_a_tail_above_the_limit_is_a_warning() -> None:
     tailed = row("tflite-int8", None, by_threads=[threads_of(1, turns=1, runs=1, seed=0)])
     best = dataclasses.replace(tailed.by_threads[0], turns=turns)
     found = recommend(
-        device(dataclasses.replace(tailed, by_threads=(best,))), limits=Limits(latency_ns=200_000)
+        device(dataclasses.replace(tailed, by_threads=(best,))),
+        limits=DeviceLimits(latency_ns=200_000),
     )
     assert found.choice is not None
     assert warning_sentences(found) == (
@@ -276,7 +277,7 @@ def test_rows_count_with_their_chosen_number_of_threads() -> None:
 
 
 def test_json_has_the_choice_and_every_reason_in_words() -> None:
-    found = recommend(device(FP32, INT8, row("onnx-int8", None))).to_dict()
+    found = recommendation_values(recommend(device(FP32, INT8, row("onnx-int8", None))))
     values = json.loads(json.dumps(found, allow_nan=False))
     assert values["chosen"] == 1
     assert values["headline"].startswith("Ship tflite-int8")

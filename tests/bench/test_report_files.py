@@ -15,8 +15,7 @@ from edgecnn.bench.results import (
     Sustained,
     SustainedPoint,
 )
-from edgecnn.errors import ArtifactError, DeviceConnectionError, WorkspaceError
-from edgecnn.row_error import RowError
+from edgecnn.errors import ArtifactError, DeviceConnectionError, RowError, WorkspaceError
 
 LOST = DeviceConnectionError("it was lost", observed="x", expected="y", remedy="z")
 REPORT = BenchReport(

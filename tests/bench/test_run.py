@@ -17,13 +17,20 @@ from devices.sshd import serving
 from edgecnn.bench.measuring import fastest, measure_on
 from edgecnn.bench.plan import BenchFile, plan
 from edgecnn.bench.results import BenchReport, DeviceBench, Settings
-from edgecnn.bench.run import AT_ONCE, _in_parallel, _Shown, host_of, run
-from edgecnn.bench.watched import StoppedError, WatchedDevice
+from edgecnn.bench.stage import (
+    AT_ONCE,
+    StoppedError,
+    WatchedDevice,
+    _in_parallel,
+    _Shown,
+    host_of,
+    run,
+)
 from edgecnn.devices import DeviceOptions, choose_device
 from edgecnn.devices.opening import choose_devices
 from edgecnn.devices.types import Completed, PythonCall
 from edgecnn.errors import DeviceConnectionError, UsageError
-from edgecnn.progress import NO_PROGRESS, Task
+from edgecnn.progress import NO_PROGRESS, ProgressTask
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "models/resnet8/resnet8-int8.tflite", ROOT / "models/wren/wren-int8.onnx"]
@@ -245,11 +252,11 @@ def test_a_bug_in_a_thread_is_not_swallowed() -> None:
 class _Showing:
     """A progress of one task."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: ProgressTask) -> None:
         self._task = task
 
     @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         yield self._task
 
     def message(self, text: str) -> None:

@@ -14,10 +14,10 @@ from bench.reports import (
     not_measured,
     unreachable,
 )
-from edgecnn.bench.judgement import judge_bench
+from edgecnn.bench.judge.judgement import judge_bench
+from edgecnn.bench.report.table import bar
 from edgecnn.bench.results import BenchReport, Conditions
-from edgecnn.bench.table import bar
-from edgecnn.cli.bench_tables import print_bench
+from edgecnn.cli.bench import print_bench
 
 
 def printed(report: BenchReport, width: int = 80) -> list[str]:

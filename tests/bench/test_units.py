@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecnn.bench.units import parse_bytes, parse_duration, parse_percent
+from edgecnn.cli.bench import parse_bytes, parse_duration, parse_percent
 from edgecnn.errors import UsageError
 
 

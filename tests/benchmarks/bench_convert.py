@@ -21,12 +21,12 @@ import numpy.typing as npt
 from measure import compare, machine, versions
 from seed_artifact import random_dataset, seed_recipe, seed_source
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source
 from edgecnn.data.calibration import choose_calibration
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import DEFAULT_VARIANTS
-from edgecnn.workspace import Workspace
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn.recipe.load import DEFAULT_VARIANTS
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 GOAL: Final = 1.10
 RUNS: Final = 7
@@ -48,10 +48,10 @@ def run(folder: Path, runs: int = RUNS) -> list[dict[str, Any]]:
 
 
 def _prepare(folder: Path) -> tuple[Callable[[], None], Callable[[], None]]:
-    from edgecnn.convert.build_files import Maker
-    from edgecnn.convert.deployable import deployable_of
-    from edgecnn.convert.source_model import load_source
-    from edgecnn.staging import staging
+    from edgecnn.build.staging import staging
+    from edgecnn.convert.files import Maker
+    from edgecnn.convert.graph.deployable import deployable_of
+    from edgecnn.convert.source.model import load_source
 
     dataset, recipe = random_dataset(), seed_recipe(*DEFAULT_VARIANTS)
     source = find_source(seed_source(folder))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from measure import machine
 
-from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
 
 VARIANTS = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")

@@ -27,7 +27,7 @@ from measure import machine, versions
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from edgecnn_runner.telemetry import OPT_OUT
+from edgecnn_runner.runtimes.telemetry import OPT_OUT
 from package.bundle_here import make_bundle_here
 
 GOAL: Final = 1.10

@@ -24,8 +24,8 @@ from measure import Comparison, machine, versions
 from seed_artifact import random_dataset
 
 from edgecnn.data import Dataset, load_dataset
-from edgecnn.progress import Task
-from edgecnn.recipe import Data, Recipe, parse_recipe
+from edgecnn.progress import ProgressTask
+from edgecnn.recipe.load import Data, Recipe, parse_recipe
 from edgecnn.train.precision import choose_precision
 
 GOAL_BFLOAT16: Final = 1 / 1.5
@@ -146,7 +146,7 @@ class _Turns:
         self._bare = bare
 
     @contextlib.contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         del description, total
         yield self
 

@@ -25,8 +25,8 @@ from measure import machine, versions
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from edgecnn.package.privacy.browser import opened_browser, why_no_browser
-from edgecnn.package.web.server import serving
 from edgecnn.package.web.vendor import read_vendor
+from edgecnn.serve.server import serving
 from edgecnn_runner.session import Session
 from web.made import MODELS, files_of
 

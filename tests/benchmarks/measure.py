@@ -13,8 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Comparison", "compare", "machine", "versions"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

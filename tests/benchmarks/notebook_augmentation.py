@@ -29,12 +29,12 @@ import numpy.typing as npt
 from measure import machine, versions
 
 from edgecnn.data import Images, load_dataset
-from edgecnn.recipe import Data
+from edgecnn.files import file_digest, write_json
+from edgecnn.recipe.load import Data
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras, tf
 from edgecnn.train.batches import augmented
 from edgecnn.train.precision import choose_precision
-from edgecnn.workspace import file_digest, write_json
 
 BATCH: Final = 128
 ROTATION: Final = math.radians(40)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.data.types import Dataset, Images
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
-
-__all__ = ["random_dataset", "seed_recipe", "seed_source", "seed_tflite"]
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 SHAPE = (32, 32, 3)
 CLASSES = 10

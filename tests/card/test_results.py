@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from command import edgecnn
+from edgecnn.build.workspace import Workspace
 from edgecnn.card import card, collect_results
 from edgecnn.errors import WorkspaceError
-from edgecnn.workspace import Workspace, file_digest
+from edgecnn.files import file_digest
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import copy
 import json
 
 from edgecnn.card import shown_recipe
-from edgecnn.recipe import parse_recipe
+from edgecnn.recipe.load import parse_recipe
 
 
 def test_of_a_teacher_the_name_is_told_and_not_where_it_lay() -> None:

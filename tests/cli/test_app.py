@@ -130,7 +130,9 @@ def test_paths_with_markup_characters_are_shown_as_they_are(tmp_path: Path) -> N
 
 def test_a_bug_says_where_to_report_it(tmp_path: Path) -> None:
     # A module of ours that fails to import is as good a bug as any.
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['edgecnn.scaffold'] = None")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys; sys.modules['edgecnn.commands.init'] = None"
+    )
     done = edgecnn("init", tmp_path / "x", env={"PYTHONPATH": str(tmp_path)})
     assert done.code == 1
     assert "This is a bug in edgecnn" in done.err

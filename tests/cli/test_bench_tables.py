@@ -11,8 +11,8 @@ from rich.console import Console
 
 from bench.reports import made_report
 from command import edgecnn
-from edgecnn.bench.judgement import judge_bench
-from edgecnn.cli.bench_tables import write_bench_reports
+from edgecnn.bench.judge.judgement import judge_bench
+from edgecnn.cli.bench import write_bench_reports
 from html_page import HtmlPage, assert_self_contained
 
 MODEL = Path(__file__).parents[2] / "models/resnet8"

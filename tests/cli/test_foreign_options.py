@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.cli.foreign_options import is_foreign
+from edgecnn.cli.verify import is_foreign
 from edgecnn.errors import UsageError
 
 FILE, BUILD = Path("other.tflite"), Path("build/demo")

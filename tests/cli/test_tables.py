@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from edgecnn.cli.repair_tables import print_repairs
-from edgecnn.cli.tables import checks_table, variants_table
-from edgecnn.health import Check
+from edgecnn.cli.tables import checks_table, print_repairs, variants_table
+from edgecnn.commands.doctor import Check
 
 FILE = "seed_cnn-int8-dynamic.tflite"
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from command import Finished, edgecnn_here
+from edgecnn.build.reference import read_reference
 from edgecnn.quiet import captured_log
-from edgecnn.reference import read_reference
 from edgecnn_runner.session import Session
 
 NAMES = ("night", "dusk", "noon")

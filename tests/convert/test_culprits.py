@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from edgecnn.convert.culprits import Culprits
-from edgecnn.convert.layers_to_keep import Activation, Layer, Layers
-from edgecnn.layers import LayerComparison, LayerError
+from edgecnn.convert.repair.layers_to_keep import Activation, Culprits, KeepableLayers, Layer
+from edgecnn.modelfile.layers import LayerComparison, LayerError
 
 KEYS = ("a", "b", "c", "d")
-LAYERS = Layers(
+LAYERS = KeepableLayers(
     layers={
         key: Layer(key=key, output=f"{key}:0", operator="CONV_2D", position=place, macs=1)
         for place, key in enumerate(KEYS)

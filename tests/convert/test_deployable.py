@@ -24,8 +24,8 @@ from convert.networks import (
     residual,
 )
 from edgecnn.convert import find_source
-from edgecnn.convert.deployable import deployable_of, in_range
-from edgecnn.convert.source_model import load_source
+from edgecnn.convert.graph.deployable import deployable_of, in_range
+from edgecnn.convert.source.model import load_source
 from edgecnn.errors import SourceModelError
 from edgecnn.quiet import captured_log
 

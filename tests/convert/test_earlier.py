@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from convert.networks import CLASSES, dataset
+from edgecnn.build.artifact import write_labels
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source
 from edgecnn.convert.earlier import check_same_data, refuse_losses
 from edgecnn.convert.result import Status, VariantRow
 from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
-from edgecnn.labels import write_labels
-from edgecnn.workspace import Workspace, write_json
+from edgecnn.files import write_json
 
 DATA = dataset()
 

@@ -12,14 +12,15 @@ import tensorflow as tf
 from keras import layers
 
 from convert.networks import dataset, plain
-from edgecnn.convert import deployable as deploying
-from edgecnn.convert import find_source, folding, run
-from edgecnn.convert.faithfulness import images_to_compare
+from edgecnn.build.reference import read_reference
+from edgecnn.build.workspace import Workspace
+from edgecnn.convert import find_source, run
+from edgecnn.convert.graph import deployable as deploying
+from edgecnn.convert.graph import folding
+from edgecnn.convert.source.faithfulness import images_to_compare
 from edgecnn.errors import FaithfulnessError
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import parse_recipe
-from edgecnn.reference import read_reference
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import parse_recipe
 
 pytestmark = pytest.mark.slow  # converts whole networks
 

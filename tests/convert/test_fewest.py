@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from edgecnn.convert.fewest import Kept, Tried, find_fewest
-from edgecnn.convert.layers_to_keep import Activation, Layer, Layers
+from edgecnn.convert.repair.fewest import Kept, TriedLayers, find_fewest
+from edgecnn.convert.repair.layers_to_keep import Activation, KeepableLayers, Layer
 
-Rule = Callable[[frozenset[str]], Tried]
+Rule = Callable[[frozenset[str]], TriedLayers]
 
 
-def chain(macs: dict[str, int], carriers: dict[str, str] | None = None) -> Layers:
+def chain(macs: dict[str, int], carriers: dict[str, str] | None = None) -> KeepableLayers:
     """Layers one behind another; ``carriers`` stand behind the layers that are their keys."""
     keys = list(macs)
     between = carriers or {}
@@ -33,10 +33,12 @@ def chain(macs: dict[str, int], carriers: dict[str, str] | None = None) -> Layer
         )
         for place, key in enumerate(keys)
     )
-    return Layers(layers=layers, activations=activations, macs=sum(macs.values()))
+    return KeepableLayers(layers=layers, activations=activations, macs=sum(macs.values()))
 
 
-def search(layers: Layers, rule: Rule, *, budget: int = 50, backwards: bool = False) -> Kept:
+def search(
+    layers: KeepableLayers, rule: Rule, *, budget: int = 50, backwards: bool = False
+) -> Kept:
     """Search in the order of the layers, which is no help, or against it."""
     ranked = layers.activations[::-1] if backwards else layers.activations
     return find_fewest(layers, ranked, rule, start=1.0, budget=budget)
@@ -45,9 +47,9 @@ def search(layers: Layers, rule: Rule, *, budget: int = 50, backwards: bool = Fa
 def needs(*wanted: str) -> Rule:
     """Hold if all these are in float; each brings the scores as much nearer."""
 
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         missing = len(set(wanted) - kept)
-        return Tried(holds=missing == 0, distance=missing / len(wanted))
+        return TriedLayers(holds=missing == 0, distance=missing / len(wanted))
 
     return rule
 
@@ -57,9 +59,9 @@ LONG = chain(dict.fromkeys("abcdefghij", 10))
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_finds_two_layers_that_only_help_together(backwards: bool) -> None:
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         both = {"d", "e"} <= kept
-        return Tried(holds=both, distance=0.0 if both else 1.0)
+        return TriedLayers(holds=both, distance=0.0 if both else 1.0)
 
     assert search(LONG, rule, backwards=backwards).layers == {"d", "e"}
 
@@ -74,14 +76,14 @@ def test_grows_by_what_helps_most_until_it_holds() -> None:
 
 def test_of_several_that_hold_it_takes_the_least_work() -> None:
     layers = chain({"a": 30, "b": 10, "c": 1, "d": 2, "e": 57})
-    found = search(layers, lambda kept: Tried(holds="b" in kept or "c" in kept, distance=0.5))
+    found = search(layers, lambda kept: TriedLayers(holds="b" in kept or "c" in kept, distance=0.5))
     assert found.layers == {"c"}
 
 
 def test_where_mending_either_of_two_shows_nothing_it_goes_by_the_ranking() -> None:
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         all_four = {"a", "b", "g", "h"} <= kept
-        return Tried(holds=all_four, distance=0.0 if all_four else 1.0)
+        return TriedLayers(holds=all_four, distance=0.0 if all_four else 1.0)
 
     ranked = [LONG.activations[6], LONG.activations[0], *LONG.activations[1:6]]
     found = find_fewest(LONG, ranked, rule, start=1.0, budget=50)
@@ -107,9 +109,9 @@ def test_never_keeps_more_than_half_of_the_work() -> None:
 def test_ends_when_the_budget_does() -> None:
     tried: list[frozenset[str]] = []
 
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         tried.append(kept)
-        return Tried(holds=False, distance=1.0)
+        return TriedLayers(holds=False, distance=1.0)
 
     found = search(LONG, rule, budget=13)
     assert found.layers == frozenset()
@@ -120,7 +122,7 @@ def test_ends_when_the_budget_does() -> None:
 def test_tries_no_set_twice() -> None:
     tried: list[frozenset[str]] = []
 
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         tried.append(kept)
         return needs("b", "c", "h", "i")(kept)
 
@@ -129,9 +131,9 @@ def test_tries_no_set_twice() -> None:
 
 
 def test_what_cannot_be_made_is_no_answer_and_no_end() -> None:
-    def rule(kept: frozenset[str]) -> Tried:
+    def rule(kept: frozenset[str]) -> TriedLayers:
         if "a" in kept:
-            return Tried(holds=False, distance=float("inf"))
+            return TriedLayers(holds=False, distance=float("inf"))
         return needs("c", "d")(kept)
 
     assert search(LONG, rule).layers == {"c", "d"}

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from edgecnn.convert.layers_to_keep import Layers, find_layers
-from edgecnn.graph import Graph, Operator, Tensor
+from edgecnn.convert.repair.layers_to_keep import KeepableLayers, find_layers
+from edgecnn.modelfile import Graph, Operator, Tensor
 
 
 def tensor(name: str, *, constant: bool = False, dtype: str = "float32") -> Tensor:
     return Tensor(name=name, shape=(1, 4), dtype=dtype, constant=constant)
 
 
-def made(steps: list[tuple[str, list[str], str, int]]) -> Layers:
+def made(steps: list[tuple[str, list[str], str, int]]) -> KeepableLayers:
     """A graph of (operator, inputs, output, multiply-accumulates); ``w`` is a constant."""
     tensors = {"x": tensor("x"), "w": tensor("w", constant=True), "n": tensor("n", dtype="int32")}
     operators = []

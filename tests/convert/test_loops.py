@@ -15,10 +15,10 @@ from keras import layers
 from convert.networks import CLASSES, pixels, randomized
 from convert.test_payload import run_onnx, run_tflite
 from edgecnn.convert import find_source
-from edgecnn.convert.deployable import Deployable, deployable_of
-from edgecnn.convert.loops import MOST_ROUNDS, check_rounds
+from edgecnn.convert.graph.deployable import Deployable, deployable_of
 from edgecnn.convert.payload import PayloadMaker
-from edgecnn.convert.source_model import load_source
+from edgecnn.convert.source.loops import MOST_ROUNDS, check_rounds
+from edgecnn.convert.source.model import load_source
 from edgecnn.errors import ConversionError, SourceModelError
 from edgecnn.quiet import captured_log
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from edgecnn.convert.deployable import frozen_call
-from edgecnn.convert.normalization import Normalization, normalization_of
+from edgecnn.convert.graph.deployable import frozen_call
+from edgecnn.convert.source.normalization import Normalization, normalization_of
 
 pytestmark = pytest.mark.slow  # imports TensorFlow
 

@@ -8,7 +8,7 @@ import onnx
 import onnx.reference
 from onnx import helper, numpy_helper
 
-from edgecnn.convert.onnx_graph import tidy
+from edgecnn.convert.graph.onnx_graph import tidy
 
 
 def test_shapes_are_inferred_under_the_models_own_opset() -> None:

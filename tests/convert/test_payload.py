@@ -13,14 +13,14 @@ import pytest
 from keras import layers
 
 from convert.networks import activated, averaging, dense, normalized, pixels, plain, residual
-from edgecnn.convert.calibrating import full_range
-from edgecnn.convert.deployable import Deployable, deployable_of
+from edgecnn.convert.calibration import full_range
+from edgecnn.convert.graph.deployable import Deployable, deployable_of
 from edgecnn.convert.payload import PayloadMaker, check_payload
 from edgecnn.convert.to_onnx import CalibrationImages
 from edgecnn.errors import ConversionError
-from edgecnn.graph import Graph, read_graph
+from edgecnn.modelfile import Graph, read_graph
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import VARIANTS
+from edgecnn.recipe.load import VARIANTS
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 

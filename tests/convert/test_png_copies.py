@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecnn.convert.png_copies import png_copy
+from edgecnn.convert.source.png_copies import png_copy
 from edgecnn.quiet import captured_log
-from edgecnn_runner.decode import read_image
+from edgecnn_runner.images.decode import read_image
 
 pytestmark = pytest.mark.slow  # imports TensorFlow
 

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from convert.networks import dataset, residual
+from edgecnn.build.verdict import CandidateVerdict, Judge
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, Source, VariantRow, find_source, key, run
 from edgecnn.convert import to_tflite as converter
 from edgecnn.convert.runtimes import TargetRuntime
 from edgecnn.errors import ConversionError
-from edgecnn.graph import Graph
-from edgecnn.graph.precision import find_precision
-from edgecnn.judged import CandidateVerdict, Judge
+from edgecnn.files import file_digest
+from edgecnn.modelfile import Graph
+from edgecnn.modelfile.precision import find_precision
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace, file_digest
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 pytestmark = pytest.mark.slow  # converts whole networks
 
@@ -155,7 +156,7 @@ def test_where_nothing_helps_the_first_file_stays_and_the_row_says_why(
 def test_a_way_that_fails_is_told_and_the_next_is_tried(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgecnn.convert import candidates
+    from edgecnn.convert.repair import candidates
 
     def broken(deployable: Any, precision: str, calibration: Any) -> bytes:
         if precision == "int8":

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from edgecnn import chain
+from edgecnn.commands import build as chain
+from edgecnn.commands.convert import ConvertRequest
 from edgecnn.convert import find_source
 from edgecnn.errors import (
     BuildInUseError,
@@ -45,9 +46,9 @@ def model() -> Iterator[Path]:
 def request_of(model: Path, tmp_path: Path) -> Any:
     """Makes a request to convert it."""
 
-    def request(**given: Any) -> chain.ConvertRequest:
+    def request(**given: Any) -> ConvertRequest:
         known = {"data": "digits", "preprocessing": FED, "out": tmp_path / "out"}
-        return chain.ConvertRequest(source=model, **{**known, **given})
+        return ConvertRequest(source=model, **{**known, **given})
 
     return request
 
@@ -131,7 +132,7 @@ def test_a_model_in_a_folder_that_may_not_be_entered(
 
 
 def test_a_build_that_another_process_works_on(request_of: Any, tmp_path: Path) -> None:
-    from edgecnn.build_lock import build_lock
+    from edgecnn.build.lock import build_lock
 
     with build_lock(tmp_path / "out"), pytest.raises(BuildInUseError):
         chain.convert(request_of())

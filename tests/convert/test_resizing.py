@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from edgecnn.data import load_judged_images
-from edgecnn.recipe import Data
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn.recipe.load import Data
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 pytestmark = pytest.mark.slow
 

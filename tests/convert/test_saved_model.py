@@ -15,9 +15,9 @@ from tensorflow.python.trackable.resource import CapturableResource
 
 from convert.networks import pixels
 from edgecnn.convert import find_source
-from edgecnn.convert.deployable import deployable_of
-from edgecnn.convert.saved_model import harmless_saved_model
-from edgecnn.convert.source_model import load_source
+from edgecnn.convert.graph.deployable import deployable_of
+from edgecnn.convert.source.model import load_source
+from edgecnn.convert.source.saved_model import harmless_saved_model
 from edgecnn.errors import SourceModelError
 from edgecnn.quiet import captured_log
 

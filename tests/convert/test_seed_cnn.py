@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgecnn.build.reference import read_reference
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, find_source, run
 from edgecnn.data import Dataset, Images
-from edgecnn.graph import check_integer, loads, read_graph
+from edgecnn.modelfile import check_integer, loads, read_graph
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import VARIANTS, parse_recipe
-from edgecnn.reference import read_reference
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import VARIANTS, parse_recipe
 from edgecnn_runner.session import Session
 
 pytestmark = pytest.mark.slow

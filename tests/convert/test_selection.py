@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from convert.networks import dataset
-from edgecnn.convert.selection import choose_selection
+from edgecnn.convert.repair.selection import choose_selection
 from edgecnn.data import Images
-from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import digest_per_image
 
 DATA = dataset()
 

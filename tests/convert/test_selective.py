@@ -9,16 +9,16 @@ import pytest
 from keras import layers
 
 from convert.networks import activated, dataset, pixels, plain, residual
-from edgecnn.convert.calibrating import calibration_of
-from edgecnn.convert.candidates import Calibrations, OnnxMethods, TfliteMethods
-from edgecnn.convert.deployable import deployable_of
+from edgecnn.convert.calibration import calibration_of
+from edgecnn.convert.graph.deployable import deployable_of
 from edgecnn.convert.payload import PayloadMaker
-from edgecnn.convert.selective_tflite import RANGES, SelectiveTflite
+from edgecnn.convert.repair.candidates import Calibrations, OnnxMethods, TfliteMethods
+from edgecnn.convert.repair.selective_tflite import RANGES, SelectiveTflite
 from edgecnn.convert.to_onnx import Ranges
 from edgecnn.convert.to_tflite import to_tflite, with_uint8_ends
 from edgecnn.errors import ConversionError
-from edgecnn.graph import check_integer, read_graph
-from edgecnn.graph.precision import find_precision
+from edgecnn.modelfile import check_integer, read_graph
+from edgecnn.modelfile.precision import find_precision
 
 SHAPE = (12, 10, 3)
 IMAGES = pixels(12, SHAPE)

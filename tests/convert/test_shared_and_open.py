@@ -22,7 +22,7 @@ from convert.brightness import (
     write_pictures,
 )  # fmt: skip
 from convert.networks import randomized
-from edgecnn.convert.keras_config import other_in_keras_2
+from edgecnn.convert.source.keras_model import other_in_keras_2
 
 pytestmark = pytest.mark.slow  # converts whole networks
 

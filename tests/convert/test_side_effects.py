@@ -15,11 +15,11 @@ from tensorflow.python.trackable.resource import CapturableResource
 
 from convert.networks import plain
 from edgecnn.convert import find_source
-from edgecnn.convert.constants import frozen_graph
-from edgecnn.convert.deployable import deployable_of
-from edgecnn.convert.saved_model import harmless_saved_model
-from edgecnn.convert.side_effects import refuse_side_effects
-from edgecnn.convert.source_model import load_source
+from edgecnn.convert.graph.constants import frozen_graph
+from edgecnn.convert.graph.deployable import deployable_of
+from edgecnn.convert.source.model import load_source
+from edgecnn.convert.source.saved_model import harmless_saved_model
+from edgecnn.convert.source.side_effects import refuse_side_effects
 from edgecnn.errors import SourceModelError
 from edgecnn.quiet import captured_log
 

@@ -14,9 +14,9 @@ from keras import layers
 
 from convert.networks import CLASSES, pixels, randomized
 from edgecnn.convert import find_source
-from edgecnn.convert.deployable import Deployable, deployable_of
-from edgecnn.convert.single_precision import in_float32
-from edgecnn.convert.source_model import load_source
+from edgecnn.convert.graph.deployable import Deployable, deployable_of
+from edgecnn.convert.source.model import load_source
+from edgecnn.convert.source.single_precision import in_float32
 from edgecnn.errors import SourceModelError
 from edgecnn.quiet import captured_log
 

@@ -16,12 +16,13 @@ import tensorflow as tf
 from keras import layers
 
 from convert.networks import pixels, plain, randomized, residual
+from edgecnn.build.artifact import write_labels
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source
-from edgecnn.convert.source_model import SourceModel, load_source
+from edgecnn.convert.source.model import SourceModel, load_source
 from edgecnn.errors import EdgeError, RecipeError, SourceModelError, UsageError
-from edgecnn.labels import write_labels
+from edgecnn.files import file_digest
 from edgecnn.quiet import captured_log
-from edgecnn.workspace import Workspace, file_digest
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 

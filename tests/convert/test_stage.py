@@ -16,12 +16,14 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import edgecnn.tools
+import edgecnn.build.tools
 from convert.networks import CLASSES, dataset, plain, residual
-from edgecnn.artifact import read_artifact
+from edgecnn.build.artifact import read_artifact
+from edgecnn.build.reference import images_digest, read_reference
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import ConvertResult, Source, find_source, key, run
-from edgecnn.convert.calibrating import calibration_for
-from edgecnn.convert.tools import converter_versions
+from edgecnn.convert.calibration import calibration_for
+from edgecnn.convert.runtimes import converter_versions
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import overlap, read_calibration
 from edgecnn.errors import (
@@ -33,11 +35,10 @@ from edgecnn.errors import (
     UsageError,
     WorkspaceError,
 )
-from edgecnn.progress import NO_PROGRESS, Task
+from edgecnn.files import canonical_digest, file_digest
+from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import VARIANTS, Recipe, parse_recipe
-from edgecnn.reference import images_digest, read_reference
-from edgecnn.workspace import Workspace, canonical_digest, file_digest
+from edgecnn.recipe.load import VARIANTS, Recipe, parse_recipe
 from edgecnn_runner import selftest
 from edgecnn_runner.contract import mean_std_range
 from edgecnn_runner.golden import MIN_MARGIN, preprocessing_cases, read_golden
@@ -209,13 +210,13 @@ def test_another_version_of_a_tool_makes_the_stage_run_again(
     def version(name: str) -> str:
         return "99.0" if name == tool else installed(name)
 
-    edgecnn.tools._installed.cache_clear()
+    edgecnn.build.tools._installed.cache_clear()
     monkeypatch.setattr(importlib.metadata, "version", version)
     try:
         after = key(source, recipe(), DATA)
         assert converter_versions()[tool] == "99.0"
     finally:
-        edgecnn.tools._installed.cache_clear()
+        edgecnn.build.tools._installed.cache_clear()
     assert after != before
     assert workspace.stage_is_current("convert", before)
     assert not workspace.stage_is_current("convert", after)
@@ -225,7 +226,7 @@ def test_what_is_made_records_the_tools(tmp_path: Path, monkeypatch: pytest.Monk
     workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
     earlier = workspace.manifest()["stages"]["convert"]["key"]
     monkeypatch.setattr(
-        "edgecnn.convert.tools.tool_versions", lambda *tools: dict.fromkeys(tools, "99.0")
+        "edgecnn.convert.runtimes.tool_versions", lambda *tools: dict.fromkeys(tools, "99.0")
     )
     workspace, _ = convert(plain(), tmp_path, "tflite-fp32")
     manifest = workspace.manifest()
@@ -240,7 +241,7 @@ def test_it_tells_what_it_is_at(tmp_path: Path) -> None:
     told: list[str] = []
 
     class Told:
-        def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
             return NO_PROGRESS.task(description, total)
 
         def message(self, text: str) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from convert.networks import dataset, plain
-from edgecnn import verify
+from edgecnn.build.staging import PREFIX
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import Source, VariantRow, find_source, run
-from edgecnn.convert.build_files import Maker
+from edgecnn.convert.files import Maker
 from edgecnn.errors import ConversionError, WorkspaceError
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.staging import PREFIX
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 from full_disk import PAGE, leave_free
+from verify import runs
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 
@@ -42,7 +42,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def judged(workspace: Workspace) -> set[str]:
     """The variants that verification came to a verdict on."""
-    report = verify.run(workspace, DATA, limits=recipe("tflite-fp32").limits)
+    report = runs.run(workspace, DATA, limits=recipe("tflite-fp32").limits)
     return {row.variant for row in report.rows if row.judgement is not None}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.download import Release
+from edgecnn.data.download import PublishedFile
 
 NAMES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 
@@ -37,8 +37,8 @@ def make_archive(files: dict[str, bytes], folder: str = "cifar-10-batches-py") -
     return buffer.getvalue()
 
 
-def make_release(files: dict[str, bytes], archive: bytes, base_url: str = "") -> Release:
-    return Release(
+def make_release(files: dict[str, bytes], archive: bytes, base_url: str = "") -> PublishedFile:
+    return PublishedFile(
         base_url=base_url,
         archive="small.tar.gz",
         archive_md5=md5(archive),
@@ -52,7 +52,7 @@ def make_release(files: dict[str, bytes], archive: bytes, base_url: str = "") ->
 class Small:
     """A release and what is in it."""
 
-    release: Release
+    release: PublishedFile
     files: dict[str, bytes]
     archive: bytes
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from edgecnn.data import FolderAgain, folder_of, load_dataset
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 SHAPE = (8, 8, 3)
 

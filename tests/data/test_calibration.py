@@ -18,7 +18,7 @@ from edgecnn.data import (
     read_calibration,
 )
 from edgecnn.errors import CalibrationError
-from edgecnn.workspace import canonical_digest, write_json
+from edgecnn.files import canonical_digest, write_json
 
 NAMES = ("cat", "dog", "fox")
 

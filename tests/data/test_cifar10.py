@@ -19,8 +19,8 @@ from edgecnn.data.cifar10 import (
     read_batches,
 )
 from edgecnn.errors import ChecksumError, DataError
-from edgecnn.recipe import Data
-from edgecnn.recipe_rules import SIZES
+from edgecnn.recipe.load import Data
+from edgecnn.recipe.rules import SIZES
 
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 

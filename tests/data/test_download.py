@@ -13,9 +13,9 @@ import pytest
 
 from data.small_release import Small, make_archive, md5
 from edgecnn.data.cifar10 import load_cifar10
-from edgecnn.data.download import Release, fetch
+from edgecnn.data.download import PublishedFile, fetch
 from edgecnn.errors import ChecksumError, DownloadError, WorkspaceError
-from edgecnn.progress import Task
+from edgecnn.progress import ProgressTask
 
 
 class Server:
@@ -46,7 +46,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_address[1]}/"
 
-    def serve(self, small: Small, archive: bytes | None = None) -> Release:
+    def serve(self, small: Small, archive: bytes | None = None) -> PublishedFile:
         self.body = small.archive if archive is None else archive
         return dataclasses.replace(small.release, base_url=self.url, archive_md5=md5(self.body))
 
@@ -72,7 +72,7 @@ class Recorder:
         self.done = 0
 
     @contextlib.contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         self.total += total
         yield self
 

@@ -15,10 +15,10 @@ from PIL import Image
 from edgecnn.data import Dataset, digest_per_image
 from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
-from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 
 def save(path: Path, seed: int, size: tuple[int, int] = (12, 9), mode: str = "RGB") -> None:
@@ -44,7 +44,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         return NO_PROGRESS.task(description, total)
 
     def message(self, text: str) -> None:

@@ -10,10 +10,10 @@ from PIL import Image
 
 from edgecnn.data import load_dataset
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data, parse_recipe
-from edgecnn.recipe_rules import SIZES
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn.recipe.load import Data, parse_recipe
+from edgecnn.recipe.rules import SIZES
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 
 def make_folder(root: Path) -> Path:

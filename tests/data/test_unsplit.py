@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from edgecnn.data import load_judged_images
-from edgecnn.data.class_order import places_in
+from edgecnn.data.types import places_in
 from edgecnn.errors import DataError, LabelsError
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 
 SHAPE = (6, 8, 3)
 

@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from edgecnn.devices.ask import Task
 
-__all__ = ["LOOK", "tree", "wait_until"]
-
 LOOK: Final = Task(
     name="look",
     parameters={"prefixes": [], "runtimes": {}, "start": False, "places": ["/"]},

@@ -20,8 +20,6 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Server", "new_key", "serving"]
-
 _SSHD = "/usr/sbin/sshd"
 _START_S = 10
 

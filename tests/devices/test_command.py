@@ -20,9 +20,9 @@ from devices.programs import LOOK, wait_until
 from edgecnn.devices import choose_device, open_device
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import look
-from edgecnn.devices.frames import Blob, Frame, encode_request
 from edgecnn.devices.on_device.bootstrap import room
 from edgecnn.devices.payload import bootstrap, code_zip
+from edgecnn.devices.protocol import Blob, Message, encode_request
 from edgecnn.devices.types import LOADER, PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError
 
@@ -38,7 +38,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def do(task: Task, *command: str) -> Frame:
+def do(task: Task, *command: str) -> Message:
     options = choose_device("cmd:" + shlex.join(command))
     assert options is not None
     with open_device(options) as device:
@@ -184,7 +184,7 @@ def test_whoever_is_gone_leaves_nothing_there(how: str, temporary: Path) -> None
 
 
 def test_several_calls_at_once_do_not_mix() -> None:
-    found: list[Frame] = []
+    found: list[Message] = []
     threads = [
         threading.Thread(target=lambda: found.append(do(LOOK, sys.executable))) for _ in range(3)
     ]

@@ -18,7 +18,7 @@ import pytest
 from command import Finished, edgecnn
 from devices.programs import tree, wait_until
 from devices.sshd import Server, serving
-from edgecnn.package.archive import write_archive
+from edgecnn.package.pi.debian import write_archive
 from edgecnn_installer.bundle import check_files, read_manifest
 from raspberry_pi.small_bundle import install, make_bundle, seal, sign, signing_key
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecnn.devices.ask import error_of
-from edgecnn.devices.frames import Frame, FrameReader
+from edgecnn.devices.protocol import FrameReader, Message
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError, RuntimeMissingError, SignatureError
 
@@ -19,8 +19,8 @@ def frame(kind: str, values: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> 
     return f"{NONCE} {json.dumps(header)}\n".encode() + b"".join(blobs)
 
 
-def read(data: bytes, *, step: int, largest: int = 100) -> list[Frame]:
-    found: list[Frame] = []
+def read(data: bytes, *, step: int, largest: int = 100) -> list[Message]:
+    found: list[Message] = []
     reader = FrameReader(nonce=NONCE, largest=largest, take=found.append)
     for start in range(0, len(data), step):
         reader.feed(data[start : start + step])

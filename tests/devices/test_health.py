@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgecnn.device_health import checks_of
+from edgecnn.commands.doctor import Check, exit_error
+from edgecnn.commands.doctor_device import checks_of
 from edgecnn.devices.facts import (
     Camera,
     DeviceFacts,
@@ -16,7 +17,6 @@ from edgecnn.devices.facts import (
     RuntimeFacts,
     machine_facts,
 )
-from edgecnn.health import Check, exit_error
 
 PI = "Raspberry Pi 4 Model B Rev 1.4"
 BUNDLED = FoundRuntime(place="wren", python="python3.11", path="/opt/x/lib", problem="")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgecnn.devices.on_device.onnx_trace import OperatorRuns, TraceError, read_trace
+from edgecnn.devices.on_device.profile import OperatorRuns, TraceError, read_trace
 
 
 def node(name: str, begin: int, duration: int, *, op: str = "Conv") -> dict[str, Any]:

@@ -16,9 +16,9 @@ import pytest
 
 from devices.programs import LOOK, wait_until
 from devices.sshd import Server, new_key, serving
-from edgecnn.devices import choose_device, open_device, ssh_connect
+from edgecnn.devices import choose_device, open_device, ssh
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError, UsageError
 
@@ -48,7 +48,7 @@ def do(
     task: Task = LOOK,
     identity: Path | None = None,
     known_hosts: Path | None = None,
-) -> Frame:
+) -> Message:
     options = choose_device(address, identity=identity, known_hosts=known_hosts)
     assert options is not None
     with open_device(options) as device:
@@ -165,7 +165,7 @@ def test_nobody_answers(server: Server) -> None:
 
 
 def test_what_answers_is_no_ssh_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh_connect, "_LOGIN_S", 1)
+    monkeypatch.setattr(ssh, "_LOGIN_S", 1)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
@@ -195,7 +195,7 @@ def test_root_that_nobody_may_be(server: Server) -> None:
 def test_a_connection_that_is_lost(
     how: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ssh_connect, "_KEEPALIVE_S", 0.5)
+    monkeypatch.setattr(ssh, "_KEEPALIVE_S", 0.5)
     frozen: list[int] = []
     temporary = server.folder.parent / "temporary"
 

@@ -21,8 +21,6 @@ from edgecnn_runner.golden import read_golden, write_golden
 from emulated_pi.pi import Pi
 from raspberry_pi.small_bundle import signing_key
 
-__all__ = ["RESNET8", "Bundles", "active", "put", "spoil_golden_vectors"]
-
 RESNET8: Final = Path(__file__).parents[2] / "models/resnet8"
 
 

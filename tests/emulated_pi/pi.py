@@ -26,8 +26,6 @@ from typing import Final
 
 from command import Finished
 
-__all__ = ["CORES", "SHOWN_AT", "Core", "Pi", "Running", "tree_of", "unpacked", "why_not"]
-
 _HARNESS_FAILED: Final = 125
 
 SHOWN_AT: Final = Path("/mnt")

@@ -19,8 +19,6 @@ from edgecnn.data.types import Images
 from edgecnn.verify.evaluation import balanced_subset
 from emulated_pi.bundles import RESNET8
 
-__all__ = ["classified_here", "needs_cifar10", "run_here", "some_cifar10", "write_photos"]
-
 needs_cifar10 = pytest.mark.skipif(
     not os.environ.get("EDGECNN_DATA"), reason="needs CIFAR-10: set EDGECNN_DATA"
 )

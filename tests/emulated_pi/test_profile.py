@@ -7,7 +7,7 @@ import pytest
 from edgecnn.bench.profile import Asking, profile_file
 from edgecnn.devices.address import Address
 from edgecnn.devices.command import CommandDevice
-from edgecnn.graph import read_graph
+from edgecnn.modelfile import read_graph
 from edgecnn_installer.main import PREFIX
 from emulated_pi.bundles import RESNET8, Bundles, put
 from emulated_pi.pi import SHOWN_AT, Pi

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from command import Finished
-from edgecnn.package.platforms import choose_platform
+from edgecnn.package.pi.platforms import choose_platform
+from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
+from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.proven import find_proven
-from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
-from edgecnn.package.wheels import collect_wheels
 from emulated_pi.bundles import RESNET8, Bundles, put
 from emulated_pi.pi import Pi
 from raspberry_pi.small_bundle import signing_key

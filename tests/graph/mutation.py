@@ -146,10 +146,10 @@ def _scalar(kind: int, messages: list[Any], random_: random.Random) -> Any:
 
 def look_at(data: bytes) -> None:
     """Do everything with a file that is done with files of unknown origin."""
-    from edgecnn.graph import check_integer, read_graph
-    from edgecnn.inspection import inspect_container
-    from edgecnn.inspection_table import render_inspection
-    from edgecnn_runner.container import split_container
+    from edgecnn.cli.inspect import render_inspection
+    from edgecnn.commands.inspect import inspect_container
+    from edgecnn.modelfile import check_integer, read_graph
+    from edgecnn_runner.formats.container import split_container
 
     check_integer(read_graph(data))
     found = inspect_container(split_container(data, name="damaged"), file="damaged")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
-from edgecnn_runner.container import append_contract
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+from edgecnn_runner.formats.container import append_contract
 from graph import mutation
 from graph.networks import seed_cnn_tflite
 from graph.onnx_files import end, float_cnn, model, qdq_cnn, weight

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
-from edgecnn.graph import check_integer, read_graph
+from edgecnn.modelfile import check_integer, read_graph
 from graph.onnx_files import constant, end, float_cnn, model, qdq_cnn
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn, options
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn.graph import Shape, Tensor, read_graph
-from edgecnn.graph.macs import onnx_macs, tflite_macs
+from edgecnn.modelfile import Shape, Tensor, read_graph
+from edgecnn.modelfile.macs import onnx_macs, tflite_macs
 from graph.networks import (
     RESNET_8_MACS,
     SEED_CNN_MACS,

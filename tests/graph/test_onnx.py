@@ -10,7 +10,7 @@ import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from edgecnn.errors import ArtifactError
-from edgecnn.graph import Graph, Quantization, Tensor, read_graph
+from edgecnn.modelfile import Graph, Quantization, Tensor, read_graph
 from graph.onnx_files import constant, end, float_cnn, model, qdq_cnn, weight
 
 node = helper.make_node

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from edgecnn.graph import read_graph
-from edgecnn.graph.precision import Precision, find_precision
+from edgecnn.modelfile import read_graph
+from edgecnn.modelfile.precision import Precision, find_precision
 from graph.onnx_files import constant, end, float_cnn, model, qdq_cnn
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn, options
 

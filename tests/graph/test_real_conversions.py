@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from edgecnn.graph import check_integer, loads, read_graph
-from edgecnn.graph.precision import find_precision
+from edgecnn.modelfile import check_integer, loads, read_graph
+from edgecnn.modelfile.precision import find_precision
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from edgecnn.graph import Graph, loads, read_graph
-from edgecnn.graph.runtimes import onnx_minimum, parse_version, unlisted
-from edgecnn.graph.tflite_operators import OPERATOR_NAMES, OPERATOR_RELEASES
+from edgecnn.modelfile import Graph, loads, read_graph
+from edgecnn.modelfile.runtimes import onnx_minimum, parse_version, unlisted
+from edgecnn.modelfile.tflite_operators import OPERATOR_NAMES, OPERATOR_RELEASES
 from graph.onnx_files import end, float_cnn, model
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import ArtifactError
-from edgecnn.graph import Quantization, read_graph
+from edgecnn.modelfile import Quantization, read_graph
 from graph.tflite_files import File, Part, Step, float_dense, integer_cnn, options, pack
 
 
@@ -138,8 +138,8 @@ def test_variables_need_no_maker_and_may_be_written() -> None:
 def test_a_contract_behind_the_model_does_not_count(tmp_path: Path) -> None:
     import hashlib
 
-    from edgecnn_runner.container import append_contract
     from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+    from edgecnn_runner.formats.container import append_contract
 
     payload = integer_cnn().data()
     contract = Contract(

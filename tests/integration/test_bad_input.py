@@ -422,7 +422,7 @@ def test_an_artifact_that_does_not_follow_its_float_model_exits_3(
     demo: Demo, tmp_path: Path
 ) -> None:
     # The reference says of every image that it is another class: no artifact can agree.
-    from edgecnn.reference import read_reference
+    from edgecnn.build.reference import read_reference
 
     folder = copy_of(demo, tmp_path)
     reference = read_reference(folder / "reference.npz")

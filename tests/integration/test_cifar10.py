@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from command import edgecnn
-from edgecnn.recipe import VARIANTS
+from edgecnn.recipe.load import VARIANTS
 
 pytestmark = [
     pytest.mark.long,  # ten minutes of two cores; the released models' tests use the data set, too

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from command import Finished, edgecnn
-from edgecnn.recipe import parse_recipe, read_tables
-from edgecnn.scaffold import demo_recipe
+from edgecnn.commands.init import demo_recipe
+from edgecnn.recipe.load import parse_recipe, read_tables
 
 pytestmark = pytest.mark.slow
 

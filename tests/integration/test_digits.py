@@ -22,8 +22,8 @@ from PIL import Image
 
 import edgecnn as edgecnn_package
 from command import Finished, edgecnn, modules_after
-from edgecnn.recipe import DEFAULT_VARIANTS
-from edgecnn.reference import read_reference
+from edgecnn.build.reference import read_reference
+from edgecnn.recipe.load import DEFAULT_VARIANTS
 from integration.conftest import record_again
 from readme import blocks
 
@@ -175,9 +175,9 @@ def test_one_file_can_be_verified_alone(demo: Demo, tmp_path: Path) -> None:
 
 def test_an_overlap_of_calibration_and_evaluation_is_refused(demo: Demo, tmp_path: Path) -> None:
     # Calibrate on the evaluation images themselves, honestly recorded: verify must refuse.
+    from edgecnn.commands.init import demo_recipe
     from edgecnn.data import choose_calibration, load_dataset
     from edgecnn.data.types import Images
-    from edgecnn.scaffold import demo_recipe
 
     folder = copy_of(demo, tmp_path)
     dataset = load_dataset(demo_recipe().data)
@@ -200,7 +200,7 @@ def test_an_overlap_of_calibration_and_evaluation_is_refused(demo: Demo, tmp_pat
 
 def _recalibrate(folder: Path, name: str, record: dict[str, object]) -> None:
     """Give an int8 artifact a contract that names another calibration record."""
-    from edgecnn.artifact import read_artifact, write_artifact
+    from edgecnn.build.artifact import read_artifact, write_artifact
 
     path = folder / name
     container = read_artifact(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from command import Finished, edgecnn, modules_after
-from edgecnn.recipe import DEFAULT_VARIANTS
+from edgecnn.recipe.load import DEFAULT_VARIANTS
 from integration.conftest import record_again
 
 pytestmark = pytest.mark.slow

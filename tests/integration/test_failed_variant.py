@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from edgecnn import chain
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands import build as chain
 from edgecnn.convert import payload
 from edgecnn.errors import ConversionError
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 pytestmark = pytest.mark.slow
 

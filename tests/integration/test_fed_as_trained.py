@@ -21,11 +21,18 @@ import pytest
 from PIL import Image
 
 from command import edgecnn
-from edgecnn import chain, foreign_verification, verification
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands import (
+    build as chain,
+)
+from edgecnn.commands import (
+    verify as verification,
+)
+from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
-from edgecnn.progress import NO_PROGRESS, Task
+from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
-from edgecnn.workspace import Workspace
+from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 from readme import blocks
 
@@ -100,7 +107,7 @@ class Told:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         return NO_PROGRESS.task(description, total)
 
     def message(self, text: str) -> None:
@@ -117,7 +124,7 @@ def convert(made: Path, tmp_path: Path) -> Convert:
     def run(model: str, **options: Any) -> tuple[Workspace, list[str]]:
         told = Told()
         said = {name: options.pop(name) for name in PREPROCESSING_OPTIONS if name in options}
-        request = chain.ConvertRequest(
+        request = ConvertRequest(
             source=made / model,
             out=tmp_path / "build",
             preprocessing=Preprocessing.of_options(**said),
@@ -240,7 +247,7 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
     assert "red and blue exchanged" in warning
     first = examined(workspace)
     told = Told()
-    request = chain.ConvertRequest(
+    request = ConvertRequest(
         source=workspace.folder, data=str(made / "images"), variants=("onnx-fp32",)
     )
     chain.convert(request, progress=told)
@@ -326,7 +333,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 ) -> None:
     workspace, _ = convert("inside.keras")
     asked: dict[str, Any] = {"target": workspace.folder, "data": str(made / "images")}
-    report, _ = verification.verify(verification.VerifyRequest(**asked, scores=own))
+    report, _ = verification.verify(VerifyRequest(**asked, scores=own))
     assert report.own_scores is not None
     assert report.own_scores.agrees
     # Of the test images alone; the file's others are of training and validation images.
@@ -341,8 +348,8 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
         for name, row in zip(names, scores, strict=True)
     ]
     table.write_text("\n".join(lines))
-    report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
-    ending = report.exit_error()
+    report, _ = verification.verify(VerifyRequest(**asked, scores=table))
+    ending = exit_error(report)
     assert isinstance(ending, OwnScoresError)
     assert "output 0, named blue, for green; output 1, named green, for blue" in ending.remedy
     assert report.rows[0].verdict != "ERROR"
@@ -354,10 +361,10 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
     assert "own scores" in done.err
     shutil.move(made / "inside.keras", made / "gone.keras")
     try:
-        report, _ = verification.verify(verification.VerifyRequest(**asked, scores=table))
+        report, _ = verification.verify(VerifyRequest(**asked, scores=table))
     finally:
         shutil.move(made / "gone.keras", made / "inside.keras")
-    assert isinstance(report.exit_error(), OwnScoresError)
+    assert isinstance(exit_error(report), OwnScoresError)
     assert report.own_scores is not None
     assert report.own_scores.explanation is None
 
@@ -365,25 +372,23 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
     own: Path, made: Path, tmp_path: Path
 ) -> None:
-    asked: dict[str, Any] = {
-        "artifacts": (_foreign(made, tmp_path),),
-        "data": str(made / "images"),
-        "labels": made / "labels.txt",
-        "preprocessing": Preprocessing.of_options(input_range="-1..1"),
-        "scores": own,
-    }
+    artifact = _foreign(made, tmp_path)
     found = {}
     for reference, own_range in (("inside.keras", None), ("signed.keras", "0..1")):
-        request = foreign_verification.ForeignRequest(
+        files = ForeignFiles(
+            artifacts=(artifact,),
             reference=made / reference,
+            labels=made / "labels.txt",
+            preprocessing=Preprocessing.of_options(input_range="-1..1"),
             reference_range=own_range,
-            out=tmp_path / reference,
-            **asked,
         )
-        report, _ = foreign_verification.verify_foreign(request)
+        request = VerifyRequest(
+            foreign=files, data=str(made / "images"), scores=own, out=tmp_path / reference
+        )
+        report, _ = verification.verify(request)
         assert report.own_scores is not None
         found[reference] = report.own_scores
-        wrong = isinstance(report.exit_error(), OwnScoresError)
+        wrong = isinstance(exit_error(report), OwnScoresError)
         assert wrong == (reference == "signed.keras")
     assert found["inside.keras"].agrees
     assert not found["signed.keras"].agrees

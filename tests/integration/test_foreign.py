@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from command import edgecnn, modules_after
+from edgecnn.commands import verify as verification
 from edgecnn.errors import EdgeError, LabelsError, UsageError, UselessModelError
-from edgecnn.foreign_verification import ForeignRequest, verify_foreign
-from edgecnn.verify import read_report
+from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error, read_report
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def verify(made: Path, artifact: str, *options: str | Path, reference: str = "own.h5") -> Any:
     """Verify a file in this process; return the report as JSON has it."""
     request = requested(made, artifact, options, reference, out=made / "out")
-    report, page = verify_foreign(request)
+    report, page = verification.verify(request)
     assert page == made / "out/report.html"
     values = json.loads((made / "out/parity.json").read_text())
     assert values["verdict"] == report.verdict
@@ -48,26 +48,34 @@ def refused(
 ) -> EdgeError:
     """Return the error that a verification ends with."""
     with pytest.raises(EdgeError) as caught:
-        verify_foreign(requested(made, artifact, options, reference, out=made / "refused"))
+        verification.verify(requested(made, artifact, options, reference, out=made / "refused"))
     assert not (made / "refused").exists()
     return caught.value
 
 
 def requested(
     made: Path, artifact: str, options: tuple[str | Path, ...], reference: str, out: Path
-) -> ForeignRequest:
+) -> VerifyRequest:
     """Return what the command line makes of the same flags."""
     said: dict[str, Any] = {"data": str(made / "images"), "labels": made / "labels.txt"}
     for flag, value in zip(options[::2], options[1::2], strict=True):
         said[str(flag).removeprefix("--").replace("-", "_")] = value
     limits = {name: said.pop(name) for name in ("max_drop", "max_class_drop") if name in said}
     fed = {name: said.pop(name) for name in PREPROCESSING_OPTIONS if name in said}
-    return ForeignRequest(
-        artifacts=(made / artifact,),
-        reference=made / reference,
+    files = {
+        name: said.pop(name)
+        for name in ("labels", "output_kind", "layout", "reference_range", "reference_labels")
+        if name in said
+    }
+    return VerifyRequest(
+        foreign=ForeignFiles(
+            artifacts=(made / artifact,),
+            reference=made / reference,
+            preprocessing=Preprocessing.of_options(**fed),
+            **files,
+        ),
         limits={name: float(value) for name, value in limits.items()},
         out=out,
-        preprocessing=Preprocessing.of_options(**fed),
         **{**said, "data": str(said["data"])},
     )
 
@@ -156,7 +164,7 @@ def test_one_range_that_is_wrong_for_both_is_told_though_they_agree(made: Path) 
     assert report["rows"][0]["verdict"] == "PASS"  # equal answers; a hint changes no verdict
     # But the reference guesses, so that a PASS with it proves nothing.
     assert (report["verdict"], report["float_model"]["outcome"]) == ("ERROR", "guessing")
-    error = read_report(made / "out/parity.json").exit_error()
+    error = exit_error(read_report(made / "out/parity.json"))
     assert isinstance(error, UselessModelError)
     assert "--input-range 0..255" in error.remedy
     (hint,) = report["foreign"]["hints"]

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from command import edgecnn
+from edgecnn.commands.init import demo_recipe
 from edgecnn.data import load_dataset
-from edgecnn.scaffold import demo_recipe
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from edgecnn.errors import ContractError, EdgeError, UsageError
 from edgecnn.quiet import captured_log
-from edgecnn_runner.container import read_container
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.formats.container import read_container
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -155,8 +155,8 @@ def test_a_picture_is_classified_as_the_training_program_does(
 
 def edgecnn_run(*arguments: str | Path) -> int:
     """Classify with the device's own command, here with the session and not its main."""
-    from edgecnn_runner import commands
-    from edgecnn_runner.arguments import make_parser
+    from edgecnn_runner.cli import commands
+    from edgecnn_runner.cli.arguments import make_parser
 
     texts = [*map(str, arguments)]
     return commands.classify(make_parser(texts).parse_args(texts))

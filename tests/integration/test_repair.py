@@ -14,14 +14,15 @@ from PIL import Image
 
 from command import Finished, edgecnn
 from convert.hard_networks import digit_classifier, with_rare_outlier, with_uneven_channels
-from edgecnn.artifact import read_artifact
+from edgecnn.build.artifact import read_artifact
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import load_dataset
-from edgecnn.data.calibration import digest_per_image
-from edgecnn.graph import check_integer, read_graph
-from edgecnn.graph.precision import find_precision
+from edgecnn.data.split import digest_per_image
+from edgecnn.files import file_digest
+from edgecnn.modelfile import check_integer, read_graph
+from edgecnn.modelfile.precision import find_precision
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import load_recipe, parse_recipe
-from edgecnn.workspace import Workspace, file_digest
+from edgecnn.recipe.load import load_recipe, parse_recipe
 from edgecnn_runner import selftest
 from edgecnn_runner.golden import read_golden
 from edgecnn_runner.session import Session

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from edgecnn import chain
+from edgecnn.build.verdict import CandidateVerdict, Judge
+from edgecnn.build.workspace import Workspace
 from edgecnn.card import card, collect_results
-from edgecnn.judged import CandidateVerdict, Judge
-from edgecnn.progress import NO_PROGRESS, Task
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.commands import build as chain
+from edgecnn.progress import NO_PROGRESS, ProgressTask
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def test_a_repair_that_is_undone_is_told(workspace: Workspace) -> None:
     said: list[str] = []
 
     class Listener:
-        def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+        def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
             return NO_PROGRESS.task(description, total)
 
         def message(self, text: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from command import Finished
 from edgecnn.data import load_dataset
-from edgecnn.recipe import Data
+from edgecnn.recipe.load import Data
 
 ROOT = Path(__file__).parents[2]
 DEVICE = ROOT / ".venv-tflite-runtime" / "bin" / "python"

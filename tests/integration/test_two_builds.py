@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from command import Finished, edgecnn
-from edgecnn.build_lock import LOCK_FILE
+from edgecnn.build.lock import LOCK_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +122,7 @@ def test_a_killed_build_leaves_no_lock_and_its_training_goes_on_after_another(
 def test_readers_do_not_mind_a_writer(demo: Demo) -> None:
     folder, _ = demo
     code = (
-        "import sys; from pathlib import Path; from edgecnn.build_lock import build_lock\n"
+        "import sys; from pathlib import Path; from edgecnn.build.lock import build_lock\n"
         "with build_lock(Path(sys.argv[1])):\n    print('has it', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(folder)]

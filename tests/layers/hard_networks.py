@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from convert.networks import CLASSES, dataset, randomized
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source, run
 from edgecnn.data import Dataset
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 
 with captured_log():
     import keras

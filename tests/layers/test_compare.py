@@ -13,11 +13,11 @@ import pytest
 
 from convert import networks
 from convert.networks import pixels
-from edgecnn.artifact import read_artifact, write_artifact
+from edgecnn.build.artifact import read_artifact, write_artifact
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import ArtifactError, ContractError, UsageError
-from edgecnn.layers import MOST_DB, LayerComparison, compare
+from edgecnn.modelfile.layers import MOST_DB, LayerComparison, compare
 from edgecnn.quiet import captured_log
-from edgecnn.workspace import Workspace
 from layers.hard_networks import (
     SECOND,
     SHAPE,

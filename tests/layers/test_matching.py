@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgecnn.layers.matching import Made, Matches, match
+from edgecnn.modelfile.layers.matching import Made, Matches, match
 
 SHAPE = (1, 4, 4, 8)
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgecnn.layers.tally import Grid, Tally, median_db, ratio_db
-from edgecnn.layers.types import MOST_DB
+from edgecnn.modelfile.layers.tally import MOST_DB, Grid, Tally, median_db, ratio_db
 
 # Steps of 0.5 from -8 to 119.5: int8 with its zero point at -112.
 GRID = Grid(scale=0.5, zero_point=-112, low=-128, high=127)

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.documents import write_documents
-from edgecnn.package.platforms import ARCHITECTURES, Platform, choose_platform
+from edgecnn.package.pi.documents import write_documents
+from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platform
+from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
+from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.proven import find_proven
-from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
-from edgecnn.package.wheels import collect_wheels
-
-__all__ = ["HERE", "RESNET8", "make_bundle_here", "needs_this_platform", "platform_here"]
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 HERE = os.uname().machine

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.errors import UsageError
-from edgecnn.package.archive import source_date, write_archive
+from edgecnn.package.pi.debian import source_date, write_archive
 
 
 def make(folder: Path, mode: int) -> Path:

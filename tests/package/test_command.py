@@ -15,9 +15,9 @@ from typing import Any
 import pooch
 import pytest
 
-from edgecnn.package.platforms import choose_platform
+from edgecnn.package.pi.platforms import choose_platform
+from edgecnn.package.pi.wheels import read_lock
 from edgecnn.package.privacy.traced import why_not
-from edgecnn.package.wheels import read_lock
 from raspberry_pi.small_bundle import signing_key
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
+from edgecnn.files import write_json
 from edgecnn.package.naming import default_variant
-from edgecnn.package.run import _DEFAULT_VARIANT
-from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, write_json
+from edgecnn.package.pi.stage import _DEFAULT_VARIANT
 
 
 def build(folder: Path, *rows: dict[str, Any]) -> Workspace:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.errors import UsageError
-from edgecnn.package.platforms import ARCHITECTURES, SYSTEMS, Platform, choose_platform
-from edgecnn.package.wheels import read_lock
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn.package.pi.platforms import ARCHITECTURES, SYSTEMS, Platform, choose_platform
+from edgecnn.package.pi.wheels import read_lock
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 ALL = [
     Platform(system=system, runtime=name) for system in SYSTEMS.values() for name in system.runtimes

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.archive import write_archive
-from edgecnn.package.documents import write_documents
-from edgecnn.package.platforms import choose_platform
+from edgecnn.package.pi.debian import write_archive
+from edgecnn.package.pi.documents import write_documents
+from edgecnn.package.pi.platforms import choose_platform
+from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.privacy.claims import Checked
 from edgecnn.package.privacy.note import write_note
 from edgecnn.package.privacy.pi import check_service, unchecked
 from edgecnn.package.proven import find_proven
-from edgecnn.package.tree import BundlePlan, lay_out, write_manifest
 
 MODELS = Path(__file__).parents[2] / "models"
 

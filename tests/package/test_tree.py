@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.errors import PackageError
-from edgecnn.package.archive import write_archive
+from edgecnn.package.pi.debian import write_archive
 from edgecnn.package.proven import find_proven, refuse_unloadable
 from package.bundle_here import RESNET8, make_bundle_here, needs_this_platform
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from edgecnn.errors import PackageError
-from edgecnn.package import wheels
-from edgecnn.package.platforms import Platform, choose_platform
-from edgecnn.package.unpack import unpack_wheel
-from edgecnn.package.wheels import Pinned, collect_wheels
+from edgecnn.package.pi import wheels
+from edgecnn.package.pi.platforms import Platform, choose_platform
+from edgecnn.package.pi.wheels import Pinned, collect_wheels, unpack_wheel
 
 
 def wheel(path: Path, entries: dict[str, str | zipfile.ZipInfo]) -> Path:

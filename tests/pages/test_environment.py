@@ -5,7 +5,7 @@ import re
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
-from edgecnn.pages import page_environment
+from edgecnn.report import page_environment
 
 
 def test_values_are_escaped_and_unknown_names_refused() -> None:

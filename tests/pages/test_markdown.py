@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgecnn.pages import markdown_row, markdown_text
+from edgecnn.report import markdown_row, markdown_text
 
 
 def test_what_markdown_obeys_is_escaped() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn.pages import LogScale, Scale
+from edgecnn.report import LogScale, Scale
 
 POSITIVE = st.floats(1e-3, 1e12)
 

@@ -13,8 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-__all__ = ["install", "make_bundle", "seal", "sign", "signing_key"]
-
 _PASSES = """#!/bin/sh
 echo '{"images": 16, "runtime": "test 1.0"}'
 """

@@ -53,7 +53,7 @@ def test_bytecode_can_be_read_by_all_whatever_the_umask_and_is_removed_whole(
     bundle = make_bundle(tmp_path / "bundle")
     for name, text in {
         "runner/edgecnn_runner/__init__.py": "",
-        "runner/edgecnn_runner/cli.py": "def main(arguments):\n    import used\n",
+        "runner/edgecnn_runner/cli/__init__.py": "def main(arguments):\n    import used\n",
         "lib/PIL/__init__.py": "",
         "lib/PIL/Image.py": "def preinit(): pass\n",
         "lib/used.py": "",

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgecnn_runner.container import append_contract, read_container
 from edgecnn_runner.contract import Contract
+from edgecnn_runner.formats.container import append_contract, read_container
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.errors import EdgeError
-from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG
+from edgecnn_runner.runtimes.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG
 
 LABELS = ("a", "b", "c", "d")
 

@@ -23,8 +23,8 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from edgecnn_runner.container import append_contract
 from edgecnn_runner.contract import Contract, InputSpec, OutputSpec
+from edgecnn_runner.formats.container import append_contract
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RNG = np.random.default_rng(20240501)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn_runner.backend_tflite import kernels_of
-from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ArtifactError, RuntimeTooOldError
-from edgecnn_runner.runtimes import Backend, choose_runtime, open_backend
+from edgecnn_runner.formats.container import read_container
+from edgecnn_runner.runtimes.backend_tflite import kernels_of
+from edgecnn_runner.runtimes.choice import Backend, choose_runtime, open_backend
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite, path_of
 

@@ -12,7 +12,7 @@ from PIL import Image
 from edgecnn_runner import Classifier
 from edgecnn_runner.classifier import UNKNOWN, Result, Score
 from edgecnn_runner.errors import ContractError, EdgeError, ImageError, ScoreError
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.preprocess import prepare
 from runner.fixture_files import (
     FIXTURES,
     FOREIGN,

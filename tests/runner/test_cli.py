@@ -571,7 +571,7 @@ def test_a_device_is_no_model(run: Any) -> None:
 
 
 def test_a_bug_says_that_it_is_one(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgecnn_runner import commands
+    from edgecnn_runner.cli import commands
 
     def broken(_: object) -> int:
         raise ZeroDivisionError("odd")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.container import append_contract, read_container, split_container
-from edgecnn_runner.container_tflite import CONTRACT_ENTRY, LABELS_ENTRY
 from edgecnn_runner.errors import ArtifactError, ContractError, EdgeError
+from edgecnn_runner.formats.container import append_contract, read_container, split_container
+from edgecnn_runner.formats.container_tflite import CONTRACT_ENTRY, LABELS_ENTRY
 from runner.fixture_files import FIXTURES, OURS, contract_for, needs_onnx
 
 

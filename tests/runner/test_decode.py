@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, features
 
-from edgecnn_runner import decode
-from edgecnn_runner.decode import MAX_PIXELS, image_size, read_image
 from edgecnn_runner.errors import ImageError
+from edgecnn_runner.images import decode
+from edgecnn_runner.images.decode import MAX_PIXELS, image_size, read_image
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -426,7 +426,7 @@ def test_a_large_image_with_alpha_takes_little_more_than_its_pixels(tmp_path: Pa
     path = large_grey_with_alpha(tmp_path / "large.png")
     code = """
 import re, sys
-from edgecnn_runner.decode import read_image
+from edgecnn_runner.images.decode import read_image
 def peak():
     with open("/proc/self/status") as file:
         return int(re.search(r"VmHWM:\\s+(\\d+)", file.read())[1]) * 1024
@@ -445,7 +445,7 @@ def test_an_image_that_does_not_fit_into_memory_is_too_large_not_damaged(tmp_pat
     path = large_grey_with_alpha(tmp_path / "large.png")
     code = """
 import re, resource, sys
-from edgecnn_runner.decode import read_image
+from edgecnn_runner.images.decode import read_image
 from edgecnn_runner.errors import ImageError
 with open("/proc/self/status") as file:
     used = int(re.search(r"VmSize:\\s+(\\d+)", file.read())[1]) * 1024

@@ -18,9 +18,9 @@ import pytest
 
 import edgecnn_runner
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import mean_std_range
 from edgecnn_runner.errors import ContractError
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.golden import preprocessing_cases
 from runner.fixture_files import FIXTURES, HAS_LITERT, path_of, rewritten
 from runner.test_classifier import png
@@ -114,7 +114,7 @@ def test_a_new_range_is_refused_there(earlier: Path, photo: Path, tmp_path: Path
 WRITE = """
 import dataclasses, sys
 import numpy as np
-from edgecnn_runner.container import append_contract, read_container
+from edgecnn_runner.formats.container import append_contract, read_container
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.golden import preprocessing_cases
 

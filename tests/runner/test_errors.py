@@ -13,7 +13,9 @@ from edgecnn_runner.errors import EdgeError
 from raises import incomplete_raises
 
 RUNNER = Path(edgecnn_runner.__file__).parent
-SOURCES = sorted(RUNNER.glob("*.py"))
+SOURCES = sorted(RUNNER.rglob("*.py"))
+REMEDIES = ("CONVERT_AGAIN", "COPY_AGAIN", "_READING", "_REMEDY")
+"""Constants that hold remedies."""
 
 
 def test_every_error_of_the_runner_is_complete() -> None:
@@ -35,11 +37,18 @@ def test_an_incomplete_error_would_be_found(tmp_path: Path) -> None:
 
 def remedies() -> list[str]:
     """Every expression that is given as a remedy, and the constants they are made of."""
-    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     found = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "remedy"]
-    constants = [node for node in trees["remedies"].body if isinstance(node, ast.AnnAssign)]
-    return [ast.unparse(value) for value in (*found, *(node.value for node in constants)) if value]
+    constants = [
+        node.value
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and node.value is not None
+        and ast.unparse(node.target) in REMEDIES
+    ]
+    return [ast.unparse(value) for value in (*found, *constants)]
 
 
 def test_the_toolchain_is_named_as_the_workstations() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgecnn_runner.contract import INPUT_RANGES, InputSpec
-from edgecnn_runner.feed import make_feed
+from edgecnn_runner.images.feed import make_feed
 from edgecnn_runner.quantize import input_table
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)

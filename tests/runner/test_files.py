@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.container import read_container
-from edgecnn_runner.errors import ArtifactError
+from edgecnn_runner.errors import ArtifactError, remedy_for_reading
 from edgecnn_runner.files import describe
-from edgecnn_runner.remedies import remedy_for_reading
+from edgecnn_runner.formats.container import read_container
 
 
 def test_nothing_is_described_by_what_exists(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.fitting import check_classifier, class_count
-from edgecnn_runner.runtimes import TensorInfo
+from edgecnn_runner.runtimes.choice import TensorInfo
 
 
 def image(*shape: int, dtype: str = "float32") -> TensorInfo:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.container import read_container
 from edgecnn_runner.contract import mean_std_range
 from edgecnn_runner.errors import (
     ArtifactError,
@@ -16,8 +15,9 @@ from edgecnn_runner.errors import (
     UsageError,
 )
 from edgecnn_runner.foreign import foreign_contract, open_foreign
+from edgecnn_runner.formats.container import read_container
+from edgecnn_runner.images.preprocess import prepare
 from edgecnn_runner.labels import parse_labels, read_labels
-from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 from runner.fixture_files import (
     FIXTURES,

@@ -20,7 +20,7 @@ import pytest
 
 import edgecnn_runner
 from edgecnn_runner import errors
-from edgecnn_runner.container import read_container
+from edgecnn_runner.formats.container import read_container
 from runner.fixture_files import FIXTURES, FOREIGN, HAS_ONNX, HAS_TFLITE
 
 OURS = ["rgb-int8.tflite", "rgb-fp32.tflite", "rgb-int8.onnx", "rgb-fp32.onnx"]

@@ -15,7 +15,7 @@ from edgecnn_runner.golden import (
     read_golden,
     write_golden,
 )
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.preprocess import prepare
 from runner.fixture_files import images, reference
 
 

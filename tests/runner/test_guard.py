@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from edgecnn_runner.errors import PrivacyError
+from edgecnn_runner.files import atomic_file
 from edgecnn_runner.guard import Allowed, guarded, notify_address
-from edgecnn_runner.output import atomic_file
 
 
 def refused(allowed: Allowed, act: Callable[[], object]) -> PrivacyError:
@@ -73,7 +73,7 @@ def test_a_file_may_be_read_and_none_written(tmp_path: Path) -> None:
         lambda: os.system("true"),
         lambda: os.posix_spawn("/bin/true", ["true"], {}),
         lambda: os.execv("/bin/true", ["true"]),
-        lambda: subprocess.run([sys.executable, "-m", "edgecnn_runner.probe"], check=True),
+        lambda: subprocess.run([sys.executable, "-m", "edgecnn_runner.runtimes.probe"], check=True),
     ],
     ids=["subprocess", "system", "posix_spawn", "exec", "almost the trial"],
 )

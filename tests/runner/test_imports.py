@@ -98,7 +98,7 @@ def test_a_real_classification_loads_one_runtime_and_nothing_foreign(
     assert runtimes == {"onnxruntime" if name.endswith("onnx") else tflite}
     assert {"numpy", "PIL", "edgecnn_runner"} <= tops
     assert not tops & FORBIDDEN
-    assert "edgecnn_runner.probe" not in modules, "a file of ours is not tried in a child"
+    assert "edgecnn_runner.runtimes.probe" not in modules, "a file of ours is not tried in a child"
 
 
 def test_classifying_an_array_needs_no_pillow() -> None:
@@ -114,7 +114,7 @@ def test_classifying_an_array_needs_no_pillow() -> None:
 def test_reading_a_contract_needs_no_numpy() -> None:
     code = (
         "import sys\n"
-        "import edgecnn_runner, edgecnn_runner.contract, edgecnn_runner.container\n"
+        "import edgecnn_runner, edgecnn_runner.contract, edgecnn_runner.formats.container\n"
         "print('numpy' in sys.modules)"
     )
     assert run(code) == ["False"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.notify import Notifier
+from edgecnn_runner.cli.stopping import Notifier
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_watchdog_is_fed_in_time_and_not_more_often(
     manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("edgecnn_runner.notify.time.monotonic", lambda: now)
+    monkeypatch.setattr("edgecnn_runner.cli.stopping.time.monotonic", lambda: now)
     notifier = Notifier(
         {
             "NOTIFY_SOCKET": str(tmp_path / "notify"),

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgecnn_runner.backend_onnx import OnnxBackend
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.container import append_contract
 from edgecnn_runner.contract import InputSpec, OutputSpec
 from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.foreign import foreign_contract, open_foreign
-from edgecnn_runner.onnx_weights import MESSAGES, check_weights_inside
-from edgecnn_runner.probe import probe
-from edgecnn_runner.protobuf import encode_field
+from edgecnn_runner.formats.container import append_contract
+from edgecnn_runner.formats.onnx_weights import MESSAGES, check_weights_inside
+from edgecnn_runner.formats.protobuf import encode_field
+from edgecnn_runner.runtimes.backend_onnx import OnnxBackend
+from edgecnn_runner.runtimes.probe import probe
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, RGB_LABELS, contract_for, needs_onnx
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn_runner.errors import OutputError
-from edgecnn_runner.output import atomic_file
+from edgecnn_runner.files import atomic_file
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.output_kind import tell_kind
+from edgecnn_runner.foreign import tell_kind
 
 STEP = 1 / 256
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from edgecnn_runner.contract import FILTERS, FITS, RESIZE_RULE, resize_name
 from edgecnn_runner.errors import ImageError
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.preprocess import prepare
 
 Pixels = npt.NDArray[np.uint8]
 Rows = list[list[list[int]]]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.container import read_container
 from edgecnn_runner.errors import ArtifactError, EdgeError, RuntimeMissingError
-from edgecnn_runner.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG, probe
-from edgecnn_runner.runtimes import choose_runtime
+from edgecnn_runner.formats.container import read_container
+from edgecnn_runner.runtimes.choice import choose_runtime
+from edgecnn_runner.runtimes.probe import ENDS_THE_PROGRAM, TAKES_TOO_LONG, probe
 from runner.fixture_files import FIXTURES, needs_onnx, needs_tflite
 
 pytestmark = pytest.mark.slow  # in processes of their own
@@ -18,7 +18,7 @@ FILE = FIXTURES / "foreign-int8.tflite"
 
 @pytest.fixture(autouse=True)
 def nothing_tried_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecnn_runner.probe._remembered", {})
+    monkeypatch.setattr("edgecnn_runner.runtimes.probe._remembered", {})
 
 
 @pytest.fixture

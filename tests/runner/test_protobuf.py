@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn_runner.protobuf import LENGTH, VARINT, BrokenError, encode_field, fields, varint
+from edgecnn_runner.formats.protobuf import (
+    LENGTH,
+    VARINT,
+    BrokenProtobufError,
+    encode_field,
+    fields,
+    varint,
+)
 
 
 def read(data: bytes) -> list[tuple[int, int, bytes]]:
@@ -52,11 +59,11 @@ def test_a_part_of_a_file_is_read_by_itself() -> None:
     ],
 )
 def test_what_is_no_field_is_refused(data: bytes, why: str) -> None:
-    with pytest.raises(BrokenError, match=why):
+    with pytest.raises(BrokenProtobufError, match=why):
         read(data)
 
 
 def test_a_field_that_leads_out_of_its_message_is_refused() -> None:
     data = encode_field(1, b"\x0a\x05te") + b"xt and more"
-    with pytest.raises(BrokenError, match="ends at byte 9"):
+    with pytest.raises(BrokenProtobufError, match="ends at byte 9"):
         list(fields(data, 2, 6))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import edgecnn_runner
-from edgecnn_runner.quiet import without_native_chatter
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from runner.fixture_files import path_of
 
 
@@ -73,7 +73,7 @@ def test_what_pythons_own_logging_says_is_kept(capfd: pytest.CaptureFixture[str]
 def test_beside_another_thread_the_descriptor_is_left_alone() -> None:
     code = (
         "import os, threading\n"
-        "from edgecnn_runner.quiet import quiet_while_alone\n"
+        "from edgecnn_runner.runtimes.quiet import quiet_while_alone\n"
         "with quiet_while_alone():\n    os.write(2, b'INFO: alone\\n')\n"
         "end = threading.Event()\n"
         "other = threading.Thread(target=end.wait)\n"

@@ -12,7 +12,7 @@ import pytest
 
 import edgecnn_runner
 from edgecnn_runner.errors import RuntimeMissingError
-from edgecnn_runner.runtimes import RUNTIMES, choose_runtime, installed_version, open_backend
+from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_version, open_backend
 from runner.fixture_files import HAS_LITERT, HAS_ONNX, HAS_TFLITE, HAS_TFLITE_RUNTIME, needs_tflite
 
 
@@ -77,7 +77,7 @@ def test_tflite_runtime_under_numpy_2_is_refused_before_it_is_imported(tmp_path:
     )
     code = (
         "import sys; sys.modules['ai_edge_litert'] = None\n"
-        "from edgecnn_runner.runtimes import choose_runtime\n"
+        "from edgecnn_runner.runtimes.choice import choose_runtime\n"
         "from edgecnn_runner.errors import RuntimeMissingError\n"
         "try:\n    choose_runtime('tflite')\n"
         "except RuntimeMissingError as error:\n    print(error)\n"

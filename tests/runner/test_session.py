@@ -239,7 +239,7 @@ def test_a_contract_with_more_labels_than_outputs_is_a_labels_error(
 
 @needs_tflite
 def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
-    from edgecnn_runner.container import append_contract, read_container
+    from edgecnn_runner.formats.container import append_contract, read_container
     from runner.fixture_files import contract_for
 
     payload = read_container(FIXTURES / "two-outputs.tflite").payload

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edgecnn_runner.camera_picamera2 import PiCamera
+from edgecnn_runner.cli.stream import open_source
 from edgecnn_runner.errors import ImageError, SourceError
-from edgecnn_runner.sources import Frame, ImageFolder, Source, Watched
-from edgecnn_runner.stream_commands import open_source
+from edgecnn_runner.images.camera_picamera2 import PiCamera
+from edgecnn_runner.images.sources import Frame, FrameSource, ImageFolder, Watched
 
 
-def names(source: Source) -> list[str]:
+def names(source: FrameSource) -> list[str]:
     """Return the names of what a source gives until it gives nothing."""
     found = []
     while (frame := source.read()) is not None:

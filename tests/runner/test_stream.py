@@ -19,11 +19,10 @@ import pytest
 from PIL import Image
 
 from edgecnn_runner.classifier import Classifier
+from edgecnn_runner.cli.stopping import Notifier, Stop, stop_on_sigterm
+from edgecnn_runner.cli.stream import Lines, Plan, classify_stream
 from edgecnn_runner.errors import ImageError, OutputError, SourceError
-from edgecnn_runner.notify import Notifier
-from edgecnn_runner.sources import Frame, ImageFolder
-from edgecnn_runner.stopping import Stop, stop_on_sigterm
-from edgecnn_runner.stream import Lines, Plan, classify_stream
+from edgecnn_runner.images.sources import Frame, ImageFolder
 from runner.fixture_files import FIXTURES, images, needs_tflite
 
 INT8 = FIXTURES / "rgb-int8.tflite"
@@ -259,10 +258,10 @@ import resource
 from pathlib import Path
 import numpy as np
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.notify import Notifier
-from edgecnn_runner.sources import Frame
-from edgecnn_runner.stopping import Stop
-from edgecnn_runner.stream import Lines, Plan, classify_stream
+from edgecnn_runner.cli.stopping import Notifier
+from edgecnn_runner.images.sources import Frame
+from edgecnn_runner.cli.stopping import Stop
+from edgecnn_runner.cli.stream import Lines, Plan, classify_stream
 
 class Frames:
     name, live = "frames", False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_runner.telemetry import OPT_OUT
+from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 MODEL = Path(__file__).parents[2] / "models/resnet8/resnet8-int8.onnx"
 

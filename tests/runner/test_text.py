@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgecnn_runner.classifier import Result, Score
-from edgecnn_runner.text import classification, duration, size
+from edgecnn_runner.cli.text import classification, duration, size
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.tflite_structure import check_tflite
+from edgecnn_runner.formats.tflite_structure import check_tflite
 from runner.fixture_files import FIXTURES
 
 FILES = sorted(FIXTURES.glob("*.tflite"))

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn import train
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import load_dataset
-from edgecnn.progress import Task
-from edgecnn.recipe import parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.progress import ProgressTask
+from edgecnn.recipe.load import parse_recipe
 
 # Everything with a state or a random choice: dropout, normalization, averages, each augmentation.
 RECIPE: dict[str, Any] = {
@@ -49,7 +49,7 @@ class Killer:
         self.steps = steps
 
     @contextlib.contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         yield self
 
     def message(self, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from edgecnn.recipe import Architecture as ArchitectureName
+from edgecnn.recipe.load import Architecture as ArchitectureName
 from edgecnn.train.architectures import ARCHITECTURES, build_network
 
 

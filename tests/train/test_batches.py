@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecnn.data import Images
-from edgecnn.recipe import Augment
+from edgecnn.recipe.sections import Augment
 from edgecnn.train.backend import tf
 from edgecnn.train.batches import (
     augmented,

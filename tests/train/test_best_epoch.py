@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from edgecnn import train
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.progress import NO_PROGRESS
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.train.class_weights import weights_for
+from edgecnn.recipe.load import Recipe, parse_recipe
+from edgecnn.train.fit import weights_for
 from edgecnn.train.saved import score_saved
-from edgecnn.workspace import Workspace
 
 pytestmark = pytest.mark.slow  # trains whole networks
 
@@ -165,7 +165,7 @@ def test_classes_that_are_weighted_are_named_with_their_weights(
 
 
 def test_a_model_that_0_1_trained_is_kept_until_a_recipe_asks_for_more(tmp_path: Path) -> None:
-    from edgecnn import chain
+    from edgecnn.commands import build as chain
 
     def of(**settings: Any) -> Recipe:
         return parse_recipe(

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from edgecnn.errors import RecipeError
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.recipe_rules import SMALLEST_SIDES
+from edgecnn.recipe.load import Recipe, parse_recipe
+from edgecnn.recipe.rules import SMALLEST_SIDES
 from edgecnn.train.architectures import ARCHITECTURES
-from edgecnn.train.checks import check_settings
+from edgecnn.train.stage import check_settings
 
 
 def recipe(**tables: Any) -> Recipe:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from edgecnn import train
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.errors import RecipeError
-from edgecnn.recipe import Recipe, parse_recipe
+from edgecnn.recipe.load import Recipe, parse_recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.distillation import load_teacher, with_teacher
 from edgecnn.train.saved import save_float32
-from edgecnn.workspace import Workspace
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn.train.backend import tf
-from edgecnn.train.distortions import recoloured, relit, rounded, warped
+from edgecnn.train.batches import recoloured, relit, rounded, warped
 
 COUNT = 3
 LUMA = np.asarray([0.299, 0.587, 0.114])

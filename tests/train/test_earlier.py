@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from edgecnn import train
+from edgecnn.commands.init import demo_recipe
 from edgecnn.data import Dataset, Images
-from edgecnn.recipe import Recipe, load_recipe, parse_recipe
-from edgecnn.scaffold import demo_recipe
+from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
 
 ROOT = Path(__file__).parents[2]
 

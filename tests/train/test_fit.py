@@ -9,7 +9,7 @@ import pytest
 
 from edgecnn.data import Dataset
 from edgecnn.progress import NO_PROGRESS
-from edgecnn.recipe import parse_recipe
+from edgecnn.recipe.load import parse_recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.fit import fit

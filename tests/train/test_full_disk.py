@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from edgecnn import train
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.errors import WorkspaceError
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Recipe, parse_recipe
 from full_disk import PAGE, leave_free
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecnn.recipe import Optimizer
+from edgecnn.recipe.sections import Optimizer
 from edgecnn.train.architectures import build_network
 from edgecnn.train.optimizers import Rate, make_optimizer
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.recipe import Train
+from edgecnn.recipe.sections import Train
 from edgecnn.train.pace import Pace
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgecnn.train.curves import draw_curves
 from edgecnn.train.history import Epoch, history_csv
-from edgecnn.train.metrics import median_speed, test_metrics, tool_versions
+from edgecnn.train.stage import median_speed, test_metrics, tool_versions
 
 test_metrics.__test__ = False  # type: ignore[attr-defined]  # a function, not a test
 

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from edgecnn import train
+from edgecnn.build.reference import images_digest, read_reference
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.errors import RecipeError, TrainingError, WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS
-from edgecnn.recipe import Recipe, parse_recipe
-from edgecnn.reference import images_digest, read_reference
+from edgecnn.recipe.load import Recipe, parse_recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.saved import save_float32
-from edgecnn.workspace import Workspace, file_digest
 
 pytestmark = pytest.mark.slow  # trains or converts whole networks
 

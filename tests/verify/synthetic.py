@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import CalibrationError
-from edgecnn.recipe import Limits
-from edgecnn.row_error import RowError
-from edgecnn.usefulness import AgainstGuessing
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts, Paired
-from edgecnn.verify.measure import measure
-from edgecnn.verify.needed import images_needed
+from edgecnn.build.usefulness import AgainstGuessing
+from edgecnn.errors import CalibrationError, RowError
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.metrics import measure
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
-from edgecnn.verify.statistics import mcnemar_p
-
-__all__ = ["GUESSES", "NAMES", "counts", "make_report", "make_row", "one_hot"]
+from edgecnn.verify.statistics.intervals import mcnemar_p
+from edgecnn.verify.statistics.needed import images_needed
 
 NAMES = ("airplane", "<b>bird</b> & co", "cat")
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from edgecnn.commands.verify import earlier
 from edgecnn.errors import (
     DataError,
     EdgeError,
@@ -21,27 +22,27 @@ from edgecnn.errors import (
     ParityRegressionError,
     WorkspaceError,
 )
-from edgecnn.recipe import Limits
-from edgecnn.verification import earlier
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify import exit_error
 from edgecnn.verify.baseline import compare
-from edgecnn.verify.change_wording import (
+from edgecnn.verify.changes import Baseline, Change
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts
+from edgecnn.verify.gate.sequential import Looked
+from edgecnn.verify.metrics import measure
+from edgecnn.verify.recording import read_report, write_reports
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.wording import (
     baseline_headline,
     basis_sentence,
     change_sentence,
     changed,
     worse_than,
 )
-from edgecnn.verify.changes import Baseline, Change
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.markdown import markdown_summary
-from edgecnn.verify.measure import measure
-from edgecnn.verify.report import render_report
-from edgecnn.verify.report_files import read_report, write_reports
 from edgecnn.verify.results import ArtifactRow, ParityReport
-from edgecnn.verify.sequential import Looked
-from edgecnn.verify.statistics import tango_interval
+from edgecnn.verify.statistics.intervals import tango_interval
 from verify.synthetic import make_report, make_row, one_hot
 
 LIMITS = Limits(max_drop=2, min_agreement=95, max_class_drop=8)
@@ -290,12 +291,12 @@ def test_a_regression_ends_a_command_unless_something_is_graver(
     report = make_report(*verdicts)
     before = of_rows(*report.rows, replace(report.rows[0], variant="onnx-fp32"))
     compared = replace(report, baseline=compare(report, before, source="b.json"))
-    error = compared.exit_error()
+    error = exit_error(compared)
     assert type(error) is kind
     if kind is ParityRegressionError:
         assert "Worse than in b.json: onnx-fp32" in str(error)
         assert "missing" in str(error.observed)
-    assert type(replace(report, baseline=None).exit_error()) in (
+    assert type(exit_error(replace(report, baseline=None))) in (
         type(None), ParityFailError, ParityInconclusiveError,
     )  # fmt: skip
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.verify.charts import Scale, common_scale, confusion_grid, interval_chart
+from edgecnn.report import Scale
+from edgecnn.verify.report.charts import common_scale, confusion_grid, interval_chart
 from verify.synthetic import make_report
 
 

@@ -8,18 +8,23 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.conditions import Condition, CorruptionResults, StandIn, count_condition
-from edgecnn.verify.corruption_gate import (
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.corruptions.conditions import (
+    Condition,
+    CorruptionResults,
+    StandIn,
+    count_condition,
+)
+from edgecnn.verify.corruptions.gate import (
     corruption_criterion,
     judge_conditions,
     needed_under_corruptions,
 )
-from edgecnn.verify.corruptions import CONDITIONS
-from edgecnn.verify.gate import ALPHA, judge, limit_of, with_criterion
-from edgecnn.verify.judgement import Criterion, Paired
-from edgecnn.verify.needed import MOST_IMAGES, Needed
-from edgecnn.verify.statistics import tango_interval
+from edgecnn.verify.corruptions.images import CONDITIONS
+from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of, with_criterion
+from edgecnn.verify.gate.judgement import Criterion, Paired
+from edgecnn.verify.statistics.intervals import tango_interval
+from edgecnn.verify.statistics.needed import MOST_IMAGES, Needed
 from verify.synthetic import counts
 
 LIMIT = 0.03

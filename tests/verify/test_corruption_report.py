@@ -12,21 +12,22 @@ import pytest
 from rich.console import Console
 
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
-from edgecnn.verify.conditions import CorruptedImages, CorruptionResults, StandIn
-from edgecnn.verify.corruption_gate import (
+from edgecnn.files import write_json
+from edgecnn.verify import exit_error
+from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults, StandIn
+from edgecnn.verify.corruptions.gate import (
     corruption_criterion,
     judge_conditions,
     needed_under_corruptions,
 )
-from edgecnn.verify.corruption_table import render_corruptions, worst_sentence
-from edgecnn.verify.gate import with_criterion
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.markdown import markdown_summary
-from edgecnn.verify.report import render_report
-from edgecnn.verify.report_files import read_report
+from edgecnn.verify.gate.criteria import with_criterion
+from edgecnn.verify.recording import read_report
+from edgecnn.verify.report.corruption_table import render_corruptions, worst_sentence
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.wording import verdict_sentence
 from edgecnn.verify.results import ArtifactRow, ParityReport
-from edgecnn.verify.wording import verdict_sentence
-from edgecnn.workspace import write_json
 from html_page import HtmlPage
 from verify.synthetic import make_report
 from verify.test_corruption_gate import STAND_IN, all_but
@@ -155,7 +156,7 @@ def test_a_miss_fails_and_says_under_which_corruption() -> None:
         "It does not follow the float model: accuracy under low light, severity 3 falls by 8.00 "
         "points (limit 3.00)."
     )
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, ParityFailError)
     assert "Worst drop under corruption (low light, severity 3): 8.00 points" in str(error)
     assert "drop under each corruption at most 3 points" in str(error)
@@ -191,12 +192,12 @@ def test_too_few_say_how_many_would_do_and_how_to_have_them() -> None:
         "low light, severity 3 is within the limit. About "
     )
     assert "images under each corruption would decide, towards PASS" in said
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, ParityInconclusiveError)
     assert "1,000 images under each corruption are too few" in error.problem
     assert "add images to the test split" in error.remedy  # there are 600
     more = dataclasses.replace(report.evaluated, available=50_000, images=50_000)
-    error = dataclasses.replace(report, evaluated=more).exit_error()
+    error = exit_error(dataclasses.replace(report, evaluated=more))
     assert error is not None
     assert row.needed is not None
     assert f"--corruption-images {row.needed.corruption_images}" in error.remedy

@@ -12,17 +12,19 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn import verify
+from edgecnn.build.reference import Reference, images_digest, read_reference
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.devices import choose_device
 from edgecnn.errors import ArtifactError, UsageError
-from edgecnn.recipe import CorruptionSettings, Limits
-from edgecnn.reference import Reference, images_digest, read_reference
-from edgecnn.verify.corruptions import CONDITIONS, corrupt_all
+from edgecnn.files import write_json
+from edgecnn.recipe.sections import CorruptionSettings, Limits
+from edgecnn.verify import exit_error
+from edgecnn.verify.corruptions.images import CONDITIONS, corrupt_all
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.results import ArtifactRow
-from edgecnn.workspace import Workspace, write_json
 from edgecnn_runner.session import Session
-from verify import test_run
+from verify import runs, test_run
 
 pytestmark = pytest.mark.slow  # verifies whole builds
 
@@ -53,8 +55,8 @@ def rewrite(
 
 
 def test_they_are_reported_and_the_verdicts_stay(build: Workspace, dataset: Dataset) -> None:
-    plain = verify.run(build, dataset, limits=EASY)
-    report = verify.run(build, dataset, limits=EASY, corruptions=SOME)
+    plain = runs.run(build, dataset, limits=EASY)
+    report = runs.run(build, dataset, limits=EASY, corruptions=SOME)
     assert "max_corruption_drop" not in report.limits
     assert report.corrupted is not None
     assert (report.corrupted.images, report.corrupted.seed) == (120, 4)
@@ -76,7 +78,7 @@ def test_they_are_reported_and_the_verdicts_stay(build: Workspace, dataset: Data
 def test_the_counts_are_those_of_the_files_on_the_corrupted_images(
     build: Workspace, dataset: Dataset
 ) -> None:
-    report = verify.run(build, dataset, limits=EASY, corruptions=SOME)
+    report = runs.run(build, dataset, limits=EASY, corruptions=SOME)
     chosen = balanced_subset(dataset.test.labels, dataset.test.ids, 120, 4)
     images = dataset.test.take(chosen)
     assert report.corrupted is not None
@@ -106,7 +108,7 @@ def test_the_counts_are_those_of_the_files_on_the_corrupted_images(
 def test_what_stands_in_is_of_the_same_format_and_never_the_file_itself(
     build: Workspace, dataset: Dataset
 ) -> None:
-    report = verify.run(build, dataset, limits=EASY, corruptions=SOME)
+    report = runs.run(build, dataset, limits=EASY, corruptions=SOME)
     stand_ins = {
         variant: row.corruptions.stand_in
         for variant, row in rows_of(report).items()
@@ -125,7 +127,7 @@ def test_what_stands_in_is_of_the_same_format_and_never_the_file_itself(
 
 
 def test_a_limit_makes_a_criterion_of_them(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(build, dataset, limits=GATED, corruptions=SOME)
+    report = runs.run(build, dataset, limits=GATED, corruptions=SOME)
     assert report.limits["max_corruption_drop"] == 60
     for row in rows_of(report).values():
         assert row.verdict == "PASS"
@@ -134,7 +136,7 @@ def test_a_limit_makes_a_criterion_of_them(build: Workspace, dataset: Dataset) -
         assert {one.outcome for one in row.corruptions.conditions} == {"met"}
     assert verify.read_report(build.path(build.PARITY)) == report
     tight = EASY.model_copy(update={"max_corruption_drop": 2})
-    row = rows_of(verify.run(build, dataset, limits=tight, corruptions=SOME))["tflite-fp32"]
+    row = rows_of(runs.run(build, dataset, limits=tight, corruptions=SOME))["tflite-fp32"]
     assert row.verdict == "INCONCLUSIVE"
     assert row.judgement is not None
     assert [one.outcome for one in row.judgement.criteria] == [*["met"] * 3, "undecided"]
@@ -143,7 +145,7 @@ def test_a_limit_makes_a_criterion_of_them(build: Workspace, dataset: Dataset) -
     # 120 images without a change of sides still leave 3 points open; 200 would leave less than 2.
     assert 150 < (row.needed.corruption_images or 0) < 250
     tight = EASY.model_copy(update={"max_corruption_drop": 0.5})
-    row = rows_of(verify.run(build, dataset, limits=tight, corruptions=SOME))["tflite-fp32"]
+    row = rows_of(runs.run(build, dataset, limits=tight, corruptions=SOME))["tflite-fp32"]
     assert row.needed is not None
     assert row.needed.uncertain
     assert row.needed.corruption_images is None  # from 436 to more than ten times as many
@@ -151,14 +153,14 @@ def test_a_limit_makes_a_criterion_of_them(build: Workspace, dataset: Dataset) -
 
 def test_a_limit_alone_corrupts_nothing(build: Workspace, dataset: Dataset) -> None:
     """What asks for corrupted images is the caller; the recipe's limit makes it ask."""
-    report = verify.run(build, dataset, limits=GATED)
+    report = runs.run(build, dataset, limits=GATED)
     assert report.corrupted is None
     assert "max_corruption_drop" not in report.limits
 
 
 def test_they_are_part_of_the_stages_key(build: Workspace, dataset: Dataset) -> None:
     def key(limits: Limits = EASY, **options: Any) -> str:
-        return verify.key(build, dataset, limits=limits, **options)
+        return runs.key(build, dataset, limits=limits, **options)
 
     # A build that is verified without them stays up to date when a limit is not used.
     assert key() == key(GATED)
@@ -170,14 +172,14 @@ def test_they_are_part_of_the_stages_key(build: Workspace, dataset: Dataset) -> 
         key(GATED, corruptions=SOME),
     }
     assert len(keys) == 5
-    verify.run(build, dataset, limits=GATED, corruptions=SOME)
+    runs.run(build, dataset, limits=GATED, corruptions=SOME)
     assert build.stage_is_current("verify", key(GATED, corruptions=SOME))
 
 
 def test_a_single_file_is_compared_with_another_file_of_its_build(
     build: Workspace, dataset: Dataset
 ) -> None:
-    report = verify.run(
+    report = runs.run(
         build, dataset, limits=EASY, artifacts=["rgb-int8.onnx"], corruptions=SOME, partial=True
     )
     (row,) = report.rows
@@ -195,7 +197,7 @@ def test_a_build_without_a_float32_file_is_refused_before_anything_runs(
     write_json(build.path(build.MANIFEST), manifest)
     before = test_run.contents(build.folder)
     with pytest.raises(UsageError, match="no float32 file") as raised:
-        verify.run(build, dataset, limits=EASY, corruptions=SOME)
+        runs.run(build, dataset, limits=EASY, corruptions=SOME)
     assert raised.value.observed == "only tflite-int8, onnx-int8"
     assert "--variant tflite-fp32" in raised.value.remedy
     assert test_run.contents(build.folder) == before
@@ -206,16 +208,16 @@ def test_float32_files_that_do_not_follow_the_float_model_answer_for_nobody(
 ) -> None:
     # The decisions stay, so the clean verdicts do; the scores are no longer those of the files.
     rewrite(build, lambda scores: (0.99 * scores + 0.0025).astype(np.float32))
-    assert {row.verdict for row in rows_of(verify.run(build, dataset, limits=EASY)).values()} == {
+    assert {row.verdict for row in rows_of(runs.run(build, dataset, limits=EASY)).values()} == {
         "PASS"
     }
-    report = verify.run(build, dataset, limits=EASY, corruptions=SOME)
+    report = runs.run(build, dataset, limits=EASY, corruptions=SOME)
     for row in rows_of(report).values():
         assert row.verdict == "ERROR"
         assert row.error is not None
         assert "rgb-fp32.tflite: a score differs by 0.00" in str(row.error.observed)
         assert "rgb-fp32.onnx: a score differs by 0.00" in str(row.error.observed)
-    assert isinstance(report.exit_error(), ArtifactError)
+    assert isinstance(exit_error(report), ArtifactError)
     assert verify.read_report(build.path(build.PARITY)) == report
 
 
@@ -223,7 +225,7 @@ def test_a_verdict_of_fail_is_kept_when_nothing_can_stand_in(
     build: Workspace, dataset: Dataset
 ) -> None:
     rewrite(build, lambda scores: np.roll(scores, 1, axis=1))
-    report = verify.run(build, dataset, limits=GATED, corruptions=SOME)
+    report = runs.run(build, dataset, limits=GATED, corruptions=SOME)
     assert {row.verdict for row in rows_of(report).values()} == {"FAIL"}
     assert {row.corruptions for row in rows_of(report).values()} == {None}
 
@@ -241,7 +243,7 @@ def test_a_float32_file_that_is_not_the_builds_own_does_not_stand_in(
         manifest = build.manifest()
         manifest["files"]["rgb-fp32.onnx"] = {"sha256": "00" * 32, "bytes": 1}
         write_json(build.path(build.MANIFEST), manifest)
-    report = verify.run(build, dataset, limits=EASY, corruptions=SOME)
+    report = runs.run(build, dataset, limits=EASY, corruptions=SOME)
     rows = rows_of(report)
     assert rows["onnx-fp32"].verdict == "ERROR"
     for variant in ("onnx-int8", "tflite-int8", "tflite-fp32"):
@@ -253,8 +255,8 @@ def test_a_float32_file_that_is_not_the_builds_own_does_not_stand_in(
 def test_on_a_device_the_files_run_there_and_the_stand_in_here(
     build: Workspace, dataset: Dataset
 ) -> None:
-    here = verify.run(build, dataset, limits=EASY, corruptions=CorruptionSettings(images=20))
-    there = verify.run(
+    here = runs.run(build, dataset, limits=EASY, corruptions=CorruptionSettings(images=20))
+    there = runs.run(
         build, dataset, limits=EASY, artifacts=["tflite-int8"], partial=True,
         corruptions=CorruptionSettings(images=20), device=choose_device(f"cmd:{sys.executable}"),
     )  # fmt: skip
@@ -274,7 +276,7 @@ def test_a_device_that_is_lost_is_a_row_with_the_reason(
         f'exec {sys.executable} "$@"\n'
     )
     script.chmod(0o755)
-    report = verify.run(
+    report = runs.run(
         build, dataset, limits=EASY, artifacts=["tflite-int8"], partial=True,
         corruptions=CorruptionSettings(images=20), device=choose_device(f"cmd:{script}"),
     )  # fmt: skip

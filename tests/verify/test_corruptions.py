@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from edgecnn.data import load_dataset
-from edgecnn.recipe import Data
-from edgecnn.verify.corruptions import (
+from edgecnn.recipe.load import Data
+from edgecnn.verify.corruptions.images import (
     CONDITIONS,
     KINDS,
     SEVERITIES,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from edgecnn.layers import MOST_DB, LayerComparison, LayerError
-from edgecnn.verify.diagnosis import LIMIT_DB, diagnose, label_of, ratios_that_count
+from edgecnn.modelfile.layers import MOST_DB, LayerComparison, LayerError
+from edgecnn.verify.layers.diagnosis import LIMIT_DB, diagnose, label_of, ratios_that_count
 
 
 def layer(position: int, snr_db: float, **changes: Any) -> LayerError:

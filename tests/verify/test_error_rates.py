@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import binom
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts, Paired
-from edgecnn.verify.statistics import tango_score
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.statistics.intervals import tango_score
 from verify.synthetic import counts
 
 ALPHA = 0.025

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgecnn.build.reference import Reference, images_digest
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import DataError, ScoreError
-from edgecnn.reference import Reference, images_digest
 from edgecnn.verify.evaluation import balanced_subset, choose_evaluation
 from verify.synthetic import NAMES, one_hot
 

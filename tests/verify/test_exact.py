@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, multinomial
 
-from edgecnn.verify.exact import binomial_p, exact_drop_p
-from edgecnn.verify.statistics import Side, tango_score
+from edgecnn.verify.statistics.exact import binomial_p, exact_drop_p
+from edgecnn.verify.statistics.intervals import Side, tango_score
 
 
 def _brute_force(lost: int, gained: int, n: int, limit: float, side: Side) -> float:

@@ -14,11 +14,11 @@ import pytest
 
 from convert.networks import dataset, pixels
 from edgecnn import verify
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset, Images
 from edgecnn.verify import ParityReport
-from edgecnn.verify.explaining import MOST_IMAGES
-from edgecnn.verify.report import render_report
-from edgecnn.workspace import Workspace
+from edgecnn.verify.layers.explaining import MOST_IMAGES
+from edgecnn.verify.report.page import render_report
 from layers.hard_networks import (
     SECOND,
     SHAPE,
@@ -30,6 +30,7 @@ from layers.hard_networks import (
     recipe,
     sound,
 )
+from verify import runs
 
 pytestmark = pytest.mark.slow  # converts whole networks
 
@@ -41,7 +42,7 @@ DATA = dataset(SHAPE)
 
 def explained(workspace: Workspace, data: Dataset = DATA, **options: Any) -> ParityReport:
     limits = recipe(VARIANTS).limits
-    return verify.run(workspace, data, limits=limits, **({"explain": True} | options))
+    return runs.run(workspace, data, limits=limits, **({"explain": True} | options))
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def test_verdicts_and_the_builds_own_record_are_the_same_with_and_without(
 ) -> None:
     workspace = copied(control, tmp_path)
     plain = explained(workspace, explain=False)
-    key = verify.key(workspace, DATA, limits=recipe(VARIANTS).limits)
+    key = runs.key(workspace, DATA, limits=recipe(VARIANTS).limits)
     assert workspace.stage_is_current("verify", key)
     report = explained(workspace)
     assert workspace.stage_is_current("verify", key)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgecnn.graph import read_graph
+from edgecnn.modelfile import read_graph
 from edgecnn_runner.foreign import open_foreign
 from runner.fixture_files import FOREIGN, RGB_LABELS, images, path_of, reference
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn.verify.foreign_facts import Foreign, Hint
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.report import render_report
-from edgecnn.verify.report_files import read_report, write_reports
+from edgecnn.verify import exit_error
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.recording import read_report, write_reports
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.table import hint_lines, render_table
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.table import hint_lines, render_table
 from verify.synthetic import make_report
 
 HINT = Hint(
@@ -78,7 +79,7 @@ def test_junit_has_the_hints(report: ParityReport) -> None:
 
 
 def test_the_command_ends_with_the_hint(report: ParityReport) -> None:
-    error = report.exit_error()
+    error = exit_error(report)
     assert error is not None
     assert error.remedy == f"perhaps it is how the files are fed or read: {ABOUT.text}"
     assert report.foreign is not None
@@ -87,7 +88,7 @@ def test_the_command_ends_with_the_hint(report: ParityReport) -> None:
         foreign=dataclasses.replace(report.foreign, hints=()),
         rows=(dataclasses.replace(report.rows[0], hints=()),),
     )
-    without = plain.exit_error()
+    without = exit_error(plain)
     assert without is not None
     assert "recipe" not in without.remedy  # there is none
 

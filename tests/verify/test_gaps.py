@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.gaps import drop_difference, gap_changes
-from edgecnn.verify.gate import ALPHA, judge
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import ALPHA, judge
+from edgecnn.verify.gate.gaps import drop_difference, gap_changes
+from edgecnn.verify.gate.judgement import Counts, GapChange, Paired
 from edgecnn.verify.groups import Group, GroupColumn
-from edgecnn.verify.judgement import Counts, GapChange, Paired
-from edgecnn.verify.statistics import tango_interval
-from edgecnn.verify.wording import gap_sentence
+from edgecnn.verify.report.wording import gap_sentence
+from edgecnn.verify.statistics.intervals import tango_interval
 
 EASY = Limits(max_drop=100, min_agreement=0, max_class_drop=100, max_gap_increase=3)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgecnn.verify.hints import (
+from edgecnn.verify.foreign.hints import (
     can_be_sure,
     changed,
     fits_far_better,

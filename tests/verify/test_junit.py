@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from edgecnn.errors import WorkspaceError
-from edgecnn.verify.junit import junit_xml, write_junit
+from edgecnn.verify.report.junit import junit_xml, write_junit
 from verify.synthetic import make_report
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.layers import MOST_DB, LayerError
-from edgecnn.verify.diagnosis import LIMIT_DB, ratios_that_count
-from edgecnn.verify.explained import Layers
-from edgecnn.verify.layer_chart import layer_chart
+from edgecnn.modelfile.layers import MOST_DB, LayerError
+from edgecnn.verify.layers.diagnosis import LIMIT_DB, ratios_that_count
+from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.report.charts import layer_chart
 from verify.test_diagnosis import layer
 
 

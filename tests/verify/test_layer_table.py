@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgecnn.layers import LayerComparison
-from edgecnn.verify.diagnosis import diagnose, ratios_that_count
-from edgecnn.verify.explained import Layers
-from edgecnn.verify.layer_table import render_layers, worst_layers
-from edgecnn.verify.report import render_report
+from edgecnn.modelfile.layers import LayerComparison
+from edgecnn.verify.layers.diagnosis import diagnose, ratios_that_count
+from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.report.page import render_report
+from edgecnn.verify.report.table import render_layers, worst_layers
 from edgecnn.verify.results import ParityReport
 from verify.synthetic import make_report
 from verify.test_diagnosis import layer

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.charts import common_scale, interval_chart
-from edgecnn.verify.junit import junit_xml
-from edgecnn.verify.markdown import markdown_summary
-from edgecnn.verify.report import headline, render_report
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify import exit_error
+from edgecnn.verify.report.charts import common_scale, interval_chart
+from edgecnn.verify.report.junit import junit_xml
+from edgecnn.verify.report.markdown import markdown_summary
+from edgecnn.verify.report.page import headline, render_report
+from edgecnn.verify.report.table import render_table
+from edgecnn.verify.report.wording import verdict_sentence
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.table import render_table
-from edgecnn.verify.wording import verdict_sentence
 from html_page import HtmlPage
 from verify.synthetic import GUESSES, make_report, make_row
 
@@ -124,7 +125,7 @@ def test_what_is_not_known_of_the_float_model_is_a_note() -> None:
     few = dataclasses.replace(GUESSES, images=3, right=3, largest_images=1)
     report = make_report("PASS", float_model=few)
     assert report.verdict == "PASS"
-    assert report.exit_error() is None
+    assert exit_error(report) is None
     for name, text in texts(report).items():
         assert "3 evaluation images are too few to tell whether the float model" in text, name
     suite = ET.fromstring(junit_xml(report)).find("testsuite")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgecnn.errors import WorkspaceError
-from edgecnn.verify.markdown import markdown_summary, write_markdown
-from edgecnn.verify.sequential import Looked
+from edgecnn.verify.gate.sequential import Looked
+from edgecnn.verify.report.markdown import markdown_summary, write_markdown
 from verify.synthetic import make_report
 
 

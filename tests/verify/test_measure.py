@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from edgecnn.errors import DataError, ScoreError
-from edgecnn.verify.measure import expected_calibration_error, measure
-from edgecnn.verify.metrics import Metrics
+from edgecnn.verify.metrics import Metrics, expected_calibration_error, measure
 from verify.synthetic import one_hot
 
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts, Paired
-from edgecnn.verify.needed import (
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.statistics.intervals import tango_score
+from edgecnn.verify.statistics.needed import (
     MOST_IMAGES,
     Needed,
     images_needed,
     numbers_of_drop,
     numbers_of_share,
 )
-from edgecnn.verify.statistics import tango_score
 from verify.synthetic import counts
 
 LIMITS = Limits(max_drop=1, min_agreement=95, max_class_drop=5)

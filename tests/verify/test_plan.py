@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.errors import UsageError
+from edgecnn.files import write_json
 from edgecnn.verify.plan import plan
-from edgecnn.workspace import MANIFEST_SCHEMA, Workspace, write_json
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgecnn.recipe import Limits
-from edgecnn.verify.gate import judge
-from edgecnn.verify.judgement import Counts
-from edgecnn.verify.measure import measure
-from edgecnn.verify.report import IMAGE_BUDGET_BYTES, headline, render_report
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts
+from edgecnn.verify.metrics import measure
+from edgecnn.verify.report.page import IMAGE_BUDGET_BYTES, headline, render_report
 from edgecnn.verify.results import ArtifactRow
 from html_page import HtmlPage, assert_self_contained
 from verify.synthetic import make_report, one_hot

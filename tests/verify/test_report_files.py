@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import product
 
-from edgecnn.verify.report_files import report_names
-from edgecnn.workspace import Workspace
+from edgecnn.build.workspace import Workspace
+from edgecnn.verify.recording import report_names
 
 
 def test_those_of_the_build_are_those_of_all_of_it_here() -> None:

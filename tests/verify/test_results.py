@@ -12,15 +12,16 @@ from edgecnn.errors import (
     EdgeError,
     ParityFailError,
     ParityInconclusiveError,
+    RowError,
     UselessModelError,
     WorkspaceError,
 )
-from edgecnn.recipe import Limits
-from edgecnn.row_error import RowError
-from edgecnn.verify.foreign_facts import Foreign, Hint
-from edgecnn.verify.report_files import read_report
+from edgecnn.files import write_json
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify import exit_error
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.recording import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
-from edgecnn.workspace import write_json
 from verify.synthetic import GUESSES, make_report, make_row
 
 
@@ -39,7 +40,7 @@ def test_the_gravest_row_decides(
     verdicts: list[str], overall: str, kind: type[EdgeError] | None
 ) -> None:
     report = make_report(*verdicts)
-    error = report.exit_error()
+    error = exit_error(report)
     assert report.verdict == overall
     assert type(error) is (type(None) if kind is None else kind)
 
@@ -63,12 +64,12 @@ def test_reports_that_could_not_be_written_never_hide_a_verdict(
 ) -> None:
     report = make_report(verdict, write_error=UNWRITTEN)
     assert report.verdict == verdict
-    assert type(report.exit_error()) is kind
+    assert type(exit_error(report)) is kind
     assert report.to_dict()["write_error"]["remedy"] == "free some"
 
 
 def _numbers_of(report: ParityReport) -> tuple[str, str]:
-    error = report.exit_error()
+    error = exit_error(report)
     assert error is not None
     return str(error.observed), str(error.expected)
 
@@ -91,14 +92,14 @@ def test_the_error_names_the_first_few_numbers_of_many() -> None:
 
 
 def test_the_error_names_the_files() -> None:
-    error = make_report("FAIL", "PASS").exit_error()
+    error = exit_error(make_report("FAIL", "PASS"))
     assert "toy-int8.tflite does not follow" in str(error)
     assert "see the report" in str(error)
 
 
 def test_too_few_images_says_how_many_and_whether_there_are_more() -> None:
     report = make_report("INCONCLUSIVE")
-    assert "add images to the test split" in str(report.exit_error())
+    assert "add images to the test split" in str(exit_error(report))
     spare = Evaluated(
         dataset="toys",
         images=600,
@@ -108,7 +109,7 @@ def test_too_few_images_says_how_many_and_whether_there_are_more() -> None:
         reference_sha256="",
         model_sha256="",
     )
-    message = str(make_report("INCONCLUSIVE", evaluated=spare).exit_error())
+    message = str(exit_error(make_report("INCONCLUSIVE", evaluated=spare)))
     assert "use more of the 10,000 test images" in message
     assert "--images 1175" in message
 
@@ -116,10 +117,10 @@ def test_too_few_images_says_how_many_and_whether_there_are_more() -> None:
 def test_a_number_that_is_too_uncertain_is_no_remedy() -> None:
     limits = Limits(max_drop=2, min_agreement=95, max_class_drop=8)
     report = make_report(rows=(make_row("tflite-fp16", 9, limits=limits),))
-    message = str(report.exit_error())
+    message = str(exit_error(report))
     assert "add images to the test split: how many would decide is too uncertain" in message
     more = dataclasses.replace(report.evaluated, available=10_000)
-    message = str(dataclasses.replace(report, evaluated=more).exit_error())
+    message = str(exit_error(dataclasses.replace(report, evaluated=more)))
     assert "use all of the 10,000 test images, without --images" in message
 
 
@@ -127,18 +128,18 @@ def test_a_number_that_is_too_uncertain_is_no_remedy() -> None:
 def test_a_float_model_that_guesses_comes_before_every_verdict(verdict: str) -> None:
     # Whatever a file does, it follows a model that knows nothing.
     report = make_report(verdict, float_model=GUESSES)
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, UselessModelError)
     assert (report.verdict, report.rows[0].verdict) == ("ERROR", verdict)
     assert "right on 210 of 600 images (35.0 %)" in str(error.observed)
     allowed = dataclasses.replace(report, limits={**report.limits, "min_accuracy": 0.0})
     assert allowed.verdict == verdict
-    assert not isinstance(allowed.exit_error(), UselessModelError)
+    assert not isinstance(exit_error(allowed), UselessModelError)
 
 
 def test_a_model_that_guesses_comes_before_reports_that_were_not_written() -> None:
     report = make_report("PASS", float_model=GUESSES, write_error=UNWRITTEN)
-    assert isinstance(report.exit_error(), UselessModelError)
+    assert isinstance(exit_error(report), UselessModelError)
 
 
 def test_what_may_be_wrong_with_how_a_reference_is_fed_is_told_first() -> None:
@@ -148,14 +149,14 @@ def test_what_may_be_wrong_with_how_a_reference_is_fed_is_told_first() -> None:
         reference_normalizes=False, reference_kind="logits", input_range="0..1", read={},
         images="all", hints=(hint,),
     )  # fmt: skip
-    error = make_report("PASS", float_model=GUESSES, foreign=foreign).exit_error()
+    error = exit_error(make_report("PASS", float_model=GUESSES, foreign=foreign))
     assert error is not None
     assert error.remedy.startswith("perhaps it is how it is fed or read: It may be fed 0..255.")
     assert "[limits]" not in error.remedy
     # That nothing explains it is no explanation.
     none = dataclasses.replace(hint, kind="guessing", text="No other range explains it.")
     foreign = dataclasses.replace(foreign, hints=(none,))
-    error = make_report("PASS", float_model=GUESSES, foreign=foreign).exit_error()
+    error = exit_error(make_report("PASS", float_model=GUESSES, foreign=foreign))
     assert error is not None
     assert error.remedy.startswith("check the order of the labels")
 
@@ -169,7 +170,7 @@ def test_an_earlier_report_reads_back_without_what_it_did_not_ask(tmp_path: Path
     report = read_report(tmp_path / "parity.json")
     assert report.float_model is None
     assert report.verdict == "INCONCLUSIVE"
-    assert isinstance(report.exit_error(), ParityInconclusiveError)
+    assert isinstance(exit_error(report), ParityInconclusiveError)
     assert [one.name for one in report.rows[0].judgement.criteria] == [  # type: ignore[union-attr]
         "accuracy_drop", "disagreement", "class_drop"
     ]  # fmt: skip
@@ -187,14 +188,14 @@ def least_report(*wrong: int, **changes: Any) -> ParityReport:
 def test_a_file_below_the_least_accuracy_fails_and_is_not_said_to_differ() -> None:
     report = least_report(30, 115, 200)
     assert [row.verdict for row in report.rows] == ["PASS", "INCONCLUSIVE", "FAIL"]
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, ParityFailError)
     assert "toy-200.tflite is right too seldom" in error.problem
     assert "Accuracy: 66.67 %, 95 % interval" in str(error.observed)
     assert "at least 80.00: missed" in str(error.observed)
     assert str(error.expected).endswith("accuracy at least 80 %")
     assert "--min-accuracy, or [limits] in the recipe" in error.remedy
-    open_ = least_report(115).exit_error()
+    open_ = exit_error(least_report(115))
     assert isinstance(open_, ParityInconclusiveError)
     assert "too few to tell whether toy-115.tflite is right often enough" in open_.problem
 
@@ -202,7 +203,7 @@ def test_a_file_below_the_least_accuracy_fails_and_is_not_said_to_differ() -> No
 def test_a_file_that_misses_more_than_that_does_not_follow_its_model() -> None:
     limits = LEAST.model_copy(update={"max_drop": 1})
     report = make_report(rows=(make_row("tflite-int8", 200, limits=limits),))
-    assert "does not follow the float model" in str(report.exit_error())
+    assert "does not follow the float model" in str(exit_error(report))
 
 
 def test_a_report_with_a_least_accuracy_reads_back(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_an_unjudged_row_has_no_criteria() -> None:
 def test_a_failure_names_the_repair_where_there_is_one(variant: str, mends: bool) -> None:
     report = make_report("PASS", "FAIL")
     failed = dataclasses.replace(report.rows[1], variant=variant)
-    error = dataclasses.replace(report, rows=(report.rows[0], failed)).exit_error()
+    error = exit_error(dataclasses.replace(report, rows=(report.rows[0], failed)))
     assert isinstance(error, ParityFailError)
     assert ("edgecnn convert BUILD --repair" in error.remedy) == mends
     assert "--explain" in error.remedy

@@ -14,23 +14,20 @@ import numpy as np
 import pytest
 
 from edgecnn import verify
-from edgecnn.artifact import read_artifact, write_artifact
+from edgecnn.build.artifact import read_artifact, write_artifact
+from edgecnn.build.reference import Reference, images_digest
+from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.data import Dataset, Images, choose_calibration
-from edgecnn.data.calibration import digest_per_image
+from edgecnn.data.split import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
-from edgecnn.recipe import Limits
-from edgecnn.reference import Reference, images_digest
+from edgecnn.files import canonical_digest, file_digest, write_json
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify import exit_error
+from edgecnn.verify.report.wording import looked_sentence
 from edgecnn.verify.results import ArtifactRow
-from edgecnn.verify.wording import looked_sentence
-from edgecnn.workspace import (
-    MANIFEST_SCHEMA,
-    Workspace,
-    canonical_digest,
-    file_digest,
-    write_json,
-)
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.session import Session
+from verify import runs
 
 pytestmark = pytest.mark.slow  # verifies whole builds
 
@@ -128,9 +125,9 @@ def only(report: verify.ParityReport) -> ArtifactRow:
 
 
 def test_judges_every_variant_of_a_build(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(build, dataset, limits=EASY)
+    report = runs.run(build, dataset, limits=EASY)
     assert verdicts(report) == {**dict.fromkeys(FILES, "PASS"), "onnx-fp16": "NOT MADE"}
-    assert report.exit_error() is None
+    assert exit_error(report) is None
     same = report.rows[0]
     assert same.metrics is not None
     assert same.metrics.disagreements == 0
@@ -144,7 +141,7 @@ def test_judges_every_variant_of_a_build(build: Workspace, dataset: Dataset) -> 
 
 
 def test_writes_what_it_returns(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(build, dataset, limits=EASY)
+    report = runs.run(build, dataset, limits=EASY)
     assert verify.read_report(build.path(build.PARITY)) == report
     page = build.path(build.REPORT).read_text(encoding="utf-8")
     assert "All 4 artifacts classify as their float model does." in page
@@ -161,7 +158,7 @@ def test_equal_runs_write_equal_files(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     found = []
     for _ in range(2):
-        report = verify.run(build, dataset, limits=EASY, artifacts=["tflite-fp32"])
+        report = runs.run(build, dataset, limits=EASY, artifacts=["tflite-fp32"])
         assert report.created == "2023-11-14T22:13:20Z"
         found.append([build.path(n).read_bytes() for n in (build.PARITY, build.REPORT)])
     assert found[0] == found[1]
@@ -171,11 +168,11 @@ def test_records_the_stage_so_that_it_need_not_be_repeated(
     build: Workspace, dataset: Dataset
 ) -> None:
     def key(limits: Limits = EASY, **options: Any) -> str:
-        return verify.key(build, dataset, limits=limits, **options)
+        return runs.key(build, dataset, limits=limits, **options)
 
     before = key()
     assert not build.stage_is_current("verify", before)
-    verify.run(build, dataset, limits=EASY)
+    runs.run(build, dataset, limits=EASY)
     assert key() == before
     assert build.stage_is_current("verify", before)
     assert key(Limits()) != before
@@ -185,16 +182,16 @@ def test_records_the_stage_so_that_it_need_not_be_repeated(
 
 
 def test_a_build_that_was_moved_is_still_up_to_date(build: Workspace, dataset: Dataset) -> None:
-    verify.run(build, dataset, limits=EASY)
+    runs.run(build, dataset, limits=EASY)
     moved = Workspace(build.folder.rename(build.folder.with_name("moved")))
-    assert moved.stage_is_current("verify", verify.key(moved, dataset, limits=EASY))
+    assert moved.stage_is_current("verify", runs.key(moved, dataset, limits=EASY))
 
 
 def test_a_folder_that_is_no_build_gets_reports_and_no_manifest(
     build: Workspace, dataset: Dataset
 ) -> None:
     build.path(build.MANIFEST).unlink()
-    report = verify.run(build, dataset, limits=EASY, artifacts=["rgb-fp32.onnx"])
+    report = runs.run(build, dataset, limits=EASY, artifacts=["rgb-fp32.onnx"])
     assert verdicts(report) == {"onnx-fp32": "PASS"}
     assert report.model == "build"
     assert not build.path(build.MANIFEST).exists()
@@ -214,9 +211,9 @@ def test_a_different_network_fails(build: Workspace, dataset: Dataset) -> None:
     ).write(build.path(build.REFERENCE))
     # Shifted, the float model itself only guesses, which is no matter here.
     silly = EASY.model_copy(update={"min_accuracy": 0.0})
-    report = verify.run(build, dataset, limits=silly, artifacts=["tflite-fp32"])
+    report = runs.run(build, dataset, limits=silly, artifacts=["tflite-fp32"])
     assert verdicts(report) == {"tflite-fp32": "FAIL"}
-    assert isinstance(report.exit_error(), ParityFailError)
+    assert isinstance(exit_error(report), ParityFailError)
     metrics = only(report).metrics
     assert metrics is not None
     assert len(metrics.flips) == 300
@@ -225,7 +222,7 @@ def test_a_different_network_fails(build: Workspace, dataset: Dataset) -> None:
 def test_too_few_images_are_inconclusive_and_say_how_many_would_do(
     build: Workspace, dataset: Dataset
 ) -> None:
-    report = verify.run(build, dataset, limits=Limits(), artifacts=["tflite-fp32"], images=100)
+    report = runs.run(build, dataset, limits=Limits(), artifacts=["tflite-fp32"], images=100)
     row = only(report)
     assert row.verdict == "INCONCLUSIVE"
     assert row.needed is not None
@@ -306,14 +303,14 @@ def test_an_artifact_that_cannot_be_judged_is_a_row_and_the_others_go_on(
     do_harm, kind, message = HARMS[harm]
     do_harm(build)
     chosen = ["tflite-int8", "onnx-fp32"]
-    report = verify.run(build, dataset, limits=EASY, artifacts=chosen)
+    report = runs.run(build, dataset, limits=EASY, artifacts=chosen)
     harmed, healthy = report.rows
     assert (harmed.verdict, healthy.verdict) == ("ERROR", "PASS")
     assert harmed.error is not None
     assert harmed.error.error == kind
     assert message in harmed.error.problem + (harmed.error.observed or "")
     assert harmed.error.remedy
-    error = report.exit_error()
+    error = exit_error(report)
     assert error is not None
     assert error.exit_code == harmed.error.exit_code
 
@@ -322,7 +319,7 @@ def test_a_file_made_elsewhere_is_refused_with_what_to_do(
     build: Workspace, dataset: Dataset
 ) -> None:
     foreign = str(FIXTURES / "foreign-logits.tflite")
-    error = only(verify.run(build, dataset, limits=EASY, artifacts=[foreign])).error
+    error = only(runs.run(build, dataset, limits=EASY, artifacts=[foreign])).error
     assert error is not None
     assert isinstance(error.to_error(), ContractError)
     assert "edgecnn run" in error.remedy
@@ -336,7 +333,7 @@ def test_calibration_images_may_not_be_judged_on(build: Workspace, dataset: Data
     ).record
     write_json(build.path(build.CALIBRATION), record)
     put(build, "rgb-int8.tflite", calibration_sha256=record["sha256"])
-    report = verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8"], images=4)
+    report = runs.run(build, dataset, limits=EASY, artifacts=["tflite-int8"], images=4)
     error = only(report).error
     assert error is not None
     assert error.error == "CalibrationError"
@@ -349,7 +346,7 @@ def test_other_data_than_the_references_is_refused_and_nothing_is_written(
 ) -> None:
     other = dataclasses.replace(dataset, test=dataset.validation)
     with pytest.raises(DataError, match="--data PATH"):
-        verify.run(build, other, limits=EASY)
+        runs.run(build, other, limits=EASY)
     assert not build.path(build.PARITY).exists()
 
 
@@ -358,9 +355,9 @@ def test_no_reference_and_nothing_to_verify_are_errors(
 ) -> None:
     build.path(build.REFERENCE).unlink()
     with pytest.raises(WorkspaceError, match="make them again"):
-        verify.run(build, dataset, limits=EASY)
+        runs.run(build, dataset, limits=EASY)
     with pytest.raises(UsageError, match="nothing to verify"):
-        verify.run(Workspace(tmp_path), dataset, limits=EASY)
+        runs.run(Workspace(tmp_path), dataset, limits=EASY)
 
 
 def test_reports_can_be_written_elsewhere_and_the_build_stays_as_it_is(
@@ -368,7 +365,7 @@ def test_reports_can_be_written_elsewhere_and_the_build_stays_as_it_is(
 ) -> None:
     before = contents(build.folder)
     out = tmp_path / "new" / "reports"
-    report = verify.run(build, dataset, limits=EASY, out=out, junit=tmp_path / "parity.xml")
+    report = runs.run(build, dataset, limits=EASY, out=out, junit=tmp_path / "parity.xml")
     assert report.write_error is None
     assert verify.read_report(out / build.PARITY) == report
     assert {path.name for path in out.iterdir()} == {build.PARITY, build.REPORT}
@@ -383,7 +380,7 @@ def test_in_another_folder_nothing_but_the_reports_is_touched(
     for name in (".staging-site", ".edgecnn-staging-mine"):
         (out / name).mkdir(parents=True)
         (out / name / "precious.txt").write_text("mine")
-    verify.run(build, dataset, limits=EASY, out=out)
+    runs.run(build, dataset, limits=EASY, out=out)
     assert {path.name for path in out.rglob("*")} == {
         build.PARITY, build.REPORT, ".staging-site", ".edgecnn-staging-mine", "precious.txt",
     }  # fmt: skip
@@ -391,7 +388,7 @@ def test_in_another_folder_nothing_but_the_reports_is_touched(
 
 def test_reports_are_not_put_into_a_build(build: Workspace, dataset: Dataset) -> None:
     with pytest.raises(UsageError, match="leave --out out"):
-        verify.run(build, dataset, limits=EASY, out=build.folder)
+        runs.run(build, dataset, limits=EASY, out=build.folder)
 
 
 def test_a_build_that_cannot_be_written_keeps_its_verdicts_and_the_junit_file(
@@ -399,9 +396,9 @@ def test_a_build_that_cannot_be_written_keeps_its_verdicts_and_the_junit_file(
 ) -> None:
     # A folder in the place of the page: what a read-only folder is for any user but root.
     build.path(build.REPORT).mkdir()
-    report = verify.run(build, dataset, limits=EASY, junit=tmp_path / "parity.xml")
+    report = runs.run(build, dataset, limits=EASY, junit=tmp_path / "parity.xml")
     assert report.verdict == "PASS"
-    error = report.exit_error()
+    error = exit_error(report)
     assert isinstance(error, WorkspaceError)
     assert build.REPORT in error.problem
     assert "--out FOLDER" in error.remedy
@@ -412,14 +409,14 @@ def test_a_build_that_cannot_be_written_keeps_its_verdicts_and_the_junit_file(
 def test_a_junit_file_that_cannot_be_written_does_not_keep_the_reports_from_it(
     build: Workspace, dataset: Dataset, tmp_path: Path
 ) -> None:
-    report = verify.run(build, dataset, limits=EASY, junit=tmp_path / "missing" / "parity.xml")
+    report = runs.run(build, dataset, limits=EASY, junit=tmp_path / "missing" / "parity.xml")
     assert report.write_error is not None
     assert "--junit FILE" in report.write_error.remedy
     assert verify.read_report(build.path(build.PARITY)).verdict == report.verdict == "PASS"
 
 
 def test_the_time_of_each_artifact_is_measured(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(build, dataset, limits=EASY)
+    report = runs.run(build, dataset, limits=EASY)
     times = [row.seconds for row in report.rows]
     assert all(time is not None and time > 0 for time in times)
     assert max(time or 0 for time in times[:4]) > (times[4] or 0)  # which was not made
@@ -444,14 +441,17 @@ def test_running_the_stage_never_imports_tensorflow(build: Workspace, dataset: D
 import sys, pathlib, numpy as np
 from edgecnn import verify
 from edgecnn.data import Dataset, Images
-from edgecnn.recipe import Limits
-from edgecnn.workspace import Workspace
+from edgecnn.recipe.load import Limits
+from edgecnn.build.workspace import Workspace
 folder = pathlib.Path(sys.argv[1])
 stored = np.load(folder / "data.npz")
 test = Images(pixels=stored["pixels"], labels=stored["labels"], ids=tuple(map(str, stored["ids"])))
 names = tuple(f"class {i}" for i in range(4))
 data = Dataset(name="noise", class_names=names, train=test, validation=test, test=test)
-report = verify.run(Workspace(folder), data, limits=Limits(max_drop=20, min_agreement=60))
+build = Workspace(folder)
+request = verify.VerifyRequest(target=folder)
+limits = Limits(max_drop=20, min_agreement=60)
+report = verify.run(request, verify.BuildSubject(workspace=build, dataset=data, limits=limits))
 print(report.rows[0].verdict, [m for m in ("tensorflow", "keras") if m in sys.modules])
 """
     done = subprocess.run(
@@ -461,7 +461,7 @@ print(report.rows[0].verdict, [m for m in ("tensorflow", "keras") if m in sys.mo
 
 
 def test_uses_only_the_images_that_a_verdict_needs(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(build, dataset, limits=EASY, until_decided=True, partial=True)
+    report = runs.run(build, dataset, limits=EASY, until_decided=True, partial=True)
     assert report.until_decided
     assert verdicts(report) == {**dict.fromkeys(FILES, "PASS"), "onnx-fp16": "NOT MADE"}
     assert report.evaluated.images == 300
@@ -478,12 +478,12 @@ def test_uses_only_the_images_that_a_verdict_needs(build: Workspace, dataset: Da
     assert looked_sentence(report.rows[0]) in page
     assert "confidence sequences" in page
     # Images are taken in an order that says nothing about them, and flips are of those taken.
-    again = verify.run(build, dataset, limits=EASY, until_decided=True, partial=True)
+    again = runs.run(build, dataset, limits=EASY, until_decided=True, partial=True)
     assert again.rows == report.rows
 
 
 def test_flips_of_a_sequence_name_their_own_images(build: Workspace, dataset: Dataset) -> None:
-    report = verify.run(
+    report = runs.run(
         build, dataset, limits=EASY, artifacts=["tflite-int8"], until_decided=True, partial=True
     )
     metrics = only(report).metrics
@@ -512,13 +512,13 @@ def own_record(build: Workspace, dataset: Dataset, chosen_by: Images) -> None:
 def test_an_artifact_may_have_a_calibration_record_of_its_own(
     build: Workspace, dataset: Dataset
 ) -> None:
-    before = verify.key(build, dataset, limits=EASY)
+    before = runs.key(build, dataset, limits=EASY)
     own_record(build, dataset, dataset.validation)
-    report = verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8", "onnx-int8"])
+    report = runs.run(build, dataset, limits=EASY, artifacts=["tflite-int8", "onnx-int8"])
     assert [row.error for row in report.rows] == [None, None], "the other has the build's"
-    assert verify.key(build, dataset, limits=EASY) != before
+    assert runs.key(build, dataset, limits=EASY) != before
     build.path(build.calibration_of("tflite-int8")).unlink()
-    error = only(verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
+    error = only(runs.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
     assert error is not None
     assert "was calibrated with other images" in error.problem
 
@@ -527,7 +527,7 @@ def test_images_that_a_repair_chose_by_may_not_be_judged_on(
     build: Workspace, dataset: Dataset
 ) -> None:
     own_record(build, dataset, dataset.test.take([3, 7]))
-    error = only(verify.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
+    error = only(runs.run(build, dataset, limits=EASY, artifacts=["tflite-int8"])).error
     assert error is not None
     assert error.error == "CalibrationError"
     assert "or chosen by them" in error.problem

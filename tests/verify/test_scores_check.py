@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn.data import Images
+from edgecnn.data.own_scores import OwnScores
 from edgecnn.errors import DataError, OwnScoresError
-from edgecnn.own_scores import OwnScores
+from edgecnn.verify.foreign.trials import Feed, other_ranges
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
-from edgecnn.verify.trials import Feed, other_ranges
 from edgecnn_runner.contract import affine_of
 
 Pixels = npt.NDArray[np.uint8]

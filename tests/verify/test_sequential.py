@@ -12,20 +12,22 @@ from scipy.stats import binom
 
 from edgecnn.data import Images
 from edgecnn.errors import DataError
-from edgecnn.recipe import Limits
-from edgecnn.verify.betting import Tally, bounds, log_wealth
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.evaluation import Evaluation
-from edgecnn.verify.judgement import Counts, Paired
-from edgecnn.verify.judging import judge_until_decided
-from edgecnn.verify.sequential import (
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.gate.judging import judge_until_decided
+from edgecnn.verify.gate.sequential import (
     CLASS_MARGIN,
     FIRST_LOOK,
     Available,
+    BettingTally,
+    bounds,
     judge_sequence,
+    log_wealth,
     verdict_so_far,
     when_to_look,
 )
-from edgecnn.verify.statistics import Side, tango_interval, wilson_interval
+from edgecnn.verify.statistics.intervals import Side, tango_interval, wilson_interval
 from verify.synthetic import counts
 
 ALPHA = 0.025
@@ -33,7 +35,7 @@ LIMITS = Limits(max_drop=1.0, min_agreement=95.0, max_class_drop=5.0)
 SIDES: tuple[Side, Side] = ("below", "above")
 
 
-def paid(tally: Tally, mean: float, side: Side) -> npt.NDArray[np.bool_]:
+def paid(tally: BettingTally, mean: float, side: Side) -> npt.NDArray[np.bool_]:
     return log_wealth(tally, mean, side) >= -math.log(ALPHA)
 
 
@@ -50,7 +52,7 @@ def test_a_model_at_the_agreement_limit_is_decided_in_at_most_2_5_percent_of_run
     for n in range(1, images + 1):
         alive[1:] = alive[1:] * (1 - limit) + alive[:-1] * limit
         alive[0] *= 1 - limit
-        here = paid(Tally.of(states[: n + 1], 0 * states[: n + 1], [n] * (n + 1), least=0),
+        here = paid(BettingTally.of(states[: n + 1], 0 * states[: n + 1], [n] * (n + 1), least=0),
                     limit, side)  # fmt: skip
         stopped += float(alive[: n + 1][here].sum())
         alive[: n + 1][here] = 0.0
@@ -76,7 +78,7 @@ def test_a_model_at_the_drop_limit_is_decided_in_at_most_2_5_percent_of_runs(
 ) -> None:
     runs = 3000
     seen, ends = runs_of((lost, gained, 0.0), runs, 4000, seed=7)
-    tally = Tally.of(
+    tally = BettingTally.of(
         seen[:, :, 0].ravel(), seen[:, :, 1].ravel(), np.tile(ends, runs), least=-1
     )  # fmt: skip
     decided = paid(tally, 0.01, side).reshape(runs, -1).any(axis=1).mean()
@@ -100,17 +102,17 @@ def test_the_wealth_is_fair_and_grows_with_the_evidence() -> None:
     # One image: the mean of the wealth over its outcomes is 1 where the claim is just true.
     for mean, chances in ((0.01, (0.02, 0.01)), (0.3, (0.5, 0.2))):
         up, down = chances
-        each = Tally.of([1, 0, 0], [0, 1, 0], [1, 1, 1], least=-1)
+        each = BettingTally.of([1, 0, 0], [0, 1, 0], [1, 1, 1], least=-1)
         for side in SIDES:
             wealth = np.exp(log_wealth(each, mean, side))
             assert wealth @ [up, down, 1 - up - down] == pytest.approx(1)
-    many = Tally.of([0, 0, 0], [0, 0, 0], [10, 100, 1000], least=0)
+    many = BettingTally.of([0, 0, 0], [0, 0, 0], [10, 100, 1000], least=0)
     assert (np.diff(log_wealth(many, 0.05, "below")) > 0).all()
     assert (log_wealth(many, 0.05, "above") < 0).all()
 
 
 def test_bounds_hold_what_bets_do_not_give_up() -> None:
-    tally = Tally.of([4, 30], [2, 10], [500, 3000], least=-1)
+    tally = BettingTally.of([4, 30], [2, 10], [500, 3000], least=-1)
     low, high = bounds(tally, ALPHA)
     assert low < 20 / 3000 < high
     for mean, side in ((low, "above"), (high, "below")):
@@ -123,16 +125,16 @@ def test_bounds_hold_what_bets_do_not_give_up() -> None:
 
 
 def test_bounds_at_the_ends() -> None:
-    assert bounds(Tally.of(0, 0, 200, least=0), ALPHA)[0] == 0
-    assert bounds(Tally.of(200, 0, 200, least=0), ALPHA)[1] == 1
-    high = bounds(Tally.of(0, 0, 200, least=0), ALPHA)[1]
+    assert bounds(BettingTally.of(0, 0, 200, least=0), ALPHA)[0] == 0
+    assert bounds(BettingTally.of(200, 0, 200, least=0), ALPHA)[1] == 1
+    high = bounds(BettingTally.of(0, 0, 200, least=0), ALPHA)[1]
     assert wilson_interval(0, 200).high < high < 0.05
-    assert bounds(Tally.of(0, 200, 200, least=-1), ALPHA)[0] == -1
+    assert bounds(BettingTally.of(0, 200, 200, least=-1), ALPHA)[0] == -1
 
 
 def test_what_was_given_up_stays_so() -> None:
     # Ten times as many images in favour of the limit later on do not take a decision back.
-    tally = Tally.of([0, 60], [0, 0], [400, 1000], least=0)
+    tally = BettingTally.of([0, 60], [0, 0], [400, 1000], least=0)
     assert paid(tally, 0.05, "below").tolist() == [True, False]
     assert bounds(tally, ALPHA)[1] < 0.05
 

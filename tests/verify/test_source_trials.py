@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn.build.verdict import ExaminedModel
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrialError
-from edgecnn.judged import FloatModel
-from edgecnn.verify.source_trials import Given, try_source
+from edgecnn.verify.foreign.source_trials import Given, try_source
 from edgecnn_runner.contract import parse_resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Model:
 
 
 def tried(model: Model, again: Any = None, dataset: Dataset = DATA, **given: Any) -> Any:
-    fed = FloatModel(ask=model, input_range="0..1", normalizes=False, dataset=dataset)
+    fed = ExaminedModel(ask=model, input_range="0..1", normalizes=False, dataset=dataset)
     return try_source(fed, Given(name="my.keras", **given), again=again)
 
 

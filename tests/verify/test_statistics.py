@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, binomtest
 
-from edgecnn.verify.statistics import (
+from edgecnn.verify.statistics.intervals import (
     holm,
     mcnemar_p,
     tango_interval,

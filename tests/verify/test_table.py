@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from edgecnn.verify.report.table import render_table, rows_for_table
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.table import render_table, rows_for_table
 from verify.synthetic import make_report
 
 

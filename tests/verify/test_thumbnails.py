@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.verify.metrics import Flip, FlipKind
-from edgecnn.verify.thumbnails import data_uri, most_telling, shrink
+from edgecnn.verify.report.thumbnails import data_uri, most_telling, shrink
 
 
 @pytest.mark.parametrize("channels", [1, 3])

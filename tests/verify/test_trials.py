@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn.build.verdict import Ask
 from edgecnn.data import Images
 from edgecnn.errors import ScoreError
-from edgecnn.judged import Ask
-from edgecnn.verify import trials
 from edgecnn.verify.evaluation import Evaluation
-from edgecnn.verify.foreign_facts import Hint
-from edgecnn.verify.foreign_hints import hints_of_reference
-from edgecnn.verify.trials import (
+from edgecnn.verify.foreign import trials
+from edgecnn.verify.foreign.facts import Hint
+from edgecnn.verify.foreign.trials import (
     Feed,
     Subject,
     feed_ranges,
@@ -26,6 +25,7 @@ from edgecnn.verify.trials import (
     other_ranges,
     other_rules,
 )
+from edgecnn.verify.foreign.when import hints_of_reference
 from edgecnn_runner.contract import RESIZE_RULE, parse_resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -276,7 +276,7 @@ def test_files_that_are_slow_to_read_are_read_as_long_as_there_is_time(
     given = blurred(images)
     files = Files(images, given.pixels, "stretch-bilinear-1", "pad-box-average-1")
     clock = iter(range(0, 10_000, 12))
-    monkeypatch.setattr("edgecnn.verify.trials.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("edgecnn.verify.foreign.trials.time.monotonic", lambda: float(next(clock)))
     subject = subject_of(Model("0..1"), "0..1", given)
     list(trials.answers(feed_of(Model("0..1"), "0..1", again=files), given, np.arange(200)))
     assert len(files.read) == 1

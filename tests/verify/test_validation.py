@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.errors import DataError
-from edgecnn.judged import CandidateVerdict
-from edgecnn.recipe import Limits
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify import judge_candidate
 
 LIMITS = Limits(max_drop=2.0, min_agreement=95.0, max_class_drop=10.0)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.verify.judgement import Criterion
-from edgecnn.verify.wording import (
+from edgecnn.verify.gate.judgement import Criterion
+from edgecnn.verify.report.wording import (
     criterion_sentence,
     p_text,
     percent,

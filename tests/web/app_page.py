@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.package.privacy.browser import PHONE
-from edgecnn.package.web.policy import HEADERS
-from edgecnn.package.web.server import BundleServer, serving
+from edgecnn.serve.policy import HEADERS
+from edgecnn.serve.server import BundleServer, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecnn.package.privacy.browser import opened_browser
-from edgecnn.package.web.server import BundleServer, serving
+from edgecnn.serve.server import BundleServer, serving
 from web.app_page import phone, place, ready
 from web.made import camera_video, files_of, golden_images
 

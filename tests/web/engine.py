@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-__all__ = ["Engine", "Wanted", "missing", "result", "running", "script", "until"]
-
 _WAIT_S = 60.0
 
 

@@ -16,8 +16,6 @@ from typing import Any, Final
 
 from web.engine import Wanted, missing, result, running, script, until
 
-__all__ = ["Firefox", "firefox", "why_no_firefox"]
-
 _TIMEOUT_S: Final = 60
 _PROGRAM: Final = "firefox-esr"
 _QUIET: Final[dict[str, bool | int | str]] = {

@@ -17,8 +17,6 @@ from web.firefox import firefox, why_no_firefox
 from web.made import files_of
 from web.webkit import webkit, why_no_webkit
 
-__all__ = ["ENGINES", "choose", "classify", "heard", "listening", "ready", "settled", "started"]
-
 _STARTS: Mapping[str, Callable[[Path, Wanted], contextlib.AbstractContextManager[Engine]]] = {
     "WebKit": webkit,
     "Firefox": firefox,

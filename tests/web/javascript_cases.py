@@ -15,22 +15,12 @@ from PIL import Image
 
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec, parse_resize
-from edgecnn_runner.decode import read_image
 from edgecnn_runner.golden import preprocessing_cases, read_golden
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 from edgecnn_runner.postprocess import softmax
-from edgecnn_runner.preprocess import prepare
 from edgecnn_runner.session import Session
 from runner.fixture_files import FIXTURES, rewritten
-
-__all__ = [
-    "RELEASED",
-    "ROOT",
-    "write_float",
-    "write_models",
-    "write_preprocessing",
-    "write_sizes",
-    "write_softmax",
-]
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ("resnet8", "seed_cnn", "wren")

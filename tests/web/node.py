@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["WEB", "install_packages", "run_node"]
-
 WEB = Path(__file__).parents[2] / "deploy" / "web"
 _OLDEST = 20
 

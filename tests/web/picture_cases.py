@@ -15,10 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
-
-__all__ = ["write_containers", "write_orientations", "write_pictures"]
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 
 _ORIENTATION = 0x0112
 # Seven, so that one after the other they meet each number of channels and each orientation.

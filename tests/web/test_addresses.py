@@ -11,10 +11,10 @@ import pytest
 from cryptography import x509
 from rich.console import Console
 
-from edgecnn.cli.serve_text import print_place, qr_code
+from edgecnn.cli.serve import print_place, qr_code
 from edgecnn.errors import UsageError
-from edgecnn.package.web.addresses import Place, place_of
-from edgecnn.package.web.certificate import self_signed
+from edgecnn.serve.addresses import ServedAddress, place_of
+from edgecnn.serve.certificate import self_signed
 
 
 @pytest.mark.parametrize("host", ["nowhere", "256.1.1.1", ""])
@@ -82,7 +82,7 @@ def test_loopback_is_known_in_every_form(host: str, loopback: bool, listen: str)
 def test_a_code_is_shown_of_what_a_phone_can_reach(
     shown: str, loopback: bool, with_code: bool
 ) -> None:
-    place = Place(listen="0.0.0.0", shown=shown, names=(shown,), is_loopback=loopback)
+    place = ServedAddress(listen="0.0.0.0", shown=shown, names=(shown,), is_loopback=loopback)
     url = place.url(8000, https=False)
     console = Console(file=io.TextIOWrapper(raw := io.BytesIO(), encoding="utf-8"))
     print_place(console, url, place, fingerprint=None)

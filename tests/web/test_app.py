@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.web.server import BundleServer
 from edgecnn.package.web.single import single_page
+from edgecnn.serve.server import BundleServer
 from web.app_page import classify, opened_at, phone, place, ready
 from web.made import needs_browser
 

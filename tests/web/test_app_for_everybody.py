@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.web.server import BundleServer
+from edgecnn.serve.server import BundleServer
 from web.app_page import classify, phone, place, ready
 from web.made import AXE, needs_browser
 

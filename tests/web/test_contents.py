@@ -14,15 +14,14 @@ import pytest
 from PIL import Image
 
 from edgecnn.errors import PackageError
-from edgecnn.package.web.contents import sealed, subject_of
-from edgecnn.package.web.golden_json import golden_json
+from edgecnn.package.web.contents import golden_json, sealed, subject_of
 from edgecnn.package.web.icons import icon
-from edgecnn.package.web.policy import FOLDER_POLICY
 from edgecnn.package.web.sources import app_sources
-from edgecnn_runner.container import read_container
+from edgecnn.serve.policy import FOLDER_POLICY
 from edgecnn_runner.contract import RESIZE_RULE, Contract, InputSpec, OutputSpec
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.golden import Golden, preprocessing_cases, read_golden
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.images.preprocess import prepare
 from web.made import MODELS, files_of
 
 LIMIT = 17_000_000

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.web.server import serving
+from edgecnn.serve.server import serving
 from web.engine import Engine, until
 from web.in_engines import ENGINES, choose, classify, heard, listening, ready, settled, started
 from web.picture_cases import write_pictures

@@ -13,8 +13,8 @@ import pytest
 
 from edgecnn.package.privacy.browser import Sink
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.web.server import serving
 from edgecnn.package.web.single import single_page
+from edgecnn.serve.server import serving
 from web.engine import Engine, until
 from web.in_engines import ENGINES, classify, heard, listening, ready, started
 

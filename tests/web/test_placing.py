@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.errors import WorkspaceError
-from edgecnn.package.web.placing import place_files, refuse_other_folder
+from edgecnn.package.web.stage import place_files, refuse_other_folder
 
 
 @pytest.fixture

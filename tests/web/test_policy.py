@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import urllib.request
 
-from edgecnn.package.web.policy import FOLDER_POLICY, single_page_policy
-from edgecnn.package.web.server import serving
+from edgecnn.serve.policy import FOLDER_POLICY, single_page_policy
+from edgecnn.serve.server import serving
 
 FOLDER = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "

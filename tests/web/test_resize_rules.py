@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecnn.files import file_digest
 from edgecnn.package.privacy.browser import opened_browser
 from edgecnn.package.privacy.web_check import sample_pictures
 from edgecnn.package.proven import Proven, ProvenFile
-from edgecnn.workspace import file_digest
 from edgecnn_runner.classifier import Classifier
-from edgecnn_runner.container import read_container
-from edgecnn_runner.decode import read_image
-from edgecnn_runner.preprocess import prepare
+from edgecnn_runner.formats.container import read_container
+from edgecnn_runner.images.decode import read_image
+from edgecnn_runner.images.preprocess import prepare
 from runner.fixture_files import HAS_ONNX
 from web.app_page import classify, opened_at, ready
 from web.made import bundle_of, needs_browser

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from edgecnn.cli.serve_text import qr_code
+from edgecnn.cli.serve import qr_code
 from edgecnn.errors import BundleError, UsageError
-from edgecnn.package.web.addresses import place_of
-from edgecnn.package.web.certificate import self_signed
 from edgecnn.package.web.opened import is_web_bundle, read_web_bundle
-from edgecnn.package.web.placing import place_files
-from edgecnn.package.web.policy import HEADERS
+from edgecnn.package.web.stage import place_files
+from edgecnn.serve.addresses import place_of
+from edgecnn.serve.certificate import self_signed
+from edgecnn.serve.policy import HEADERS
 from web.made import files_of
 
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgecnn.package.web.addresses import place_of
-from edgecnn.package.web.certificate import self_signed
-from edgecnn.package.web.connections import MOST
-from edgecnn.package.web.server import BundleServer, serving
+from edgecnn.serve.addresses import place_of
+from edgecnn.serve.certificate import self_signed
+from edgecnn.serve.server import MOST, BundleServer, serving
 
 FILES = {"index.html": b"the page", "app.js": b"the app", "model/contract.json": b"the contract"}
 LARGE = bytes(32 << 20)

@@ -10,8 +10,7 @@ import re
 import pytest
 
 from edgecnn.errors import PackageError
-from edgecnn.package.web.concatenation import concatenated
-from edgecnn.package.web.single import RESOURCES, single_page
+from edgecnn.package.web.single import RESOURCES, concatenated, single_page
 from web.made import files_of
 
 _BLOCK = r'^<script type="text/plain" id="resource:([^"]+)">([^<]*)<'

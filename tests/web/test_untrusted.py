@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.package.privacy.browser import opened_browser
-from edgecnn.package.web.certificate import self_signed
-from edgecnn.package.web.server import serving
+from edgecnn.serve.certificate import self_signed
+from edgecnn.serve.server import serving
 from web.made import files_of, needs_browser
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.package.privacy.web_ways import other_ways
+from edgecnn.package.privacy.web import other_ways
 from edgecnn.package.web.sources import app_sources
 
 

@@ -19,8 +19,6 @@ import requests
 
 from web.engine import Wanted, missing, result, running, script, until
 
-__all__ = ["WebKit", "webkit", "why_no_webkit"]
-
 _ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"  # the standard's key of an element
 _TIMEOUT_S: Final = 60
 _NARROWEST: Final = 334  # pixels of the screen

@@ -34,6 +34,9 @@ with one code and on a code missing from the README.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import edgecnn.errors
 from edgecnn_runner.errors import (
     ArtifactError,
     ContractError,
@@ -247,3 +250,28 @@ class DeviceConnectionError(EdgeError):
     """A device cannot be reached, is not the one it should be, lets nobody in, or was lost."""
 
     exit_code = 37
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowError:
+    """An ``EdgeError`` as values; see there."""
+
+    error: str
+    exit_code: int
+    problem: str
+    remedy: str
+    observed: str | None = None
+    expected: str | None = None
+
+    @classmethod
+    def of(cls, error: EdgeError) -> RowError:
+        """Keep an error."""
+        return cls(**error.to_dict())
+
+    def to_error(self) -> EdgeError:
+        """Return the error, of its own class, to be raised."""
+        kind = getattr(edgecnn.errors, self.error, EdgeError)
+        error: EdgeError = kind(
+            self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
+        )
+        return error

@@ -9,10 +9,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-__all__ = ["NO_PROGRESS", "Progress", "Task"]
 
-
-class Task(Protocol):
+class ProgressTask(Protocol):
     """One piece of long work under way."""
 
     def advance(self, steps: int = 1) -> None:
@@ -25,7 +23,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Something that shows tasks."""
 
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         """Begin a task of ``total`` steps; it ends with the ``with`` block."""
 
     def message(self, text: str) -> None:
@@ -41,7 +39,7 @@ class _SilentTask:
 
 
 class _NoProgress:
-    def task(self, description: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
         del description, total
         return nullcontext(_SilentTask())
 

@@ -17,8 +17,6 @@ import warnings
 from collections.abc import Iterator
 from typing import IO, Final
 
-__all__ = ["CapturedLog", "captured_log"]
-
 _LOGGERS: Final = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime", "onnxscript")
 _STDERR: Final = 2
 _TAIL_BYTES: Final = 1 << 16

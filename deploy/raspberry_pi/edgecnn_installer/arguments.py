@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["make_parser"]
-
 
 def make_parser(prefix: str) -> argparse.ArgumentParser:
     """Return the parser of ``install.sh``.

@@ -13,8 +13,6 @@ from typing import Any, Final
 
 from edgecnn_installer.problems import BundleError
 
-__all__ = ["MANIFEST", "SIGNATURE", "Manifest", "check_files", "plain_name", "read_manifest"]
-
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.json.sig"
 """Ed25519 (RFC 8032) of the manifest's bytes, 64 bytes."""

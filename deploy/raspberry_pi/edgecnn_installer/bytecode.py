@@ -20,8 +20,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["add_bytecode", "remove_bytecode"]
-
 _FOLDER: Final = "__pycache__"
 _TIMEOUT_S: Final = 600
 

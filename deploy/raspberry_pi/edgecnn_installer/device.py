@@ -13,8 +13,6 @@ from typing import Final
 from edgecnn_installer.bundle import Manifest
 from edgecnn_installer.problems import DeviceError
 
-__all__ = ["check_device", "check_room"]
-
 _SPARE_BYTES: Final = 16 << 20
 """Beyond the files: folders, the unit, and so that the disk is not full to the brim afterwards."""
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-__all__ = ["verify"]
-
 _P: Final = 2**255 - 19
 _ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 _D: Final = -121665 * pow(121666, _P - 2, _P) % _P

@@ -23,8 +23,6 @@ from edgecnn_installer.releases import Place
 from edgecnn_installer.service import Service
 from edgecnn_installer.signature import check_signature, read_public_key
 
-__all__ = ["PREFIX", "main"]
-
 PREFIX: Final = "/opt/edgecnn"
 _PINNED: Final = "trusted.pub.pem"
 _SELFTEST_S: Final = 600

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = [
-    "BundleError",
-    "DeviceError",
-    "InstallError",
-    "SelfTestError",
-    "SignatureError",
-    "UsageError",
-]
-
 
 class InstallError(Exception):
     """An expected failure: what was seen, what was wanted, and what to do about it.

@@ -21,8 +21,6 @@ from typing import Final
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE, Manifest, check_files
 from edgecnn_installer.problems import DeviceError
 
-__all__ = ["Place"]
-
 _NEW: Final = ".new-"
 
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Service"]
-
 _TIMEOUT_S: Final = 120
 
 

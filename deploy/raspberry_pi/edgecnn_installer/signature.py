@@ -19,8 +19,6 @@ from edgecnn_installer import ed25519
 from edgecnn_installer.bundle import SIGNATURE, Manifest
 from edgecnn_installer.problems import SignatureError
 
-__all__ = ["check_signature", "read_public_key"]
-
 # SubjectPublicKeyInfo of an Ed25519 key, up to its 32 bytes (RFC 8410, section 4).
 _PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
 _BEGIN, _END = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from peers.serving import Image
 
-__all__ = ["bare"]
-
 
 def bare(interpreter_class: Any, path: Path, threads: int) -> Callable[[Image], int]:
     """Return the loop's body, everything looked up once.

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-__all__ = ["Child", "PeerError"]
-
 _LONGEST_LINE: Final = 64 << 20
 _BENCHMARKS: Final = Path(__file__).parents[1]
 

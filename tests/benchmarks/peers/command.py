@@ -29,8 +29,6 @@ from peers.judging import goal, yardstick
 from peers.released import MODELS, build_reference, convert_floats, read_released
 from peers.table import text_table
 
-__all__ = ["QUIET_LOAD", "main", "measure_all"]
-
 QUIET_LOAD = 0.5
 """Above this load average of the last minute, others were working on the machine."""
 

@@ -20,8 +20,6 @@ from peers.turns import Key, Taken, take_turns
 import edgecnn
 import edgecnn_runner
 
-__all__ = ["Plan", "contest"]
-
 # Where ours is imported from, be it installed or not.
 _OURS = [str(Path(one.__file__).parents[1]) for one in (edgecnn, edgecnn_runner) if one.__file__]
 

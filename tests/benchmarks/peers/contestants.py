@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NOT_ON_PYPI", "OURS", "PEERS", "YARDSTICK", "Peer"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:

@@ -11,8 +11,6 @@ from typing import Final
 
 from peers.children import PeerError
 
-__all__ = ["ENVIRONMENTS", "ROOT", "Environment", "make", "python_of"]
-
 ROOT: Final = Path(__file__).parents[3]
 
 

@@ -1,7 +1,7 @@
 """From raw turns to rows: what we recommend, ratios with intervals, and whether the goal is met.
 
-Recommending is the product's own rule, ``edgecnn.bench.recommend``, on what was measured in the
-same run, apart from the turns that peers are then compared in.
+Recommending is the product's own rule, ``edgecnn.bench.judge.recommend``, on what was measured in
+the same run, apart from the turns that peers are then compared in.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Any, Final
 
 from peers.turns import Taken
 
-from edgecnn.bench.choice import choose_threads
-from edgecnn.bench.recommend import recommend
+from edgecnn.bench.judge.recommend import recommend
+from edgecnn.bench.reply import choose_threads
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Ratio, ratio, summarize
-
-__all__ = ["FASTER", "Candidate", "choose", "compared", "goal", "measured", "yardstick"]
 
 FASTER: Final = "peer is faster"
 _SLOWER: Final = "ours is faster"

@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MACS", "main", "write_reference"]
-
 MACS = 12_501_632
 """Multiply-accumulates of the reference's file."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from peers.serving import Image, Loaded, main
 
-from edgecnn_runner.telemetry import no_telemetry
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 
 def load(path: Path, threads: int) -> Loaded:

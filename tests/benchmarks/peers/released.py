@@ -17,16 +17,6 @@ from peers.environments import ROOT
 from peers.judging import Candidate
 from peers.serving import Image
 
-__all__ = [
-    "FLOATS",
-    "MODELS",
-    "REFERENCE",
-    "Released",
-    "build_reference",
-    "convert_floats",
-    "read_released",
-]
-
 MODELS: Final = ("seed_cnn", "resnet8", "wren")
 REFERENCE: Final = Path("build/peers/mlperf/mlperf-resnet8-int8.tflite")
 """Where MLPerf's network is kept once it was built; below the project."""

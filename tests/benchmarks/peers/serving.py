@@ -24,8 +24,6 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Image", "Loaded", "main", "serve"]
-
 Image = npt.NDArray[np.uint8]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["markdown_tables", "text_table"]
-
 _STARS = {"peer is faster": "**", "ours is faster": "", "no difference shown": ""}
 
 

@@ -49,7 +49,7 @@ def test_a_short_run_has_a_row_for_every_peer_and_file(tmp_path: Path) -> None:
 def test_mlperf_s_network_is_built_as_it_is_known(tmp_path: Path) -> None:
     from peers.mlperf import MACS
 
-    from edgecnn.graph import read_graph
+    from edgecnn.modelfile import read_graph
 
     file = tmp_path / "reference.tflite"
     command = [sys.executable, "-m", "peers.mlperf", str(file)]

@@ -10,8 +10,6 @@ from typing import Final, Protocol, TypeVar
 
 from peers.children import PeerError
 
-__all__ = ["PAUSE_S", "Key", "Taken", "take_turns"]
-
 PAUSE_S: Final = 0.005
 """Between turns: threads of a pool that has just run look for work for some time."""
 

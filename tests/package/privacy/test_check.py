@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.platforms import ARCHITECTURES
+from edgecnn.package.pi.platforms import ARCHITECTURES
+from edgecnn.package.pi.tree import write_manifest
 from edgecnn.package.privacy.check import check_bundle
 from edgecnn.package.privacy.claims import Checked
 from edgecnn.package.privacy.traced import why_not
-from edgecnn.package.tree import write_manifest
 from package.bundle_here import HERE, make_bundle_here, needs_this_platform
 
 REASON = why_not()
@@ -103,7 +103,9 @@ def test_a_bundle_that_does_not_run_proves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     plan = make_bundle_here(folder, "tflite-runtime")
     altered(
-        folder / "runner/edgecnn_runner/cli.py", '"""``edgecnn-run``:', 'raise OSError("x")\n"""'
+        folder / "runner/edgecnn_runner/cli/__init__.py",
+        '"""``edgecnn-run``:',
+        'raise OSError("x")\n"""',
     )
     write_manifest(plan, folder)
     checked = check_bundle(folder)

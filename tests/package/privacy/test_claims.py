@@ -13,7 +13,7 @@ from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.claims import Checked, Outcome, State, read_record, subject_digest
 from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.pi import check_service, unchecked
-from edgecnn.package.privacy.snapshot import differences, take_snapshot
+from edgecnn.package.privacy.pi_runs import differences, take_snapshot
 
 FILES = {name: {"sha256": name} for name in ("PRIVACY.md", "privacy.json", "lib/a", "install.sh")}
 UNIT = Path(__file__).parents[3] / (

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.package.privacy.judging import other_programs, strange_sockets, written_paths
-from edgecnn.package.privacy.traced import Call
+from edgecnn.package.privacy.traced import (
+    SystemCall,
+    other_programs,
+    strange_sockets,
+    written_paths,
+)
 
 
-def call(text: str, *, failed: bool = False) -> Call:
+def call(text: str, *, failed: bool = False) -> SystemCall:
     name, _, arguments = text.partition("(")
-    return Call(name=name, arguments=arguments.removesuffix(")"), failed=failed)
+    return SystemCall(name=name, arguments=arguments.removesuffix(")"), failed=failed)
 
 
 @pytest.mark.parametrize(

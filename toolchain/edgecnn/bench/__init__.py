@@ -4,16 +4,19 @@
 a runtime: measuring is done on the device, by ``edgecnn.devices.on_device.bench``.
 """
 
-from edgecnn.bench.plan import BenchFile, Proven, plan
-from edgecnn.bench.report_files import read_bench, write_bench
+from edgecnn.bench.exit import exit_error, gate_error
+from edgecnn.bench.plan import BenchFile, ProvenAccuracy, plan
+from edgecnn.bench.report.json import read_bench, write_bench
 from edgecnn.bench.results import BenchReport, Settings
-from edgecnn.bench.run import run
+from edgecnn.bench.stage import run
 
 __all__ = [
     "BenchFile",
     "BenchReport",
-    "Proven",
+    "ProvenAccuracy",
     "Settings",
+    "exit_error",
+    "gate_error",
     "plan",
     "read_bench",
     "run",

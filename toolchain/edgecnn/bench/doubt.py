@@ -8,8 +8,6 @@ from typing import Any, Final
 from edgecnn.bench.results import ArtifactBench, Conditions
 from edgecnn.bench.statistics import spread, summarize
 
-__all__ = ["judge_conditions", "throttling_in"]
-
 _OTHERS: Final = 0.10
 _SPREAD: Final = 0.10
 _NOW: Final[Mapping[int, str]] = {

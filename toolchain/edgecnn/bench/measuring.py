@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import io
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from edgecnn.bench.camera_picture import PICTURE_SIZE, camera_jpeg
-from edgecnn.bench.collect import collect, collect_points
+import numpy as np
+
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.profile import Asking, with_profile
+from edgecnn.bench.reply import collect, collect_points
 from edgecnn.bench.results import ArtifactBench, DeviceBench, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
-from edgecnn.errors import EdgeError
-from edgecnn.row_error import RowError
-from edgecnn_runner.runtimes import RUNTIMES
-
-__all__ = ["LOCAL", "SILENCE_S", "fastest", "measure_on", "opened"]
+from edgecnn.errors import EdgeError, RowError
+from edgecnn_runner.runtimes.choice import RUNTIMES
 
 LOCAL: Final = "local"
 SILENCE_S: Final = 60.0
@@ -145,7 +145,7 @@ class _Asked:
     settings: Settings
     silence_s: float
 
-    def bench(self, files: Sequence[BenchFile], told: Told) -> Frame:
+    def bench(self, files: Sequence[BenchFile], told: Told) -> Message:
         formats = dict.fromkeys(one.format for one in files)
         fitting = {name: info for name, info in RUNTIMES.items() if info.model_format in formats}
         inputs, settings = _inputs(files), self.settings
@@ -153,7 +153,7 @@ class _Asked:
         blobs = [Blob(name=name, data=one.data) for name, one in zip(names, files, strict=True)]
         doing = "starting"
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             nonlocal doing
             at, done = frame.values.get("at"), frame.values.get("done")
             doing = at[:60] if isinstance(at, str) and at.isprintable() else doing
@@ -198,7 +198,7 @@ class _Asked:
             return None
         (file, *_) = (one for one in files if one.row.sha256 == row.sha256)
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             done = frame.values.get("done")
             told(done if isinstance(done, float) and 0 <= done <= 1 else 0.0)
 
@@ -264,3 +264,28 @@ class _Asked:
             return "python3"
         python = found[0].python
         return python if re.fullmatch(r"python3\.\d+", python) else "python3"
+
+
+PICTURE_SIZE: Final = (480, 640)
+"""Height and width, as small cameras have them."""
+
+_QUALITY: Final = 90
+
+
+@functools.cache
+def camera_jpeg() -> bytes:
+    """Return a JPEG of soft shapes with some noise, about as large as a photo of that size."""
+    from PIL import Image
+
+    height, width = PICTURE_SIZE
+    rows, columns = np.mgrid[0:height, 0:width]
+    phases = ((31.0, 0.0), (47.0, 2.0), (73.0, 4.0))
+    waves = [
+        np.sin(rows / period + phase) * np.cos(columns / (period + 9) - phase)
+        for period, phase in phases
+    ]
+    noise = np.random.default_rng(0).normal(0, 6, (height, width, 3))
+    pixels = np.clip(128 + 100 * np.stack(waves, axis=-1) + noise, 0, 255).astype(np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=_QUALITY)
+    return data.getvalue()

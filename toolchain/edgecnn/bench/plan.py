@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from edgecnn.artifact import format_of
 from edgecnn.bench.results import ArtifactBench
-from edgecnn.errors import ArtifactError, ContractError, EdgeError, UsageError
-from edgecnn.graph import read_graph
-from edgecnn.row_error import RowError
-from edgecnn_runner.container import split_container
-
-__all__ = ["MOST_ARTIFACTS", "BenchFile", "Proven", "Wanted", "plan"]
+from edgecnn.build.artifact import format_of
+from edgecnn.errors import ArtifactError, ContractError, EdgeError, RowError, UsageError
+from edgecnn.modelfile import read_graph
+from edgecnn_runner.formats.container import split_container
 
 Wanted: TypeAlias = tuple[int, int, int, str]
 """Height, width and channels of a model's images, and the rule that brings images there."""
@@ -26,7 +23,7 @@ MOST_ARTIFACTS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proven:
+class ProvenAccuracy:
     """What a verification found of a file with this digest.
 
     Attributes:
@@ -55,7 +52,7 @@ class BenchFile:
     data: bytes = b""
 
 
-def plan(paths: Sequence[Path], proven: dict[str, Proven]) -> tuple[BenchFile, ...]:
+def plan(paths: Sequence[Path], proven: dict[str, ProvenAccuracy]) -> tuple[BenchFile, ...]:
     """Read the files to measure.
 
     Args:
@@ -81,7 +78,7 @@ def plan(paths: Sequence[Path], proven: dict[str, Proven]) -> tuple[BenchFile, .
     return files
 
 
-def _file(path: Path, proven: dict[str, Proven]) -> BenchFile:
+def _file(path: Path, proven: dict[str, ProvenAccuracy]) -> BenchFile:
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Final
 from edgecnn.bench.results import ArtifactBench, OperatorTime, Profile
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import plain
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
-from edgecnn.graph import Graph, Operator, read_graph
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn.modelfile import Graph, Operator, read_graph
+from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.timing import percentile
 
 if TYPE_CHECKING:
     from edgecnn.devices.types import Device
-
-__all__ = ["NO_PROFILER", "Asking", "profile_file", "with_profile"]
 
 NO_PROFILER: Final = (
     "no time per operator: {runtime} does not tell Python; these are the operators of the file "
@@ -80,7 +78,7 @@ def profile_file(
         name: The file's name.
         data: What is in it; it has a contract.
         device: Where.
-        runtime: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None for the best there.
+        runtime: A key of ``edgecnn_runner.runtimes.choice.RUNTIMES``; None for the best there.
         threads: At least 1.
         asking: How.
 
@@ -151,7 +149,7 @@ def with_profile(
     return dataclasses.replace(row, profile=found)
 
 
-def _profile(last: Frame, data: bytes, graph: Graph, device: str) -> Profile:
+def _profile(last: Message, data: bytes, graph: Graph, device: str) -> Profile:
     values = last.values
     if values.get("model_sha256") != hashlib.sha256(data).hexdigest():
         raise _unfit(device, "the profile of another file")
@@ -178,10 +176,10 @@ def _profile(last: Frame, data: bytes, graph: Graph, device: str) -> Profile:
     )
 
 
-def _timed(last: Frame, runs: int, device: str) -> tuple[OperatorTime, ...]:
+def _timed(last: Message, runs: int, device: str) -> tuple[OperatorTime, ...]:
     """Put times and multiply-accumulates together, by what the graph that ran calls each."""
-    from edgecnn.graph.onnx import read_onnx
-    from edgecnn.graph.types import DamagedGraphError
+    from edgecnn.modelfile.onnx import read_onnx
+    from edgecnn.modelfile.types import DamagedGraphError
 
     told = last.values.get("operators")
     if not isinstance(told, list) or not 0 < len(told) <= _MOST_OPERATORS or not last.blobs:
@@ -222,8 +220,8 @@ def _macs(operator: Operator | None, shape: object) -> int | None:
     ONNX Runtime's own operators keep channels in other places than ONNX's do, which the shapes of
     the graph alone do not tell.
     """
-    from edgecnn.graph.macs import onnx_macs
-    from edgecnn.graph.types import DamagedGraphError
+    from edgecnn.modelfile.macs import onnx_macs
+    from edgecnn.modelfile.types import DamagedGraphError
 
     if operator is None or operator.macs is None:
         return None

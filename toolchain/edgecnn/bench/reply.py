@@ -5,24 +5,23 @@ Nothing in it is trusted: the program that answers may be another one than was s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from edgecnn.errors import DeviceError, EdgeError
+import numpy as np
 
-__all__ = [
-    "LONGEST_NS",
-    "MOST_CORES",
-    "BenchReply",
-    "PointReply",
-    "RowReply",
-    "ThreadsReply",
-    "are_times",
-    "nonsense",
-    "read_points",
-    "read_reply",
-]
+from edgecnn.bench.doubt import judge_conditions
+from edgecnn.bench.plan import BenchFile, Wanted
+from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
+from edgecnn.devices.ask import error_of
+from edgecnn.devices.facts import machine_facts, plain
+from edgecnn.devices.protocol import Message
+from edgecnn.errors import ArtifactError, DeviceError, EdgeError, RowError
+from edgecnn_runner.runtimes.choice import RUNTIMES
+from edgecnn_runner.timing import percentile
 
 MOST_CORES: Final = 4096
 """More of them no device has."""
@@ -191,3 +190,187 @@ def nonsense(device: str, observed: str) -> EdgeError:
         expected="what our program there says",
         remedy="try again; check that the address starts a plain Python on the device",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What a device's reply says.
+
+    Attributes:
+        machine: See ``edgecnn.devices.facts.machine_facts``.
+        conditions: Its state, judged.
+        rows: One for each artifact and runtime that it found, in the order of the artifacts.
+    """
+
+    machine: Mapping[str, Any]
+    conditions: Conditions
+    rows: tuple[ArtifactBench, ...]
+
+
+def collect(
+    last: Message,
+    files: Sequence[BenchFile],
+    inputs: Sequence[Wanted],
+    *,
+    device: str,
+) -> Collected:
+    """Check and sort what ``on_device.bench`` answered.
+
+    Args:
+        last: Its last frame.
+        files: What was sent, in order.
+        inputs: What images were to be brought to, as it was sent, in order.
+        device: What to call it in errors.
+
+    Returns:
+        What it says.
+
+    Raises:
+        DeviceError: If it makes no sense.
+        ArtifactError: If a file that it measured is not the one that was sent.
+    """
+    reply = read_reply(plain(last.values), device)
+    if {row.artifact for row in reply.rows} != set(range(len(files))):
+        raise nonsense(device, "rows of other files than were sent, or not of all")
+    if len(last.blobs) != sum(len(row.by_threads) for row in reply.rows):
+        raise nonsense(device, f"{len(last.blobs)} lists of times")
+    blobs = iter(last.blobs)
+    rows = [
+        _row(row, files[row.artifact], inputs, blobs, device=device)
+        for row in sorted(reply.rows, key=lambda one: one.artifact)
+    ]
+    before, during, after = (
+        dataclasses.asdict(reply.conditions)[key] for key in ("before", "during", "after")
+    )
+    return Collected(
+        machine=machine_facts(reply.machine),
+        conditions=judge_conditions(before, during, after, rows),
+        rows=tuple(rows),
+    )
+
+
+def collect_points(last: Message, *, device: str) -> tuple[SustainedPoint, ...]:
+    """Check what ``on_device.sustain`` answered.
+
+    Raises:
+        DeviceError: If it makes no sense.
+    """
+    return tuple(
+        SustainedPoint(
+            n=one.n,
+            median_ns=one.median_ns,
+            p90_ns=one.p90_ns,
+            temperature_c=max((one.temperatures_c or {}).values(), default=None),
+            clock_hz=one.clock_hz,
+            throttled=one.throttled,
+        )
+        for one in read_points(plain(last.values), device)
+    )
+
+
+def _row(
+    row: RowReply,
+    file: BenchFile,
+    inputs: Sequence[Wanted],
+    blobs: Iterator[bytes],
+    *,
+    device: str,
+) -> ArtifactBench:
+    if row.sha256 != file.row.sha256:
+        raise ArtifactError(
+            f"{device} did not measure the file that was sent",
+            observed=f"{file.row.file}, sha256 {row.sha256[:100]}",
+            expected=f"sha256 {file.row.sha256}",
+            remedy="try again; if it stays, the device's memory or disk is at fault",
+        )
+    if row.runtime_name is not None and (
+        row.runtime_name not in RUNTIMES or RUNTIMES[row.runtime_name].model_format != file.format
+    ):
+        raise nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
+    error = None if row.error is None else RowError.of(error_of(row.error))
+    if error is None and not (row.by_threads and row.runtime and row.runtime_name):
+        raise nonsense(device, f"{file.row.file} has neither figures nor an error")
+    measured = tuple(
+        _threads(one, blob, device) for one, blob in zip(row.by_threads, blobs, strict=False)
+    )
+    preprocess: Sequence[int] = ()
+    if row.preprocess_ns and file.input is not None:
+        if len(row.preprocess_ns) != len(inputs):
+            raise nonsense(device, "preprocessing of other sizes than were sent")
+        preprocess = row.preprocess_ns[inputs.index(file.input)]
+    if not are_times([*row.decode_ns, *preprocess]):
+        raise nonsense(device, "times of images that cannot be")
+    return dataclasses.replace(
+        file.row,
+        runtime=row.runtime,
+        runtime_name=row.runtime_name,
+        decode_ns=tuple(row.decode_ns),
+        preprocess_ns=tuple(preprocess),
+        by_threads=measured,
+        # Figures at some numbers of threads do not make up for an error at another.
+        chosen=choose_threads(measured) if error is None else None,
+        error=error,
+    )
+
+
+def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
+    if len(blob) % 8 or not one.turns or min(one.turns) < 1 or 8 * sum(one.turns) != len(blob):
+        raise nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
+    samples = np.frombuffer(blob, "<u8")
+    if int(samples.max()) > LONGEST_NS or not samples.all():
+        raise nonsense(device, "times that cannot be")
+    numbers = [one.first_ns, one.load_ns, *one.starts_ns]
+    memory = one.peak_memory_bytes
+    if not (
+        are_times(numbers)
+        and one.starts_ns
+        and 1 <= one.threads <= MOST_CORES
+        and one.warmup >= 0
+        and (memory is None or memory > 0)
+    ):
+        raise nonsense(device, "times, threads or memory that cannot be")
+    values, turns, start = samples.tolist(), [], 0
+    for length in one.turns:
+        turns.append(tuple(values[start : start + length]))
+        start += length
+    return ThreadBench(
+        threads=one.threads,
+        turns=tuple(turns),
+        warmup=one.warmup,
+        stable=one.stable,
+        first_ns=one.first_ns,
+        load_ns=one.load_ns,
+        starts_ns=tuple(one.starts_ns),
+        peak_memory_bytes=memory,
+        kernels=one.kernels,
+    )
+
+
+_WORTH: Final = 0.05
+"""More threads take cores from the rest of the device, and have to be worth that."""
+
+
+def choose_threads(measured: Sequence[ThreadBench]) -> int | None:
+    """Choose by median and p90 together: by the root of their product.
+
+    The median alone would choose threads whose slowest calls are much slower when a core is
+    busy; the geometric mean weighs a change of both alike, in percent. More threads are chosen
+    only if they better it by more than 5 %.
+
+    Args:
+        measured: One for each number of threads.
+
+    Returns:
+        The fewest threads that are no more than 5 % worse than the best; None if none was measured.
+    """
+    costs = {one.threads: cost_ns(one) for one in measured}
+    if not costs:
+        return None
+    best = min(costs.values())
+    return min(threads for threads, cost in costs.items() if cost <= best * (1 + _WORTH))
+
+
+def cost_ns(one: ThreadBench) -> float:
+    """Return the geometric mean of median and p90, nanoseconds."""
+    ordered = sorted(one.samples_ns)
+    return math.sqrt(percentile(ordered, 50) * percentile(ordered, 90))

@@ -6,27 +6,65 @@ order they were taken; no outlier is dropped.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edgecnn.bench.profiles import OperatorTime, Profile
-from edgecnn.row_error import RowError
+from edgecnn.errors import RowError
 
-__all__ = [
-    "BENCH_SCHEMA",
-    "ArtifactBench",
-    "BenchReport",
-    "Conditions",
-    "DeviceBench",
-    "OperatorTime",
-    "Profile",
-    "Settings",
-    "Sustained",
-    "SustainedPoint",
-    "ThreadBench",
-]
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorTime:
+    """One operator of one artifact.
+
+    Attributes:
+        name: What the graph that ran calls it; of a TFLite operator, its first output.
+        type: For example ``QLinearConv`` or ``CONV_2D``.
+        count: How often it ran in one inference.
+        macs: Multiply-accumulates of one inference; None where they cannot be told.
+        mac_share: Its part of all multiply-accumulates, 0..1; None if any are unknown.
+        total_ns: What it took in all profiled runs; None where the runtime does not tell.
+        median_ns: What it took in one of them; None likewise.
+        share: Its part of the sum of all operators' medians, 0..1; None likewise, and where no
+            operator took a time that the profiler's clock can tell.
+    """
+
+    name: str
+    type: str
+    count: int = 1
+    macs: int | None = None
+    mac_share: float | None = None
+    total_ns: int | None = None
+    median_ns: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Where the time of one artifact goes, operator by operator.
+
+    Attributes:
+        operators: In order of execution; of the graph that really ran, which the runtime made of
+            the file, where it tells times; of the file itself where it does not.
+        lacks: What the runtime does not tell, or why nothing was profiled; None if all is there.
+        runtime: Package and version; None if nothing ran.
+        kernels: Whose kernels compute, as the runtime tells; None if nothing ran.
+        threads: How many it used.
+        runs: Profiled runs.
+        plain_ns: Median of an inference without the profiler; None if nothing ran.
+        profiled_ns: Median of an inference with it, without Python's part; None where there is
+            no profiler.
+    """
+
+    operators: tuple[OperatorTime, ...] = ()
+    lacks: str | None = None
+    runtime: str | None = None
+    kernels: str | None = None
+    threads: int = 1
+    runs: int = 0
+    plain_ns: int | None = None
+    profiled_ns: int | None = None
+
 
 BENCH_SCHEMA: Final = 1
 
@@ -99,7 +137,7 @@ class ArtifactBench:
         bytes: Its size.
         macs: Multiply-accumulates of one inference; None where an operator's are unknown.
         runtime: Package and version that ran it; None if nothing did.
-        runtime_name: A key of ``edgecnn_runner.runtimes.RUNTIMES``; None if nothing did.
+        runtime_name: A key of ``edgecnn_runner.runtimes.choice.RUNTIMES``; None if nothing did.
         verdict: Of its last verification here: PASS, FAIL, INCONCLUSIVE, ERROR; None if it was
             not verified.
         accuracy: Share of test images that it got right then, 0..1; None if unknown.
@@ -243,11 +281,3 @@ class BenchReport:
     created: str
     max_drop_points: float = 1.0
     schema: int = BENCH_SCHEMA
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; what is made of raw times stands under ``summary``."""
-        from edgecnn.bench.summaries import add_summaries
-
-        values = dataclasses.asdict(self)
-        add_summaries(values, self)
-        return values

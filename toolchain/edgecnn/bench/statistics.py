@@ -25,22 +25,6 @@ import numpy.typing as npt
 from edgecnn.bench.results import ThreadBench
 from edgecnn_runner.timing import percentile
 
-__all__ = [
-    "LEAST_TURNS",
-    "LEVEL",
-    "MEDIAN",
-    "P90",
-    "Ratio",
-    "Resampled",
-    "Summary",
-    "macs_per_second",
-    "ratio",
-    "ratio_of",
-    "resample",
-    "spread",
-    "summarize",
-]
-
 LEVEL: Final = 0.95
 
 MEDIAN: Final = 50

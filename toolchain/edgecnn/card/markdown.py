@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.artifact import asked_for, precision_of
-from edgecnn.quantities import number_text, percent_text, size_text
+from edgecnn.build.artifact import asked_for, precision_of
+from edgecnn_runner.quantities import number_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-__all__ = ["card", "markdown_environment"]
 
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:

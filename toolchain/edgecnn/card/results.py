@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import WorkspaceError
-from edgecnn.graph import read_graph
-from edgecnn.workspace import Workspace, file_digest
-from edgecnn_runner.container import read_container
-
-__all__ = ["RESULTS_SCHEMA", "collect_results", "shown_recipe"]
+from edgecnn.files import file_digest
+from edgecnn.modelfile import read_graph
+from edgecnn_runner.formats.container import read_container
 
 RESULTS_SCHEMA: Final = 1
 

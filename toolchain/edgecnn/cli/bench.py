@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from edgecnn.cli.bench_options import (
-    BaselineOption,
-    CompareOption,
-    MaxLatencyOption,
-    MaxMemoryOption,
-    MaxRegressionOption,
-    MaxSizeOption,
-    compare_files,
-    judging_of,
-)
-from edgecnn.cli.bench_profile import ProfileOption, print_profiles
-from edgecnn.cli.bench_tables import CsvOption, MarkdownOption, print_bench, write_bench_reports
 from edgecnn.cli.options import (
     IdentityOption,
     JsonOption,
@@ -26,8 +17,28 @@ from edgecnn.cli.options import (
     PrefixOption,
     QuietOption,
 )
+from edgecnn.errors import UsageError
+from edgecnn_runner.quantities import decimal_text, percent_of, size_text
 
-__all__ = ["bench"]
+if TYPE_CHECKING:
+    from edgecnn.bench.judge.judgement import Judging
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgecnn.bench.judge.gate import Gate, GateRow, Measure
+    from edgecnn.bench.judge.recommend import Recommendation
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgecnn.bench.report.profile_view import ProfileView
+    from edgecnn.bench.results import BenchReport
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgecnn.bench.judge.judgement import JudgedBench
+    from edgecnn.bench.judge.recommend import Recommendation
+    from edgecnn.bench.results import DeviceBench
 
 
 def bench(
@@ -120,12 +131,13 @@ def bench(
 
     Example: edgecnn bench models/wren --device local --device ssh://pi@raspberrypi.local
     """
-    from edgecnn import benching
-    from edgecnn.bench import Settings
-    from edgecnn.bench.judgement import judge_bench
+    from edgecnn.bench import Settings, exit_error
+    from edgecnn.bench.judge.judgement import judge_bench
+    from edgecnn.bench.report.json import judged_values
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.commands import bench as benching
     from edgecnn.devices.opening import choose_devices
 
     if compare is not None:
@@ -162,10 +174,488 @@ def bench(
     report, place = benching.bench(request, progress=terminal_progress(quiet=quiet))
     judged = judge_bench(report, judging)
     if json_output:
-        print_json(judged.to_dict())
+        print_json(judged_values(judged))
     else:
         print_bench(out_console(), judged)
         print_profiles(out_console(), report)
     console = None if json_output else out_console()
     write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
-    exit_for(benching.nothing_measured(report) or judged.exit_error())
+    exit_for(benching.nothing_measured(report) or exit_error(judged))
+
+
+CsvOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Also write all figures as CSV: a row for each device, file and number of threads.",
+    ),
+]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="Also write a summary for a pull request."),
+]
+
+
+def print_bench(console: Console, judged: JudgedBench) -> None:
+    """Print for each device its table, what makes it doubtful and what to ship; then the gate."""
+    for device, recommendation in zip(judged.report.devices, judged.recommendations, strict=True):
+        _print_device(console, device, recommendation)
+    if judged.gate is not None:
+        print_gate(console, judged.gate)
+
+
+def write_bench_reports(
+    console: Console | None,
+    judged: JudgedBench,
+    place: Path | None,
+    *,
+    csv: Path | None = None,
+    markdown: Path | None = None,
+) -> None:
+    """Write the page and what else was asked for, and print where they are.
+
+    Args:
+        console: Where to print; None for nowhere.
+        judged: What to write.
+        place: Where ``bench.json`` was written; None if it was not.
+        csv: See ``CsvOption``.
+        markdown: See ``MarkdownOption``.
+
+    Raises:
+        WorkspaceError: If a file cannot be written.
+    """
+    from edgecnn.bench.report.exports import write_exports
+
+    written = write_exports(judged, place, csv=csv, markdown=markdown)
+    if console is None:
+        return
+    for name in written if place is None else (written[0], place, *written[1:]):
+        console.print(f"report: {name}", markup=False, soft_wrap=True)
+
+
+def _print_device(console: Console, device: DeviceBench, recommendation: Recommendation) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from edgecnn.bench.report.device_facts import device_title
+    from edgecnn.bench.report.table import render_table
+
+    about = [device.system, device.machine.get("system")]
+    title = ", ".join([device_title(device), *(str(one) for one in about if one)])
+    console.print(Text(title, style="bold"))
+    if device.error is not None:
+        observed = f" ({device.error.observed})" if device.error.observed else ""
+        console.print(Padding(Text(device.error.problem + observed, style="red"), (0, 0, 0, 2)))
+        console.print(Padding(Text(device.error.remedy), (0, 0, 0, 2)))
+    if device.rows:
+        console.print(render_table(device, recommendation))
+    conditions = device.conditions
+    if conditions is not None and conditions.invalid is not None:
+        console.print(Text(f"INVALID: {conditions.invalid}", style="bold red"))
+    for warning in () if conditions is None else conditions.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+    if device.error is None:
+        print_recommendation(console, recommendation)
+    console.print()
+
+
+ProfileOption = Annotated[
+    bool,
+    typer.Option(
+        "--profile",
+        help="Also show where the time goes, operator by operator; where the runtime does not "
+        "tell, how the multiply-accumulates are spread.",
+    ),
+]
+
+_BAR = 12
+_BETWEEN = 3
+_PARTS = " ▏▎▍▌▋▊▉█"
+
+
+def print_profiles(console: Console, report: BenchReport) -> None:
+    """Print the profiles of a report, if it has any, after its other tables."""
+    from edgecnn.bench.report.profile_view import profile_views
+
+    for view in profile_views(report):
+        console.print(f"\n{view.file} on {view.device}", style="bold", markup=False)
+        for note in view.notes:
+            console.print(note, markup=False, style="dim")
+        if view.lines:
+            console.print(profile_table(view, console.width))
+
+
+def profile_table(view: ProfileView, width: int) -> Table:
+    """Lay out one profile in so many columns of characters."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    figures = [("share" if view.timed else "MAC share", 6), ("", _BAR), ("MACs", 7)]
+    if view.timed:
+        figures = [("time", 9), *figures, ("GMAC/s", 6)]
+    # Where there is little room, names are cut short, and figures never are.
+    room = width - sum(size + _BETWEEN for _, size in figures) - 2 * _BETWEEN
+    for title in ("operator", "name"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=max(6, room // 2))
+    for title, size in figures:
+        justify: Literal["left", "right"] = "right" if title else "left"
+        table.add_column(title, justify=justify, no_wrap=True, min_width=size)
+    for line in view.lines:
+        table.add_row(
+            *(Text(line.type), Text(line.name, style="dim")),
+            *([line.time] if view.timed else []),
+            line.share_text,
+            _bar(line.bar / 100),
+            line.macs,
+            *([line.rate] if view.timed else []),
+        )
+    return table
+
+
+def _bar(part: float) -> str:
+    """Return a bar in eighths of a character; of a part above 0 at least one."""
+    if not part:
+        return ""
+    eighths = max(1, round(8 * _BAR * part))
+    return "█" * (eighths // 8) + _PARTS[eighths % 8].strip()
+
+
+_STYLES: Final = {
+    "kept": "green",
+    "undecided": "yellow",
+    "regression": "bold red",
+    "missing": "bold red",
+    "not comparable": "bold yellow",
+    "new": "dim",
+}
+
+
+def print_recommendation(console: Console, recommendation: Recommendation) -> None:
+    """Print what to ship on a device, and why not the others."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from edgecnn.bench.report.words import (
+        front_sentence,
+        headline,
+        loss_sentence,
+        warning_sentences,
+    )
+
+    style = "bold" if recommendation.choice is None else "bold green"
+    console.print(Text(headline(recommendation), style=style))
+    for warning in warning_sentences(recommendation):
+        console.print(Text(f"warning: {warning}", style="yellow"))
+    if (front := front_sentence(recommendation)) is not None:
+        console.print(Text(front))
+    lost = [one for one in recommendation.candidates if one.row != recommendation.chosen]
+    for name, why in (
+        *((one.name, loss_sentence(recommendation, one)) for one in lost),
+        *((one.name, f"Left out: {one.reason}.") for one in recommendation.left_out),
+    ):
+        console.print(Padding(Text.assemble((f"{name}: ", "bold"), why), (0, 0, 0, 2)))
+
+
+def print_gate(console: Console, gate: Gate) -> None:
+    """Print what was compared: of each row size, or latency and memory; then the answer.
+
+    Args:
+        console: Where to.
+        gate: The comparison.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgecnn.bench.report.words import gate_headline
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in (f"compared with {gate.source}", "before, now", "times (95 %)", "outcome"):
+        table.add_column(column, overflow="fold")
+    several = len({row.device for row in gate.rows}) > 1
+    for row in gate.rows:
+        # A tail never fails, and is worth a line only where it grew by more than is allowed.
+        shown = [
+            one
+            for one in row.measures
+            if one.name != "p90" or (one.ratio.low or 0) > 1 + gate.max_regression
+        ]
+        table.add_row(
+            Text(_title(row, several=several)),
+            Text("\n".join(_then_and_now(one) for one in shown)),
+            Text("\n".join(_times(one) for one in shown)),
+            Text.assemble(
+                (row.outcome, _STYLES[row.outcome]), *(f"\n{one}" for one in _notes(row))
+            ),
+        )
+    console.print(table)
+    console.print(Text(gate_headline(gate)))
+
+
+def _title(row: GateRow, *, several: bool) -> str:
+    # The row of an artifact's file stands above those of its numbers of threads.
+    if row.threads is not None:
+        return f"  {row.threads} {'thread' if row.threads == 1 else 'threads'}"
+    return f"{row.name} on {row.device}" if several else row.name
+
+
+def _then_and_now(measure: Measure) -> str:
+    from edgecnn.bench.report.words import duration_text
+
+    text = duration_text if measure.name in ("latency", "p90") else size_text
+    tail = "p90 " if measure.name == "p90" else ""
+    return f"{tail}{text(measure.before)}, {text(measure.now)}"
+
+
+def _times(measure: Measure) -> str:
+    from edgecnn.bench.report.words import times_text
+
+    ratio = measure.ratio
+    if ratio.low is None or ratio.high is None:
+        return times_text(ratio.value)
+    return f"{times_text(ratio.value)} ({times_text(ratio.low)} to {times_text(ratio.high)})"
+
+
+def _notes(row: GateRow) -> tuple[str, ...]:
+    return (*((row.reason,) if row.reason else ()), *row.changes)
+
+
+MaxLatencyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-latency",
+        metavar="TIME",
+        help="Recommend only what takes no longer, by its median: 5ms, 800us.",
+    ),
+]
+MaxSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-size", metavar="SIZE", help="Recommend only files that are no larger: 100kB, 1.5MB."
+    ),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Recommend only what needs no more memory: peak, resident, of the whole process.",
+    ),
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="An earlier bench.json of the same machine: fail on what got worse beyond noise.",
+    ),
+]
+MaxRegressionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-regression",
+        metavar="PERCENT",
+        help="By how much latency, memory and size may grow since then. Default: 5%.",
+    ),
+]
+CompareOption = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--compare",
+        metavar="BEFORE NOW",
+        help="Measure nothing: compare two bench.json, as --baseline does.",
+    ),
+]
+
+
+def judging_of(
+    *,
+    max_latency: str | None = None,
+    max_size: str | None = None,
+    max_memory: str | None = None,
+    baseline: Path | None = None,
+    max_regression: str | None = None,
+) -> Judging:
+    """Read the options; before anything is measured, so that a mistake costs no minutes.
+
+    Raises:
+        UsageError: If one cannot be read, or ``max_regression`` has nothing to be of.
+        WorkspaceError: If the baseline is missing, damaged or of another schema.
+    """
+    from edgecnn.bench import read_bench
+    from edgecnn.bench.judge.judgement import EarlierBench, Judging
+    from edgecnn.bench.judge.recommend import DeviceLimits
+    from edgecnn.errors import UsageError
+
+    if max_regression is not None and baseline is None:
+        raise UsageError(
+            "--max-regression says nothing without an earlier bench",
+            observed=f"--max-regression {max_regression} alone",
+            expected="--baseline, too, or --compare",
+            remedy="name the earlier bench with --baseline FILE",
+        )
+    return Judging(
+        limits=DeviceLimits(
+            latency_ns=None
+            if max_latency is None
+            else parse_duration(max_latency, option="--max-latency"),
+            memory_bytes=None
+            if max_memory is None
+            else parse_bytes(max_memory, option="--max-memory"),
+            size_bytes=None if max_size is None else parse_bytes(max_size, option="--max-size"),
+        ),
+        baseline=None
+        if baseline is None
+        else EarlierBench(report=read_bench(baseline), source=str(baseline)),
+        max_regression=_max_regression(max_regression),
+    )
+
+
+def compare_files(
+    files: tuple[Path, Path],
+    *,
+    max_regression: str | None = None,
+    json_output: bool = False,
+    measuring: Sequence[object] = (),
+) -> None:
+    """Compare two finished benches: print what changed, and end with the gate's error, if any.
+
+    Args:
+        files: The earlier one and the later one.
+        max_regression: See ``MaxRegressionOption``.
+        json_output: Whether to print JSON.
+        measuring: What was given besides that is for measuring, which this does not do.
+
+    Raises:
+        UsageError: If ``max_regression`` cannot be read, or something was to be measured.
+        WorkspaceError: If a file is missing, damaged or of another schema.
+    """
+    from edgecnn.bench import gate_error, read_bench
+    from edgecnn.bench.judge.gate import compare_benches
+    from edgecnn.bench.report.json import gate_values
+    from edgecnn.cli.render import exit_for, out_console, print_json
+    from edgecnn.errors import UsageError
+
+    if measuring:
+        raise UsageError(
+            "--compare measures nothing",
+            observed=", ".join(map(str, measuring)),
+            expected="two files, and nothing to measure",
+            remedy="leave --compare out and compare with --baseline, or leave out the rest",
+        )
+    allowed = _max_regression(max_regression)
+    before, now = (read_bench(path) for path in files)
+    gate = compare_benches(now, before, source=str(files[0]), max_regression=allowed)
+    if json_output:
+        print_json(gate_values(gate))
+    else:
+        print_gate(out_console(), gate)
+    exit_for(gate_error(gate))
+
+
+def _max_regression(text: str | None) -> float:
+    from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION
+
+    return (
+        DEFAULT_MAX_REGRESSION if text is None else parse_percent(text, option="--max-regression")
+    )
+
+
+_NANOSECONDS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000}
+_BYTES: Final = {
+    "b": 1,
+    "kb": 1000,
+    "mb": 1_000_000,
+    "gb": 1_000_000_000,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+_QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?)\s*([^\W\d_]*)", re.ASCII)
+_MOST_PERCENT: Final = 1000
+
+
+def parse_duration(text: str, *, option: str) -> int:
+    """Return a duration in nanoseconds.
+
+    Args:
+        text: A positive number with ns, us, ms or s.
+        option: What was given, for an error.
+
+    Raises:
+        UsageError: If it is not a duration.
+
+    >>> parse_duration("5ms", option="--max-latency"), parse_duration("0.8 us", option="")
+    (5000000, 800)
+    """
+    # The sign for micro exists twice in Unicode, as itself and as a Greek letter.
+    plain = text.replace("\u03bc", "u").replace("\u00b5", "u")
+    expected = "a duration such as 5ms, 800us or 2s"
+    return _parse(plain, _NANOSECONDS, option, expected, shown=text)
+
+
+def parse_bytes(text: str, *, option: str) -> int:
+    """Return a size in bytes.
+
+    Args:
+        text: A positive number with B, kB, MB or GB (decimal), or KiB, MiB or GiB (binary); large
+            and small letters are the same.
+        option: What was given, for an error.
+
+    Raises:
+        UsageError: If it is not a size.
+
+    >>> parse_bytes("1.5MB", option="--max-size"), parse_bytes("64 KiB", option="")
+    (1500000, 65536)
+    """
+    return _parse(text.lower(), _BYTES, option, "a size such as 100kB, 1.5MB or 64MiB", shown=text)
+
+
+def parse_percent(text: str, *, option: str) -> float:
+    """Return a percentage as a share.
+
+    Args:
+        text: A number from 0 to 1000 with a percent sign: without one, 0.05 could mean either.
+        option: What was given, for an error.
+
+    Raises:
+        UsageError: If it is not a percentage.
+
+    >>> parse_percent("5%", option="--max-regression")
+    0.05
+    """
+    expected = f"a percentage such as 5%, from 0% to {_MOST_PERCENT}%"
+    percent = percent_of(text)
+    bare = percent_of(f"{text}%")
+    if bare is not None and 0 <= 100 * bare <= _MOST_PERCENT:
+        share = decimal_text(100 * bare)
+        raise UsageError(
+            f"{option} cannot be read: {text} could be {text} % or {share} %",
+            observed=text,
+            expected=expected,
+            remedy=f"write {text}%, or {share}% if a share is meant: {expected}",
+        )
+    if percent is None or not 0 <= percent <= _MOST_PERCENT:
+        raise _mistake(text, option, expected)
+    return float(percent / 100)
+
+
+def _parse(text: str, units: Mapping[str, int], option: str, expected: str, *, shown: str) -> int:
+    found = _QUANTITY.fullmatch(text.strip())
+    unit = None if found is None else units.get(found[2])
+    value = 0 if found is None or unit is None else round(Decimal(found[1]) * unit)
+    if value < 1:
+        raise _mistake(shown, option, expected)
+    return value
+
+
+def _mistake(text: str, option: str, expected: str) -> UsageError:
+    return UsageError(
+        f"{option} cannot be read",
+        observed=text or "nothing",
+        expected=expected,
+        remedy=f"write the number with its unit: {expected}",
+    )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgecnn.cli.options import RecipeRun, of_recipe
 
-__all__ = ["build"]
-
 
 @of_recipe
 def build(asked: RecipeRun) -> None:
@@ -17,11 +15,11 @@ def build(asked: RecipeRun) -> None:
 
     Example: edgecnn build models/seed_cnn --data ~/data
     """
-    from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console
     from edgecnn.cli.tables import print_build
-    from edgecnn.locate import load_recipe_with, workspace_of_recipe
+    from edgecnn.commands import build as chain
+    from edgecnn.commands.paths import load_recipe_with, workspace_of_recipe
 
     recipe = load_recipe_with(asked.recipe, asked.settings)
     workspace = workspace_of_recipe(asked.recipe, asked.out)

@@ -20,8 +20,6 @@ from edgecnn.cli.options import (
 )
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["convert"]
-
 
 @takes_preprocessing
 def convert(
@@ -97,15 +95,15 @@ def convert(
 
     Example: edgecnn convert my.keras --data images/ --labels labels.txt --input-range 0..1
     """
-    from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
-    from edgecnn.cli.repair_tables import print_repairs
-    from edgecnn.cli.tables import variants_table
-    from edgecnn.recipe_section import number_or_text
+    from edgecnn.cli.tables import print_repairs, variants_table
+    from edgecnn.commands import build as chain
+    from edgecnn.commands.convert import ConvertRequest
+    from edgecnn.recipe.section import number_or_text
 
     made = chain.convert(
-        chain.ConvertRequest(
+        ConvertRequest(
             source=source,
             out=out,
             variants=tuple(variant or ()),

@@ -9,8 +9,6 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
-__all__ = ["demo"]
-
 
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Build folder.")] = Path(
@@ -26,12 +24,12 @@ def demo(
 
     Example: edgecnn demo --out build/demo
     """
-    from edgecnn import chain
+    from edgecnn.build.workspace import Workspace
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console
     from edgecnn.cli.tables import print_build, show_demo
-    from edgecnn.scaffold import demo_recipe
-    from edgecnn.workspace import Workspace
+    from edgecnn.commands import build as chain
+    from edgecnn.commands.init import demo_recipe
 
     recipe, workspace = demo_recipe(), Workspace(out)
     result = chain.build(recipe, workspace, data=None, progress=terminal_progress(quiet=quiet))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,10 @@ from edgecnn.cli.options import (
     QuietOption,
 )
 
-__all__ = ["deploy"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgecnn.install import DeployResult
 
 
 def deploy(
@@ -53,8 +56,7 @@ def deploy(
 
     Example: edgecnn deploy resnet8-1.0-pi-arm64-cp311.tar.gz ssh://pi@raspberrypi.local
     """
-    from edgecnn import deploy as stage
-    from edgecnn.cli.device_tables import print_deployed
+    from edgecnn import install as stage
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import out_console, print_json
     from edgecnn.devices import choose_device
@@ -78,3 +80,22 @@ def deploy(
         print_json(result.to_dict())
     else:
         print_deployed(out_console(), result)
+
+
+def print_deployed(console: Console, result: DeployResult) -> None:
+    """Print what is installed now, how it did in its self-test, and what to do next."""
+    about = result.machine.get("model") or result.machine.get("processor") or "unknown machine"
+    lines = [
+        f"device: {result.device} ({about}, {result.machine.get('architecture')})",
+        f"active: {result.active}" + (f", before: {result.before}" if result.before else ""),
+    ]
+    if result.device_signature_by:
+        lines.append(f"signature: as the key pinned there wants (by {result.device_signature_by})")
+    for test in result.self_tests:
+        kernels = f", kernels {test.kernels}" if test.kernels else ""
+        lines.append(
+            f"self-test: {PurePosixPath(test.file).name}: {test.images} golden images as expected, "
+            f"by {test.runtime}{kernels}"
+        )
+    for line in (*lines, *result.notes):
+        console.print(line, markup=False, soft_wrap=True)

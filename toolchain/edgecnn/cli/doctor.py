@@ -10,8 +10,6 @@ from edgecnn.cli.options import (
     PrefixOption,
 )
 
-__all__ = ["doctor"]
-
 
 def doctor(
     device: DeviceOption = None,
@@ -32,14 +30,14 @@ def doctor(
     """
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import checks_table
+    from edgecnn.commands.doctor import check_machine, exit_error
     from edgecnn.devices import choose_device
-    from edgecnn.health import check_machine, exit_error
 
     options = choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix)
     if options is None:
         checks = check_machine()
     else:
-        from edgecnn.device_health import check_device
+        from edgecnn.commands.doctor_device import check_device
 
         checks = check_device(options)
     if json_output:

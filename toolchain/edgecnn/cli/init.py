@@ -12,8 +12,6 @@ from edgecnn.cli.options import JsonOption
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
-__all__ = ["init"]
-
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made if it does not exist.")],
@@ -37,8 +35,8 @@ def init(
     Example: edgecnn init leaves --data photos/
     """
     from edgecnn.cli.render import command_line, err_console, out_console, print_json
+    from edgecnn.commands.init import make_project
     from edgecnn.data import few_images, uneven_classes
-    from edgecnn.scaffold import make_project
 
     project = make_project(folder, data)
     survey = project.survey

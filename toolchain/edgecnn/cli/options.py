@@ -13,28 +13,6 @@ import typer
 
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
 
-__all__ = [
-    "DataOption",
-    "DeviceOption",
-    "IdentityOption",
-    "JsonOption",
-    "KnownHostsOption",
-    "LabelsOption",
-    "LayoutOption",
-    "MinAccuracyOption",
-    "OutOption",
-    "OutputKindOption",
-    "PrefixOption",
-    "QuietOption",
-    "RecipeRun",
-    "ScoresOption",
-    "ThreadsOption",
-    "data_option",
-    "numbers_of_threads",
-    "of_recipe",
-    "takes_preprocessing",
-]
-
 OutOption = Annotated[
     Path | None,
     typer.Option(

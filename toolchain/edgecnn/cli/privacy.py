@@ -9,8 +9,6 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
-__all__ = ["privacy"]
-
 
 def privacy(
     bundle: Annotated[
@@ -52,7 +50,7 @@ def privacy(
 
     Example: edgecnn privacy dist/resnet8-1.0-pi-arm64-cp311.tar.gz
     """
-    from edgecnn.cli.bundle_tables import print_claims
+    from edgecnn.cli.package import print_claims
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.errors import UsageError

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.render import err_console, is_terminal
-from edgecnn.interrupts import interruptible
-from edgecnn.progress import NO_PROGRESS, Progress, Task
+from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-
-__all__ = ["terminal_progress"]
 
 
 class _BarTask:
@@ -38,7 +38,7 @@ class _TerminalProgress:
         self._console = console
 
     @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Task]:
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         if not is_terminal(sys.stderr):
             with NO_PROGRESS.task(description, total) as silent:
                 yield silent
@@ -63,3 +63,77 @@ class _TerminalProgress:
 def terminal_progress(*, quiet: bool = False) -> Progress:
     """Return the progress a command shows; nothing at all when ``quiet``."""
     return interruptible(NO_PROGRESS if quiet else _TerminalProgress(err_console()))
+
+
+# Python's own handler raises KeyboardInterrupt in whatever code is running. Where that is a weak
+# reference's callback or a ``__del__``, Python drops the exception; where C++ code has called
+# Python, the libraries turn it into an error of their own. So the signal is remembered, too, and
+# work that reports its progress stops there. Progress is never reported while files are put back in
+# place, so a second KeyboardInterrupt cannot come in the way of that.
+
+_signals: list[int] = []
+
+
+def remember_interrupts() -> None:
+    """Remember SIGINT from now on, in this process; where it is ignored it stays so."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    signal.signal(signal.SIGINT, _remember)
+    say = sys.unraisablehook
+
+    def unraisable(problem: sys.UnraisableHookArgs, /) -> None:
+        if not issubclass(problem.exc_type, KeyboardInterrupt):
+            say(problem)
+
+    sys.unraisablehook = unraisable
+
+
+def was_interrupted() -> bool:
+    """Tell whether Ctrl-C was typed since ``remember_interrupts``, whatever came of it."""
+    return bool(_signals)
+
+
+def _remember(number: int, frame: FrameType | None) -> Any:
+    _signals.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def _stop_if_interrupted() -> None:
+    if _signals:
+        raise KeyboardInterrupt
+
+
+def interruptible(progress: Progress) -> Progress:
+    """Return a progress that shows the same, and ends the work where Ctrl-C was lost."""
+    return _Interruptible(progress)
+
+
+class _Interruptible:
+    def __init__(self, inner: Progress) -> None:
+        self._inner = inner
+
+    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
+        _stop_if_interrupted()
+        return self._task(description, total)
+
+    @contextlib.contextmanager
+    def _task(self, description: str, total: int) -> Iterator[ProgressTask]:
+        with self._inner.task(description, total) as task:
+            yield _InterruptibleTask(task)
+
+    def message(self, text: str) -> None:
+        _stop_if_interrupted()
+        self._inner.message(text)
+
+
+class _InterruptibleTask:
+    def __init__(self, inner: ProgressTask) -> None:
+        self._inner = inner
+
+    def advance(self, steps: int = 1) -> None:
+        _stop_if_interrupted()
+        self._inner.advance(steps)
+
+    def note(self, text: str) -> None:
+        _stop_if_interrupted()
+        self._inner.note(text)

@@ -11,30 +11,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from edgecnn_runner.cli.streams import write_message
 from edgecnn_runner.errors import EdgeError, OutputError
-from edgecnn_runner.streams import write_message
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-__all__ = [
-    "INTERRUPTED",
-    "READER_GONE",
-    "command_line",
-    "drop_output",
-    "err_console",
-    "exit_for",
-    "explain",
-    "full_output",
-    "is_terminal",
-    "out_console",
-    "print_json",
-    "report_bug",
-    "report_error",
-    "say",
-    "wants_json",
-]
-
 
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141

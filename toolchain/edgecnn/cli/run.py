@@ -17,8 +17,6 @@ from edgecnn.cli.options import (
 )
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["run"]
-
 
 @takes_preprocessing
 def run(
@@ -62,9 +60,9 @@ def run(
     from edgecnn.cli.render import explain, out_console, print_json
     from edgecnn.cli.tables import print_classification
     from edgecnn.errors import ImageError
-    from edgecnn.labels import read_labels
     from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.quiet import without_native_chatter
+    from edgecnn_runner.labels import read_labels
+    from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     names = None if labels is None else read_labels(labels)
     with without_native_chatter():

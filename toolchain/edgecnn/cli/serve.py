@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 
-__all__ = ["serve"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgecnn.serve.addresses import ServedAddress
 
 _LOOK_S: Final = 0.1
 
@@ -54,12 +58,11 @@ def serve(
     import time
 
     from edgecnn.cli.render import out_console, print_json, say
-    from edgecnn.cli.serve_text import print_place
     from edgecnn.errors import UsageError
-    from edgecnn.package.web.addresses import place_of
-    from edgecnn.package.web.certificate import self_signed
     from edgecnn.package.web.opened import read_web_bundle
-    from edgecnn.package.web.server import BundleServer
+    from edgecnn.serve.addresses import place_of
+    from edgecnn.serve.certificate import self_signed
+    from edgecnn.serve.server import BundleServer
 
     files = read_web_bundle(folder)
     place = place_of(host)
@@ -96,3 +99,67 @@ def serve(
         time.sleep(_LOOK_S)
     server.shutdown()
     server.server_close()
+
+
+_PLAIN: Final = (
+    "Over plain HTTP a phone's browser gives no camera and installs nothing; pictures work. For "
+    "the camera: --https"
+)
+_SELF_SIGNED: Final = (
+    "The browser will warn that it cannot check who this is: compare the fingerprint before you go "
+    "on. Then the camera works; installing for offline use does not, for that takes a certificate "
+    "that the phone trusts. The single file, whose name ends in classifier.html, needs no "
+    "server at all."
+)
+
+
+def print_place(
+    console: Console, url: str, place: ServedAddress, *, fingerprint: str | None
+) -> None:
+    """Print where the bundle is served.
+
+    Args:
+        console: Where to.
+        url: For a browser.
+        place: Where it listens.
+        fingerprint: SHA-256 of the certificate; None without HTTPS.
+    """
+
+    def line(text: str) -> None:
+        # Without emoji: rich takes the :CD: of a fingerprint for a picture of a disc.
+        console.print(text, markup=False, emoji=False, soft_wrap=True)
+
+    if place.shows_others_the_way:
+        code = qr_code(url, encoding=console.encoding, coloured=console.is_terminal)
+        console.file.write(f"{code}\n" if code else "")
+    line(f"{url}  (Ctrl-C ends it)")
+    if fingerprint is not None:
+        line(f"certificate, SHA-256: {fingerprint}\n{_SELF_SIGNED}")
+    elif place.is_loopback:
+        line("For a phone in the same network: --host lan --https")
+    else:
+        line(_PLAIN)
+    console.file.flush()
+
+
+def qr_code(text: str, *, encoding: str, coloured: bool) -> str:
+    """Return a QR code as text.
+
+    Args:
+        text: What it says.
+        encoding: The terminal's; empty is returned if it has no block characters.
+        coloured: Whether to set the terminal's colours, so that dark is dark whatever they are.
+    """
+    import segno
+
+    try:
+        "▀▄█".encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return ""
+    made = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(out=made, border=2, compact=True)
+    lines = made.getvalue().rstrip("\n")
+    if not coloured:
+        return lines
+    # Bright white on black, said outright: its blocks are the light parts.
+    return "\n".join(f"\x1b[97;40m{line}\x1b[0m" for line in lines.splitlines())

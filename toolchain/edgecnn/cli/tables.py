@@ -8,31 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.cli.render import command_line, explain, print_json
-from edgecnn.cli.repair_tables import print_repairs
-from edgecnn.quantities import size_text
+from edgecnn.errors import EdgeError
+from edgecnn_runner.quantities import size_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgecnn.chain import ChainResult
+    from edgecnn.build.workspace import Workspace
+    from edgecnn.commands.build import ChainResult
+    from edgecnn.commands.doctor import Check
     from edgecnn.errors import EdgeError
-    from edgecnn.health import Check
-    from edgecnn.recipe import Recipe
+    from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
     from edgecnn.verify.changes import Baseline
-    from edgecnn.workspace import Workspace
     from edgecnn_runner.classifier import Result
-
-__all__ = [
-    "checks_table",
-    "explain_unwritten",
-    "print_build",
-    "print_classification",
-    "print_report",
-    "show_demo",
-    "variants_table",
-]
 
 _STATE_STYLE = {
     "made": "green",
@@ -92,9 +85,8 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
-    from edgecnn.verify.corruption_table import render_corruptions
-    from edgecnn.verify.layer_table import render_layers
-    from edgecnn.verify.table import render_table
+    from edgecnn.verify.report.corruption_table import render_corruptions
+    from edgecnn.verify.report.table import render_layers, render_table
 
     console.print(render_table(report))
     if report.own_scores is not None:
@@ -112,7 +104,7 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
 def _print_changes(console: Console, baseline: Baseline) -> None:
     from rich.text import Text
 
-    from edgecnn.verify.change_wording import (
+    from edgecnn.verify.report.wording import (
         baseline_headline,
         basis_sentence,
         change_sentence,
@@ -172,11 +164,11 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     """Classify one evaluation picture with the int8 file, as a user would next."""
     from PIL import Image
 
-    from edgecnn.artifact import artifact_name
+    from edgecnn.build.artifact import artifact_name
     from edgecnn.data import load_dataset
-    from edgecnn.workspace import write_whole
+    from edgecnn.files import write_whole
     from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.quiet import without_native_chatter
+    from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     dataset = load_dataset(recipe.data)
     sample = workspace.path("sample.png")
@@ -197,3 +189,83 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+def print_repairs(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the repairs among conversion rows, those that were not needed in a line each."""
+    for row in rows:
+        repair = row.get("repair")
+        # Of a file that does not run, its row says so.
+        if repair is not None and row["status"] == "made":
+            print_repair(console, str(row["variant"]), repair)
+
+
+def print_repair(
+    console: Console, variant: str, repair: Mapping[str, Any], *, layers: bool = True
+) -> None:
+    """Print one repair.
+
+    Args:
+        console: Where to.
+        variant: The file's.
+        repair: See ``edgecnn.convert.repair.record.RepairRecord``.
+        layers: Whether to list the layers in float, too.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgecnn.build.artifact import asked_for
+    from edgecnn.convert.repair.record import repair_sentence
+
+    console.print(Text(repair_sentence(asked_for(variant), repair)), soft_wrap=True)
+    if repair["outcome"] != "mixed":
+        return
+    if layers:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in ("in float", "why"):
+            table.add_column(column, overflow="fold")
+        for one in repair["kept"]:
+            table.add_row(Text(f"{one['operator']}\n{one['name']}"), Text(str(one["why"])))
+        console.print(table)
+    console.print(Text(_cost(variant, repair["latency"])), soft_wrap=True)
+
+
+def _cost(variant: str, latency: Mapping[str, Any]) -> str:
+    """Say how long an image takes beside the other precisions, and where that was measured."""
+    medians: Mapping[str, int] = latency["median_ns"]
+    own = medians[variant]
+    others = [
+        f"{own / median:.2f} times {name} ({median / 1000:.1f} us)"
+        for name, median in sorted(medians.items(), key=lambda pair: pair[0].endswith("fp32"))
+        if name != variant
+    ]
+    machine = latency["machine"]
+    where = machine.get("model") or machine.get("processor") or machine.get("architecture")
+    return (
+        f"latency of {variant}: {own / 1000:.1f} us an image, {', '.join(others)}; medians of "
+        f"{latency['n']} calls in turns on this machine ({where}, {latency['runtime']}, "
+        f"{latency['threads']} thread)"
+    )
+
+
+def recorded_repair(file: Path, sha256: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Return what the build around a file says of its repair.
+
+    Args:
+        file: A model file.
+        sha256: Its digest; another file of the same name has another history.
+
+    Returns:
+        Its variant and its repair; None if it is in no build, or was not repaired.
+    """
+    from edgecnn.build.workspace import Workspace
+
+    try:
+        rows = Workspace(file.parent).manifest()["variants"]
+    except EdgeError:
+        return None
+    for row in rows:
+        if row.get("sha256") == sha256 and row.get("repair") is not None:
+            return str(row["variant"]), row["repair"]
+    return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from edgecnn.cli.options import RecipeRun, of_recipe
 
-__all__ = ["train"]
-
 
 @of_recipe
 def train(asked: RecipeRun) -> None:
@@ -13,10 +11,10 @@ def train(asked: RecipeRun) -> None:
 
     Example: edgecnn train models/seed_cnn --data ~/data
     """
-    from edgecnn import chain
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, out_console, print_json
-    from edgecnn.locate import load_recipe_with, workspace_of_recipe
+    from edgecnn.commands import build as chain
+    from edgecnn.commands.paths import load_recipe_with, workspace_of_recipe
 
     recipe = load_recipe_with(asked.recipe, asked.settings)
     workspace = workspace_of_recipe(asked.recipe, asked.out)

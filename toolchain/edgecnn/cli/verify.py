@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from edgecnn.cli.foreign_options import (
-    ArtifactOption,
-    ReferenceLabelsOption,
-    ReferenceOption,
-    ReferenceRangeOption,
-)
 from edgecnn.cli.options import (
     DataOption,
     DeviceOption,
@@ -29,9 +25,43 @@ from edgecnn.cli.options import (
     ThreadsOption,
     takes_preprocessing,
 )
+from edgecnn.errors import UsageError
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
 
-__all__ = ["verify"]
+ArtifactOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--artifact",
+        metavar="FILE",
+        help="In place of BUILD_OR_FILE: a .tflite or .onnx file that edgecnn did not make. "
+        "Repeatable. Needs --reference, --data, --labels and --input-range.",
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="The float model of --artifact: .keras, .h5, SavedModel, or a float .tflite or .onnx.",
+    ),
+]
+ReferenceRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-range",
+        metavar="RANGE",
+        help="What the reference wants pixels turned into. Default: what its own layers do, else "
+        "as --input-range.",
+    ),
+]
+ReferenceLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference-labels",
+        metavar="FILE",
+        help="Class names in the reference's output order. Default: as --labels.",
+    ),
+]
 
 
 @takes_preprocessing
@@ -191,13 +221,13 @@ def verify(
 
     Example: edgecnn verify models/seed_cnn --images 2000 --junit parity.xml
     """
-    from edgecnn import foreign_verification, verification
-    from edgecnn.cli.foreign_options import flags_of, is_foreign
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
+    from edgecnn.commands import verify as verification
     from edgecnn.devices import choose_device
-    from edgecnn.recipe_section import number_or_text
+    from edgecnn.recipe.section import number_or_text
+    from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 
     limits = {
         "max_drop": max_drop,
@@ -207,57 +237,142 @@ def verify(
         "max_corruption_drop": max_corruption_drop,
         "min_accuracy": min_accuracy,
     }
-    asked: dict[str, Any] = {  # what both kinds of verification take
-        "data": data,
-        "images": images,
-        "limits": {
+    of_foreign = {
+        "--reference": reference,
+        "--labels": labels,
+        "--output-kind": output_kind,
+        "--layout": layout,
+        "--reference-range": reference_range,
+        "--reference-labels": reference_labels,
+        "--data": data,
+        **dict.fromkeys(preprocessing.given, True),
+    }
+    of_builds = {
+        "--until-decided": until_decided,
+        "--corruptions": corruptions,
+        "--corruption-images": corruption_images,
+        "--explain": explain,
+        "--max-corruption-drop": max_corruption_drop,
+    }
+    foreign = None
+    if is_foreign(target, artifact or [], of_foreign, of_builds):
+        assert reference is not None  # noqa: S101 - asked for where it is missing
+        assert labels is not None  # noqa: S101
+        foreign = ForeignFiles(
+            artifacts=tuple(artifact or ()),
+            reference=reference,
+            labels=labels,
+            preprocessing=preprocessing,
+            output_kind=output_kind,
+            layout=layout,
+            reference_range=reference_range,
+            reference_labels=reference_labels,
+        )
+    request = VerifyRequest(
+        target=target,
+        foreign=foreign,
+        data=data,
+        images=images,
+        limits={
             name: None if text is None else number_or_text(text) for name, text in limits.items()
         },
-        "groups": groups,
-        "threads": threads,
-        "out": out,
-        "junit": junit,
-        "markdown": markdown,
-        "baseline": baseline,
-        "scores": scores,
-    }
-    of_builds: dict[str, Any] = {
-        "until_decided": until_decided,
-        "corruptions": corruptions,
-        "corruption_images": corruption_images,
-        "explain": explain,
-    }
-    said: dict[str, Any] = {
-        "reference": reference,
-        "labels": labels,
-        "output_kind": output_kind,
-        "layout": layout,
-        "reference_range": reference_range,
-        "reference_labels": reference_labels,
-    }
-    foreign = is_foreign(
-        target,
-        artifact or [],
-        {**flags_of(said), "--data": data, **dict.fromkeys(preprocessing.given, True)},
-        {**flags_of(of_builds), "--max-corruption-drop": max_corruption_drop},
+        groups=groups,
+        until_decided=until_decided,
+        corruptions=corruptions,
+        corruption_images=corruption_images,
+        explain=explain,
+        threads=threads,
+        out=out,
+        junit=junit,
+        markdown=markdown,
+        baseline=baseline,
+        device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
+        scores=scores,
     )
-    asked["device"] = choose_device(
-        device, identity=identity, known_hosts=known_hosts, prefix=prefix
-    )
-    progress = terminal_progress(quiet=quiet)
-    if foreign or target is None:
-        files = tuple(artifact or ())
-        request = foreign_verification.ForeignRequest(
-            artifacts=files, preprocessing=preprocessing, **said, **asked
-        )
-        report, page = foreign_verification.verify_foreign(request, progress=progress)
-    else:
-        wanted = verification.VerifyRequest(target=target, **of_builds, **asked)
-        report, page = verification.verify(wanted, progress=progress)
+    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(report.to_dict())
     else:
         print_report(out_console(), report, page)
-    ending = report.exit_error()
+    ending = exit_error(report)
     explain_unwritten(report, ending)
     exit_for(ending)
+
+
+_NEEDED: Final = ("--reference", "--data", "--labels", "--input-range")
+_SHAPES: Final = {
+    "--reference": "FILE",
+    "--data": "PATH",
+    "--labels": "FILE",
+    "--input-range": "0..1, for example",
+}
+
+
+def is_foreign(
+    target: Path | None,
+    artifacts: list[Path],
+    options: Mapping[str, Any],
+    of_builds: Mapping[str, Any],
+) -> bool:
+    """Tell whether files made elsewhere are meant.
+
+    Args:
+        target: A build or a file in one, as it was given.
+        artifacts: Files made elsewhere, as they were given.
+        options: Flag to value, of all flags that say something of files made elsewhere, and
+            ``--data``; None or empty where it was not given.
+        of_builds: The same of the flags that ask for what a build alone has: a calibration, a
+            float file, an order of its images.
+
+    Raises:
+        UsageError: If both are given, or neither, or a flag is missing or too many.
+    """
+    given = {flag for flag, value in options.items() if value}
+    if target is not None and artifacts:
+        raise UsageError(
+            "two things to verify are given",
+            observed=f"{target}, and --artifact {artifacts[0]}",
+            expected="a build or a file in it, or --artifact FILE",
+            remedy="leave one of them out",
+        )
+    if target is None and not artifacts:
+        raise UsageError(
+            "nothing to verify is given",
+            observed=" ".join(["edgecnn verify", *sorted(given)]),
+            expected="a build or a file in it, or --artifact FILE for a file made elsewhere",
+            remedy="name one: edgecnn verify BUILD_OR_FILE",
+        )
+    if artifacts:
+        # A mean and a deviation are a range as well.
+        there = given | ({"--input-range"} if "--input-mean" in given else set())
+        missing = [flag for flag in _NEEDED if flag not in there]
+        if missing:
+            raise UsageError(
+                f"{shlex.quote(str(artifacts[0]))} was made elsewhere: more has to be said of it",
+                observed=f"no {', no '.join(missing)}",
+                expected=", ".join(_NEEDED),
+                remedy="give "
+                + ", ".join(f"{flag} {_SHAPES[flag]}" for flag in missing)
+                + "; what edgecnn converted is verified without --artifact",
+            )
+        builds_alone = sorted(flag for flag, value in of_builds.items() if value)
+        if builds_alone:
+            raise UsageError(
+                f"{', '.join(builds_alone)} {'is' if len(builds_alone) == 1 else 'are'} for what "
+                "edgecnn converted",
+                observed=f"{shlex.quote(str(artifacts[0]))}, made elsewhere",
+                expected="these only with a build or a file in it",
+                remedy="leave them out, or convert the float model with edgecnn convert",
+            )
+        return True
+    too_many = sorted(given - {"--data"})
+    if too_many:
+        raise UsageError(
+            f"{', '.join(too_many)} {'is' if len(too_many) == 1 else 'are'} for files made "
+            "elsewhere",
+            observed=f"{target}, which says itself what it needs",
+            expected="these only with --artifact FILE",
+            remedy=f"leave them out, or write --artifact {shlex.quote(str(target))} if edgecnn did "
+            "not make it",
+        )
+    return False

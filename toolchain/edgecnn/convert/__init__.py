@@ -5,13 +5,13 @@ TensorFlow is imported when ``run`` is called, not before.
 
 from __future__ import annotations
 
-from edgecnn.convert.png_copies import png_copy
-from edgecnn.convert.reference_model import ReferenceModel
+from edgecnn.build.keras_settings import choose_backend
 from edgecnn.convert.result import ConvertResult, VariantRow
 from edgecnn.convert.runtimes import parse_runtime
-from edgecnn.convert.sources import Source, find_source
+from edgecnn.convert.source.paths import Source, find_source
+from edgecnn.convert.source.png_copies import png_copy
+from edgecnn.convert.source.reference_model import ReferenceModel
 from edgecnn.convert.stage import input_size, key, run
-from edgecnn.keras_settings import choose_backend
 
 __all__ = [
     "ConvertResult",

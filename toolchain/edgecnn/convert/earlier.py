@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from edgecnn.artifact import asked_for
+from edgecnn.build.artifact import asked_for
+from edgecnn.build.workspace import Workspace
 from edgecnn.convert.result import VariantRow
-from edgecnn.convert.sources import Source
+from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset
 from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
-from edgecnn.labels import read_labels
-from edgecnn.workspace import Workspace, file_digest
-
-__all__ = ["check_same_data", "check_same_model", "refuse_losses", "stale_files"]
+from edgecnn.files import file_digest
+from edgecnn_runner.labels import read_labels
 
 
 def check_same_model(source: Source, workspace: Workspace) -> None:

@@ -22,8 +22,6 @@ from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.golden import MIN_MARGIN, Golden, preprocessing_cases
 from edgecnn_runner.session import Session
 
-__all__ = ["GOLDEN_COUNT", "choose_golden"]
-
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 

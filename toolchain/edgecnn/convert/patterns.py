@@ -13,8 +13,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["pattern_stream", "patterns"]
-
 Field = npt.NDArray[np.float64]
 
 

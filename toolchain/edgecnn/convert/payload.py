@@ -8,16 +8,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.artifact import format_of, precision_of
-from edgecnn.convert.calibrating import CALIBRATED, full_range
-from edgecnn.convert.deployable import Deployable
+from edgecnn.build.artifact import format_of, precision_of
+from edgecnn.convert.calibration import CALIBRATED, full_range
+from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.to_onnx import onnx_fp16, onnx_fp32, onnx_int8
 from edgecnn.convert.to_tflite import to_tflite
 from edgecnn.errors import ConversionError
-from edgecnn.graph import Graph, Tensor, check_integer, read_graph
-from edgecnn.graph.precision import find_precision
-
-__all__ = ["Payload", "PayloadMaker", "check_payload"]
+from edgecnn.modelfile import Graph, Tensor, check_integer, read_graph
+from edgecnn.modelfile.precision import find_precision
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,7 +66,7 @@ class PayloadMaker:
         """Convert to one variant and check it.
 
         Args:
-            variant: One of ``edgecnn.recipe.VARIANTS``.
+            variant: One of ``edgecnn.recipe.load.VARIANTS``.
 
         Returns:
             The checked model.

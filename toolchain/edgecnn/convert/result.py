@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from edgecnn.errors import ConversionError
 
-__all__ = ["ConvertResult", "Status", "VariantRow"]
-
 Status = Literal["made", "failed", "refused", "replaced"]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
+from edgecnn.build.tools import tool_versions
 from edgecnn.errors import UsageError
-from edgecnn.graph import RUNTIMES, Graph, loads
-
-__all__ = ["TargetRuntime", "parse_runtime"]
+from edgecnn.modelfile import RUNTIMES, Graph, loads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class TargetRuntime:
     """A runtime that artifacts have to load in.
 
     Attributes:
-        name: A key of ``edgecnn.graph.RUNTIMES``.
+        name: A key of ``edgecnn.modelfile.RUNTIMES``.
         version: For example ``2.14.0``.
     """
 
@@ -53,3 +53,19 @@ def parse_runtime(text: str) -> TargetRuntime:
             remedy="for example --runtime tflite-runtime==2.14.0; pip list on the device shows it",
         )
     return TargetRuntime(name=found[1], version=found[2])
+
+
+# ai-edge-litert and onnxruntime also run the artifacts whose answers golden vectors record.
+_CONVERTERS: Final = (
+    "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy",
+)  # fmt: skip
+_REPAIRERS: Final = ("ai-edge-quantizer",)
+
+
+def converter_versions(*, repair: bool = False) -> dict[str, str]:
+    """Return tool name to installed version, edgecnn's own first, importing none of them.
+
+    Args:
+        repair: Whether the tools of a repair matter, too.
+    """
+    return tool_versions(*_CONVERTERS, *(_REPAIRERS if repair else ()))

@@ -14,16 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.deployable import in_range
-from edgecnn.convert.source_model import SourceModel
+from edgecnn.build.reference import check_scores
+from edgecnn.build.verdict import Ask
+from edgecnn.convert.graph.deployable import in_range
+from edgecnn.convert.source.model import SourceModel
 from edgecnn.errors import SourceModelError
-from edgecnn.judged import Ask
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
-from edgecnn.reference import check_scores
 from edgecnn_runner.postprocess import softmax
-
-__all__ = ["Scorer", "asking", "kind_of_scores"]
 
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -34,7 +32,7 @@ _BATCH_BYTES: Final = 64 * 2**20
 _SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
 
-class Scorer:
+class FloatScorer:
     """Scores images with a source model as it was loaded, unfolded and in batches.
 
     Args:
@@ -87,18 +85,18 @@ class Scorer:
 
 
 def asking(model: SourceModel) -> Ask:
-    """Return what asks a model for its probabilities, in any range; see ``edgecnn.judged.Ask``.
+    """Return what asks a model for its probabilities, in any range: ``edgecnn.build.verdict.Ask``.
 
     Args:
         model: The source model. What its scores are is told from the first that are asked for.
     """
-    scorers: dict[str, Scorer] = {}
+    scorers: dict[str, FloatScorer] = {}
     kind = model.output_kind
 
     def ask(pixels: Pixels, input_range: str) -> Scores:
         nonlocal kind
         if input_range not in scorers:
-            scorers[input_range] = Scorer(dataclasses.replace(model, input_range=input_range))
+            scorers[input_range] = FloatScorer(dataclasses.replace(model, input_range=input_range))
         raw = scorers[input_range].raw(pixels)
         kind = kind or kind_of_scores(raw, model.computes)
         return softmax(raw) if kind == "logits" else raw

@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.convert.calibrating import calibration_for
+from edgecnn.build.artifact import write_labels
+from edgecnn.build.keras_settings import start_keras
+from edgecnn.build.staging import Staging, staging
+from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
+from edgecnn.build.workspace import Workspace
+from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import ConvertResult, VariantRow
-from edgecnn.convert.runtimes import TargetRuntime, parse_runtime
-from edgecnn.convert.sources import Source, check_channels
-from edgecnn.convert.tools import converter_versions
+from edgecnn.convert.runtimes import TargetRuntime, converter_versions, parse_runtime
+from edgecnn.convert.source.paths import Source, check_channels
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
-from edgecnn.judged import Examiner, FloatModel, Judge
-from edgecnn.keras_settings import start_keras
-from edgecnn.labels import write_labels
+from edgecnn.files import canonical_digest, write_json
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
-from edgecnn.recipe import Recipe
-from edgecnn.staging import Staging, staging
-from edgecnn.workspace import Workspace, canonical_digest, write_json
+from edgecnn.recipe.load import Recipe
 from edgecnn_runner.contract import RESIZE_RULE
 
 if TYPE_CHECKING:
-    from edgecnn.convert.build_files import Maker
-    from edgecnn.convert.repair import Repairer
-    from edgecnn.convert.scoring import Scorer
-    from edgecnn.convert.source_model import SourceModel
-
-__all__ = ["input_size", "key", "run"]
+    from edgecnn.convert.files import Maker
+    from edgecnn.convert.repair.stage import Repairer
+    from edgecnn.convert.scoring import FloatScorer
+    from edgecnn.convert.source.model import SourceModel
 
 
 def run(
@@ -101,11 +99,11 @@ def _run(
     progress: Progress,
 ) -> ConvertResult:
     start_keras()
-    from edgecnn.convert.build_files import Maker, kind_of, write_golden_file, write_reference
-    from edgecnn.convert.deployable import deployable_of
-    from edgecnn.convert.faithfulness import check_steps, images_to_compare
-    from edgecnn.convert.scoring import Scorer, asking
-    from edgecnn.convert.source_model import load_source
+    from edgecnn.convert.files import Maker, kind_of, write_golden_file, write_reference
+    from edgecnn.convert.graph.deployable import deployable_of
+    from edgecnn.convert.scoring import FloatScorer, asking
+    from edgecnn.convert.source.faithfulness import check_steps, images_to_compare
+    from edgecnn.convert.source.model import load_source
 
     # Messages, since where there is no terminal nothing else tells that work is under way.
     progress.message(f"convert: loading {source.path}")
@@ -114,7 +112,7 @@ def _run(
     calibration = calibration_for(wanted, recipe, dataset)
     # First, since it refuses a graph that touches files; scoring would run it.
     deployable = deployable_of(model.float32, shape=dataset.shape, input_range=model.input_range)
-    scorer = Scorer(model)
+    scorer = FloatScorer(model)
     kind = kind_of(model, scorer, dataset)
     steps = check_steps(model, deployable, kind, images_to_compare(dataset))
     for step in steps[1:]:
@@ -123,7 +121,7 @@ def _run(
         )
     examined: Mapping[str, Any] = {}
     if examine is not None:
-        asked = FloatModel(
+        asked = ExaminedModel(
             ask=asking(model),
             input_range=model.input_range,
             normalizes=model.normalizes,
@@ -238,10 +236,10 @@ def _judged_by(recipe: Recipe) -> dict[str, Any]:
 
 
 def _repairer(
-    maker: Maker, scorer: Scorer, judge: Judge | None, progress: Progress
+    maker: Maker, scorer: FloatScorer, judge: Judge | None, progress: Progress
 ) -> Repairer | None:
     """Return what repairs, where that was asked for and there is something to repair."""
-    from edgecnn.convert.repair import Repairer
+    from edgecnn.convert.repair.stage import Repairer
 
     if not maker.recipe.convert.repair or judge is None or maker.calibration is None:
         return None
@@ -249,7 +247,7 @@ def _repairer(
 
 
 def _repaired(repairer: Repairer | None, row: VariantRow) -> list[VariantRow]:
-    from edgecnn.convert.repair import REPAIRABLE
+    from edgecnn.convert.repair.stage import REPAIRABLE
 
     if repairer is None or row.status != "made" or row.variant not in REPAIRABLE:
         return [row]
@@ -271,7 +269,7 @@ def input_size(source: Source) -> tuple[int | None, int | None, int]:
     """
     with captured_log():
         start_keras()
-        from edgecnn.convert.source_model import load_source
+        from edgecnn.convert.source.model import load_source
 
         model = load_source(source)
     return model.height, model.width, model.channels

@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.convert.deployable import Deployable
+from edgecnn.convert.graph.deployable import Deployable
+from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError
 from edgecnn.quiet import captured_log
-from edgecnn.reasons import reason_of
-
-__all__ = ["to_tflite", "with_uint8_ends"]
 
 Pixels = npt.NDArray[np.uint8]
 

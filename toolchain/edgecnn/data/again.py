@@ -14,9 +14,7 @@ import numpy.typing as npt
 
 from edgecnn.data.folder import id_of
 from edgecnn.errors import DataError
-from edgecnn.recipe import Data
-
-__all__ = ["FolderAgain", "folder_of"]
+from edgecnn.recipe.load import Data
 
 _WORKERS: Final = 4
 
@@ -63,8 +61,8 @@ class FolderAgain:
             DataError: If a file is gone.
             ImageError: If a file cannot be read any more.
         """
-        from edgecnn_runner.decode import read_image
-        from edgecnn_runner.preprocess import prepare
+        from edgecnn_runner.images.decode import read_image
+        from edgecnn_runner.images.preprocess import prepare
 
         height, width, channels = self._shape
         found = {rule: np.empty((len(ids), *self._shape), np.uint8) for rule in rules}
@@ -99,8 +97,8 @@ class FolderAgain:
             DataError: If a file is gone.
             ImageError: If a copy cannot be read.
         """
-        from edgecnn_runner.decode import read_image
-        from edgecnn_runner.preprocess import prepare
+        from edgecnn_runner.images.decode import read_image
+        from edgecnn_runner.images.preprocess import prepare
 
         height, width, channels = self._shape
         which, found = [], []

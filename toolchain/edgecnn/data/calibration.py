@@ -20,17 +20,7 @@ import numpy.typing as npt
 from edgecnn.data.split import digest_per_image, seeded_order
 from edgecnn.data.types import Images
 from edgecnn.errors import CalibrationError
-from edgecnn.workspace import canonical_digest
-
-__all__ = [
-    "CALIBRATION_SCHEMA",
-    "DEFAULT_COUNT",
-    "CalibrationSet",
-    "choose_calibration",
-    "digest_per_image",
-    "overlap",
-    "read_calibration",
-]
+from edgecnn.files import canonical_digest
 
 CALIBRATION_SCHEMA: Final = 1
 

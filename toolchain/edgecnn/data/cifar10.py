@@ -18,21 +18,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.download import CIFAR10, Release, fetch
+from edgecnn.data.download import CIFAR10, PublishedFile, fetch
 from edgecnn.data.split import split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import ChecksumError, DataError
 from edgecnn.progress import NO_PROGRESS, Progress
-
-__all__ = [
-    "CIFAR10_CLASSES",
-    "ENVIRONMENT",
-    "find_cifar10",
-    "load_cifar10",
-    "missing_batches",
-    "place_of_environment",
-    "read_batches",
-]
 
 ENVIRONMENT: Final = "EDGECNN_DATA"
 """Environment variable that names the folder where the data set is."""
@@ -61,7 +51,7 @@ def load_cifar10(
     validation: float,
     seed: int,
     progress: Progress = NO_PROGRESS,
-    release: Release = CIFAR10,
+    release: PublishedFile = CIFAR10,
     cache: Path | None = None,
 ) -> Dataset:
     """Load CIFAR-10: 50,000 training and 10,000 test images of 32x32 RGB pixels.
@@ -110,7 +100,7 @@ def find_cifar10(
     root: Path | None,
     path: Path | None,
     progress: Progress = NO_PROGRESS,
-    release: Release = CIFAR10,
+    release: PublishedFile = CIFAR10,
     cache: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Path:
@@ -160,7 +150,7 @@ def place_of_environment(environment: Mapping[str, str] = os.environ) -> Path | 
     return Path(named) if named else None
 
 
-def missing_batches(place: Path, *, release: Release = CIFAR10) -> tuple[str, ...]:
+def missing_batches(place: Path, *, release: PublishedFile = CIFAR10) -> tuple[str, ...]:
     """Return the batch files that a named place lacks, without reading those it has.
 
     Args:
@@ -179,7 +169,7 @@ def _missing(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if not (folder / name).is_file())
 
 
-def _holding(place: Path, release: Release) -> Path | None:
+def _holding(place: Path, release: PublishedFile) -> Path | None:
     for folder in (place / release.folder, place):
         if (folder / _TRAIN_BATCHES[0]).is_file():
             return folder
@@ -187,7 +177,7 @@ def _holding(place: Path, release: Release) -> Path | None:
 
 
 def read_batches(
-    folder: Path, names: tuple[str, ...], *, prefix: str, release: Release = CIFAR10
+    folder: Path, names: tuple[str, ...], *, prefix: str, release: PublishedFile = CIFAR10
 ) -> Images:
     """Read batch files, after checking the MD5 of each.
 

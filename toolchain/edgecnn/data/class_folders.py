@@ -26,20 +26,6 @@ from typing import Final, Literal, NoReturn
 
 from edgecnn.errors import DataError, ImageError
 
-__all__ = [
-    "ImageFile",
-    "Layout",
-    "Split",
-    "check_same_classes",
-    "check_trainable",
-    "claims_to_be_an_image",
-    "count_classes",
-    "find_layout",
-    "has_files",
-    "is_image",
-    "list_classes",
-]
-
 ImageFile = tuple[Path, int]
 """A file with its label."""
 
@@ -469,7 +455,7 @@ def _holds_images(folder: Path) -> bool:
 
 def is_image(path: Path) -> bool:
     """Return whether a file is named as an image, or has the header of one."""
-    from edgecnn_runner.decode import image_size
+    from edgecnn_runner.images.decode import image_size
 
     if claims_to_be_an_image(path):
         return True

@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.errors import ChecksumError, DownloadError
-from edgecnn.os_errors import wrap_os_errors
-from edgecnn.progress import NO_PROGRESS, Progress, Task
-from edgecnn.quantities import size_text
-from edgecnn.workspace import write_whole
-
-__all__ = ["CIFAR10", "Release", "fetch"]
+from edgecnn.files import wrap_os_errors, write_whole
+from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
+from edgecnn_runner.quantities import size_text
 
 _LARGEST_MEMBER: Final = 64 * 1024 * 1024
 _TIMEOUT_S: Final = 30
@@ -29,7 +26,7 @@ _CHUNK: Final = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
+class PublishedFile:
     """A published data set: one archive and the files in it.
 
     Attributes:
@@ -49,7 +46,7 @@ class Release:
     files: Mapping[str, str]
 
 
-CIFAR10: Final = Release(
+CIFAR10: Final = PublishedFile(
     base_url="https://www.cs.toronto.edu/~kriz/",
     archive="cifar-10-python.tar.gz",
     archive_md5="c58f30108f718f92721af3b95e74349a",
@@ -68,7 +65,9 @@ CIFAR10: Final = Release(
 """Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009."""
 
 
-def fetch(release: Release, *, cache: Path | None = None, progress: Progress = NO_PROGRESS) -> Path:
+def fetch(
+    release: PublishedFile, *, cache: Path | None = None, progress: Progress = NO_PROGRESS
+) -> Path:
     """Return the folder of a release's files in the cache, downloading them if need be.
 
     A download that is cut off leaves nothing behind that a later call could take for the whole.
@@ -101,14 +100,14 @@ def fetch(release: Release, *, cache: Path | None = None, progress: Progress = N
     return folder
 
 
-def _by_hand(release: Release) -> str:
+def _by_hand(release: PublishedFile) -> str:
     return (
         f"check the network, or fetch {release.base_url}{release.archive} elsewhere, unpack it, "
         f"and set EDGECNN_DATA (or give --data) to the folder that holds {release.folder}"
     )
 
 
-def _download(release: Release, place: Path, progress: Progress) -> Path:
+def _download(release: PublishedFile, place: Path, progress: Progress) -> Path:
     import pooch
     import requests
 
@@ -151,7 +150,7 @@ def _download(release: Release, place: Path, progress: Progress) -> Path:
     return Path(fetched)
 
 
-def _extract(release: Release, archive: Path, folder: Path) -> None:
+def _extract(release: PublishedFile, archive: Path, folder: Path) -> None:
     wanted = {f"{release.folder}/{name}": name for name in release.files}
     try:
         with tarfile.open(archive, mode="r:gz") as tar:
@@ -197,7 +196,7 @@ class _Download:
     After a retry only bytes beyond the furthest point so far advance the task.
     """
 
-    def __init__(self, task: Task, expected: int) -> None:
+    def __init__(self, task: ProgressTask, expected: int) -> None:
         self._task = task
         self._expected = expected
         self._shown = 0

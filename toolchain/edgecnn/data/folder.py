@@ -31,10 +31,8 @@ from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.quantities import size_text
 from edgecnn_runner.contract import RESIZE_RULE
-
-__all__ = ["id_of", "load_folder", "load_unsplit"]
+from edgecnn_runner.quantities import size_text
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -97,7 +95,7 @@ def load_folder(
         root: The folder.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
-        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.images.preprocess``.
         test: Share of all images kept for the test set.
         validation: Share of the other images held out of training.
         seed: Seed of the splits.
@@ -175,7 +173,7 @@ def load_unsplit(
         root: See ``load_folder``.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
-        resize: Name of the rule that brings them there; see ``edgecnn_runner.preprocess``.
+        resize: Name of the rule that brings them there; see ``edgecnn_runner.images.preprocess``.
         conflicting: See ``load_folder``.
         progress: Who to tell how far the reading is, and what was left out.
 
@@ -472,8 +470,8 @@ def id_of(path: Path) -> str:
 
 def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
     """Return the image's pixels, or the reason why there are none."""
-    from edgecnn_runner.decode import image_size, read_image
-    from edgecnn_runner.preprocess import prepare
+    from edgecnn_runner.images.decode import image_size, read_image
+    from edgecnn_runner.images.preprocess import prepare
 
     if not claims_to_be_an_image(path):
         # Before a film is read whole.

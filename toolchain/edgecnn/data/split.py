@@ -16,8 +16,6 @@ import numpy.typing as npt
 from edgecnn.data.types import Images
 from edgecnn.errors import DataError
 
-__all__ = ["digest_per_image", "seeded_order", "split_off"]
-
 
 def digest_per_image(pixels: npt.NDArray[np.uint8]) -> list[str]:
     """Return the SHA-256 of each image's bytes.

@@ -24,8 +24,6 @@ from edgecnn.data.class_folders import (
 from edgecnn.data.split import seeded_order
 from edgecnn.errors import DataError, ImageError
 
-__all__ = ["FEW_IMAGES", "UNEVEN", "Survey", "few_images", "survey_folder", "uneven_classes"]
-
 FEW_IMAGES: Final = 10
 """With fewer of a class, there are one or two to judge it by, and too few to learn it from."""
 UNEVEN: Final = 3
@@ -120,7 +118,7 @@ def _looked_at(
 
     The error is that of the first image that cannot be read; None if there is none.
     """
-    from edgecnn_runner.decode import image_size, read_image
+    from edgecnn_runner.images.decode import image_size, read_image
 
     order = seeded_order([repr(path) for path, _ in images], seed=0, purpose="survey")
     sizes: list[tuple[int, int]] = []

@@ -7,16 +7,18 @@ on the rest; else all images are, and which of them a model has seen is not know
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from edgecnn.data.class_order import places_in
-from edgecnn.data.types import Images
+from edgecnn.data.cifar10 import load_cifar10
+from edgecnn.data.folder import load_folder
+from edgecnn.data.split import split_off
+from edgecnn.data.types import Dataset, Images, places_in
 from edgecnn.errors import DataError
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.recipe import Data
-
-__all__ = ["JudgedImages", "load_judged_images"]
+from edgecnn.recipe.load import Data
+from edgecnn.recipe.rules import DEFAULT_IMAGE_SIZE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +103,6 @@ def _of_folder(
 
 
 def _of_published(section: Data, progress: Progress) -> tuple[tuple[str, ...], Images, str]:
-    from edgecnn.data.load import load_dataset
 
     dataset = load_dataset(section, root=section.path, progress=progress)
     if section.name == "cifar10":
@@ -109,3 +110,103 @@ def _of_published(section: Data, progress: Progress) -> tuple[tuple[str, ...], I
     everything = dataset.train.joined(dataset.validation).joined(dataset.test)
     order = np.argsort([int(name.rpartition("/")[2]) for name in everything.ids])
     return dataset.class_names, everything.take(order), "all of it"
+
+
+def load_dataset(
+    spec: Data, *, root: Path | None = None, progress: Progress = NO_PROGRESS
+) -> Dataset:
+    """Load the images a recipe asks for, split as it says.
+
+    The splits depend on nothing but the images and the recipe's ``data`` section.
+
+    Args:
+        spec: The recipe's ``data`` section.
+        root: A folder named on the command line, which goes before all other places; see
+            ``find_cifar10`` and ``load_folder``.
+        progress: Who to tell about a download or about reading image files.
+
+    Returns:
+        The data set, in memory as uint8.
+
+    Raises:
+        DataError: If it is missing, incomplete, unreadable, or too small to split.
+        ChecksumError: If a published file differs from what its authors published.
+        DownloadError: If a download was needed and failed.
+    """
+    if spec.name == "cifar10":
+        return load_cifar10(
+            root=root,
+            path=spec.path,
+            validation=spec.validation,
+            seed=spec.seed,
+            progress=progress,
+        )
+    if spec.name == "digits":
+        if root is not None:
+            raise DataError(
+                "the data set digits is part of scikit-learn and takes no folder",
+                observed=f"data folder {root}",
+                expected="no folder",
+                remedy="leave --data out, or set data.name in the recipe to 'folder'",
+            )
+        return load_digits(test=spec.test, validation=spec.validation, seed=spec.seed)
+    folder = root if root is not None else spec.path
+    if folder is None:
+        raise DataError(
+            "the data set 'folder' has no folder",
+            observed="neither data.path nor --data",
+            expected="a folder with one sub-folder of images per class",
+            remedy="set data.path in the recipe, or give --data FOLDER",
+        )
+    return load_folder(
+        folder,
+        image_size=spec.image_size or DEFAULT_IMAGE_SIZE,
+        channels=spec.channels,
+        test=spec.test,
+        validation=spec.validation,
+        seed=spec.seed,
+        resize=spec.resize,
+        conflicting=spec.conflicting,
+        progress=progress,
+    )
+
+
+# 1,797 images of 8x8 pixels from the UCI set "Optical Recognition of Handwritten Digits"
+# (Alpaydin and Kaynak, 1998), as ``sklearn.datasets.load_digits`` carries them.
+
+
+def load_digits(*, test: float, validation: float, seed: int) -> Dataset:
+    """Load the digits, split by seed.
+
+    Args:
+        test: Share of all images kept for the test set.
+        validation: Share of the other images held out of training.
+        seed: Seed of both splits.
+
+    Returns:
+        Images of shape (8, 8, 1); ids are ``digits/<position in scikit-learn's array>``.
+    """
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    # Values are whole numbers 0..16 held as float64; +8 rounds to the nearest.
+    values = bunch.images.astype(np.int64)
+    images = Images(
+        pixels=((values * 255 + 8) // 16).astype(np.uint8)[..., np.newaxis],
+        labels=bunch.target.astype(np.int64),
+        ids=tuple(f"digits/{index}" for index in range(len(values))),
+    )
+    names = tuple(str(name) for name in bunch.target_names)
+    rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
+    train, valid = split_off(
+        rest, share=validation, seed=seed, purpose="validation", class_names=names
+    )
+    return Dataset(
+        name="digits",
+        class_names=names,
+        train=train,
+        validation=valid,
+        test=held,
+        seed=seed,
+        rule=f"stratified: {test} of all for test, {validation} of the rest for validation",
+    )

@@ -9,8 +9,6 @@ from typing import Final, Literal
 
 from edgecnn.errors import UsageError
 
-__all__ = ["Address", "parse_address"]
-
 _SSH: Final = re.compile(
     r"""ssh://
     (?:(?P<user>[^@/:\s-][^@/:\s]*)@)?

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import edgecnn.errors
-from edgecnn.devices.frames import Blob, Frame, FrameReader, encode_request, size_of
 from edgecnn.devices.payload import code_zip
+from edgecnn.devices.protocol import Blob, FrameReader, Message, encode_request, size_of
 from edgecnn.devices.types import Completed, Device, PythonCall, printable
 from edgecnn.errors import DeviceError, EdgeError
-
-__all__ = ["Task", "ask", "error_of"]
 
 _NO_PROGRAM: Final = (126, 127)
 """What a shell's exit code is when there is no such program, or none that it may start."""
@@ -45,10 +43,10 @@ class Task:
 
 @dataclass
 class _Reply:
-    heard: Callable[[Frame], None]
-    last: Frame | None = field(default=None)
+    heard: Callable[[Message], None]
+    last: Message | None = field(default=None)
 
-    def take(self, frame: Frame) -> None:
+    def take(self, frame: Message) -> None:
         if frame.kind in ("progress", "phase"):
             self.heard(frame)
         elif self.last is None:
@@ -59,9 +57,9 @@ def ask(
     device: Device,
     task: Task,
     *,
-    heard: Callable[[Frame], None] = lambda _: None,
+    heard: Callable[[Message], None] = lambda _: None,
     sending: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Frame:
+) -> Message:
     """Let a device do a task.
 
     Args:

@@ -15,8 +15,6 @@ from edgecnn.devices.address import Address
 from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail
 from edgecnn.errors import DeviceConnectionError, DeviceError
 
-__all__ = ["CommandDevice"]
-
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.5
 _END_S: Final = 5.0

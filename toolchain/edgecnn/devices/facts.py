@@ -11,8 +11,6 @@ from edgecnn.devices.types import Device, printable
 from edgecnn.errors import DeviceError
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["DeviceFacts", "Release", "Room", "look", "machine_facts", "plain"]
-
 _MOST_TEXT: Final = 500
 
 
@@ -87,7 +85,7 @@ class DeviceFacts:
         uid: Their number; 0 is root.
         sudo: Whether they may act as root without a password.
         rooms: Folder asked for, to what there is or would be.
-        runtimes: Key of ``edgecnn_runner.runtimes.RUNTIMES`` to where it was found.
+        runtimes: Key of ``edgecnn_runner.runtimes.choice.RUNTIMES`` to where it was found.
         installed: Active releases.
         systemd: Whether it runs.
         cameras: Video devices that may be cameras.
@@ -126,7 +124,7 @@ def look(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from edgecnn_runner.runtimes import RUNTIMES
+    from edgecnn_runner.runtimes.choice import RUNTIMES
 
     starts = {
         "litert": "ai_edge_litert.interpreter",

@@ -13,8 +13,6 @@ from edgecnn.devices.types import Device
 from edgecnn.errors import UsageError
 from edgecnn_installer.main import PREFIX
 
-__all__ = ["DeviceOptions", "choose_device", "choose_devices", "open_device"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions:

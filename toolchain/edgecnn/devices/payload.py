@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import io
 import zipfile
+from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
-
-__all__ = ["bootstrap", "code_zip"]
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -33,9 +33,17 @@ def code_zip() -> bytes:
         for empty in ("edgecnn/__init__.py", "edgecnn/devices/__init__.py"):
             archive.writestr(zipfile.ZipInfo(empty, _DATE), b"")
         for folder, package in packages.items():
-            for file in sorted(resources.files(package).iterdir(), key=lambda one: one.name):
-                if file.name.endswith(".py"):
-                    entry = zipfile.ZipInfo(f"{folder}/{file.name}", _DATE)
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, file.read_bytes())
+            for name, text in _modules(resources.files(package), folder):
+                entry = zipfile.ZipInfo(name, _DATE)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, text)
     return data.getvalue()
+
+
+def _modules(package: Traversable, folder: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the text of each module, also of sub-packages, in a fixed order."""
+    for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".py"):
+            yield f"{folder}/{entry.name}", entry.read_bytes()
+        elif entry.is_dir() and (entry / "__init__.py").is_file():
+            yield from _modules(entry, f"{folder}/{entry.name}")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-__all__ = ["LOADER", "Completed", "Device", "PythonCall", "StderrTail", "printable"]
-
 LOADER: Final = (
     "import sys;b=sys.stdin.buffer;exec(compile(b.read(int(b.readline())),'edgecnn','exec'))"
 )

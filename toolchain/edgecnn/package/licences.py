@@ -12,8 +12,6 @@ from typing import Final
 
 from edgecnn.errors import PackageError
 
-__all__ = ["Library", "libraries_in", "licences_page", "own_licence"]
-
 _TEXT: Final = re.compile(r"(licen[cs]e|copying|notice|thirdpartynotices)", re.IGNORECASE)
 # How distributions that have no SPDX expression name their licence, in words of their own.
 _SPDX: Final = {

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from edgecnn.artifact import mixed_of
+from edgecnn.build.artifact import mixed_of
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
 from edgecnn.package.proven import Proven
-from edgecnn.workspace import Workspace
 from edgecnn_installer.bundle import plain_name
-
-__all__ = ["bundle_version", "default_variant", "named_model"]
 
 
 def default_variant(workspace: Workspace | None, variant: str) -> str:

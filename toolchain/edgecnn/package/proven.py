@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import PackageError
-from edgecnn.graph import loads, read_graph
-from edgecnn.workspace import Workspace, file_digest
-from edgecnn_runner.container import read_container
+from edgecnn.files import file_digest
+from edgecnn.modelfile import loads, read_graph
 from edgecnn_runner.contract import Contract
-
-__all__ = ["Proven", "ProvenFile", "find_proven", "refuse_unloadable"]
+from edgecnn_runner.formats.container import read_container
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +115,7 @@ def refuse_unloadable(proven: Proven, *, package: str, version: str) -> None:
 
     Args:
         proven: The files.
-        package: The runtime, a key of ``edgecnn.graph.RUNTIMES``.
+        package: The runtime, a key of ``edgecnn.modelfile.RUNTIMES``.
         version: Its version.
 
     Raises:

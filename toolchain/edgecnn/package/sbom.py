@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.files import canonical_digest, file_digest
 from edgecnn.package.licences import Library
+from edgecnn.package.pi.wheels import normalized
 from edgecnn.package.proven import ProvenFile
-from edgecnn.package.wheels import normalized
-from edgecnn.workspace import canonical_digest, file_digest
 
 if TYPE_CHECKING:
     from cyclonedx.model.license import License
-
-__all__ = ["SBOM", "Part", "own_part", "pypi_parts", "sbom", "wheel_digests"]
 
 SBOM: Final = "sbom.cdx.json"
 """Its name in every bundle; CycloneDX's own for such a file in JSON."""

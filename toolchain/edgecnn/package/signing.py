@@ -12,8 +12,6 @@ from edgecnn.errors import UsageError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Signer", "read_signer"]
-
 _LARGEST_KEY: Final = 64 << 10
 
 

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from edgecnn.recipe_rules import SMALLEST_SIDES
+from edgecnn.recipe.rules import SMALLEST_SIDES
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = ["ARCHITECTURES", "Architecture", "build_network"]
 
 Shape = tuple[int, int, int]
 """Height, width and channels."""

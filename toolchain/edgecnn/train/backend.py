@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from edgecnn.keras_settings import start_keras
+from edgecnn.build.keras_settings import start_keras
 from edgecnn.quiet import captured_log
 
 __all__ = ["keras", "tf"]

@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 from edgecnn.train.backend import keras, tf
 
-__all__ = ["FusedBatchNormalization", "PopulationAverages"]
-
 _BATCH: Final = 256
 
 

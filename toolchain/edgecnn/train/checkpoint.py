@@ -20,10 +20,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.files import atomic_file, wrap_os_errors
 from edgecnn.train.history import Epoch
-from edgecnn.workspace import atomic_file, wrap_os_errors
-
-__all__ = ["Checkpoint", "CheckpointFolder"]
 
 _GENERATIONS: Final = 2
 _KEY_DIGITS: Final = 16

@@ -11,8 +11,6 @@ from edgecnn.train.history import Epoch
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_curves"]
-
 # Blue and orange of Okabe and Ito's palette, told apart with any kind of colour vision.
 _TRAIN: Final = "#0072B2"
 _VALIDATION: Final = "#D55E00"

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import RecipeError
-from edgecnn.recipe import Recipe
+from edgecnn.recipe.load import Recipe
 from edgecnn.train.architectures import ARCHITECTURES, build_network
 from edgecnn.train.backend import keras
-
-__all__ = ["load_teacher", "with_teacher"]
 
 
 def load_teacher(path: Path, *, shape: tuple[int, int, int], classes: int, precision: str) -> Any:

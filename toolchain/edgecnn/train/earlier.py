@@ -12,18 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from edgecnn.data import Dataset
-from edgecnn.recipe import Recipe
-from edgecnn.recipe_section import Section
-from edgecnn.train.class_weights import trained_counts, weights_for
+from edgecnn.recipe.load import Recipe
+from edgecnn.recipe.section import Section
+from edgecnn.train.fit import trained_counts, weights_for
 from edgecnn.train.pace import Pace
-
-__all__ = [
-    "CODE_VERSION_OF_0_1",
-    "Earlier",
-    "earlier_recipe",
-    "settings_of_0_1",
-    "trains_as_0_1",
-]
 
 CODE_VERSION_OF_0_1: Final = 2
 """What 0.1 counted in the key for its own code."""

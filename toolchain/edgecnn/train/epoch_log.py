@@ -12,15 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from edgecnn.errors import TrainingError
-from edgecnn.progress import Progress, Task
+from edgecnn.progress import Progress, ProgressTask
 from edgecnn.train.backend import keras
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate
 from edgecnn.train.selection import is_out_of_patience
 from edgecnn.train.validation import Validation
-
-__all__ = ["EpochLog", "variables_of"]
 
 _NOTE_SECONDS: Final = 0.25
 _MESSAGE_SECONDS = 4.0
@@ -62,7 +60,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         patience: int,
         checkpoints: CheckpointFolder,
         progress: Progress,
-        task: Task,
+        task: ProgressTask,
     ) -> None:
         super().__init__()
         self.history = history

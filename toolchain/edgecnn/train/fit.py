@@ -5,6 +5,7 @@ This module imports TensorFlow; ``run`` imports it when a training begins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,21 +15,18 @@ import numpy.typing as npt
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress
-from edgecnn.recipe import Recipe
+from edgecnn.recipe.load import Recipe
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import tf
 from edgecnn.train.batch_norm import PopulationAverages
 from edgecnn.train.batches import plain_batches, soft_labels, training_batches
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
-from edgecnn.train.class_weights import trained_counts, weights_for
 from edgecnn.train.epoch_log import EpochLog, variables_of
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate, make_optimizer
 from edgecnn.train.pace import Pace
-from edgecnn.train.selection import Selection, best_of, is_out_of_patience, shipped_of
+from edgecnn.train.selection import EpochSelection, best_of, is_out_of_patience, shipped_of
 from edgecnn.train.validation import Validation, settle
-
-__all__ = ["Fitted", "fit"]
 
 # Steps between two returns to Python: measured 7 % faster than one by one, and still several
 # progress updates a second.
@@ -50,7 +48,7 @@ class Fitted:
     """
 
     history: tuple[Epoch, ...]
-    selection: Selection
+    selection: EpochSelection
     pace: Pace
     weights: npt.NDArray[np.float32] | None
     averaged_images: int
@@ -174,7 +172,7 @@ def fit(
         shipped = shipped_of(history, len(dataset.validation)) or shipped
     else:
         settle(network, averages)
-    selection = Selection(
+    selection = EpochSelection(
         rule="best" if validation is not None and validation.best else "last",
         shipped=shipped,
         best=best_of(history),
@@ -231,7 +229,7 @@ def _averages(
     return averages if averages.images else None
 
 
-def _tell(selection: Selection, pace: Pace, progress: Progress) -> None:
+def _tell(selection: EpochSelection, pace: Pace, progress: Progress) -> None:
     shipped = selection.shipped
     if selection.ended == "no better validation":
         progress.message(
@@ -270,3 +268,50 @@ def _restore(network: Any, checkpoints: CheckpointFolder, progress: Progress) ->
         variable.assign(array)
     progress.message(f"resuming after epoch {checkpoint.epochs}, from {checkpoints.folder}")
     return checkpoint
+
+
+_LARGEST_RATIO: Final = 3
+"""Of the images of two classes, up to which no class is weighted."""
+_LARGEST_WEIGHT: Final = 10.0
+"""Times the weight of the largest class: a few images that count for more would make the steps
+erratic."""
+
+
+def class_weights(counts: Sequence[int]) -> npt.NDArray[np.float32] | None:
+    """Return what the loss of each class's images is multiplied by.
+
+    Weights are inverse to the classes' numbers of images, and 1 in the mean over all images, so
+    that the learning rate keeps its meaning.
+
+    Args:
+        counts: Training images of each class; a class without any counts for nothing.
+
+    Returns:
+        Shape (classes,); None where the largest class has at most three times the images of the
+        smallest.
+    """
+    numbers = np.asarray(counts, dtype=np.float64)
+    present = numbers > 0
+    if numbers.max() <= _LARGEST_RATIO * numbers[present].min():
+        return None
+    weights = np.minimum(numbers.max() / np.maximum(numbers, 1), _LARGEST_WEIGHT)
+    weights[~present] = 1.0
+    scaled: npt.NDArray[np.float32] = (weights * numbers.sum() / (weights @ numbers)).astype("f4")
+    return scaled
+
+
+def weights_for(recipe: Recipe, dataset: Dataset) -> npt.NDArray[np.float32] | None:
+    """Return the weights that a recipe trains a data set with; see ``class_weights``."""
+    if recipe.train.class_weights == "none":
+        return None
+    return class_weights(trained_counts(recipe, dataset))
+
+
+def trained_counts(recipe: Recipe, dataset: Dataset) -> list[int]:
+    """Return how many images of each class a recipe trains on."""
+    classes = len(dataset.class_names)
+    counts = dataset.train.class_counts(classes)
+    if recipe.train.include_validation:
+        more = dataset.validation.class_counts(classes)
+        counts = [one + other for one, other in zip(counts, more, strict=True)]
+    return counts

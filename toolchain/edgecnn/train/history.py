@@ -8,8 +8,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Epoch", "history_csv"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.recipe import Optimizer
+from edgecnn.recipe.sections import Optimizer
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = ["Rate", "make_optimizer"]
 
 
 @dataclass(frozen=True, kw_only=True)

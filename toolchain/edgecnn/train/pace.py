@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edgecnn.recipe import Train
-
-__all__ = ["Pace", "steps_per_epoch"]
+from edgecnn.recipe.sections import Train
 
 _LARGEST_BATCH: Final = 128
 _SMALLEST_BATCH: Final = 8

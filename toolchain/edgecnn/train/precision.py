@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Precision", "bfloat16_instructions", "choose_precision"]
-
 _X86: Final = ("amx_bf16", "avx512_bf16")
 _CPUINFO: Final = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Precision:
+class TrainingPrecision:
     """The precision of a training and why it was chosen.
 
     Attributes:
@@ -43,7 +41,7 @@ def bfloat16_instructions(cpuinfo: str) -> str | None:
     return next((flag for flag in (*_X86, "bf16") if flag in flags), None)
 
 
-def choose_precision(asked: str, *, cpuinfo: str | None = None) -> Precision:
+def choose_precision(asked: str, *, cpuinfo: str | None = None) -> TrainingPrecision:
     """Decide how to train.
 
     Args:
@@ -52,12 +50,12 @@ def choose_precision(asked: str, *, cpuinfo: str | None = None) -> Precision:
             is no such file.
     """
     if asked != "auto":
-        return Precision(name=asked, reason="the recipe says so")
+        return TrainingPrecision(name=asked, reason="the recipe says so")
     if cpuinfo is None:
         cpuinfo = _CPUINFO.read_text(errors="replace") if _CPUINFO.exists() else ""
     flag = bfloat16_instructions(cpuinfo)
     if flag is None:
-        return Precision(
+        return TrainingPrecision(
             name="float32", reason=f"this {platform.machine()} processor has no bfloat16"
         )
-    return Precision(name="mixed_bfloat16", reason=f"the processor has {flag}")
+    return TrainingPrecision(name="mixed_bfloat16", reason=f"the processor has {flag}")

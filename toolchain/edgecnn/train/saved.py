@@ -17,12 +17,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.reference import check_scores
+from edgecnn.build.reference import check_scores
+from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras
-from edgecnn.workspace import wrap_os_errors, write_whole
-
-__all__ = ["save_float32", "score_saved"]
 
 _BATCH: Final = 256
 # The earliest time a ZIP entry can have; with the real one no two files would be equal.

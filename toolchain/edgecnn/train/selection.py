@@ -13,13 +13,11 @@ from typing import Any, Literal
 
 from edgecnn.train.history import Epoch
 
-__all__ = ["Selection", "best_of", "is_out_of_patience", "shipped_of"]
-
 Reason = Literal["last epoch", "no better validation"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class EpochSelection:
     """Which epoch shipped, and why the training ended.
 
     Attributes:

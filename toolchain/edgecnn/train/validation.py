@@ -18,8 +18,6 @@ from edgecnn.train.batch_norm import PopulationAverages
 from edgecnn.train.history import Epoch
 from edgecnn.train.selection import shipped_of
 
-__all__ = ["Validation", "settle"]
-
 
 def settle(network: Any, averages: PopulationAverages | None) -> None:
     """Turn a network in training into what would ship now.

@@ -7,33 +7,41 @@ jinja2, Pillow and rich are imported only by what uses them.
 
 from edgecnn.verify.baseline import EarlierReport
 from edgecnn.verify.evaluation import balanced_subset, choose_evaluation
-from edgecnn.verify.foreign import ForeignReference, run_foreign
+from edgecnn.verify.exit import exit_error
+from edgecnn.verify.foreign.evaluation import ForeignReference
+from edgecnn.verify.foreign.source_trials import Given, Tried, try_source
+from edgecnn.verify.foreign.stage import ForeignSubject, run_foreign
+from edgecnn.verify.foreign.trials import Feed, feed_ranges
+from edgecnn.verify.gate.validation import judge_candidate
 from edgecnn.verify.groups import Groups, check_groups, read_groups
 from edgecnn.verify.own_agreement import OwnAgreement
-from edgecnn.verify.report_files import read_report, report_names
+from edgecnn.verify.recording import read_report, report_names
+from edgecnn.verify.request import ForeignFiles, VerifyRequest
 from edgecnn.verify.results import ParityReport
-from edgecnn.verify.run import key, run
 from edgecnn.verify.scores_check import Decoded, Explainer, check_enough, check_own_scores
-from edgecnn.verify.source_trials import Given, Tried, try_source
-from edgecnn.verify.trials import Feed, feed_ranges
-from edgecnn.verify.validation import judge_candidate
+from edgecnn.verify.stage import BuildSubject, key, run
 
 __all__ = [
+    "BuildSubject",
     "Decoded",
     "EarlierReport",
     "Explainer",
     "Feed",
+    "ForeignFiles",
     "ForeignReference",
+    "ForeignSubject",
     "Given",
     "Groups",
     "OwnAgreement",
     "ParityReport",
     "Tried",
+    "VerifyRequest",
     "balanced_subset",
     "check_enough",
     "check_groups",
     "check_own_scores",
     "choose_evaluation",
+    "exit_error",
     "feed_ranges",
     "judge_candidate",
     "key",

@@ -17,16 +17,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from edgecnn.artifact import asked_for
+from edgecnn.build.artifact import asked_for
 from edgecnn.errors import DataError
 from edgecnn.verify.changes import Baseline, Change, ShareChange
-from edgecnn.verify.gate import ALPHA, LEVEL
-from edgecnn.verify.judgement import verdict_of
+from edgecnn.verify.gate.criteria import ALPHA, LEVEL
+from edgecnn.verify.gate.judgement import verdict_of
 from edgecnn.verify.metrics import Flip, Metrics
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
-from edgecnn.verify.statistics import holm, tango_interval
-
-__all__ = ["EarlierReport", "check_comparable", "compare"]
+from edgecnn.verify.statistics.intervals import holm, tango_interval
 
 _GRAVITY: Final[tuple[RowVerdict, ...]] = ("PASS", "INCONCLUSIVE", "FAIL", "ERROR", "NOT MADE")
 
@@ -193,7 +191,7 @@ def _change_of_two(before: float, images_before: int, now: float, images: int) -
 
     from scipy.stats import fisher_exact
 
-    from edgecnn.verify.statistics import wilson_interval
+    from edgecnn.verify.statistics.intervals import wilson_interval
 
     had, has = round(before * images_before), round(now * images)
     first = wilson_interval(had, images_before, LEVEL)

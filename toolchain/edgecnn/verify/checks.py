@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecnn.artifact import precision_of, read_artifact
+from edgecnn.build.artifact import precision_of, read_artifact
+from edgecnn.build.reference import Reference
+from edgecnn.build.workspace import Workspace
 from edgecnn.data import Images
 from edgecnn.data.calibration import overlap, read_calibration
 from edgecnn.errors import CalibrationError, ContractError
-from edgecnn.reference import Reference
-from edgecnn.workspace import Workspace
 from edgecnn_runner.contract import Contract
-
-__all__ = ["check_artifact", "check_calibration", "check_contract", "record_name"]
 
 _CONVERT_AGAIN = "convert the model again: edgecnn convert SOURCE"
 _CALIBRATED_PRECISIONS = ("int8", "int8-mixed", "int16x8")

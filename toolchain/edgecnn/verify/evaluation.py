@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.data import Dataset, Images
 from edgecnn.data.split import seeded_order
 from edgecnn.errors import DataError
-from edgecnn.reference import Reference, check_scores, images_digest
-
-__all__ = ["Evaluation", "balanced_subset", "choose_evaluation"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

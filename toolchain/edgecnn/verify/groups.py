@@ -16,19 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import DataError
-from edgecnn.verify.judgement import Paired
-from edgecnn.verify.statistics import wilson_interval
-from edgecnn.workspace import canonical_digest
-
-__all__ = [
-    "Group",
-    "GroupColumn",
-    "Groups",
-    "check_groups",
-    "count_groups",
-    "read_groups",
-    "share_with_interval",
-]
+from edgecnn.files import canonical_digest
+from edgecnn.verify.gate.judgement import Paired
+from edgecnn.verify.statistics.intervals import wilson_interval
 
 _LARGEST: Final = 256 << 20
 _MOST_COLUMNS: Final = 20

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
-__all__ = ["ClassMetrics", "Confusion", "Flip", "FlipKind", "Metrics", "ModelMetrics"]
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.errors import DataError, ScoreError
 
 FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other"]
 Confusion = tuple[tuple[int, int, int], ...]
@@ -138,3 +142,160 @@ class Metrics:
     def count(self, kind: FlipKind) -> int:
         """Return the number of flips of a kind."""
         return sum(flip.kind == kind for flip in self.flips)
+
+
+# The class with the highest score is a model's decision, the lowest index where several share it.
+
+Scores = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.integer[Any]]
+
+CALIBRATION_BINS: Final = 15
+
+
+def measure(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[str]) -> Metrics:
+    """Compare two models' scores on the same images.
+
+    Args:
+        reference: The float model's probabilities, shape (n, classes).
+        artifact: The artifact's, same shape, same images in the same order.
+        labels: True classes, shape (n,), 0 to classes - 1.
+        ids: The images' names, n of them.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        DataError: If there is no image, or labels or names do not fit the scores.
+        ScoreError: If the two do not have the same shape.
+    """
+    _check(reference, artifact, labels, ids)
+    n, classes = reference.shape
+    before, after = reference.argmax(axis=1), artifact.argmax(axis=1)
+    was_right, is_right = before == labels, after == labels
+    change = np.abs(artifact.astype(np.float64) - reference)
+    return Metrics(
+        images=n,
+        reference=_alone(reference, before, labels),
+        artifact=_alone(artifact, after, labels),
+        both_right=int(np.count_nonzero(was_right & is_right)),
+        lost=int(np.count_nonzero(was_right & ~is_right)),
+        gained=int(np.count_nonzero(~was_right & is_right)),
+        both_wrong=int(np.count_nonzero(~was_right & ~is_right)),
+        disagreements=int(np.count_nonzero(before != after)),
+        mean_score_change=float(change.mean()),
+        max_score_change=float(change.max()),
+        classes=_by_class(labels, was_right, is_right, classes),
+        flips=_flips(reference, artifact, labels, ids),
+    )
+
+
+def expected_calibration_error(scores: Scores, labels: Labels) -> float:
+    """Return how far confidence is from accuracy, on average over the images.
+
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017), On calibration of modern neural networks,
+    ICML, equation (3): images are put in ``CALIBRATION_BINS`` bins of equal width by their
+    highest score, each bin open below and closed above.
+
+    Args:
+        scores: Probabilities, shape (n, classes), n at least 1.
+        labels: True classes, shape (n,).
+
+    Returns:
+        The mean over images of |accuracy - confidence| of their bin, 0..1.
+    """
+    confidence = scores.max(axis=1).astype(np.float64)
+    right = (scores.argmax(axis=1) == labels).astype(np.float64)
+    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def _check(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[str]) -> None:
+    if len(labels) == 0:
+        raise DataError(
+            "there are no evaluation images",
+            observed="0 images",
+            expected="at least 1",
+            remedy="give the data set a test split: [data] test in the recipe",
+        )
+    if reference.shape != artifact.shape or artifact.ndim != 2:
+        raise ScoreError(
+            "the artifact's scores do not have the reference's shape",
+            observed=artifact.shape,
+            expected=reference.shape,
+            remedy="convert the model again, so that file and reference come from one model",
+        )
+    n, classes = reference.shape
+    if len(labels) != n or len(ids) != n or labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            "labels or names do not fit the scores",
+            observed=f"{len(labels)} labels in {labels.min()}..{labels.max()}, {len(ids)} names",
+            expected=f"{n} of each, labels in 0..{classes - 1}",
+            remedy="convert the model again, so that the reference is made anew",
+        )
+
+
+def _alone(scores: Scores, decisions: npt.NDArray[np.intp], labels: Labels) -> ModelMetrics:
+    cells, counts = np.unique(np.stack([labels, decisions]), axis=1, return_counts=True)
+    top = scores.max(axis=1, keepdims=True)
+    return ModelMetrics(
+        accuracy=float(np.count_nonzero(decisions == labels) / len(labels)),
+        calibration_error=expected_calibration_error(scores, labels),
+        ties=int(np.count_nonzero((scores == top).sum(axis=1) > 1)),
+        confusion=tuple(
+            (int(true), int(decided), int(count))
+            for (true, decided), count in zip(cells.T, counts, strict=True)
+        ),
+    )
+
+
+def _by_class(
+    labels: Labels, was_right: npt.NDArray[np.bool_], is_right: npt.NDArray[np.bool_], classes: int
+) -> tuple[ClassMetrics, ...]:
+    def count(chosen: npt.NDArray[np.bool_]) -> list[int]:
+        return [int(value) for value in np.bincount(labels[chosen], minlength=classes)]
+
+    columns = zip(
+        count(np.ones(len(labels), dtype=bool)),
+        count(was_right),
+        count(is_right),
+        count(was_right & ~is_right),
+        count(~was_right & is_right),
+        strict=True,
+    )
+    return tuple(
+        ClassMetrics(
+            index=index,
+            images=images,
+            reference_right=before,
+            right=after,
+            lost=lost,
+            gained=gained,
+        )
+        for index, (images, before, after, lost, gained) in enumerate(columns)
+    )
+
+
+def _flips(
+    reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[str]
+) -> tuple[Flip, ...]:
+    before, after = reference.argmax(axis=1), artifact.argmax(axis=1)
+    return tuple(
+        Flip(
+            id=ids[i],
+            index=i,
+            kind=_kind(int(labels[i]), int(before[i]), int(after[i])),
+            label=int(labels[i]),
+            reference_class=int(before[i]),
+            reference_score=float(reference[i, before[i]]),
+            artifact_class=int(after[i]),
+            artifact_score=float(artifact[i, after[i]]),
+        )
+        for i in np.flatnonzero(before != after).tolist()
+    )
+
+
+def _kind(label: int, before: int, after: int) -> FlipKind:
+    if before == label:
+        return "right_to_wrong"
+    return "wrong_to_right" if after == label else "wrong_to_other"

@@ -7,8 +7,6 @@ from typing import Any
 
 from edgecnn.errors import OwnScoresError
 
-__all__ = ["OwnAgreement"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OwnAgreement:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
-from edgecnn.workspace import Workspace
 from edgecnn_runner.contract import Contract
-
-__all__ = ["Planned", "plan"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,28 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from edgecnn.errors import EdgeError
-from edgecnn.row_error import RowError
-from edgecnn.usefulness import AgainstGuessing
+from edgecnn.build.usefulness import AgainstGuessing
+from edgecnn.errors import EdgeError, RowError
 from edgecnn.verify.changes import Baseline
-from edgecnn.verify.conditions import CorruptedImages, CorruptionResults
-from edgecnn.verify.explained import Layers
-from edgecnn.verify.foreign_facts import Foreign, Hint
+from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionResults
+from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.gate.judgement import Criterion, CriterionName, Judgement
+from edgecnn.verify.gate.sequential import Looked
 from edgecnn.verify.groups import GroupColumn
-from edgecnn.verify.judgement import Criterion, CriterionName, Judgement
+from edgecnn.verify.layers.explained import Layers
 from edgecnn.verify.metrics import Metrics
-from edgecnn.verify.needed import Needed
 from edgecnn.verify.own_agreement import OwnAgreement
-from edgecnn.verify.sequential import Looked
-
-__all__ = [
-    "LOCAL",
-    "PARITY_SCHEMA",
-    "ArtifactRow",
-    "Evaluated",
-    "ParityReport",
-    "RowVerdict",
-]
+from edgecnn.verify.statistics.needed import Needed
 
 PARITY_SCHEMA: Final = 1
 
@@ -241,12 +231,6 @@ class ParityReport:
     def until_decided(self) -> bool:
         """Whether each artifact saw only as many images as its verdict needed."""
         return any(row.looked is not None for row in self.rows)
-
-    def exit_error(self) -> EdgeError | None:
-        """Return what a command line should end with; None if all is well."""
-        from edgecnn.verify.outcome import exit_error
-
-        return exit_error(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included; ``parity.json`` holds them."""

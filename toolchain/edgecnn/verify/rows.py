@@ -9,22 +9,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError
+from edgecnn.files import file_digest
 from edgecnn.progress import Progress
-from edgecnn.recipe import Limits
-from edgecnn.reference import Reference, check_scores
+from edgecnn.recipe.sections import Limits
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
+from edgecnn.verify.gate.judging import judge_at_once, judge_until_decided
 from edgecnn.verify.groups import Groups
-from edgecnn.verify.judging import judge_at_once, judge_until_decided
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import Ran, Scorer
-from edgecnn.verify.statistics import mcnemar_p
-from edgecnn.workspace import file_digest
-from edgecnn_runner.container import read_container
-
-__all__ = ["digest_of", "failed_row", "judged_row"]
+from edgecnn.verify.statistics.intervals import mcnemar_p
+from edgecnn_runner.formats.container import read_container
 
 
 def judged_row(

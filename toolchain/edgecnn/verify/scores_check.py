@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import Images
+from edgecnn.data.own_scores import OwnScores
 from edgecnn.errors import DataError
-from edgecnn.own_scores import OwnScores
 from edgecnn.verify.evaluation import balanced_subset
-from edgecnn.verify.hints import surely_better
-from edgecnn.verify.own_agreement import OwnAgreement
-from edgecnn.verify.trials import (
+from edgecnn.verify.foreign.hints import surely_better
+from edgecnn.verify.foreign.trials import (
     Feed,
     Subject,
     Way,
@@ -30,8 +29,7 @@ from edgecnn.verify.trials import (
     some_images,
     ways_in_words,
 )
-
-__all__ = ["LEAST_IMAGES", "Decoded", "Explainer", "check_enough", "check_own_scores"]
+from edgecnn.verify.own_agreement import OwnAgreement
 
 LEAST_IMAGES: Final = 32
 """Fewer images prove little: a model that differs on one of ten would agree on 20 of them by chance

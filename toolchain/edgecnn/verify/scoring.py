@@ -16,17 +16,15 @@ import numpy.typing as npt
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
-from edgecnn.devices.frames import Blob, Frame
+from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
 from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.machine import describe_machine
-from edgecnn_runner.quiet import without_native_chatter
-from edgecnn_runner.runtimes import RUNTIMES
+from edgecnn_runner.runtimes.choice import RUNTIMES
+from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
-
-__all__ = ["DeviceScorer", "LocalScorer", "Ran", "Scorer", "scorer_on"]
 
 _OWN: Final = "its own Python"
 
@@ -181,7 +179,7 @@ class DeviceScorer:
         )
         done = 0
 
-        def heard(frame: Frame) -> None:
+        def heard(frame: Message) -> None:
             nonlocal done
             if frame.kind == "phase":
                 ran.runtime, ran.kernels = (
@@ -206,7 +204,9 @@ class DeviceScorer:
         python = found[0].python
         return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
-    def _checked(self, last: Frame, path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    def _checked(
+        self, last: Message, path: Path, shape: tuple[int, int]
+    ) -> npt.NDArray[np.float32]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if last.values.get("model_sha256") != digest:
             raise ArtifactError(

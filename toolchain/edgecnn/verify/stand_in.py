@@ -15,24 +15,15 @@ from typing import Final
 
 import numpy as np
 
+from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError, UsageError
-from edgecnn.reference import Reference, check_scores
 from edgecnn.verify.checks import check_artifact
-from edgecnn.verify.conditions import StandIn
+from edgecnn.verify.corruptions.conditions import StandIn
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.rows import digest_of
 from edgecnn.verify.scoring import LocalScorer, Ran
 from edgecnn_runner.contract import Contract
-
-__all__ = [
-    "LARGEST_SCORE_CHANGE",
-    "FoundStandIn",
-    "candidates",
-    "check_candidates",
-    "choose",
-    "find_stand_ins",
-]
 
 LARGEST_SCORE_CHANGE: Final = 0.001
 """Of any probability on any clean image. Float32 rounding gives some millionths; two models whose

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from edgecnn_runner.contract import Contract
 
-__all__ = ["LONGEST_STEP_S", "main"]
-
 LONGEST_STEP_S = 120
 """What takes longer, a run or the loading of a file, hangs: the kernel ends the process."""
 
@@ -190,12 +188,12 @@ def _nothing(*_: object) -> None:
 
 def _images(asked: Mapping[str, Any], out: int) -> None:
     """Time the decoding of an image file, and the way from its pixels to each model's input."""
-    from edgecnn_runner.preprocess import prepare
+    from edgecnn_runner.images.preprocess import prepare
 
     told: dict[str, Any] = {"decode_ns": [], "preprocess_ns": []}
     data = Path(asked["picture"]).read_bytes()
     try:
-        from edgecnn_runner.decode import read_image
+        from edgecnn_runner.images.decode import read_image
     except ImportError:  # no Pillow: pixels of the same size then
         height, width = asked["size"]
         pixels = (np.arange(height * width * 3, dtype=np.uint32) * np.uint32(_HASH)) >> np.uint32(

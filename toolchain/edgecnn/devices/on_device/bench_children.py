@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.on_device.runtime_places import RuntimePlace
-
-__all__ = ["DIED", "Child", "Children"]
+from edgecnn.devices.on_device.libraries import RuntimePlace
 
 # What one is told to import is compiled already, see ``Children``; nothing is written.
 _PROGRAM = (

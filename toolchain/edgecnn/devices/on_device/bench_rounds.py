@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-__all__ = ["Contender", "measure_in_turn", "settle", "warm_up"]
-
 _TURN_NS = 20_000_000
 _MOST_RUNS_A_TURN = 10_000
 _LEAST_ROUNDS = 10

@@ -15,8 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Ask", "ask_program", "other_cpu_share", "read_conditions", "read_state", "usable_cores"]
-
 Ask = Callable[[Sequence[str]], "str | None"]
 """Runs a program with arguments; returns what it says, None if there is none or it fails."""
 

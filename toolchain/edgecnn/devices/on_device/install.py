@@ -16,8 +16,6 @@ from edgecnn_installer.bundle import Manifest, check_files, read_manifest
 from edgecnn_installer.problems import DeviceError, SelfTestError
 from edgecnn_installer.releases import Place
 
-__all__ = ["run"]
-
 _INSTALL_S: Final = 1800
 _SELFTEST_S: Final = 600
 _PINNED: Final = "trusted.pub.pem"

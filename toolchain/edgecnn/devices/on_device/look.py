@@ -15,9 +15,7 @@ from typing import Any
 
 from edgecnn.devices.on_device.libraries import has_own, installed, is_folder
 
-__all__ = ["run"]
-
-# What ``edgecnn_runner.telemetry`` sets, for Pythons that are too old to read it.
+# What ``edgecnn_runner.runtimes.telemetry`` sets, for Pythons that are too old to read it.
 _NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 _START_S = 120
 _SUDO_S = 30

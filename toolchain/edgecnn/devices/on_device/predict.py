@@ -12,8 +12,6 @@ from typing import Any, Final
 from edgecnn.devices.on_device.libraries import has_own, installed, use_installed
 from edgecnn_runner.errors import RuntimeMissingError
 
-__all__ = ["find_libraries", "run"]
-
 _EVERY_S: Final = 0.2
 
 

@@ -10,11 +10,9 @@ from typing import Any
 
 from edgecnn.devices.on_device.bench_children import DIED, Children
 from edgecnn.devices.on_device.conditions import read_state
-from edgecnn.devices.on_device.runtime_places import place_of
+from edgecnn.devices.on_device.libraries import place_of
 from edgecnn_runner.errors import ArtifactError
-from edgecnn_runner.telemetry import no_telemetry
-
-__all__ = ["run"]
+from edgecnn_runner.runtimes.telemetry import no_telemetry
 
 
 def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:

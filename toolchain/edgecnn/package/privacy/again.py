@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgecnn.bundle_file import opened_bundle
+from edgecnn.build.bundle import opened_bundle
 from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.claims import NOTE, Checked, read_record, subject_digest
 from edgecnn.progress import NO_PROGRESS, Progress
-
-__all__ = ["check_again", "exit_error"]
 
 
 def check_again(

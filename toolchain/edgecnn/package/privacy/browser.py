@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["PHONE", "Sink", "chromium", "opened_browser", "why_no_browser"]
-
 _PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE: Final = (393, 851)
 """CSS pixels of the emulated phone's screen."""

@@ -13,8 +13,6 @@ from edgecnn.package.privacy.pi_runs import run_bundle
 from edgecnn.package.privacy.place import NoPlaceError, place_for
 from edgecnn_installer.bundle import MANIFEST
 
-__all__ = ["check_bundle", "refuse_broken"]
-
 
 def check_bundle(
     bundle: Path, *, root: Path | None = None, wheels: Path | None = None, fetch: bool = True

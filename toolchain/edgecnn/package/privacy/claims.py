@@ -8,19 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from edgecnn.workspace import canonical_digest, write_json
-
-__all__ = [
-    "NOTE",
-    "RECORD",
-    "CannotCheckError",
-    "Checked",
-    "Claim",
-    "Outcome",
-    "State",
-    "read_record",
-    "subject_digest",
-]
+from edgecnn.files import canonical_digest, write_json
 
 NOTE: Final = "PRIVACY.md"
 RECORD: Final = "privacy.json"

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from edgecnn.package.documents import environment
-from edgecnn.package.platforms import ARCHITECTURES
+from edgecnn.package.pi.documents import environment
+from edgecnn.package.pi.platforms import ARCHITECTURES
+from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.privacy.claims import NOTE, Checked
 from edgecnn.package.privacy.pi import FIELDS
-from edgecnn.package.tree import BundlePlan
-
-__all__ = ["summary", "write_note"]
 
 
 def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:

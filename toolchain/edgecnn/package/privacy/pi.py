@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.package.privacy.claims import Claim, Outcome, State
-from edgecnn.package.privacy.judging import other_programs, strange_sockets
 from edgecnn.package.privacy.pi_runs import Run, Runs
-
-__all__ = ["FIELDS", "check_service", "judge", "unchecked"]
+from edgecnn.package.privacy.traced import other_programs, strange_sockets
 
 FIELDS: Final[Mapping[str, str]] = {
     "time": "when, in UTC (watch and camera)",

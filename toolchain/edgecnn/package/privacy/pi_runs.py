@@ -6,7 +6,9 @@ import contextlib
 import importlib.resources
 import io
 import json
+import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,8 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from edgecnn.package.privacy.judging import written_paths
-from edgecnn.package.privacy.place import Place
-from edgecnn.package.privacy.snapshot import Snapshot, differences, take_snapshot
-from edgecnn.package.privacy.traced import Traced
-
-__all__ = ["PICTURES", "Run", "Runs", "run_bundle"]
+from edgecnn.package.privacy.place import CheckedPlace
+from edgecnn.package.privacy.traced import Traced, written_paths
 
 PICTURES: Final = ("first.jpg", "second.png", "broken.jpg")
 """What there is to classify; the last is no picture."""
@@ -74,7 +72,7 @@ class Runs:
     left: tuple[str, ...]
 
 
-def run_bundle(place: Place, *, model: str, python: str) -> Runs:
+def run_bundle(place: CheckedPlace, *, model: str, python: str) -> Runs:
     """Install a bundle, use it in every way, and uninstall it.
 
     Args:
@@ -141,7 +139,7 @@ def run_bundle(place: Place, *, model: str, python: str) -> Runs:
 class _Doing:
     """Runs one program after the other, and looks at the files in between."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: CheckedPlace) -> None:
         self._place = place
         self.runs: list[Run] = []
         self._first: Snapshot = {}
@@ -244,3 +242,42 @@ def _rows(text: str) -> Iterator[Mapping[str, Any]]:
     except ValueError:
         rows = []
     yield from (row for row in rows if isinstance(row, dict))
+
+
+Snapshot = Mapping[str, tuple[int, ...]]
+"""Path to type and mode, size, time of the last change of content, and inode."""
+
+
+def take_snapshot(*folders: Path, without: tuple[Path, ...] = ()) -> Snapshot:
+    """Look at everything in some folders.
+
+    Args:
+        folders: Where.
+        without: Folders and files to leave out, as ``/proc`` and what is not the program's doing.
+    """
+    left_out = {os.fspath(path) for path in without}
+    return {path: state for folder in folders for path, state in _walk(os.fspath(folder), left_out)}
+
+
+def _walk(folder: str, left_out: set[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.path in left_out:
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                # Its time says that an entry came or went, which the entries say by themselves.
+                yield entry.path, (status.st_mode,)
+                yield from _walk(entry.path, left_out)
+            else:
+                yield (
+                    entry.path,
+                    (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino),
+                )
+
+
+def differences(before: Snapshot, after: Snapshot) -> list[str]:
+    """Return the paths that were made, changed or removed, in order."""
+    return sorted(
+        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    )

@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.errors import PackageError
-from edgecnn.package.platforms import ARCHITECTURES, choose_platform
+from edgecnn.files import write_json
+from edgecnn.package.pi.platforms import ARCHITECTURES, choose_platform
+from edgecnn.package.pi.tree import file_entries
+from edgecnn.package.pi.wheels import collect_wheels, unpack_wheel
 from edgecnn.package.privacy.traced import Traced, traced, why_not
-from edgecnn.package.tree import file_entries
-from edgecnn.package.unpack import unpack_wheel
-from edgecnn.package.wheels import collect_wheels
-from edgecnn.workspace import write_json
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE
-
-__all__ = ["NoPlaceError", "Place", "place_for"]
 
 
 class NoPlaceError(Exception):
@@ -35,7 +32,7 @@ class NoPlaceError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CheckedPlace:
     """A folder to check a bundle in.
 
     Attributes:
@@ -80,7 +77,7 @@ class Place:
 @contextlib.contextmanager
 def place_for(
     bundle: Path, *, root: Path | None, wheels: Path | None, fetch: bool
-) -> Iterator[Place]:
+) -> Iterator[CheckedPlace]:
     """Lay a bundle out where it can be run.
 
     Args:
@@ -113,7 +110,7 @@ def place_for(
         if manifest["architecture"] != here:
             _make_twin(copy, manifest, here, wheels, fetch=fetch)
             what = f"its twin, with the same runner and models and the same libraries for {here}"
-        yield Place(
+        yield CheckedPlace(
             folder=folder,
             root=None,
             architecture=here,
@@ -122,11 +119,11 @@ def place_for(
         )
 
 
-def _elsewhere(folder: Path, root: Path, manifest: dict[str, Any]) -> Place:
+def _elsewhere(folder: Path, root: Path, manifest: dict[str, Any]) -> CheckedPlace:
     here = os.uname().machine
     emulated = "" if manifest["architecture"] == here else f", emulated on {here}"
     folder.chmod(0o755)
-    return Place(
+    return CheckedPlace(
         folder=folder,
         root=root,
         architecture=manifest["architecture"],

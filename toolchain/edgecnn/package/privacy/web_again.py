@@ -13,8 +13,6 @@ from edgecnn.package.web.contents import subject_of
 from edgecnn.package.web.opened import read_web_bundle
 from edgecnn.progress import NO_PROGRESS, Progress
 
-__all__ = ["check_web_again", "web_exit_error"]
-
 
 def check_web_again(folder: Path, *, progress: Progress = NO_PROGRESS) -> Checked:
     """Check every claim of a web bundle again, and of the single file that it makes.

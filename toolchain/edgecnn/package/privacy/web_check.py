@@ -11,8 +11,7 @@ from edgecnn.errors import PackageError
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked
 from edgecnn.package.privacy.web import Seen, judge_web, unchecked_web
-from edgecnn.package.privacy.web_session import folder_session, single_session
-from edgecnn.package.privacy.web_use import SessionError
+from edgecnn.package.privacy.web_session import SessionError, folder_session, single_session
 from edgecnn.package.web.contents import WebPlan, sealed, subject_of
 from edgecnn.package.web.icons import png
 from edgecnn.package.web.single import single_page
@@ -20,8 +19,6 @@ from edgecnn.package.web.single import single_page
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-__all__ = ["check_web_bundle", "claimed", "sample_pictures"]
 
 _PLACE: Final = "a browser"
 _PICTURES: Final = 3
@@ -119,7 +116,7 @@ def claimed(plan: WebPlan, checked: Checked, *, made: str) -> dict[str, bytes]:
         checked: Its claims; none of them broken.
         made: By what, and when.
     """
-    from edgecnn.package.documents import environment
+    from edgecnn.package.pi.documents import environment
     from edgecnn.package.privacy.note import summary
 
     record = checked.to_dict() | {

@@ -19,16 +19,17 @@ from typing import Any, Final
 from edgecnn.errors import BundleError, EdgeError, PackageError
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.privacy.claims import Checked, Claim
-from edgecnn.package.privacy.web import CONNECTS, refusals, unchecked_web
+from edgecnn.package.privacy.web import CONNECTS, other_ways, refusals, unchecked_web
 from edgecnn.package.privacy.web_again import web_exit_error
 from edgecnn.package.privacy.web_check import sample_pictures
-from edgecnn.package.privacy.web_session import SingleSession, refusal_to_start, single_session
-from edgecnn.package.privacy.web_use import SessionError
-from edgecnn.package.privacy.web_ways import other_ways
+from edgecnn.package.privacy.web_session import (
+    SessionError,
+    SingleSession,
+    refusal_to_start,
+    single_session,
+)
 from edgecnn.package.web.single import packed
 from edgecnn.progress import NO_PROGRESS, Progress
-
-__all__ = ["check_file", "file_exit_error", "is_page"]
 
 _LARGEST: Final = 1 << 30
 _PLACE: Final = "a browser"

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ACCENT", "GROUND", "icon", "png"]
-
 GROUND: Final = (20, 23, 26)
 """Colour of the tile, RGB; also the app's theme and background colour."""
 ACCENT: Final = (45, 212, 191)

@@ -15,8 +15,6 @@ from edgecnn.errors import PackageError
 from edgecnn.package.licences import own_licence
 from edgecnn.package.web.vendor import read_vendor
 
-__all__ = ["licence_texts"]
-
 _MIT: Final = """\
 Permission is hereby granted, free of charge, to any person obtaining a copy
 of this software and associated documentation files (the "Software"), to deal

@@ -11,9 +11,7 @@ from typing import Final
 
 from edgecnn.errors import BundleError
 from edgecnn.package.web.contents import MANIFEST, SUMS
-from edgecnn.package.web.sources import PAGE
-
-__all__ = ["is_web_bundle", "named_files", "read_web_bundle"]
+from edgecnn.serve.policy import PAGE
 
 _LARGEST: Final = 1 << 30
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*)")

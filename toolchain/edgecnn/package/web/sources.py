@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import PackageError
+from edgecnn.serve.policy import PAGE
 
-__all__ = ["PAGE", "STYLE", "WORKER", "app_sources", "modules_of"]
-
-PAGE: Final = "index.html"
 STYLE: Final = "app.css"
 WORKER: Final = "service-worker.js"
 ENTRY: Final = "app.js"

@@ -23,10 +23,7 @@ from typing import Final
 import pooch
 
 from edgecnn.errors import PackageError
-from edgecnn.os_errors import wrap_os_errors
-from edgecnn.workspace import write_whole
-
-__all__ = ["Vendor", "VendorFile", "collect_vendor", "read_vendor", "taken_from"]
+from edgecnn.files import wrap_os_errors, write_whole
 
 _TIMEOUT_S: Final = 600
 

@@ -1,0 +1,137 @@
+"""``edgecnn-run``: the runner on a command line. Parses; ``commands`` does the work.
+
+Results go to standard output, messages to standard error. With ``--json``, the result, or the
+error that kept it from being had, is one JSON document on standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgecnn_runner import __version__
+from edgecnn_runner.cli.arguments import (
+    BadArgumentsError,
+    make_parser,
+    with_model,
+    with_ranges_joined,
+)
+from edgecnn_runner.cli.streams import hold_standard_descriptors, write_message, write_result
+from edgecnn_runner.errors import EdgeError, OutputError, UsageError
+from edgecnn_runner.guard import Allowed, guarded
+
+__all__ = ["main", "make_parser"]
+
+
+def main(arguments: Sequence[str] | None = None, *, model: str | None = None) -> int:
+    """Run one command.
+
+    While it runs, the process may read, and write its result, and nothing else; see ``guard``.
+
+    Args:
+        arguments: Without the program's name; None for those of the process.
+        model: The model file meant where the command line names none, as in a bundle.
+
+    Returns:
+        The exit code: 0 done, 1 a bug, 2 usage, 130 interrupted, 141 nobody reads the output
+        any more (what a shell reports of a program that SIGPIPE ended), or that of the error
+        (``errors``).
+
+    Raises:
+        SystemExit: For ``--help`` and ``--version`` (0).
+    """
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    hold_standard_descriptors()
+    for stream in (sys.stdout, sys.stderr):
+        # A path or a label may hold what the terminal's encoding has no character for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        options = _parse(given if model is None else with_model(given, model))
+        # Compiled modules would be written beside the sources, on a device for no use.
+        sys.dont_write_bytecode = True
+        with guarded(_allowed(options)):
+            code: int = _command(options.command)(options)
+    except EdgeError as error:
+        return _report(error, as_json=_wants_json(given))
+    except KeyboardInterrupt:
+        write_message("interrupted\n")
+        return 130
+    except BrokenPipeError:  # `edgecnn-run ... | head`
+        return 141
+    except Exception as error:  # noqa: BLE001 - the last resort: anything here is a bug of ours
+        import traceback
+
+        write_message("".join(traceback.format_exception(error)))
+        write_message(
+            f"\nThis is a bug in edgecnn-runner {__version__}, not a mistake of yours.\n"
+            "Please report it in the project's issue tracker, with the text above.\n"
+        )
+        return 1
+    return code
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    if name in ("watch", "camera"):
+        from edgecnn_runner.cli import stream
+
+        return getattr(stream, name)  # type: ignore[no-any-return]
+    from edgecnn_runner.cli import commands
+
+    return getattr(commands, name)  # type: ignore[no-any-return]
+
+
+def _allowed(options: argparse.Namespace) -> Allowed:
+    """Return what a command may do beyond reading."""
+    output = getattr(options, "output", None) or getattr(options, "scores", None)
+    deletes = getattr(options, "delete_after", False)
+    streams = options.command in ("watch", "camera")
+    return Allowed(
+        output=None if output is None else Path(output),
+        deletes_in=Path(options.folder) if deletes else None,
+        notify=os.environ.get("NOTIFY_SOCKET") if streams else None,
+    )
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    try:
+        joined = with_ranges_joined(arguments)
+        options, unknown = make_parser(joined).parse_known_args(joined)
+        if unknown:  # parse_args would show the usage of all commands
+            import shlex
+
+            options.parser.error(f"unrecognized arguments: {shlex.join(unknown)}")
+        return options
+    except BadArgumentsError as error:
+        import shlex
+
+        usage = " ".join(error.parser.format_usage().split()).removeprefix("usage: ")
+        raise UsageError(
+            str(error),
+            observed=shlex.join(["edgecnn-run", *arguments]),
+            expected=usage,
+            remedy=f"see {error.parser.prog} --help",
+        ) from None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether JSON was asked for, also where the command line could not be parsed."""
+    options = itertools.takewhile(lambda argument: argument != "--", arguments)
+    return "--json" in options
+
+
+def _report(error: EdgeError, *, as_json: bool) -> int:
+    if as_json:
+        import json
+
+        # Standard output may be what the error is about; the message below says so then.
+        with contextlib.suppress(OutputError, BrokenPipeError):
+            write_result(json.dumps(error.to_dict(), indent=1, sort_keys=True) + "\n")
+    write_message(f"error: {error}\n")
+    return error.exit_code

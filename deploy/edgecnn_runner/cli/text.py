@@ -1,0 +1,126 @@
+"""What ``edgecnn-run`` prints for people: aligned text, no colours, no width assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgecnn_runner.classifier import Result
+    from edgecnn_runner.contract import Contract
+    from edgecnn_runner.selftest import SelfTest
+    from edgecnn_runner.session import Session
+    from edgecnn_runner.timing import Timing
+
+
+def classification(image: str, result: Result) -> str:
+    """Return an image's label, and its ranked classes with their scores as bars."""
+    width = max(len(score.label) for score in result.ranked)
+    lines = [f"{image}: {result.label}"]
+    lines += [
+        f"  {score.label:<{width}}  {score.score:6.1%}  {'#' * round(20 * score.score)}".rstrip()
+        for score in result.ranked
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def selftest(outcome: SelfTest, session: Session) -> str:
+    """Return the lines of a self-test that went well."""
+    difference = "not recorded for this variant"
+    if outcome.worst_difference is not None:
+        difference = f"{outcome.worst_difference:.2g} at most, allowed {outcome.tolerance}"
+    return _table(
+        {
+            "self-test": "passed",
+            "runtime": session.runtime,
+            "kernels": session.kernels,
+            "classes": f"{outcome.images} of {outcome.images} images as expected",
+            "preprocessing": f"{outcome.sources} of {outcome.sources} images byte for byte",
+            "score difference": difference,
+        }
+    )
+
+
+def bench(timing: Timing, session: Session, machine: Mapping[str, Any]) -> str:
+    """Return the figures of a measurement, machine and runtime named."""
+    summary = timing.summary()
+    return _table(
+        {
+            "machine": machine["model"] or machine["processor"],
+            "system": f"{machine['system']}, {machine['architecture']}, "
+            f"{machine['cores']} cores, Python {machine['python']}, numpy {machine['numpy']}",
+            "model": f"{session.contract.model} {session.contract.variant}",
+            "runtime": f"{session.runtime}, {_plural(session.threads, 'thread')}",
+            "kernels": session.kernels,
+            "load": duration(timing.load_ns),
+            "first": duration(timing.first_ns),
+            "min": duration(summary["min_ns"]),
+            "median": duration(summary["median_ns"]),
+            "p90": duration(summary["p90_ns"]),
+            "p99": duration(summary["p99_ns"]),
+            "mad": duration(summary["mad_ns"]),
+            "calls": f"{summary['n']} after {timing.warmup} of warm-up",
+        }
+    )
+
+
+def info(facts: Mapping[str, Any], contract: Contract | None) -> str:
+    """Return a file's contract and runtime, or what is missing and how to get it."""
+    rows = {"file": facts["file"], "format": f"{facts['format']}, {size(facts['bytes'])}"}
+    runtime = facts["runtime"]
+    if contract is None:
+        rows["contract"] = "none: give --labels and --input-range to classify with it"
+    else:
+        rows.update(_contract_rows(contract))
+    if "error" in runtime:
+        rows["runtime"] = f"{runtime['problem']}; {runtime['remedy']}"
+    else:
+        rows["runtime"] = f"{runtime['package']} {runtime['version']}"
+    return _table(rows)
+
+
+def _contract_rows(contract: Contract) -> dict[str, str]:
+    fed, given = contract.input, contract.output
+    named = ", ".join(f"{key} {value}" for key, value in sorted(contract.min_runtime.items()))
+    made = ", ".join(f"{key} {value}" for key, value in sorted(contract.created_by.items()))
+    scale = f", scale {fed.scale:g}, zero point {fed.zero_point}"
+    steps = f", scale {given.scale:g}, zero point {given.zero_point}"
+    return {
+        "model": f"{contract.model} {contract.variant}",
+        "input": f"{fed.height} x {fed.width} x {fed.channels} {fed.dtype} {fed.layout}, "
+        f"pixels as {fed.range}{'' if fed.dtype == 'float32' else scale}",
+        "output": f"{len(contract.labels)} {given.kind}, {given.dtype}"
+        f"{'' if given.dtype == 'float32' else steps}",
+        "labels": ", ".join(contract.labels),
+        "resize": contract.resize,
+        "needs": named or "not recorded",
+        "made by": made or "not recorded",
+        "made from": f"sha256 {contract.source_sha256}" if contract.source_sha256 else "unknown",
+    }
+
+
+def duration(nanoseconds: int) -> str:
+    """Return a time in the unit a person would use: ``79.4 us``, ``12.3 ms``, ``1.20 s``."""
+    if nanoseconds < 1_000_000:
+        return f"{nanoseconds / 1000:.1f} us"
+    if nanoseconds < 1_000_000_000:
+        return f"{nanoseconds / 1_000_000:.2f} ms"
+    return f"{nanoseconds / 1_000_000_000:.2f} s"
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / 1_000_000:.2f} MB"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    width = max(map(len, rows))
+    return "".join(f"{name:<{width}}  {value}\n" for name, value in rows.items())

@@ -1,0 +1,1 @@
+"""The runtimes that run a file: found, tried in a child, started without noise or telemetry."""

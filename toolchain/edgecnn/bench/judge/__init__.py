@@ -1,0 +1,1 @@
+"""A bench judged: what to ship, and what got worse."""

@@ -1,0 +1,1 @@
+"""A bench for people and machines: page, tables, Markdown, CSV."""

@@ -1,0 +1,364 @@
+"""Writes what ``init`` puts into a new folder, and reads the recipe of ``demo``."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edgecnn.errors import UsageError
+from edgecnn.files import wrap_os_errors
+from edgecnn.recipe.load import Recipe, parse_recipe
+from edgecnn_runner.files import whole_file
+
+if TYPE_CHECKING:
+    from edgecnn.data import Survey
+
+_COMMENTS_AT: Final = 31  # the column that the template's comments begin in
+_WIDTH: Final = 100
+
+_SIDE: Final = 96
+_SIDE_OF_MANY: Final = 64
+_LEAST_SIDE: Final = 8  # what both networks take
+_LEAST_SIDE_OF_FINCH: Final = 64  # below it, its first step would lose too much
+_FEW: Final = 2_000
+_MANY: Final = 10_000
+_VALIDATION: Final = 0.1  # of the training images
+# Below it, the standard error of a validation accuracy is some five points, more than most epochs
+# of a training differ by: to learn from them is worth more than to choose by them.
+_LEAST_TO_CHOOSE_BY: Final = 100
+_MEMORY: Final = 1_000_000_000  # bytes of all images, a byte a value
+_SIGNS: Final = 32
+# Images shown in a whole training, of 96x96 pixels: some fifteen minutes of two processor cores
+# (32,400 took 490 to 520 s with validation; AMD EPYC with AVX2, TensorFlow 2.21).
+_SHOWN: Final = 60_000
+_WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
+_LEAST_EPOCHS: Final = 10
+_MOST_EPOCHS: Final = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """What ``init`` made.
+
+    Attributes:
+        made: The files and folders, the recipe first.
+        images: Where the images are, or belong.
+        survey: What the images look like; None where there are none yet.
+    """
+
+    made: list[Path]
+    images: Path
+    survey: Survey | None
+
+
+def _template(name: str) -> str:
+    return (resources.files("edgecnn.commands") / "templates" / name).read_text(encoding="utf-8")
+
+
+def make_project(folder: Path, data: Path | None = None) -> Project:
+    """Write a commented recipe, chosen for the images where they are there already.
+
+    Args:
+        folder: Made if it does not exist; its name becomes the model's name.
+        data: Where the images are; None for the folder ``images`` in it, which is made, too.
+
+    Returns:
+        What was made, and of which images.
+
+    Raises:
+        UsageError: If there is a recipe already, or a build there would be taken for images;
+            everything is left as it is.
+        DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
+        WorkspaceError: If the folder cannot be written.
+    """
+    recipe = folder / "recipe.toml"
+    if recipe.exists():
+        raise UsageError(
+            f"{recipe} exists already and was left as it is",
+            observed="a recipe of your own",
+            expected="a folder without one",
+            remedy="name another folder, or delete the recipe first",
+        )
+    images = folder / "images" if data is None else data
+    _check_place(folder, images)
+    survey = _survey(images, named=data is not None)
+    text = recipe_text(folder, data, survey)
+    with wrap_os_errors(folder, elsewhere="name another folder"):
+        (images if data is None else folder).mkdir(parents=True, exist_ok=True)
+        with whole_file(recipe) as file:
+            file.write(text.encode())
+    made = [recipe, images] if data is None else [recipe]
+    return Project(made=made, images=images, survey=survey)
+
+
+def _check_place(folder: Path, images: Path) -> None:
+    """Refuse to write a recipe among other things, or a build among the images."""
+    inside = folder.resolve()
+    if inside != images.resolve() and inside.is_relative_to(images.resolve()):
+        raise UsageError(
+            f"{folder} lies among the images, and would be taken for some of them",
+            observed=f"a folder in {images}",
+            expected="a folder elsewhere",
+            remedy="name another folder",
+        )
+    if not folder.is_dir():
+        return
+    others = [
+        entry.name
+        for entry in folder.iterdir()
+        if images.resolve() == inside or not images.resolve().is_relative_to(entry.resolve())
+    ]
+    if others and not (images.is_dir() and images == folder / "images"):
+        raise UsageError(
+            f"{folder} holds other things and was left as it is",
+            observed=", ".join(sorted(others)[:6]),
+            expected="a new or empty folder, or one with your images in images/",
+            remedy="name another folder; where these are your images, name them with --data",
+        )
+
+
+def _survey(images: Path, *, named: bool) -> Survey | None:
+    """Look over the images; None where there are none yet, unless they were named."""
+    from edgecnn.data import has_files, survey_folder
+
+    return survey_folder(images) if named or (images.is_dir() and has_files(images)) else None
+
+
+def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
+    """Return a commented recipe.
+
+    Args:
+        folder: Where it will stand; its name becomes the model's name.
+        data: Where the images are; None for the folder ``images`` beside it.
+        survey: What they look like; None for a recipe of defaults.
+
+    Returns:
+        The text of a valid recipe.
+
+    Raises:
+        UsageError: If the path of the images cannot be written into a recipe.
+    """
+    name = re.sub(r"[^a-z0-9_.-]+", "_", folder.resolve().name.lower()).strip("_.-") or "model"
+    choices = [_Choice("model", "name", name[:64], "")]
+    if data is not None:
+        place, here = data.resolve(), folder.resolve()
+        path = place.relative_to(here) if place.is_relative_to(here) else place
+        choices.append(_Choice("data", "path", path.as_posix(), ""))
+    if survey is not None:
+        choices += _choices(survey)
+    text = _template("recipe.toml")
+    for choice in choices:
+        text = _with(text, choice)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the path {str(data)!a} cannot be written into a recipe",
+            observed="a name that is no valid UTF-8",
+            expected="a path in UTF-8",
+            remedy="rename the folder",
+        ) from error
+    parse_recipe(tomllib.loads(text), source="the recipe that init writes", for_training=True)
+    return text
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A key of the recipe whose value was chosen for the images.
+
+    Attributes:
+        table: The key's table.
+        key: The key; its line in the template may be a comment.
+        value: What it is set to.
+        why: The reason, which becomes a comment above it; empty for none.
+    """
+
+    table: str
+    key: str
+    value: str | int | float | bool
+    why: str
+
+
+def _with(text: str, choice: _Choice) -> str:
+    """Return the template's text with a value of its own for one key, and the reason above it."""
+    lines = text.split("\n")
+    first = next(i for i, line in enumerate(lines) if line.startswith(f"[{choice.table}]"))
+    written = re.compile(rf"(?:# )?{re.escape(choice.key)} = .*?(\s+# .*)?$")
+    at, found = next(
+        (at, found)
+        for at, line in enumerate(lines[first:], first)
+        if (found := written.fullmatch(line))
+    )
+    assignment = f"{choice.key} = {_toml(choice.value)}"
+    comment = (found[1] or "").strip()
+    line = f"{assignment:<{_COMMENTS_AT - 1}} {comment}".rstrip()
+    # A long path leaves no room for the comment.
+    lines[at : at + 1] = [line] if len(line) <= _WIDTH else [comment, assignment]
+    lines[at:at] = textwrap.wrap(
+        choice.why, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+    )
+    return "\n".join(lines)
+
+
+def _toml(value: str | int | float | bool) -> str:
+    # A JSON text is a TOML text, but for one character that TOML wants escaped, too.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _choices(survey: Survey) -> list[_Choice]:
+    """Return what is chosen for images, each with its reason."""
+    images = f"{survey.total:,} images of {len(survey.counts)} classes"
+    share = 0.2 if survey.total < _MANY else 0.1
+    left, trained = _learnt_from(survey, share)
+    side = _side(survey, trained)
+    network = "finch" if side >= _LEAST_SIDE_OF_FINCH else "wren"
+    return [
+        _Choice(
+            "model",
+            "architecture",
+            network,
+            f"{images}: {network} has 0.2 million weights, whatever the size of the images; "
+            "seed_cnn has 7.4 million at 64x64 pixels, enough to learn thousands of photos by "
+            "heart",
+        ),
+        _Choice("data", "image_size", side, _why_side(survey, side, trained)),
+        _Choice(
+            "data",
+            "channels",
+            1 if survey.grey else 3,
+            "the images that were looked at are all grey" if survey.grey else "",
+        ),
+        *_split_choices(survey, share, left),
+        *_augment_choices(survey, trained),
+        *_training_choices(side, network, trained, left),
+    ]
+
+
+def _learnt_from(survey: Survey, share: float) -> tuple[int, int]:
+    """Return about how many validation images are learnt from, too, and how many images in all."""
+    images = round(survey.splits.get("train", survey.total * (1 - share)))
+    if "validation" in survey.splits:
+        return 0, images
+    validation = max(1, round(images * _VALIDATION))
+    return (validation, images) if validation < _LEAST_TO_CHOOSE_BY else (0, images - validation)
+
+
+def _side(survey: Survey, trained: int) -> int:
+    """Return height and width that images are brought to."""
+    side = _SIDE if trained <= _MANY else _SIDE_OF_MANY
+    channels = 1 if survey.grey else 3
+    side = min(side, math.isqrt(_MEMORY // (survey.total * channels)), survey.short_side)
+    # Small pictures have a size of their own; of others a multiple is taken that halves well.
+    return max(_LEAST_SIDE, side if side <= 32 else side // 16 * 16)
+
+
+def _why_side(survey: Survey, side: int, trained: int) -> str:
+    if side >= survey.short_side - 15:
+        return f"the images' shorter sides are {survey.short_side} pixels, by the median"
+    if trained > _MANY:
+        return (
+            f"{trained:,} images to train on: at {side} pixels an epoch takes less than half the "
+            f"time of {_SIDE}; more shows more detail"
+        )
+    return (
+        f"the images' shorter sides are {survey.short_side} pixels, by the median: {side} show "
+        "enough of most things; more takes time with its square"
+    )
+
+
+def _split_choices(survey: Survey, share: float, left: int) -> list[_Choice]:
+    why = "enough to choose an epoch; the rest is to learn from"
+    validation = _Choice("data", "validation", _VALIDATION, "" if left else why)
+    if survey.splits:
+        parts = ", ".join(f"{count:,} for {split}" for split, count in survey.splits.items())
+        return [
+            _Choice("data", "test", share, f"the folder comes split, {parts}: test is not used"),
+            *([] if "validation" in survey.splits else [validation]),
+        ]
+    test = round(survey.total * share)
+    return [
+        _Choice("data", "test", share, f"{test:,} of {survey.total:,} images for the verdict"),
+        validation,
+    ]
+
+
+def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:
+    # Of 240 photos, in 50 epochs, networks learnt the less the stronger the changes were.
+    why = f"{trained:,} images to train on; strong changes take more epochs than these to pay off"
+    chosen = [_Choice("augment", "preset", "light", why)]
+    if survey.grey and survey.short_side <= _SIGNS:
+        # Mirrored, a digit is none, or another one.
+        chosen.append(
+            _Choice("augment", "flip", False, "small grey pictures: signs, perhaps, or digits")
+        )
+    return chosen
+
+
+def _training_choices(side: int, network: str, trained: int, left: int) -> list[_Choice]:
+    from edgecnn.recipe.sections import Train
+    from edgecnn.train.pace import Pace
+
+    epochs = _epochs(side, network, trained)
+    batch = Pace.of(Train(), trained).batch_size
+    few = trained < _FEW
+    images = f"{trained:,} images to train on"
+    shown = f"{images}, shown {epochs * trained:,} times in all"
+    return [
+        _Choice(
+            "train",
+            "epochs",
+            epochs,
+            shown if left else f"{shown}; it stops earlier where it gets no better",
+        ),
+        _Choice("train", "batch_size", batch, f"{images}: {-(-trained // batch):,} steps an epoch"),
+        *(
+            [
+                _Choice(
+                    "train",
+                    "include_validation",
+                    True,
+                    f"{left:,} validation images are too few to choose an epoch by, and worth "
+                    "learning from: the last epoch ships, where the rate has fallen to zero",
+                )
+            ]
+            if left
+            else []
+        ),
+        *(
+            [
+                _Choice("train", "label_smoothing", 0.1, f"{images} would be learnt by heart"),
+                _Choice("train", "ema", 0.99, "an average is steadier than the steps of so few"),
+            ]
+            if few
+            else []
+        ),
+        _Choice(
+            "train.optimizer",
+            "name",
+            "sgd",
+            "plain steps with momentum, a falling rate and weight decay, as Wren was trained",
+        ),
+        _Choice("train.optimizer", "learning_rate", 0.1, ""),
+        _Choice("train.optimizer", "momentum", 0.9, ""),
+        _Choice("train.optimizer", "weight_decay", 0.005, ""),
+        # Less than one, so that `--set train.epochs=1`, a quick try, is no mistake.
+        _Choice("train.optimizer", "warmup_epochs", 0.9, ""),
+    ]
+
+
+def _epochs(side: int, network: str, trained: int) -> int:
+    """Return the epochs that a training has time for, but neither too few nor too many."""
+    shown = _SHOWN * (_SIDE / side) ** 2 / (_WREN_COSTS if network == "wren" else 1)
+    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, round(shown / max(1, trained))))
+
+
+def demo_recipe() -> Recipe:
+    """Return the recipe of ``edgecnn demo``: a small CNN on scikit-learn's embedded digits."""
+    return parse_recipe(tomllib.loads(_template("demo.toml")), source="the demo's recipe")

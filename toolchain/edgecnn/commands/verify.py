@@ -1,0 +1,540 @@
+"""The verification that a request comes to: of a build, or of files that edgecnn did not make."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edgecnn.build.lock import build_lock
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands.convert import of_command_line
+from edgecnn.commands.paths import build_of, data_section, load_data_of_build, manifest_recipe
+from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
+from edgecnn.files import file_digest
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe.load import Recipe, load_recipe
+from edgecnn.verify.request import ForeignFiles, VerifyRequest
+from edgecnn_runner.contract import INPUT_RANGES, is_range
+from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.labels import read_labels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgecnn.build.reference import Reference
+    from edgecnn.build.verdict import Again
+    from edgecnn.data import Dataset
+    from edgecnn.recipe.load import Data
+    from edgecnn.recipe.sections import CorruptionSettings, Limits
+    from edgecnn.verify import (
+        Decoded,
+        EarlierReport,
+        Explainer,
+        ForeignReference,
+        Groups,
+        OwnAgreement,
+        ParityReport,
+    )
+    from edgecnn.verify.plan import Planned
+    from edgecnn.verify.results import ArtifactRow
+
+_REPORTS: Final = "parity"
+
+
+def verify(
+    request: VerifyRequest, *, progress: Progress = NO_PROGRESS
+) -> tuple[ParityReport, Path]:
+    """Verify a build or one of its files, or files that edgecnn did not make.
+
+    Of a build, only a verification here of every file, on every image, with the recipe's limits
+    becomes the build's own; any other is written beside it.
+
+    Args:
+        request: What to verify, and how.
+        progress: Shows images.
+
+    Returns:
+        The report, and where it can be read as a page. Where it could not be written, its
+        ``write_error`` says why.
+    """
+    check_folder_of("--junit", request.junit)
+    check_folder_of("--markdown", request.markdown)
+    if request.foreign is not None:
+        return _verify_foreign(request, request.foreign, progress)
+    if request.target is None:
+        raise ValueError("a request names a build or foreign files")
+    return _verify_build(request, request.target, progress)
+
+
+def _verify_build(
+    request: VerifyRequest, target: Path, progress: Progress
+) -> tuple[ParityReport, Path]:
+    from edgecnn import verify as stage
+    from edgecnn.build.reference import read_reference
+    from edgecnn.data import in_class_order
+
+    _check_alone(request)
+    workspace, artifacts = build_of(target)
+    with build_lock(workspace.folder, unless_read_only=True):
+        recipe = _current(manifest_recipe(workspace), target)
+        wanted = {name: value for name, value in request.limits.items() if value is not None}
+        if wanted:
+            raw = recipe.to_dict()
+            raw["limits"] = {**raw["limits"], **wanted}
+            recipe = of_command_line(raw)
+        # Before the verification writes its own, which may be the same file.
+        baseline = None if request.baseline is None else earlier(request.baseline)
+        groups = own_groups(recipe, instead=request.groups)
+        corruptions = _corruptions(recipe, request)
+        if request.until_decided and (groups or corruptions):
+            groups, corruptions = None, None
+            progress.message("note: the recipe's groups and corruptions are left out")
+        partial = bool(
+            artifacts is not None
+            or request.images is not None
+            or wanted
+            or request.groups
+            or request.until_decided
+            or corruptions != own_corruptions(recipe)
+        )
+        # A model made elsewhere may number its classes otherwise than the data does.
+        reference = read_reference(workspace.path(Workspace.REFERENCE))
+        recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
+        dataset = in_class_order(dataset, tuple(reference.class_names))
+        own_scores = None
+        if request.scores is not None:
+            own_scores = _own_scores(request, workspace, recipe, dataset, reference, progress)
+        subject = stage.BuildSubject(
+            workspace=workspace,
+            dataset=dataset,
+            limits=recipe.limits,
+            artifacts=artifacts,
+            partial=partial,
+            baseline=baseline,
+            groups=groups,
+            corruptions=corruptions,
+            recipe=recipe.to_dict(),
+            own_scores=own_scores,
+        )
+        report = stage.run(request, subject, progress=progress)
+    place = workspace if request.out is None else Workspace(request.out)
+    return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+
+
+def _own_scores(
+    request: VerifyRequest,
+    workspace: Workspace,
+    recipe: Recipe,
+    dataset: Dataset,
+    reference: Reference,
+    progress: Progress,
+) -> OwnAgreement:
+    """Compare the user's own scores with the build's reference.
+
+    The float model itself is loaded only where a class differs, to measure what decoding makes and
+    to look for what explains it.
+    """
+    from edgecnn.data.own_scores import read_scores
+    from edgecnn.verify import Explainer, Feed, check_own_scores, choose_evaluation, feed_ranges
+
+    assert request.scores is not None  # noqa: S101 - the caller has looked
+    images = choose_evaluation(dataset, reference).images
+    own = read_scores(request.scores, dataset.class_names, images.ids, others=others_of(dataset))
+
+    def explainer() -> Explainer | None:
+        from edgecnn import convert
+
+        progress.message("verify: loading the float model, since its classes are others")
+        try:
+            source = convert.find_source(workspace.folder)
+            model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+        except EdgeError as error:
+            progress.message(f"note: what explains it cannot be tried: {error.problem}")
+            return None
+        again, decoded = readers_of(recipe.data, request.data, dataset.shape)
+        return Explainer(
+            feed=Feed(
+                ask=lambda pixels, name: model.scores(pixels, input_range=name),
+                input_range=model.input_range,
+                ranges=feed_ranges(
+                    model.input_range, dataset.shape[2], normalizes=model.normalizes
+                ),
+                normalizes=model.normalizes,
+                seconds=0.0,
+                resize=recipe.data.resize,
+                again=again,
+            ),
+            decoded=decoded,
+        )
+
+    return check_own_scores(
+        own,
+        images,
+        reference.scores,
+        class_names=dataset.class_names,
+        explainer=explainer,
+    )
+
+
+def _verify_foreign(
+    request: VerifyRequest, files: ForeignFiles, progress: Progress
+) -> tuple[ParityReport, Path]:
+    """Verify files that edgecnn did not make.
+
+    What is cheap to check is checked first: the files are tried before a float model is loaded,
+    and the model before images are read.
+    """
+    from edgecnn import verify as stage
+    from edgecnn.data import load_judged_images
+    from edgecnn.data.own_scores import read_scores
+    from edgecnn.recipe.load import Data
+    from edgecnn.recipe.sections import Limits
+    from edgecnn.verify.recording import refuse_build
+
+    if request.data is None:
+        raise UsageError(
+            "the images to judge foreign files on are not named",
+            observed="no --data",
+            expected="a folder of class folders, cifar10 or digits",
+            remedy="name the images: --data PATH",
+        )
+    _check_range("--input-range", files.input_range)
+    _check_range("--reference-range", files.reference_range)
+    out = request.out or Path(_REPORTS) / files.artifacts[0].name
+    refuse_build(out)
+    limits = with_limits(Limits(), request.limits)
+    groups = None if request.groups is None else stage.read_groups(request.groups)
+    labels = read_labels(files.labels)
+    # Before this verification writes its own, which may be the same file.
+    before = None if request.baseline is None else earlier(request.baseline)
+    artifacts, size = _artifacts(files, labels)
+    reference = _reference(files, labels, size, request.threads, progress)
+    shape = (None, None, size[2])
+    section = Data.model_validate(data_section(request.data, shape, files.preprocessing.resize))
+    data = load_judged_images(section, size, progress=progress).in_order_of(labels)
+    again, decoded = readers_of(section, None, size)
+    own = None if request.scores is None else read_scores(request.scores, labels, data.images.ids)
+    progress.message(f"verify: {len(data.images):,} images of {data.name}, {data.rule}")
+    subject = stage.ForeignSubject(
+        artifacts=artifacts,
+        reference=reference,
+        data=data,
+        limits=limits,
+        baseline=before,
+        groups=groups,
+        again=again,
+        own_scores=own,
+        decoded=decoded,
+    )
+    report = stage.run_foreign(replace(request, out=out), subject, progress=progress)
+    return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+
+
+def _check_range(option: str, name: str | None) -> None:
+    if name is not None and not is_range(name):
+        raise UsageError(
+            f"{option} is not a range that edgecnn knows",
+            observed=name,
+            expected=RANGES_EXPECTED if option == "--input-range" else ", ".join(INPUT_RANGES),
+            remedy="name the range of the values that the model was trained on",
+        )
+
+
+def _artifacts(
+    files: ForeignFiles, labels: tuple[str, ...]
+) -> tuple[list[Planned | ArtifactRow], tuple[int, int, int]]:
+    """Try each file in another process; return what to run, and the size of its images.
+
+    Raises:
+        EdgeError: If there is only one file, or none that can be run, or something has to be said
+            by a flag.
+        UsageError: If two files take images of different sizes.
+    """
+    from edgecnn.verify.foreign.files import Told, contract_of
+    from edgecnn.verify.plan import Planned
+    from edgecnn.verify.rows import failed_row
+
+    told = Told(
+        labels=labels,
+        input_range=files.input_range,
+        output_kind=files.output_kind,
+        layout=files.layout,
+        resize=files.preprocessing.resize,
+    )
+    found: list[Planned | ArtifactRow] = []
+    sizes: dict[tuple[int, int, int], Path] = {}
+    problems: list[EdgeError] = []
+    for path in files.artifacts:
+        try:
+            contract = contract_of(path, told)
+        except UsageError:
+            raise
+        except EdgeError as error:
+            problems.append(error)
+            found.append(failed_row(path.stem, str(path), path, error))
+            continue
+        spec = contract.input
+        sizes.setdefault((spec.height, spec.width, spec.channels), path)
+        if any(one.variant == contract.variant for one in found):
+            # So that two rows are told apart where only this is shown.
+            contract = replace(contract, variant=f"{contract.variant} {path.name}")
+        found.append(
+            Planned(variant=contract.variant, file=str(path), path=path, contract=contract)
+        )
+    if not sizes:
+        raise problems[0]
+    if len(sizes) > 1:
+        raise UsageError(
+            "the artifacts take images of different sizes",
+            observed="; ".join(f"{path}: {size}" for size, path in sizes.items()),
+            expected="one height, width and number of channels",
+            remedy="verify them one after another",
+        )
+    return found, next(iter(sizes))
+
+
+def _reference(
+    files: ForeignFiles,
+    labels: tuple[str, ...],
+    size: tuple[int, int, int],
+    threads: int,
+    progress: Progress,
+) -> ForeignReference:
+    from edgecnn.verify import ForeignReference
+    from edgecnn.verify.foreign.files import ReferenceFile, Told, is_model_file, reference_contract
+
+    path = files.reference
+    own = None if files.reference_labels is None else read_labels(files.reference_labels)
+    if is_model_file(path):
+        told = Told(
+            labels=own or labels,
+            input_range=files.reference_range or files.input_range,
+            output_kind=files.output_kind,
+            layout=files.layout,
+            resize=files.preprocessing.resize,
+        )
+        contract = reference_contract(path, told, range_given=files.reference_range is not None)
+        spec = contract.input
+        _check_size(path, (spec.height, spec.width, spec.channels), size)
+        return ForeignReference(
+            model=ReferenceFile(path, contract, threads=threads),
+            name=str(path),
+            title=path.name,
+            sha256=file_digest(path),
+            labels=contract.labels,
+            range_given=files.reference_range is not None,
+        )
+    from edgecnn import convert
+
+    source = convert.find_source(path, labels=own, input_range=files.reference_range)
+    progress.message(f"verify: loading {source.path}")
+    try:
+        model = convert.ReferenceModel(source, otherwise=files.input_range)
+    except UsageError as error:
+        raise _of_reference(path, error) from error
+    _check_size(path, model.size, size)
+    names = source.labels or labels
+    if len(names) != model.classes:
+        raise LabelsError(
+            f"{path} does not have one output per label",
+            observed=f"{model.classes} outputs, {len(names)} labels",
+            expected="as many labels as outputs, in output order",
+            remedy="give the labels that the model was trained with: --labels FILE, or "
+            "--reference-labels FILE for the reference",
+        )
+    return ForeignReference(
+        model=model,
+        name=str(path),
+        title=re.sub(r"/+$", "", str(path.name)) or str(path),
+        sha256=source.sha256,
+        labels=names,
+        range_given=source.input_range is not None,
+    )
+
+
+def _of_reference(path: Path, error: UsageError) -> UsageError:
+    """Return an error about a source's range as one about the reference's."""
+
+    def renamed(text: object) -> str:
+        return str(text).replace("--input-range", "--reference-range")
+
+    return UsageError(
+        f"the reference {path}: {renamed(error.problem)}",
+        observed=renamed(error.observed),
+        expected=renamed(error.expected),
+        remedy=renamed(error.remedy),
+    )
+
+
+def _check_size(
+    path: Path, found: tuple[int | None, int | None, int], size: tuple[int, int, int]
+) -> None:
+    if any(side not in (None, wanted) for side, wanted in zip(found, size, strict=True)):
+        raise SourceModelError(
+            f"the reference {path} takes images of another size than the artifact",
+            observed=f"height, width, channels {found}",
+            expected=f"{size}",
+            remedy="name the float model that the artifact was made from: --reference FILE",
+        )
+
+
+def others_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
+    return (*dataset.train.ids, *dataset.validation.ids, *left_out_of(dataset))
+
+
+def left_out_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images that are in no split of a data set, since something is wrong with them."""
+    return (
+        *dataset.dropped,
+        *(name for name, _ in dataset.skipped),
+        *(name for alike in dataset.conflicting for name in alike),
+    )
+
+
+def readers_of(
+    section: Data, data: str | None, shape: tuple[int, int, int]
+) -> tuple[Again | None, Decoded | None]:
+    """Return what reads images again: by other resize rules, and by another decoder.
+
+    Args:
+        section: The recipe's ``data`` section.
+        data: What the command line named in place of its folder.
+        shape: Height, width and channels of the images.
+
+    Returns:
+        None and None where images are no files: they have one size, and one meaning to the bit.
+    """
+    from edgecnn.data import FolderAgain, folder_of
+
+    folder = folder_of(section, data)
+    if folder is None:
+        return None, None
+    again = FolderAgain(folder, shape)
+
+    def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        from edgecnn.convert import png_copy
+
+        return again.copies(ids, section.resize, png_copy)
+
+    return again, decoded
+
+
+def _current(recipe: Recipe, target: Path) -> Recipe:
+    """Return a build's recipe with what a recipe that was named judges by now.
+
+    Limits, groups and corruptions are no part of what was converted, so that a change of them in
+    the recipe counts at once.
+    """
+    is_recipe = target.suffix == ".toml" or not Workspace(target).is_build()
+    if not is_recipe or (target.is_file() and target.suffix != ".toml"):
+        return recipe
+    named = load_recipe(target)
+    data = recipe.data.model_copy(update={"groups": named.data.groups})
+    return recipe.model_copy(
+        update={"limits": named.limits, "corruptions": named.corruptions, "data": data}
+    )
+
+
+def earlier(path: Path) -> EarlierReport:
+    """Read an earlier verification to compare with.
+
+    Args:
+        path: Its ``parity.json``, or the folder that holds it.
+
+    Raises:
+        WorkspaceError: If it cannot be read.
+    """
+    from edgecnn import verify as stage
+
+    # These two answer no, and raise nothing, where a name is too long.
+    file = path / Workspace.PARITY if os.path.isdir(path) else path  # noqa: PTH112
+    if not os.path.isfile(file):  # noqa: PTH113
+        raise WorkspaceError(
+            f"--baseline {path} names no earlier verification",
+            observed=f"there is no file {file}",
+            expected="a parity.json that edgecnn verify wrote, or a folder that holds one",
+            remedy="name the parity.json of an earlier verification, or leave --baseline out",
+        )
+    return stage.EarlierReport(report=stage.read_report(file), source=str(file))
+
+
+def own_groups(recipe: Recipe, *, instead: Path | None = None) -> Groups | None:
+    """Read the table of groups that a recipe names.
+
+    Args:
+        recipe: May name one.
+        instead: A table to read in its place.
+
+    Returns:
+        None if there is no table.
+
+    Raises:
+        DataError: See ``edgecnn.verify.read_groups``.
+    """
+    from edgecnn.verify import read_groups
+
+    path = recipe.data.groups if instead is None else instead
+    return None if path is None else read_groups(path)
+
+
+def own_corruptions(recipe: Recipe) -> CorruptionSettings | None:
+    """Return how a recipe's verdicts are judged under corruptions; None if they are not."""
+    return None if recipe.limits.max_corruption_drop is None else recipe.corruptions
+
+
+def _corruptions(recipe: Recipe, request: VerifyRequest) -> CorruptionSettings | None:
+    if request.corruption_images is not None:
+        return recipe.corruptions.model_copy(update={"images": request.corruption_images})
+    return recipe.corruptions if request.corruptions else own_corruptions(recipe)
+
+
+def _check_alone(request: VerifyRequest) -> None:
+    """Refuse to look at groups or corrupted images, which want many images, with few of them."""
+    with_it = {
+        "--groups": request.groups,
+        "--corruptions": request.corruptions,
+        "--corruption-images": request.corruption_images,
+        "--max-gap-increase": request.limits.get("max_gap_increase"),
+        "--max-corruption-drop": request.limits.get("max_corruption_drop"),
+    }
+    given = [option for option, value in with_it.items() if value]
+    if request.until_decided and given:
+        raise UsageError(
+            "--until-decided uses as few images as the verdict needs, which tell nothing of groups "
+            "or of corrupted images",
+            observed=f"--until-decided with {', '.join(given)}",
+            expected="one of the two",
+            remedy=f"leave out {' and '.join(given)}, or --until-decided",
+        )
+
+
+def with_limits(limits: Limits, wanted: Mapping[str, float | str | None]) -> Limits:
+    """Return limits of which some are replaced; None leaves one as it is.
+
+    Raises:
+        UsageError: If one cannot be.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(mode="json"), **given}}
+    return of_command_line(raw).limits
+
+
+def check_folder_of(option: str, file: Path | None) -> None:
+    """Refuse a file that could not be written for want of its folder, before minutes of work.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
+    if file is not None and not os.path.isdir(file.parent):  # noqa: PTH112 - names may be too long
+        raise UsageError(
+            f"{option} {file} is in a folder that does not exist",
+            observed=f"no folder {file.parent}",
+            expected="a file in a folder that exists",
+            remedy="make the folder first, or name a file elsewhere",
+        )

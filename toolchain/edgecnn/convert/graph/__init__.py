@@ -1,0 +1,1 @@
+"""TensorFlow and ONNX graphs: read, folded and edited."""

@@ -1,0 +1,1 @@
+"""The repair of int8 files: another calibration, then a few layers in float."""

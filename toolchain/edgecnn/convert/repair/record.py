@@ -1,0 +1,100 @@
+"""What a repair did, as a row of the manifest keeps it and as a sentence says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["not needed", "recalibrated", "mixed", "nothing helps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedFile:
+    """One file that was made and judged.
+
+    Attributes:
+        what: How it was made.
+        result: What the gate said of it, or why it could not be made or run.
+        holds: Whether it may be shipped.
+    """
+
+    what: str
+    result: str
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptLayer:
+    """A layer that stays in float.
+
+    Attributes:
+        name: As in the float file.
+        operator: For example ``CONV_2D``.
+        macs: Its multiply-accumulates.
+        snr_db: Of the median channel of what it makes in int8; None if it could not be compared.
+        why: What int8 does to its numbers, in words.
+    """
+
+    name: str
+    operator: str
+    macs: int
+    snr_db: float | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairRecord:
+    """One variant's repair.
+
+    Attributes:
+        outcome: ``not needed``: the first file does not miss the limits; ``recalibrated``:
+            another calibration holds, and the file is integer throughout; ``mixed``: some layers
+            are in float; ``nothing helps``.
+        split: Whose images decided, ``validation`` or ``training``.
+        images: How many.
+        tried: Files in the order in which they were tried, the first one first.
+        reason: Where nothing helps, why the search ended.
+        kept: The layers in float, in order of execution.
+        float_macs: Share, 0..1, of the multiply-accumulates in float, as counted in the file.
+        latency: See ``repair_cost.latency_cost``; None unless some layers are in float.
+    """
+
+    outcome: Outcome
+    split: str
+    images: int
+    tried: tuple[TriedFile, ...] = ()
+    reason: str = ""
+    kept: tuple[KeptLayer, ...] = ()
+    float_macs: float = 0.0
+    latency: Mapping[str, Any] | None = field(default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        values = asdict(self)
+        return {**values, "tried": list(values["tried"]), "kept": list(values["kept"])}
+
+
+def repair_sentence(variant: str, repair: Mapping[str, Any]) -> str:
+    """Say in a line what became of a variant.
+
+    Args:
+        variant: The one that was asked for.
+        repair: A ``RepairRecord``, as a row holds it.
+    """
+    where = f"on {repair['images']:,} {repair['split']} images"
+    first = repair["tried"][0]["result"]
+    if repair["outcome"] == "not needed":
+        return f"{variant} needs no repair {where} ({first})"
+    missed = f"{variant} misses the limits {where} ({first})"
+    if repair["outcome"] == "recalibrated":
+        last = repair["tried"][-1]
+        return f"{missed}; it holds them with {last['what']} ({last['result']})"
+    if repair["outcome"] == "mixed":
+        kept = len(repair["kept"])
+        return (
+            f"{missed}; {variant}-mixed holds them with {kept} "
+            f"{'layer' if kept == 1 else 'layers'} and {100 * repair['float_macs']:.1f} % of the "
+            "multiply-accumulates in float"
+        )
+    return f"{missed}, and nothing helps: {repair['reason']}"

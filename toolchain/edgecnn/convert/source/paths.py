@@ -1,0 +1,304 @@
+"""What a path given to ``edgecnn convert`` is, told without TensorFlow.
+
+A source is only named, digested and checked from outside here; ``source_model`` loads it.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.build.workspace import Workspace, default_build_folder
+from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.files import canonical_digest, file_digest
+from edgecnn.recipe.load import released_weights
+from edgecnn_runner.contract import affine_of, is_range
+from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.labels import read_labels
+
+_EXPECTED: Final = (
+    "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, or a SavedModel folder"
+)
+_ARCHIVE: Final = "a .keras archive as model.save(...) writes it"
+_ZIP: Final = b"PK\x03\x04"
+# What the decompressors of an archive's members, and zipfile itself, raise on damaged bytes.
+_BROKEN_ZIP: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A float model to convert.
+
+    Attributes:
+        path: The model: a ``.keras`` or ``.h5`` file, or a SavedModel folder.
+        kind: ``keras``, ``h5`` or ``saved_model``.
+        origin: ``build``, ``recipe`` or ``foreign``: where it was found.
+        name: A model name made from the path, fit for ``recipe.Model.name``.
+        sha256: Digest of the file, or of the folder's relative paths and contents.
+        labels: Class names in output order; None to take those of the data set.
+        input_range: What it wants pixels brought to, see ``contract.InputSpec``; None for a model
+            that has preprocessing layers of its own.
+        recipe_file: The recipe beside it, for a recipe folder.
+    """
+
+    path: Path
+    kind: str
+    origin: str
+    name: str
+    sha256: str
+    labels: tuple[str, ...] | None = None
+    input_range: str | None = None
+    recipe_file: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a manifest records of the source."""
+        return {
+            "path": str(self.path.resolve()),
+            "kind": self.kind,
+            "origin": self.origin,
+            "sha256": self.sha256,
+            "input_range": self.input_range,
+        }
+
+
+def find_source(
+    path: Path, *, labels: tuple[str, ...] | None = None, input_range: str | None = None
+) -> Source:
+    """Tell what a path is.
+
+    Args:
+        path: A build, a recipe folder, a model file, or a SavedModel folder.
+        labels: Class names, for a model that no recipe belongs to.
+        input_range: See ``Source``.
+
+    Returns:
+        The source. Its file exists and has the right outside; it has not been loaded.
+
+    Raises:
+        SourceModelError: If there is nothing, or nothing to convert, at ``path``.
+        UsageError: If ``input_range`` is not a range.
+        RecipeError: If the recipe of a recipe folder has mistakes.
+        LabelsError: If the labels of a build are damaged.
+    """
+    if input_range is not None and not is_range(input_range):
+        raise UsageError(
+            "--input-range is not a range that edgecnn knows",
+            observed=input_range,
+            expected=RANGES_EXPECTED,
+            remedy="name the range of the values that the model was trained on",
+        )
+    try:
+        model, origin, recipe_file = _locate(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if origin == "build":
+        # What was said about a foreign model when the build was made still holds.
+        workspace = Workspace(path)
+        recorded = workspace.path(Workspace.LABELS)
+        if labels is None and recorded.is_file():
+            labels = read_labels(recorded)
+        input_range = input_range or workspace.manifest().get("source", {}).get("input_range")
+    kind = "saved_model" if model.is_dir() else _file_kind(model)
+    return Source(
+        path=model,
+        kind=kind,
+        origin=origin,
+        name=_name_of(path if origin == "build" else model),
+        sha256=folder_digest(model) if kind == "saved_model" else _digest(model),
+        labels=labels,
+        input_range=input_range,
+        recipe_file=recipe_file,
+    )
+
+
+def check_channels(path: Path, input_range: str, channels: int) -> None:
+    """Refuse a range of colours for a model of greyscale images.
+
+    Args:
+        path: The model, for the error.
+        input_range: What it is to be fed; see ``edgecnn_runner.contract.InputSpec``.
+        channels: 1 or 3.
+
+    Raises:
+        UsageError: If the range has three numbers, and there is one channel.
+    """
+    numbers = len(affine_of(input_range)[0])
+    if numbers not in (1, channels):
+        raise UsageError(
+            f"the input range has {numbers} numbers, and {path} takes greyscale images",
+            observed=f"{input_range}, and a model with {channels} channel",
+            expected="one number each for mean and deviation, or another range",
+            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
+            "--input-range 0..1",
+        )
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 over the sorted relative paths and contents of a folder's files.
+
+    Raises:
+        SourceModelError: If a file cannot be read.
+    """
+    try:
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return canonical_digest(
+        [[file.relative_to(folder).as_posix(), _digest(file)] for file in files]
+    )
+
+
+def _locate(path: Path) -> tuple[Path, str, Path | None]:
+    """Return the model's own path, its origin, and the recipe beside it."""
+    if not path.exists():
+        raise SourceModelError(
+            f"there is no model at {path}",
+            observed="a link to nothing" if path.is_symlink() else "nothing",
+            expected=_EXPECTED,
+            remedy="check the path",
+        )
+    if path.is_file() and path.suffix == ".toml":
+        return _of_recipe(path)
+    if path.is_file():
+        return path, "foreign", None
+    if Workspace(path).is_build():
+        return _of_build(Workspace(path)), "build", None
+    if (path / "recipe.toml").is_file():
+        return _of_recipe(path / "recipe.toml")
+    if (path / "saved_model.pb").is_file():
+        return path, "foreign", None
+    raise SourceModelError(
+        f"the folder {path} holds no model",
+        observed=", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing",
+        expected=_EXPECTED,
+        remedy="name the model file itself; a SavedModel folder holds saved_model.pb",
+    )
+
+
+def _of_build(workspace: Workspace) -> Path:
+    model = workspace.path(Workspace.MODEL)
+    if model.is_file():
+        return model
+    recorded = workspace.manifest().get("source", {})
+    foreign = Path(recorded.get("path", ""))
+    if recorded.get("path") and foreign.exists():
+        return foreign
+    raise SourceModelError(
+        f"the build {workspace.folder} has no float model",
+        observed=f"no {Workspace.MODEL}" + (f", and {foreign} is gone" if recorded else ""),
+        expected=f"{Workspace.MODEL}, or the model that the build was made of",
+        remedy="train first: edgecnn train RECIPE",
+    )
+
+
+def _of_recipe(recipe_file: Path) -> tuple[Path, str, Path]:
+    """Find a recipe's weights: those of its own build, else the ones released beside it.
+
+    Who has trained a recipe wants what came of it, not what was released before.
+    """
+    released = released_weights(recipe_file)
+    built = Workspace(default_build_folder(recipe_file)).path(Workspace.MODEL)
+    for candidate in (built, released):
+        if candidate.is_file():
+            return candidate, "recipe", recipe_file
+    raise SourceModelError(
+        f"the recipe {recipe_file} has no weights yet",
+        observed=f"neither {released.name} nor {built}",
+        expected=f"{released}, or a build in {built.parent}",
+        remedy=f"train first: edgecnn train {recipe_file.parent}",
+    )
+
+
+def _name_of(path: Path) -> str:
+    stem = path.resolve().name if path.is_dir() else path.stem
+    return re.sub(r"[^a-z0-9_.-]+", "_", stem.lower()).strip("_.-")[:64] or "model"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceModelError:
+    return SourceModelError(
+        f"cannot read {path}: {error.strerror or error}",
+        observed=type(error).__name__,
+        expected="a file that you may read",
+        remedy="check the path and its rights",
+    )
+
+
+def _file_kind(path: Path) -> str:
+    """Tell a model file's kind by its content; check what can be checked from outside."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not head:
+        raise SourceModelError(
+            f"{path} is empty", observed="0 bytes", expected=_EXPECTED, remedy="copy it again"
+        )
+    if head.startswith(_HDF5):
+        return "h5"
+    if head.startswith(_ZIP):
+        _check_keras_archive(path)
+        return "keras"
+    # An ONNX file has no magic number; it begins with its IR version, a small varint in field 1.
+    converted = head[4:8] == b"TFL3" or (path.suffix == ".onnx" and head[0] == 0x08)
+    raise SourceModelError(
+        f"{path} is converted already" if converted else f"{path} is not a model to convert",
+        observed=f"first bytes {head[:8].hex(' ')}",
+        expected=_EXPECTED,
+        remedy=f"run it: edgecnn run {path} IMAGE"
+        if converted
+        else "name the file that model.save(...) wrote",
+    )
+
+
+def _check_keras_archive(path: Path) -> None:
+    remedy = "copy or save the file again: model.save('model.keras')"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+            if broken is not None:
+                raise SourceModelError(
+                    f"{path} is damaged: {broken} has a wrong checksum",
+                    observed="content that does not match its CRC-32",
+                    expected=_ARCHIVE,
+                    remedy=remedy,
+                )
+            config = json.loads(archive.read("config.json"))
+    except _BROKEN_ZIP as error:
+        raise SourceModelError(
+            f"{path} is damaged or truncated ({error})",
+            observed=f"{type(error).__name__} while reading it",
+            expected=_ARCHIVE,
+            remedy=remedy,
+        ) from error
+    except (KeyError, ValueError) as error:
+        raise SourceModelError(
+            f"{path} is a ZIP archive, but not a Keras model ({error})",
+            observed="no config.json, or one that is no JSON",
+            expected=_ARCHIVE,
+            remedy=remedy,
+        ) from error
+    if not isinstance(config, dict):
+        raise SourceModelError(
+            f"{path} holds a config.json without a model",
+            observed=f"JSON of the type {type(config).__name__}",
+            expected=_ARCHIVE,
+            remedy=remedy,
+        )

@@ -1,9 +1,0 @@
-"""Deploy: a bundle checked here, copied to a device, installed, tested there, or taken back.
-
-``run`` is the entry point. The switch of releases is the bundle's own ``install.sh``.
-"""
-
-from edgecnn.deploy.result import DeployResult
-from edgecnn.deploy.run import run
-
-__all__ = ["DeployResult", "run"]

@@ -1,0 +1,375 @@
+"""Deploy: check here, ask the device, copy, let it install and test; go back if the test fails."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.build.bundle import opened_bundle
+from edgecnn.devices import DeviceOptions, open_device
+from edgecnn.devices.ask import Task, ask, error_of
+from edgecnn.devices.facts import DeviceFacts, look, plain
+from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.types import Device
+from edgecnn.errors import DeviceConnectionError, DeviceError
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn_installer.bundle import MANIFEST, SIGNATURE, Manifest
+from edgecnn_installer.main import PREFIX
+from edgecnn_installer.problems import InstallError
+from edgecnn_installer.signature import check_signature
+from edgecnn_runner.quantities import size_text
+
+_INSTALL_SILENCE_S: Final = 2400.0
+"""Longer than the device gives to ``install.sh``, which says nothing while it is at work."""
+
+
+def run(
+    bundle: Path,
+    options: DeviceOptions,
+    *,
+    key: Path | None = None,
+    progress: Progress = NO_PROGRESS,
+) -> DeployResult:
+    """Install a bundle on a device.
+
+    Args:
+        bundle: A ``.tar.gz``, or the folder it unpacks to.
+        options: The device. With its usual prefix the bundle gets a service and is installed as
+            root; with another one without both.
+        key: A public key that the bundle must be signed with; it is pinned on the device, too.
+        progress: Shows the copy, and says what happens.
+
+    Returns:
+        What is installed now, and how it did in its self-test.
+
+    Raises:
+        BundleError: If the bundle is not what was packaged; nothing was sent.
+        SignatureError: If it is not signed with the key.
+        DeviceError: If the device cannot take it; it is as it was.
+        DeviceConnectionError: If the device is not reached, or lost; it says what is certain.
+        SelfTestError: If the device does not reproduce the golden vectors; what was active before
+            is active again.
+    """
+    prefix = options.prefix
+    with opened(bundle, key=key) as checked, open_device(options) as device:
+        progress.message(
+            f"{checked.manifest.model} {checked.manifest.release}: "
+            f"{len(checked.manifest.files)} files as packaged, "
+            + (f"signed with {key}" if key else "signature not asked for (--key)")
+        )
+        facts = look(device, prefix=prefix)
+        as_root = prefix == PREFIX and facts.uid != 0
+        check_fitness(facts, checked.manifest, device=device.name, prefix=prefix, as_root=as_root)
+        frame = _installed(device, checked, prefix, key=key, as_root=as_root, progress=progress)
+        return result_of(
+            frame.values,
+            device=device.name,
+            signature_by=checked.signature_by,
+            machine=facts.machine,
+        )
+
+
+def _installed(
+    device: Device,
+    bundle: Bundle,
+    prefix: str,
+    *,
+    key: Path | None,
+    as_root: bool,
+    progress: Progress,
+) -> Message:
+    blobs = [
+        Blob(
+            name=f"bundle/{name}",
+            data=(bundle.folder / name).read_bytes(),
+            executable=bool(bundle.manifest.files.get(name, {}).get("executable", False)),
+        )
+        for name in bundle.names()
+    ]
+    if key is not None:
+        blobs.append(Blob(name="key", data=key.read_bytes()))
+    task = Task(
+        name="install",
+        parameters={
+            "prefix": prefix,
+            "default_prefix": prefix == PREFIX,
+            "key": key is not None,
+        },
+        blobs=blobs,
+        silence_s=_INSTALL_SILENCE_S,
+        as_root=as_root,
+    )
+    whole = False
+    kilobytes = sum(len(blob.data) for blob in blobs) // 1000 + 1
+    with progress.task(f"copy to {device.name}", kilobytes) as shown:
+        told = 0
+
+        def sending(done: int, total: int) -> None:
+            nonlocal told, whole
+            whole = done == total
+            now = kilobytes * done // total
+            shown.advance(now - told)
+            told = now
+
+        def heard(frame: Message) -> None:
+            if frame.kind == "phase":
+                progress.message("installing, and testing on the device")
+
+        try:
+            return ask(device, task, heard=heard, sending=sending)
+        except DeviceConnectionError as error:
+            raise _what_is_certain(error, device, bundle, prefix, whole=whole) from error
+
+
+def _what_is_certain(
+    error: DeviceConnectionError, device: Device, bundle: Bundle, prefix: str, *, whole: bool
+) -> DeviceConnectionError:
+    """Say of a connection that was lost what that means for the device."""
+    if not whole:
+        return DeviceConnectionError(
+            f"{error.problem}; nothing was installed: the copy was not complete, and the device "
+            "removes it",
+            observed=error.observed,
+            expected=error.expected,
+            remedy=f"{error.remedy}: what was active there still is",
+        )
+    model, release = bundle.manifest.model, bundle.manifest.release
+    own = shlex.quote(f"{prefix}/{model}/current")
+    return DeviceConnectionError(
+        f"{error.problem}; the copy was complete, and the device goes on by itself: either "
+        f"{release} is active there, or what was before, and never a part of one",
+        observed=error.observed,
+        expected=error.expected,
+        remedy=f"ask it in a minute which one: edgecnn doctor --device {device.name}, or there: "
+        f"readlink {own}; deploying again does no harm",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle whose files are what its manifest says.
+
+    Attributes:
+        folder: Its files.
+        manifest: Its manifest.
+        signature_by: Who checked its signature, ``openssl`` or ``edgecnn``; None if no key was
+            asked for.
+    """
+
+    folder: Path
+    manifest: Manifest
+    signature_by: str | None
+
+    def names(self) -> list[str]:
+        """Return the paths of all its files, the manifest and its signature among them."""
+        signed = [SIGNATURE] if (self.folder / SIGNATURE).is_file() else []
+        return [MANIFEST, *signed, *self.manifest.files]
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, key: Path | None) -> Iterator[Bundle]:
+    """Open and check a bundle.
+
+    Args:
+        path: A ``.tar.gz`` as ``edgecnn package`` writes it, or the folder it unpacks to.
+        key: A public key that it must be signed with.
+
+    Yields:
+        The bundle; an archive's files are gone after the block.
+
+    Raises:
+        BundleError: If it is no bundle, or a file is altered, missing or too many.
+        SignatureError: If it is not signed with the key.
+    """
+    with opened_bundle(path) as (folder, manifest):
+        try:
+            by = None if key is None else check_signature(folder, manifest, key)
+        except InstallError as error:
+            raise error_of(error.to_dict()) from error
+        yield Bundle(folder=folder, manifest=manifest, signature_by=by)
+
+
+_SPARE_BYTES: Final = 16 << 20
+"""What ``install.sh`` asks for beyond the files, too."""
+
+
+def check_fitness(
+    facts: DeviceFacts, manifest: Manifest, *, device: str, prefix: str, as_root: bool
+) -> None:
+    """Compare a device with what a bundle is for.
+
+    Args:
+        facts: What the device is.
+        manifest: The bundle's.
+        device: What to call it.
+        prefix: Where the bundle is to go.
+        as_root: Whether that takes another user than the one who came in.
+
+    Raises:
+        DeviceError: If it is for another processor, Python or an older C library, or if there is
+            no room or no right to install it. The device is as it was.
+    """
+    architecture = str(facts.machine.get("architecture"))
+    if architecture != manifest.architecture or facts.python.bits != 64:
+        raise _unfit(
+            f"this bundle is for another processor than that of {device}",
+            observed=f"{architecture}, a Python of {facts.python.bits} bits",
+            expected=f"{manifest.architecture}, 64 bits",
+            remedy="a Raspberry Pi 3 or newer with the 64-bit Raspberry Pi OS takes it",
+        )
+    if manifest.python not in facts.pythons:
+        raise _unfit(
+            f"this bundle is for another Python than {device} has",
+            observed=", ".join(f"Python {version}" for version in facts.pythons)
+            or f"Python {facts.python.version}",
+            expected=f"Python {manifest.python}, as python{manifest.python} on PATH",
+            remedy="package it for this system: edgecnn package BUILD --target pi --os bookworm "
+            "(Python 3.11) or trixie (3.13)",
+        )
+    found = re.fullmatch(r"glibc (\d+)\.(\d+)", facts.libc)
+    if found is None or (int(found[1]), int(found[2])) < manifest.glibc:
+        raise _unfit(
+            f"the C library of {device} is too old, or not glibc",
+            observed=facts.libc,
+            expected="glibc {}.{} or newer".format(*manifest.glibc),
+            remedy="update the system, or package the model for an older one",
+        )
+    _check_rights(facts, device=device, prefix=prefix, as_root=as_root)
+    room = facts.rooms[prefix]
+    needed = manifest.installed_bytes + _SPARE_BYTES
+    if room.free is not None and room.free < needed:
+        raise _unfit(
+            f"{device} has too little room in {room.folder}",
+            observed=f"{size_text(room.free)} free",
+            expected=f"at least {size_text(needed)}",
+            remedy="free some space there, or install it elsewhere: --prefix DIR",
+        )
+
+
+def _check_rights(facts: DeviceFacts, *, device: str, prefix: str, as_root: bool) -> None:
+    room = facts.rooms[prefix]
+    if as_root and not facts.sudo:
+        raise _unfit(
+            f"{facts.user} may not install in {prefix} of {device}",
+            observed="sudo asks for a password, or is not there",
+            expected="root, or sudo without a password",
+            remedy="install it without a service in a folder of your own: --prefix "
+            f"/home/{facts.user}/edgecnn; or allow sudo without a password there, with visudo",
+        )
+    if not as_root and not room.writable:
+        raise _unfit(
+            f"{facts.user} may not install in {prefix} of {device}",
+            observed=f"{room.folder} cannot be written",
+            expected="a folder that this user may write",
+            remedy=f"install it in another one: --prefix /home/{facts.user}/edgecnn",
+        )
+
+
+def _unfit(problem: str, *, observed: str, expected: str, remedy: str) -> DeviceError:
+    return DeviceError(
+        f"{problem}; nothing was copied", observed=observed, expected=expected, remedy=remedy
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTestLine:
+    """A model's self-test on the device, once it was active there.
+
+    Attributes:
+        file: The model file, inside of the release.
+        images: Golden images classified.
+        runtime: What ran it, with version.
+        kernels: Whose kernels did the work; None where the bundle's runner does not say.
+        worst_difference: Largest difference of a score; None if none was recorded.
+        tolerance: What that may be; None where the bundle's runner does not say.
+    """
+
+    file: str
+    images: int
+    runtime: str
+    kernels: str | None = None
+    worst_difference: float | None = None
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployResult:
+    """What is on the device now.
+
+    Attributes:
+        device: Its address.
+        model: The model's name.
+        release: The release that is active.
+        before: The release that was active before; None if there was none.
+        active: The active release's folder.
+        signature_by: Who checked the bundle's signature here; None if no key was given.
+        device_signature_by: Who checked it on the device; None if no key is pinned there.
+        self_tests: One per model file.
+        machine: See ``edgecnn_runner.machine.describe_machine``; of the device.
+        notes: What the installer said for people: how to start it, and what it does.
+    """
+
+    device: str
+    model: str
+    release: str
+    before: str | None
+    active: str
+    signature_by: str | None
+    device_signature_by: str | None
+    self_tests: tuple[SelfTestLine, ...]
+    machine: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+
+def result_of(
+    values: Mapping[str, Any], *, device: str, signature_by: str | None, machine: Mapping[str, Any]
+) -> DeployResult:
+    """Return the result that a device tells of.
+
+    Args:
+        values: Of its last frame; see ``edgecnn.devices.on_device.install``.
+        device: Its address.
+        signature_by: Who checked the signature here.
+        machine: What the device is.
+
+    Raises:
+        DeviceError: If it tells what makes no sense; the bundle is installed then.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    said = plain(values)
+    try:
+        installed = said["installed"]
+        raw = {
+            "device": device,
+            "model": installed["model"],
+            "release": installed["active"].rsplit("/", 1)[-1],
+            "before": said["before"],
+            "active": installed["active"],
+            "signature_by": signature_by,
+            "device_signature_by": installed["signature"],
+            "self_tests": said["self_tests"],
+            "machine": machine,
+            "notes": [line for line in installed["lines"] if not _told_otherwise(line)],
+        }
+        return TypeAdapter(DeployResult).validate_python(raw)
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise DeviceError(
+            f"{device} has installed the bundle, and says so in a way that makes no sense",
+            observed=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected="what our program there says",
+            remedy=f"look at what is installed: edgecnn doctor --device {device}",
+        ) from error
+
+
+def _told_otherwise(line: str) -> bool:
+    return line.startswith(("checked:", "self-test:", "active:"))

@@ -1,0 +1,195 @@
+"""Make a bundle: what is proven, its runner, its libraries, its documents; one file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn.build.workspace import Workspace
+from edgecnn.files import file_digest, wrap_os_errors, write_whole
+from edgecnn.package.naming import bundle_version, default_variant, named_model
+from edgecnn.package.pi.debian import (
+    check_debian,
+    debian_name,
+    source_date,
+    write_archive,
+    write_debian,
+)
+from edgecnn.package.pi.documents import write_documents
+from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platform
+from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
+from edgecnn.package.pi.wheels import collect_wheels, read_lock
+from edgecnn.package.privacy.check import check_bundle, refuse_broken
+from edgecnn.package.privacy.note import summary, write_note
+from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
+from edgecnn.package.signing import read_signer
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn_installer.bundle import SIGNATURE
+from edgecnn_runner.runtimes.choice import RUNTIMES
+
+_DEFAULT_VARIANT: Final = {
+    "litert": "tflite-int8", "tflite-runtime": "tflite-int8", "onnxruntime": "onnx-int8",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRequest:
+    """What is to be packaged, and for what.
+
+    Attributes:
+        place: What the command line named, for errors.
+        workspace: The build; None for the released model in the folder ``place``.
+        variants: Those to put in, the one to use first; empty for the runtime's int8 variant, or
+            the mixed one where a repair put it in its place.
+        system: The release of the device's system.
+        runtime: Which runtime goes in; None for the system's first.
+        version: The bundle's version; None for the date.
+        wheels: A folder with the libraries; None for cache and network.
+        key: Ed25519 private key to sign with; None for no signature.
+        out: Folder that the bundle goes to; made if it is not there.
+        root: The folder of a system for the bundle's architecture, to check the privacy claims in;
+            None to check them with what this machine can run.
+        form: ``tar`` for a ``.tar.gz`` with ``install.sh``, or ``deb`` for a Debian package.
+    """
+
+    place: Path
+    workspace: Workspace | None
+    variants: Sequence[str] = ()
+    system: str = "bookworm"
+    runtime: str | None = None
+    version: str | None = None
+    wheels: Path | None = None
+    key: Path | None = None
+    out: Path = Path("dist")
+    root: Path | None = None
+    form: str = "tar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageResult:
+    """A bundle that was made.
+
+    Attributes:
+        bundle: The file.
+        bytes: Its size.
+        sha256: Its digest.
+        model: The model's name.
+        version: The bundle's version.
+        system: The release of the device's system.
+        python: Its Python's version.
+        runtime: Name and version of the runtime in it.
+        files: Names of the model files in it.
+        public_key: The public key's file, where it was signed.
+        privacy: The privacy claims, as ``Checked.to_dict`` gives them.
+        privacy_summary: The same in a sentence.
+    """
+
+    bundle: str
+    bytes: int
+    sha256: str
+    model: str
+    version: str
+    system: str
+    python: str
+    runtime: str
+    files: list[str]
+    public_key: str | None
+    privacy: dict[str, Any]
+    privacy_summary: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+
+def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> PackageResult:
+    """Make a bundle for a Raspberry Pi.
+
+    Everything that can be refused is refused before a library is fetched or a file is written.
+
+    Args:
+        request: What, and for what.
+        progress: Shows the steps.
+
+    Returns:
+        What was made.
+
+    Raises:
+        PackageError: If a file has no PASS, the runtime cannot load it, or a library is missing.
+        PrivacyClaimError: If a privacy claim does not hold; nothing is written then.
+        UsageError: If the combination does not exist, or a name or key cannot be used.
+        WorkspaceError: If the bundle cannot be written.
+    """
+    platform = choose_platform(request.system, request.runtime)
+    date = source_date()
+    version = bundle_version(request.version, date)
+    signer = None if request.key is None else read_signer(request.key)
+    variants = request.variants or [
+        default_variant(request.workspace, _DEFAULT_VARIANT[platform.runtime])
+    ]
+    proven = find_proven(request.place, request.workspace, variants)
+    runtime_version = _refuse(proven, platform)
+    model = named_model(proven)
+    if request.form == "deb":
+        check_debian(model, version)
+    name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
+    name += f"-{platform.python_tag}"
+    progress.message(f"{proven.model}: {', '.join(one.path.name for one in proven.files)}, proven")
+    wheels = collect_wheels(platform, folder=request.wheels)
+    plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
+    debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"
+    file_name = f"{name}.tar.gz" if request.form == "tar" else f"{debian}.deb"
+    bundle = request.out / file_name
+    with wrap_os_errors(request.out):
+        request.out.mkdir(parents=True, exist_ok=True)
+    public_key = None
+    with tempfile.TemporaryDirectory(prefix="edgecnn-package-") as temporary:
+        folder = Path(temporary) / name
+        with wrap_os_errors(folder):
+            folder.mkdir()
+            lay_out(plan, folder)
+            write_documents(plan, folder, date=date)
+            write_manifest(plan, folder)
+            progress.message("checking the privacy claims")
+            checked = check_bundle(
+                folder, root=request.root, wheels=request.wheels, fetch=request.wheels is None
+            )
+            refuse_broken(checked, str(request.place))
+            write_note(plan, folder, checked)
+            manifest = write_manifest(plan, folder)
+            if signer is not None:
+                (folder / SIGNATURE).write_bytes(signer.sign(manifest))
+        if request.form == "deb":
+            work = Path(temporary) / "debian"
+            work.mkdir()
+            write_debian(plan, folder, bundle, work=work, date=date)
+        else:
+            write_archive(folder, bundle, name=name, date=date)
+    if signer is not None:
+        public_key = request.out / f"{name}.pub.pem"
+        write_whole(public_key, signer.public_pem())
+    return PackageResult(
+        bundle=str(bundle),
+        bytes=bundle.stat().st_size,
+        sha256=file_digest(bundle),
+        model=proven.model,
+        version=version,
+        system=platform.system.name,
+        python=platform.system.python,
+        runtime=f"{platform.runtime} {runtime_version}",
+        files=[one.path.name for one in proven.files],
+        public_key=None if public_key is None else str(public_key),
+        privacy=checked.to_dict(),
+        privacy_summary=summary(checked).replace("**", ""),
+    )
+
+
+def _refuse(proven: Proven, platform: Platform) -> str:
+    """Refuse what the runtime cannot load; return the runtime's version."""
+    package = RUNTIMES[platform.runtime].package
+    version = next(pin.version for pin in read_lock(platform) if pin.name == package)
+    refuse_unloadable(proven, package=package, version=version)
+    return version

@@ -1,0 +1,301 @@
+"""Make a web bundle: one proven ONNX file and the app, as a folder and as a single file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edgecnn import __version__
+from edgecnn.build.workspace import Workspace
+from edgecnn.errors import UsageError, WorkspaceError
+from edgecnn.files import file_digest, wrap_os_errors, write_whole
+from edgecnn.package.naming import bundle_version, default_variant, named_model
+from edgecnn.package.pi.debian import source_date
+from edgecnn.package.pi.documents import card_facts, environment
+from edgecnn.package.privacy.check import refuse_broken
+from edgecnn.package.privacy.note import summary
+from edgecnn.package.privacy.web_check import check_web_bundle, claimed
+from edgecnn.package.proven import find_proven, refuse_unloadable
+from edgecnn.package.sbom import SBOM, Part, own_part, sbom
+from edgecnn.package.web.contents import MODEL, SUMS, WebPlan, contents, sealed
+from edgecnn.package.web.opened import is_web_bundle, named_files
+from edgecnn.package.web.single import single_page
+from edgecnn.package.web.sources import app_sources
+from edgecnn.package.web.vendor import collect_vendor, read_vendor
+from edgecnn.progress import NO_PROGRESS, Progress
+
+FORMS: Final = ("both", "folder", "html")
+VARIANTS: Final = ("onnx-int8", "onnx-int8-mixed", "onnx-fp32")
+"""What the app runs: float32 in and out, as every ONNX file of edgecnn has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebRequest:
+    """What is to be packaged.
+
+    Attributes:
+        place: What the command line named, for errors.
+        workspace: The build; None for the released model in the folder ``place``.
+        variant: One of ``VARIANTS``; None for the int8 file, or the mixed one where a repair put
+            it in its place.
+        version: The bundle's version; None for the date.
+        reject_below: Probability below which the app says "unknown", 0..1.
+        vendor: A folder with the runtime's files; None for cache and npm.
+        form: One of ``FORMS``.
+        out: Folder that it goes to; made if it is not there.
+    """
+
+    place: Path
+    workspace: Workspace | None
+    variant: str | None = None
+    version: str | None = None
+    reject_below: float = 0.0
+    vendor: Path | None = None
+    form: str = "both"
+    out: Path = Path("dist")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebResult:
+    """What was made.
+
+    Attributes:
+        folder: The installable app; None if it was not asked for.
+        folder_bytes: Size of its files together.
+        html: The single file; None likewise.
+        html_bytes: Its size.
+        html_sha256: Its digest.
+        model: The model's name.
+        version: The bundle's version.
+        variant: The variant in it.
+        runtime: Name and version of the runtime in it.
+        privacy: The privacy claims, as ``Checked.to_dict`` gives them.
+        privacy_summary: The same in a sentence.
+    """
+
+    folder: str | None
+    folder_bytes: int | None
+    html: str | None
+    html_bytes: int | None
+    html_sha256: str | None
+    model: str
+    version: str
+    variant: str
+    runtime: str
+    privacy: dict[str, Any]
+    privacy_summary: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+
+def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
+    """Make a web bundle.
+
+    Everything that can be refused is refused before the runtime is fetched or a file is written.
+
+    Args:
+        request: What.
+        progress: Shows the steps.
+
+    Returns:
+        What was made.
+
+    Raises:
+        PackageError: If the file has no PASS, the runtime cannot load it, or cannot be had.
+        PrivacyClaimError: If a privacy claim does not hold; nothing is written then.
+        UsageError: If the variant is none for a browser, or a name cannot be used.
+        WorkspaceError: If the bundle cannot be written.
+    """
+    date = source_date()
+    version = bundle_version(request.version, date)
+    variant = request.variant or default_variant(request.workspace, "onnx-int8")
+    if variant not in VARIANTS:
+        raise UsageError(
+            f"{variant} does not run in a browser",
+            observed=f"--variant {variant}",
+            expected=", ".join(VARIANTS),
+            remedy="leave it out, or name one of these",
+        )
+    proven = find_proven(request.place, request.workspace, [variant])
+    vendor = read_vendor()
+    refuse_unloadable(proven, package="onnxruntime", version=vendor.version)
+    model = named_model(proven)
+    folder = request.out / f"{model}-{version}-web"
+    html = request.out / f"{model}-{version}-classifier.html"
+    refuse_no_folder(request.out)
+    refuse_other_folder(folder)
+    progress.message(f"{model}: {proven.files[0].path.name}, proven")
+    plan = WebPlan(
+        proven=proven,
+        version=version,
+        date=date,
+        reject_below=request.reject_below,
+        sources=app_sources(),
+        vendor=collect_vendor(request.vendor),
+    )
+    made = contents(plan) | documents(plan)
+    progress.message("checking the privacy claims")
+    stamp = f"edgecnn {__version__}, {dt.datetime.fromtimestamp(date, dt.UTC):%Y-%m-%d}"
+    checked = check_web_bundle(made)
+    refuse_broken(checked, str(request.place))
+    made = sealed(made | claimed(plan, checked, made=stamp))
+    page = single_page(made)
+    with wrap_os_errors(request.out):
+        request.out.mkdir(parents=True, exist_ok=True)
+    with_folder, with_html = request.form in ("both", "folder"), request.form in ("both", "html")
+    if with_folder:
+        place_files(made, folder)
+    if with_html:
+        write_whole(html, page)
+    return WebResult(
+        folder=str(folder) if with_folder else None,
+        folder_bytes=sum(map(len, made.values())) if with_folder else None,
+        html=str(html) if with_html else None,
+        html_bytes=len(page) if with_html else None,
+        html_sha256=file_digest(html) if with_html else None,
+        model=model,
+        version=version,
+        variant=variant,
+        runtime=f"{vendor.package} {vendor.version}",
+        privacy=checked.to_dict(),
+        privacy_summary=summary(checked).replace("**", ""),
+    )
+
+
+def documents(plan: WebPlan) -> dict[str, bytes]:
+    """Return README, model card and bill of materials by their names."""
+    facts = {
+        **card_facts(plan.proven, plan.version, place=MODEL),
+        "target": "web",
+        "variant": plan.proven.files[0].contract.variant,
+    }
+    pages = environment()
+    vendor = read_vendor()
+    runtime = Part(
+        name=vendor.package,
+        version=vendor.version,
+        licence=vendor.licence,
+        source="npm",
+        files={f"vendor/{one.name}": one.sha256 for one in vendor.files},
+    )
+    materials = sbom(
+        name=plan.proven.model,
+        version=plan.version,
+        models={MODEL: plan.proven.files[0]},
+        parts=[own_part("edgecnn-web-app", __version__), runtime],
+        date=plan.date,
+    )
+    return {
+        "README.md": pages.get_template("web/README.md.j2").render(facts).encode(),
+        "MODEL_CARD.md": pages.get_template("MODEL_CARD.md.j2").render(facts).encode(),
+        SBOM: materials.encode(),
+    }
+
+
+_PREFIX: Final = ".edgecnn-web-"
+_OLD_S: Final = 3600
+_SHOWN: Final = 5
+
+
+def refuse_no_folder(out: Path) -> None:
+    """Refuse to write into what is no folder.
+
+    Args:
+        out: Where a bundle is to lie; need not exist.
+
+    Raises:
+        WorkspaceError: If it, or a folder above it, is something else.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise WorkspaceError(
+            f"{out} is no folder, so nothing can be written into it",
+            observed=f"{there} is a file",
+            expected="a folder, or nothing yet",
+            remedy="move it away, or write elsewhere: --out FOLDER",
+        )
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Refuse to replace what is no web bundle, or one to which somebody added files.
+
+    Args:
+        folder: Where one is to be.
+
+    Raises:
+        WorkspaceError: If something else is there, or among a bundle's files.
+    """
+    if not folder.exists():
+        return
+    if is_web_bundle(folder):
+        _refuse_added(folder)
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    raise WorkspaceError(
+        f"{folder} is there already, and is no web bundle",
+        observed="a folder with other files" if folder.is_dir() else "a file",
+        expected="nothing there, or an earlier bundle, which is replaced",
+        remedy="move it away, or write elsewhere: --out FOLDER",
+    )
+
+
+def _refuse_added(folder: Path) -> None:
+    with wrap_os_errors(folder):
+        named = named_files(folder)
+        added: list[str] = []
+        for place, folders, files in os.walk(folder):
+            links = [one for one in folders if Path(place, one).is_symlink()]
+            found = {Path(place, one).relative_to(folder).as_posix() for one in (*files, *links)}
+            added += found - named
+    if not added:
+        return
+    more = f" and {len(added) - _SHOWN} more" if len(added) > _SHOWN else ""
+    raise WorkspaceError(
+        f"{folder} holds files that are not of the bundle, and would be lost",
+        observed=", ".join(sorted(added)[:_SHOWN]) + more,
+        expected=f"the files that its {SUMS} names, and no others",
+        remedy="move them away, or write elsewhere: --out FOLDER",
+    )
+
+
+def place_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a bundle's folder; it appears whole, in place of an earlier one.
+
+    Args:
+        files: Name to bytes.
+        folder: Where to; see ``refuse_other_folder``. Its parent must exist.
+
+    Raises:
+        WorkspaceError: If it cannot be written; what was there before is there again.
+    """
+    with wrap_os_errors(folder):
+        for left in folder.parent.glob(f"{_PREFIX}*"):
+            # A younger one may be another process's, still at work on it.
+            if time.time() - left.stat().st_mtime > _OLD_S:
+                shutil.rmtree(left, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder.parent))
+        try:
+            new, old = work / "new", work / "old"
+            for name, data in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(new / name, data)
+            if folder.exists():
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                if old.exists():
+                    old.rename(folder)
+                raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""``recipe.toml``: every decision of one model, from data to thresholds."""

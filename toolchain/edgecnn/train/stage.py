@@ -1,0 +1,395 @@
+"""The stage: a recipe and its images in, a float model with its record and reference out."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.build import tools
+from edgecnn.build.artifact import write_labels
+from edgecnn.build.reference import Reference, images_digest
+from edgecnn.build.staging import Staging, staging
+from edgecnn.build.workspace import Workspace
+from edgecnn.data import Dataset
+from edgecnn.files import canonical_digest, file_digest, write_json, write_whole
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe.load import Recipe
+from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
+from edgecnn.recipe.section import refusal
+from edgecnn.train.checkpoint import CheckpointFolder
+from edgecnn.train.curves import draw_curves
+from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
+from edgecnn.train.fit import trained_counts
+from edgecnn.train.history import Epoch, history_csv
+from edgecnn.train.pace import Pace
+from edgecnn.train.precision import TrainingPrecision, choose_precision
+from edgecnn_runner.machine import describe_machine
+
+if TYPE_CHECKING:
+    from edgecnn.train.fit import Fitted
+
+STAGE: Final = "train"
+METRICS_SCHEMA: Final = 1
+
+# Counts the changes of this package that change the weights a recipe gives.
+_CODE_VERSION: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training came to.
+
+    Attributes:
+        test_accuracy: Share of the test images classified right, 0..1, by the saved model.
+        test_loss: Its mean cross-entropy on them.
+        test_images: How many those are.
+        parameters: Of the network.
+        epochs: Epochs trained in all.
+        shipped_epoch: The one whose weights the model has.
+        resumed_from: Epochs that earlier, interrupted runs had done; 0 for none.
+        images_per_second: Median over the epochs.
+        seconds: Of this run, evaluation included.
+        precision: ``float32`` or ``mixed_bfloat16``.
+        files: Names of the files written, relative to the build folder.
+    """
+
+    test_accuracy: float
+    test_loss: float
+    test_images: int
+    parameters: int
+    epochs: int
+    shipped_epoch: int
+    resumed_from: int
+    images_per_second: float
+    seconds: float
+    precision: str
+    files: tuple[str, ...]
+
+
+def key(recipe: Recipe, dataset: Dataset) -> str:
+    """Return the digest of everything that decides the trained weights.
+
+    Where data and teacher lie does not count; what is in them does, and with it what became of
+    pictures in two classes and how images were brought to size. Groups are for ``verify``.
+    A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
+    """
+    settings, code = recipe.to_dict(), _CODE_VERSION
+    if trains_as_0_1(recipe, dataset):
+        settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
+    other = ("path", "groups", "conflicting", "fit", "crop_fraction", "resample")
+    data = {k: v for k, v in settings["data"].items() if k not in other}
+    teacher = recipe.train.distillation.teacher
+    if teacher is not None:
+        # One that is missing is the business of ``run``, which says so with the key's name.
+        digest = file_digest(teacher) if teacher.is_file() else ""
+        settings["train"]["distillation"]["teacher"] = digest
+    return canonical_digest(
+        {
+            "code": code,
+            "model": settings["model"],
+            "data": data,
+            "augment": settings["augment"],
+            "train": settings["train"],
+            "dataset": dataset.digest(),
+        }
+    )
+
+
+def run(
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    recipe_source: str,
+    progress: Progress = NO_PROGRESS,
+) -> TrainResult:
+    """Train a recipe's network and write everything the later stages need.
+
+    Killed at any moment, the same call goes on after the last whole epoch. With
+    ``train.deterministic`` the weights are then the same as without the interruption. The model
+    is that of the epoch that ``train.select`` names. Outputs appear when the training is done,
+    together, and then the manifest; until then an earlier training's stay.
+
+    Args:
+        recipe: What to train and how.
+        workspace: The build folder; made if missing.
+        dataset: The recipe's images.
+        recipe_source: What to call the recipe in errors.
+        progress: Who to tell.
+
+    Returns:
+        The result; the same figures are in ``metrics.json``.
+
+    Raises:
+        RecipeError: If settings do not fit the network or the images; all are listed.
+        TrainingError: If the training diverges or runs out of memory.
+        WorkspaceError: If the build folder cannot be written.
+        ScoreError: If the trained model's scores are not numbers.
+    """
+    began = time.monotonic()
+    check_settings(recipe, dataset.shape, source=recipe_source)
+    workspace.create()
+    digest = key(recipe, dataset)
+    checkpoints = CheckpointFolder(root=workspace.path(Workspace.CHECKPOINT), key=digest)
+    before = checkpoints.read()
+    precision = choose_precision(recipe.train.precision)
+    progress.message(f"training in {precision.name}: {precision.reason}")
+
+    network, fitted = _trained(recipe, dataset, precision, checkpoints, progress)
+    history = fitted.history
+    parameters = int(network.count_params())
+    with staging(workspace) as staged:
+        scores = _save_model(network, recipe, staged, dataset, scratch=checkpoints.folder)
+        metrics = test_metrics(scores, dataset.test.labels, dataset.class_names)
+        whole = recipe.train.include_validation
+        _write_record(
+            staged,
+            dataset,
+            fitted,
+            recipe,
+            {
+                "schema": METRICS_SCHEMA,
+                "model": recipe.model.name,
+                "dataset": dataset.name,
+                "test": metrics,
+                "parameters": parameters,
+                "epochs": len(history),
+                "selection": fitted.selection.to_dict(),
+                "pace": fitted.pace.to_dict(),
+                "class_weights": None
+                if fitted.weights is None
+                else dict(zip(dataset.class_names, fitted.weights.tolist(), strict=True)),
+                "batch_norm_images": fitted.averaged_images,
+                "train_images": sum(trained_counts(recipe, dataset)),
+                "validation_images": 0 if whole else len(dataset.validation),
+                "images_per_second": median_speed(history),
+                "seconds": sum(row.seconds for row in history),
+                "precision": {"name": precision.name, "reason": precision.reason},
+                "deterministic": recipe.train.deterministic,
+                "machine": describe_machine(),
+                "tools": tool_versions(),
+            },
+        )
+        tools = {**workspace.manifest().get("tools", {}), **tool_versions()}
+        with staged.placed():
+            workspace.record_stage(
+                STAGE,
+                key=digest,
+                files=list(_FILES),
+                entries={"recipe": recipe.to_dict(), "tools": tools},
+            )
+    checkpoints.discard()
+    return TrainResult(
+        test_accuracy=metrics["accuracy"],
+        test_loss=metrics["loss"],
+        test_images=metrics["images"],
+        parameters=parameters,
+        epochs=len(history),
+        shipped_epoch=fitted.selection.shipped.epoch,
+        resumed_from=0 if before is None else before.epochs,
+        images_per_second=median_speed(history),
+        seconds=time.monotonic() - began,
+        precision=precision.name,
+        files=_FILES,
+    )
+
+
+_FILES: Final = (
+    Workspace.MODEL,
+    Workspace.LABELS,
+    Workspace.SPLITS,
+    Workspace.HISTORY,
+    Workspace.CURVES,
+    Workspace.METRICS,
+    Workspace.REFERENCE,
+)
+
+
+def _trained(
+    recipe: Recipe,
+    dataset: Dataset,
+    precision: TrainingPrecision,
+    checkpoints: CheckpointFolder,
+    progress: Progress,
+) -> tuple[Any, Fitted]:
+    """Return the trained network and the record of it; TensorFlow is imported here."""
+    from edgecnn.train.architectures import build_network
+    from edgecnn.train.backend import tf
+    from edgecnn.train.fit import fit
+
+    shape, classes = dataset.shape, len(dataset.class_names)
+    if recipe.train.deterministic:
+        # For the rest of the process; TensorFlow has no public way back.
+        tf.config.experimental.enable_op_determinism()
+    network = build_network(
+        str(recipe.model.architecture),
+        shape=shape,
+        classes=classes,
+        precision=precision.name,
+        seed=recipe.train.seed,
+        dropout=recipe.train.dropout,
+        norm_momentum=Pace.of(recipe.train, sum(trained_counts(recipe, dataset))).norm_momentum,
+        fused=True,
+    )
+    path = recipe.train.distillation.teacher
+    if path is not None:
+        from edgecnn.train.distillation import load_teacher, with_teacher
+
+        teacher = load_teacher(path, shape=shape, classes=classes, precision=precision.name)
+        network = with_teacher(network, teacher, recipe)
+    return network, fit(network, dataset, recipe, checkpoints=checkpoints, progress=progress)
+
+
+def _save_model(
+    network: Any, recipe: Recipe, staged: Staging, dataset: Dataset, *, scratch: Path
+) -> npt.NDArray[np.float32]:
+    """Write the model, its labels and its reference scores; return the scores."""
+    from edgecnn.train.saved import save_float32, score_saved
+
+    path = staged.path(Workspace.MODEL)
+    save_float32(
+        network,
+        path,
+        shape=dataset.shape,
+        classes=len(dataset.class_names),
+        dropout=recipe.train.dropout,
+        scratch=scratch,
+    )
+    write_labels(staged.path(Workspace.LABELS), dataset.class_names)
+    scores = score_saved(path, dataset.test.pixels)
+    Reference(
+        scores=scores,
+        labels=dataset.test.labels,
+        ids=dataset.test.ids,
+        images_sha256=images_digest(dataset.test.pixels),
+        model_sha256=file_digest(path),
+        class_names=dataset.class_names,
+    ).write(staged.path(Workspace.REFERENCE))
+    return scores
+
+
+def _write_record(
+    staged: Staging,
+    dataset: Dataset,
+    fitted: Fitted,
+    recipe: Recipe,
+    metrics: dict[str, Any],
+) -> None:
+    test, history, selection = metrics["test"], fitted.history, fitted.selection
+    epochs = f"{len(history)} epochs"
+    if selection.rule == "best":
+        epochs = f"epoch {selection.shipped.epoch} of {len(history)}"
+    low, high = (100 * bound for bound in test["accuracy_interval"])
+    picture = draw_curves(
+        history,
+        title=f"{metrics['model']} on {metrics['dataset']}",
+        subtitle=f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images "
+        f"(95 % interval {low:.2f} to {high:.2f}), {metrics['parameters']:,} parameters, "
+        f"{epochs}",
+        loss="Loss against labels and teacher"
+        if recipe.train.distillation.teacher
+        else "Cross-entropy loss",
+    )
+    write_json(staged.path(Workspace.SPLITS), dataset.splits())
+    write_whole(staged.path(Workspace.HISTORY), history_csv(history))
+    write_whole(staged.path(Workspace.CURVES), picture)
+    write_json(staged.path(Workspace.METRICS), metrics)
+
+
+# The rules are the recipe's, which knows its images' size beforehand; here they are held against
+# the images that have come. Checked before TensorFlow is imported, so that a mistake shows at once.
+
+
+def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) -> None:
+    """Refuse settings that cannot be meant, all at once.
+
+    Args:
+        recipe: The recipe.
+        shape: Height, width and channels of the images.
+        source: What to call the recipe in the error.
+
+    Raises:
+        RecipeError: If there are any.
+    """
+    mistakes = list(_mistakes(recipe, shape))
+    if mistakes:
+        raise refusal(
+            source,
+            mistakes,
+            expected=f"settings that fit images of {shape[0]}x{shape[1]} pixels",
+            remedy="mend the keys named above",
+        )
+
+
+def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
+    if recipe.model.architecture is None:
+        yield "model.architecture: missing; a model made elsewhere cannot be trained here"
+    yield from smallest_side_mistakes(recipe.model.architecture, shape[:2])
+    yield from size_mistakes(recipe.augment.model_dump(), shape[:2])
+    yield from teacher_mistakes(recipe.train.distillation.model_dump())
+
+
+def test_metrics(
+    scores: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Measure a model's scores.
+
+    Args:
+        scores: Probabilities, shape (n, classes), n > 0.
+        labels: True classes, shape (n,).
+        class_names: Names in score order.
+
+    Returns:
+        JSON-ready: ``images``, ``correct``, ``accuracy`` (0..1), ``accuracy_interval`` (Wilson,
+        95 %), ``loss`` (mean cross-entropy, natural logarithm), and ``classes``, for each its
+        ``name``, ``images``, ``correct`` and ``recall`` (None for a class without images).
+    """
+    from scipy import stats
+
+    # Ties go to the lowest index, as everywhere in the project.
+    right = scores.argmax(axis=1) == labels
+    correct, count = int(right.sum()), len(labels)
+    interval = stats.binomtest(correct, count).proportion_ci(method="wilson")
+    # Keras's own lower bound, so that both give the same loss.
+    own = np.clip(scores[np.arange(count), labels].astype(np.float64), 1e-7, 1.0)
+    classes = []
+    for label, name in enumerate(class_names):
+        of_class = right[labels == label]
+        classes.append(
+            {
+                "name": name,
+                "images": len(of_class),
+                "correct": int(of_class.sum()),
+                "recall": float(of_class.mean()) if len(of_class) else None,
+            }
+        )
+    return {
+        "images": count,
+        "correct": correct,
+        "accuracy": correct / count,
+        "accuracy_interval": [float(interval.low), float(interval.high)],
+        "loss": float(-np.log(own).mean()),
+        "classes": classes,
+    }
+
+
+def median_speed(history: Sequence[Epoch]) -> float:
+    """Return the median images per second, without the first epoch where there are others.
+
+    The first one of a run also traces the graph; those of resumed runs are few and do not move
+    a median.
+    """
+    rows = history[1:] or history
+    return statistics.median(row.images_per_second for row in rows)
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what decides the weights."""
+    return tools.tool_versions("tensorflow", "keras", "numpy")

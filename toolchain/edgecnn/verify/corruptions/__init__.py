@@ -1,0 +1,1 @@
+"""Parity under worse conditions: images, runs, and the limit on what they cost."""

@@ -1,0 +1,1 @@
+"""The gate: from counts of right and wrong answers to a verdict."""

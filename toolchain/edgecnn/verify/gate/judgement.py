@@ -1,0 +1,220 @@
+"""A verdict and all that it rests on, as data: counts, criteria, classes. ``gate`` reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edgecnn.verify.metrics import Metrics
+
+Outcome = Literal["met", "missed", "undecided"]
+ClassOutcome = Literal["met", "missed", "undecided", "absent"]
+CriterionName = Literal[
+    "accuracy_drop", "disagreement", "class_drop", "accuracy", "gap_increase", "corruption_drop"
+]
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """Right and wrong answers of two models on the same images.
+
+    Attributes:
+        images: All of them.
+        lost: Those only the reference gets right.
+        gained: Those only the artifact gets right.
+    """
+
+    images: int
+    lost: int
+    gained: int
+
+    @property
+    def drop(self) -> float:
+        """The reference's share of right answers less the artifact's; needs an image."""
+        return (self.lost - self.gained) / self.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """All that a verdict depends on.
+
+    Attributes:
+        overall: All evaluation images.
+        disagreements: Images on which the two decide differently.
+        right: Images that the artifact gets right.
+        classes: The images of each class, in score order.
+    """
+
+    overall: Paired
+    disagreements: int
+    right: int
+    classes: tuple[Paired, ...]
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> Counts:
+        """Take the counts out of a comparison."""
+        return cls(
+            overall=Paired(images=metrics.images, lost=metrics.lost, gained=metrics.gained),
+            disagreements=metrics.disagreements,
+            right=metrics.both_right + metrics.gained,
+            classes=tuple(
+                Paired(images=one.images, lost=one.lost, gained=one.gained)
+                for one in metrics.classes
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One measure against its limit. Shares, not percent.
+
+    The smaller, the better, and the limit is the largest value allowed; but for ``accuracy``, of
+    which it is the smallest.
+
+    Attributes:
+        name: Which.
+        outcome: Met, missed or undecided.
+        estimate: The observed value.
+        low: Lower bound of the interval.
+        high: Upper bound of the interval.
+        level: Confidence of the interval.
+        limit: The largest value allowed; the smallest one of ``accuracy``.
+        method: How the interval was made.
+        exact_p: The exact test's one-sided p on the side of the limit that the interval is on;
+            None where the interval spans the limit and there was nothing to confirm.
+        class_index: For ``class_drop``, the class that these numbers are of.
+        about: For ``gap_increase``, the groups that they are of; for ``corruption_drop``, the
+            corruption.
+    """
+
+    name: CriterionName
+    outcome: Outcome
+    estimate: float
+    low: float
+    high: float
+    level: float
+    limit: float
+    method: str
+    exact_p: float | None = None
+    class_index: int | None = None
+    about: str | None = None
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the observed value is on the wrong side of the limit."""
+        if self.name == "accuracy":
+            return self.estimate < self.limit
+        return self.estimate > self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassChange:
+    """How much recall one class lost.
+
+    Attributes:
+        index: Position of the class in the scores.
+        outcome: Whether the loss is within the limit; ``absent`` for a class without images.
+        images: Evaluation images of the class.
+        drop: The reference's recall less the artifact's; None for an absent class.
+        low: Lower bound of Tango's interval at ``level``; None for an absent class.
+        high: Upper bound; None for an absent class.
+        level: Confidence of the interval, from the class's step in Holm's procedure; None for an
+            absent class.
+        p: One-sided p that the drop is beyond the limit; None for an absent class.
+    """
+
+    index: int
+    outcome: ClassOutcome
+    images: int
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapChange:
+    """What a conversion does to the gap between two groups.
+
+    Attributes:
+        column: The table's column.
+        ahead: The group that the float model does better on.
+        behind: The other one.
+        before: Accuracy of the float model on ``ahead`` less that on ``behind``, 0..1.
+        after: The artifact's, -1..1; below 0 where the order has turned.
+        increase: How much wider the gap is, ``|after| - |before|``, -1..1.
+        low: Lower bound of its interval at ``level``.
+        high: Upper bound.
+        level: Confidence of the interval.
+        p: One-sided p that the increase is not beyond the limit.
+        outcome: Against the limit.
+    """
+
+    column: str
+    ahead: str
+    behind: str
+    before: float
+    after: float
+    increase: float
+    low: float
+    high: float
+    level: float
+    p: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict and what it rests on.
+
+    Attributes:
+        verdict: PASS, FAIL or INCONCLUSIVE.
+        criteria: Accuracy drop, disagreement, class drop, in this order, accuracy where that has a
+            limit, the increase of a gap between groups where there are groups, and the drop under
+            corruption where that has a limit.
+        classes: One entry per class, in score order.
+        gaps: One entry per pair of groups; none without groups.
+    """
+
+    verdict: Verdict
+    criteria: tuple[Criterion, ...]
+    classes: tuple[ClassChange, ...]
+    gaps: tuple[GapChange, ...] = ()
+
+
+def verdict_of(outcomes: Sequence[Outcome | ClassOutcome]) -> Verdict:
+    """Return the verdict that criteria come to: one missed is FAIL, all met is PASS."""
+    if "missed" in outcomes:
+        return "FAIL"
+    return "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
+
+
+def worst_class(classes: Sequence[ClassChange], limit: float, *, method: str) -> Criterion:
+    """Return the criterion that all classes come to: the gravest outcome, then the largest drop.
+
+    Args:
+        classes: At least one of them not absent.
+        limit: The largest drop allowed, 0..1.
+        method: How their intervals were made.
+    """
+    order = ("missed", "undecided", "met")
+
+    def gravity(change: ClassChange) -> tuple[int, float]:
+        return order.index(change.outcome), -(change.drop or 0.0)
+
+    worst = min((change for change in classes if change.outcome != "absent"), key=gravity)
+    return Criterion(
+        name="class_drop",
+        outcome=worst.outcome,  # type: ignore[arg-type]  # absent ones were left out
+        estimate=worst.drop or 0.0,
+        low=worst.low or 0.0,
+        high=worst.high or 0.0,
+        level=worst.level or 0.95,
+        limit=limit,
+        method=method,
+        exact_p=worst.p if worst.outcome == "missed" else None,
+        class_index=worst.index,
+    )

@@ -1,0 +1,82 @@
+"""The gate on images that decide nothing for good: what a repair chooses its candidates by.
+
+Choosing the best of many candidates on the same images makes the chosen one look better than it
+is. So the verdict here is never a build's own: that is reached on the test images, which took no
+part in the choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.build.verdict import CandidateVerdict
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
+from edgecnn.verify.metrics import measure
+from edgecnn_runner.quantities import number_text, percent_text
+
+Scores = npt.NDArray[np.floating[Any]]
+
+
+def judge_candidate(
+    reference: Scores, scores: Scores, labels: npt.NDArray[np.integer[Any]], *, limits: Limits
+) -> CandidateVerdict:
+    """Judge a candidate as ``verify`` would, on other images.
+
+    INCONCLUSIVE needs a rule, since something has to be decided. A file that is INCONCLUSIVE
+    with every observed value within its limit does not miss: that too few images prove it is
+    no fault of the file. But a candidate chosen among many has to PASS, for it was chosen
+    because it looked good. Only where the images are so few that even a file without any change
+    would be INCONCLUSIVE are its observed values enough.
+
+    Args:
+        reference: The float model's probabilities, shape (n, classes), n at least 1.
+        scores: The candidate's, of the same images.
+        labels: True classes, shape (n,).
+        limits: What a file may lose; the least accuracy is left out.
+
+    Returns:
+        The verdict, and what follows from it.
+
+    Raises:
+        DataError: If there are no images.
+        ScoreError: If the two do not have the same shape.
+    """
+    metrics = measure(reference, scores, labels, [str(index) for index in range(len(labels))])
+    counts = Counts.of(metrics)
+    # No repair makes a file better than its float model, which may itself be below the least
+    # accuracy: that is for verify to say.
+    limits = limits.model_copy(update={"min_accuracy": None})
+    judgement = judge(counts, limits)
+    within = not any(one.beyond for one in judgement.criteria)
+    passes, fails = judgement.verdict == "PASS", judgement.verdict == "FAIL"
+    return CandidateVerdict(
+        verdict=judgement.verdict,
+        misses=fails or not within,
+        holds=passes or (within and not fails and not _can_pass(counts, limits)),
+        text=_text(judgement, metrics.agreement),
+    )
+
+
+def _can_pass(counts: Counts, limits: Limits) -> bool:
+    """Tell whether a file that answers just as the float model does would PASS."""
+    perfect = Counts(
+        overall=Paired(images=counts.overall.images, lost=0, gained=0),
+        disagreements=0,
+        right=counts.right,
+        classes=tuple(Paired(images=one.images, lost=0, gained=0) for one in counts.classes),
+    )
+    return judge(perfect, limits).verdict == "PASS"
+
+
+def _text(judgement: Judgement, agreement: float) -> str:
+    drops = {one.name: 100 * one.estimate for one in judgement.criteria}
+    return (
+        f"accuracy drop {number_text(drops['accuracy_drop'], 2)} points, "
+        f"agreement {percent_text(agreement)}, "
+        f"worst class {number_text(drops['class_drop'], 1)} points: {judgement.verdict}"
+    )

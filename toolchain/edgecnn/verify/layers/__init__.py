@@ -1,0 +1,1 @@
+"""Artifacts compared with their float files layer by layer."""

@@ -1,0 +1,1 @@
+"""A verification for people and machines: page, tables, Markdown, JUnit."""

@@ -1,0 +1,316 @@
+"""Verdicts in words, the same in the report, in JUnit files and at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from edgecnn.verify.changes import Baseline, Change, ShareChange
+from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
+from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.statistics.intervals import wilson_interval
+from edgecnn_runner import quantities
+
+CRITERION_TITLES: Final[dict[CriterionName, str]] = {
+    "accuracy_drop": "Accuracy drop",
+    "disagreement": "Disagreement",
+    "class_drop": "Worst class drop",
+    "accuracy": "Accuracy",
+    "gap_increase": "Wider gap between groups",
+    "corruption_drop": "Worst drop under corruption",
+}
+
+_MINUS: Final = "\u2212"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Return a share as percent, ``97.51 %``; a dash for None."""
+    return "\u2013" if share is None else f"{_number(share * 100, digits)} %"
+
+
+def points(share: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a share in percentage points, without unit: ``0.26``, ``+0.26``; a dash for None."""
+    return "\u2013" if share is None else _number(share * 100, digits, sign=sign)
+
+
+def share_interval(share: float, images: int) -> str:
+    """Return the 95 % interval of a share of images, alone and without its pair, in percent."""
+    interval = wilson_interval(round(share * images), images)
+    return f"{points(interval.low)} to {points(interval.high)}"
+
+
+def p_text(p: float) -> str:
+    """Return a p value to two digits; those below 0.0001 are not told apart."""
+    return "below 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def size_text(size_bytes: int | None) -> str:
+    """Return a size with its unit; a dash for None."""
+    return "\u2013" if size_bytes is None else quantities.size_text(size_bytes)
+
+
+def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
+    """Say one artifact's verdict so that it can be understood without statistics."""
+    if row.error is not None:
+        return f"It could not be judged: {row.error.problem}."
+    if row.judgement is None or row.metrics is None:
+        return f"It was not made: {row.reason}."
+    metrics, names = row.metrics, report.class_names
+    same = f"the same answer as the float model on {percent(metrics.agreement)} of images"
+    if row.verdict == "PASS":
+        if metrics.disagreements == 0:
+            return f"It gives the same answer as the float model on all {metrics.images:,} images."
+        change = _accuracy_change(metrics.accuracy_drop)
+        return f"It gives {same}; {change}, within every limit."
+    if row.verdict == "FAIL":
+        missed = [one for one in row.judgement.criteria if one.outcome == "missed"]
+        reasons = "; ".join(_too_much(one, names) for one in missed)
+        if all(one.name == "accuracy" for one in missed):
+            return f"It is right too seldom: {reasons}. It gives {same}."
+        return f"It does not follow the float model: {reasons}."
+    undecided = [one for one in row.judgement.criteria if one.outcome == "undecided"]
+    what = " and ".join(_in_question(one, names) for one in undecided)
+    verb = "is" if len(undecided) == 1 else "are"
+    images = f"{metrics.images:,} images"
+    if report.corrupted and all(one.name == "corruption_drop" for one in undecided):
+        images = f"{report.corrupted.images:,} images under each corruption"
+    return (
+        f"{images} are too few to tell whether {what} {verb} within the "
+        f"limit{'' if len(undecided) == 1 else 's'}. {needed_sentence(row)}"
+    )
+
+
+def needed_sentence(row: ArtifactRow) -> str:
+    """Say what would decide an INCONCLUSIVE verdict; empty for other verdicts."""
+    needed = row.needed
+    if needed is None:
+        return ""
+    if needed.reason:
+        return f"{needed.reason[0].upper()}{needed.reason[1:]}."
+    numbers = []
+    if needed.images is not None:
+        numbers.append(f"{_rounded_up(needed.images):,} images")
+    if needed.corruption_images is not None:
+        numbers.append(f"{_rounded_up(needed.corruption_images):,} images under each corruption")
+    text = (
+        f"About {' and '.join(numbers)} would decide, towards {needed.towards}, if the observed "
+        "rates hold."
+    )
+    if needed.low is None or needed.high is None:
+        return text
+    return f"{text} As likely as not, {needed.low:,} to {_rounded_up(needed.high):,} would."
+
+
+def looked_sentence(row: ArtifactRow) -> str:
+    """Say how many images a sequence of looks saved; empty where there was none."""
+    looked = row.looked
+    if looked is None:
+        return ""
+    if not looked.saved:
+        return f"All {looked.available:,} images were used, in {looked.looks} looks."
+    return (
+        f"Sure after {looked.images:,} of {looked.available:,} images, in {looked.looks} looks: "
+        f"{looked.saved:,} saved."
+    )
+
+
+def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
+    """Say one criterion with its numbers, in percent or percentage points."""
+    title = CRITERION_TITLES[criterion.name]
+    if criterion.class_index is not None:
+        title += f" ({class_names[criterion.class_index]})"
+    if criterion.about is not None:
+        title += f" ({criterion.about})"
+    level = f"{criterion.level * 100:.4g} %"
+    limit = "at least" if criterion.name == "accuracy" else "limit"
+    return (
+        f"{title}: {points(criterion.estimate)} {unit_of(criterion)}, {level} interval "
+        f"{points(criterion.low)} to {points(criterion.high)}, "
+        f"{limit} {points(criterion.limit)}: {criterion.outcome}"
+    )
+
+
+def unit_of(criterion: Criterion) -> str:
+    """Return what a criterion's numbers are in: per cent of images, or points between two."""
+    return "%" if criterion.name in ("disagreement", "accuracy") else "points"
+
+
+def float_model_sentences(report: ParityReport) -> list[str]:
+    """Say what is wrong with the float model, or not known of it; none where all is well."""
+    found = report.float_model
+    if found is None:
+        return []
+    least = report.limits.get("min_accuracy")
+    error = found.error(least)
+    sentences = [] if error is None else [f"{error.problem}: {error.observed}"]
+    return [f"{one[0].upper()}{one[1:]}." for one in (*sentences, *found.notes(least))]
+
+
+def limits_text(limits: Mapping[str, float]) -> str:
+    """Say the limits of a verification, as its report holds them."""
+    return (
+        f"accuracy drop at most {limits['max_drop']:g} points, agreement at least "
+        f"{limits['min_agreement']:g} %, class drop at most {limits['max_class_drop']:g} points"
+        + (
+            f", gap between groups wider by at most {limits['max_gap_increase']:g} points"
+            if "max_gap_increase" in limits
+            else ""
+        )
+        + (
+            f", drop under each corruption at most {limits['max_corruption_drop']:g} points"
+            if "max_corruption_drop" in limits
+            else ""
+        )
+        + (
+            f", accuracy at least {limits['min_accuracy']:g} %"
+            if limits.get("min_accuracy")
+            else ""
+        )
+    )
+
+
+def _accuracy_change(drop: float) -> str:
+    if drop == 0:
+        return "accuracy is unchanged"
+    word = "lower" if drop > 0 else "higher"
+    return f"accuracy is {points(abs(drop))} points {word}"
+
+
+def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
+    value, limit = points(criterion.estimate), points(criterion.limit)
+    if criterion.name == "accuracy_drop":
+        return f"accuracy falls by {value} points (limit {limit})"
+    if criterion.name == "disagreement":
+        return f"it answers differently on {value} % of images (limit {limit} %)"
+    if criterion.name == "gap_increase":
+        return f"the gap in accuracy, {criterion.about}, is wider by {value} points (limit {limit})"
+    if criterion.name == "corruption_drop":
+        return f"accuracy under {criterion.about} falls by {value} points (limit {limit})"
+    if criterion.name == "accuracy":
+        return f"it is right on {value} % of images (at least {limit} % are asked for)"
+    name = names[criterion.class_index or 0]
+    return f"recall of \u201c{name}\u201d falls by {value} points (limit {limit})"
+
+
+def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
+    if criterion.name == "accuracy_drop":
+        return "the accuracy drop"
+    if criterion.name == "disagreement":
+        return "the share of different answers"
+    if criterion.name == "gap_increase":
+        return f"the wider gap, {criterion.about},"
+    if criterion.name == "corruption_drop":
+        return f"the accuracy drop under {criterion.about}"
+    if criterion.name == "accuracy":
+        return "the accuracy"
+    return f"the recall drop of \u201c{names[criterion.class_index or 0]}\u201d"
+
+
+def gap_sentence(gap: GapChange) -> str:
+    """Say what became of the gap between two groups."""
+    after = f"the artifact {points(gap.after, 1)}"
+    if gap.after < 0:
+        after = f"the artifact {points(-gap.after, 1)} points worse there"
+    word = "wider" if gap.increase >= 0 else "narrower"
+    return (
+        f"{gap.column}: the float model is {points(gap.before, 1)} points better on {gap.ahead} "
+        f"than on {gap.behind}, {after}. The gap is {points(abs(gap.increase), 1)} points {word}, "
+        f"{gap.level * 100:.4g} % interval of the increase {points(gap.low, 1)} to "
+        f"{points(gap.high, 1)}: {gap.outcome}."
+    )
+
+
+def _rounded_up(number: int) -> int:
+    """Round up to three digits; an estimate from observed rates does not have more."""
+    unit = int(10 ** max(0, len(str(number)) - 3))
+    return -(-number // unit) * unit
+
+
+def _number(value: float, digits: int, *, sign: bool = False) -> str:
+    return quantities.number_text(value, digits, plus="+" if sign else "", minus=_MINUS)
+
+
+_MEASURES: Final = {"accuracy": "accuracy", "agreement": "agreement with the float model"}
+_MOST_TOLD: Final = 3
+
+
+def baseline_headline(baseline: Baseline) -> str:
+    """Say in one sentence whether anything got worse."""
+    worse = baseline.regressions
+    if not worse:
+        return f"Nothing got worse since {baseline.source}."
+    names = ", ".join(one.variant for one in worse)
+    return f"Worse than in {baseline.source}: {names}."
+
+
+def basis_sentence(baseline: Baseline) -> str:
+    """Say what the comparison rests on."""
+    if baseline.paired:
+        return (
+            "Same images, same float model: artifacts are compared with their predecessors image "
+            "by image."
+        )
+    why = (
+        "Other images than then, or as many as each verdict needed"
+        if baseline.same_model
+        else "Since then the float model changed"
+    )
+    return (
+        f"{why}: accuracies are compared as those of two independent samples, which only a larger "
+        "difference tells apart."
+    )
+
+
+def changed(baseline: Baseline) -> Sequence[Change]:
+    """Return the artifacts of which there is something to tell: all but those that are the same."""
+    return [one for one in baseline.changes if not _is_same(one)]
+
+
+def change_sentence(change: Change) -> str:
+    """Say what became of one artifact."""
+    if change.verdict_before is None:
+        return f"new: {change.verdict}"
+    if change.verdict is None:
+        return f"missing; it was {change.verdict_before}"
+    parts = [] if change.replaces is None else [f"in the place of {change.replaces}"]
+    if change.verdict != change.verdict_before:
+        parts.append(f"{change.verdict_before} before, now {change.verdict}")
+    for measure, name in _MEASURES.items():
+        share: ShareChange | None = getattr(change, measure)
+        if share is not None and (share.now != share.before or measure in change.regressions):
+            parts.append(_share_sentence(name, share, worse=measure in change.regressions))
+    if change.bytes != change.bytes_before:
+        parts.append(_size_sentence(change.bytes_before, change.bytes))
+    if not parts:
+        return "the same file" if change.same_file else "another file, with the same answers"
+    return "; ".join(parts)
+
+
+def worse_than(baseline: Baseline) -> str:
+    """Say the first few regressions, for an error."""
+    worse = baseline.regressions
+    told = [f"{one.variant}, {change_sentence(one)}" for one in worse[:_MOST_TOLD]]
+    more = len(worse) - _MOST_TOLD
+    return "; ".join(told + ([f"and {more} more"] if more > 0 else []))
+
+
+def _share_sentence(name: str, share: ShareChange, *, worse: bool) -> str:
+    return (
+        f"{name} {percent(share.before)} before, now {percent(share.now)} "
+        f"({points(share.now - share.before, sign=True)} points, 95 % interval "
+        f"{points(share.low)} to {points(share.high)}{', worse beyond chance' if worse else ''})"
+    )
+
+
+def _size_sentence(before: int | None, now: int | None) -> str:
+    texts = size_text(before), size_text(now)
+    if texts[0] == texts[1]:  # a few bytes, such as the version of a tool in the contract
+        texts = f"{before:,} bytes", f"{now:,} bytes"
+    return f"size {texts[0]} before, now {texts[1]}"
+
+
+def _is_same(change: Change) -> bool:
+    same_verdict = change.verdict == change.verdict_before and change.replaces is None
+    shares = [one for one in (change.accuracy, change.agreement) if one is not None]
+    same_shares = all(one.now == one.before for one in shares)
+    return same_verdict and same_shares and change.bytes == change.bytes_before

@@ -1,0 +1,1 @@
+"""Intervals, exact tests, confidence sequences, and the number of images needed."""
