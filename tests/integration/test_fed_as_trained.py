@@ -22,12 +22,8 @@ from PIL import Image
 
 from command import edgecnn
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands import (
-    build as chain,
-)
-from edgecnn.commands import (
-    verify as verification,
-)
+from edgecnn.commands import convert as conversion
+from edgecnn.commands import verify as verification
 from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, ProgressTask
@@ -131,7 +127,7 @@ def convert(made: Path, tmp_path: Path) -> Convert:
             **{"data": str(made / "images"), "variants": ("tflite-fp32",), **options},
         )
         try:
-            workspace = chain.convert(request, progress=told).workspace
+            workspace = Workspace(conversion.convert(request, progress=told).build)
         except EdgeError:
             assert not (tmp_path / "build").exists() or not Workspace(tmp_path / "build").is_build()
             raise
@@ -250,7 +246,7 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
     request = ConvertRequest(
         source=workspace.folder, data=str(made / "images"), variants=("onnx-fp32",)
     )
-    chain.convert(request, progress=told)
+    conversion.convert(request, progress=told)
     assert not [one for one in told.messages if "trying" in one or "warning" in one]
     assert examined(workspace) == first
 

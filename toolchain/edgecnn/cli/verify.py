@@ -10,9 +10,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from edgecnn.cli.options import (
+    CropFractionOption,
     DataOption,
     DeviceOption,
+    FitOption,
     IdentityOption,
+    InputMeanOption,
+    InputRangeOption,
+    InputStdOption,
     JsonOption,
     KnownHostsOption,
     LabelsOption,
@@ -21,12 +26,12 @@ from edgecnn.cli.options import (
     OutputKindOption,
     PrefixOption,
     QuietOption,
+    ResampleOption,
     ScoresOption,
     ThreadsOption,
-    takes_preprocessing,
 )
 from edgecnn.errors import UsageError
-from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.input_options import Preprocessing
 
 ArtifactOption = Annotated[
     list[Path] | None,
@@ -64,7 +69,6 @@ ReferenceLabelsOption = Annotated[
 ]
 
 
-@takes_preprocessing
 def verify(
     target: Annotated[
         Path | None,
@@ -191,7 +195,12 @@ def verify(
     artifact: ArtifactOption = None,
     reference: ReferenceOption = None,
     labels: LabelsOption = None,
-    preprocessing: Preprocessing = NOTHING_SAID,
+    input_range: InputRangeOption = None,
+    input_mean: InputMeanOption = None,
+    input_std: InputStdOption = None,
+    fit: FitOption = None,
+    crop_fraction: CropFractionOption = None,
+    resample: ResampleOption = None,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     reference_range: ReferenceRangeOption = None,
@@ -229,6 +238,14 @@ def verify(
     from edgecnn.recipe.section import number_or_text
     from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 
+    preprocessing = Preprocessing.of_options(
+        input_range=input_range,
+        input_mean=input_mean,
+        input_std=input_std,
+        fit=fit,
+        crop_fraction=crop_fraction,
+        resample=resample,
+    )
     limits = {
         "max_drop": max_drop,
         "min_agreement": min_agreement,

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands.convert import of_command_line
-from edgecnn.commands.paths import build_of, data_section, load_data_of_build, manifest_recipe
+from edgecnn.commands.paths import (
+    build_of,
+    data_section,
+    left_out_of,
+    load_data_of_build,
+    manifest_recipe,
+    of_command_line,
+    readers_of,
+)
 from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
 from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -23,16 +30,10 @@ from edgecnn_runner.input_options import RANGES_EXPECTED
 from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from edgecnn.build.reference import Reference
-    from edgecnn.build.verdict import Again
     from edgecnn.data import Dataset
-    from edgecnn.recipe.load import Data
     from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
-        Decoded,
         EarlierReport,
         Explainer,
         ForeignReference,
@@ -386,43 +387,6 @@ def _check_size(
 def others_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
     return (*dataset.train.ids, *dataset.validation.ids, *left_out_of(dataset))
-
-
-def left_out_of(dataset: Dataset) -> tuple[str, ...]:
-    """Return the images that are in no split of a data set, since something is wrong with them."""
-    return (
-        *dataset.dropped,
-        *(name for name, _ in dataset.skipped),
-        *(name for alike in dataset.conflicting for name in alike),
-    )
-
-
-def readers_of(
-    section: Data, data: str | None, shape: tuple[int, int, int]
-) -> tuple[Again | None, Decoded | None]:
-    """Return what reads images again: by other resize rules, and by another decoder.
-
-    Args:
-        section: The recipe's ``data`` section.
-        data: What the command line named in place of its folder.
-        shape: Height, width and channels of the images.
-
-    Returns:
-        None and None where images are no files: they have one size, and one meaning to the bit.
-    """
-    from edgecnn.data import FolderAgain, folder_of
-
-    folder = folder_of(section, data)
-    if folder is None:
-        return None, None
-    again = FolderAgain(folder, shape)
-
-    def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        from edgecnn.convert import png_copy
-
-        return again.copies(ids, section.resize, png_copy)
-
-    return again, decoded
 
 
 def _current(recipe: Recipe, target: Path) -> Recipe:
