@@ -329,7 +329,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 ) -> None:
     workspace, _ = convert("inside.keras")
     asked: dict[str, Any] = {"target": workspace.folder, "data": str(made / "images")}
-    report, _ = verification.verify(VerifyRequest(**asked, scores=own))
+    report = verification.verify(VerifyRequest(**asked, scores=own)).report
     assert report.own_scores is not None
     assert report.own_scores.agrees
     # Of the test images alone; the file's others are of training and validation images.
@@ -344,7 +344,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
         for name, row in zip(names, scores, strict=True)
     ]
     table.write_text("\n".join(lines))
-    report, _ = verification.verify(VerifyRequest(**asked, scores=table))
+    report = verification.verify(VerifyRequest(**asked, scores=table)).report
     ending = exit_error(report)
     assert isinstance(ending, OwnScoresError)
     assert "output 0, named blue, for green; output 1, named green, for blue" in ending.remedy
@@ -357,7 +357,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
     assert "own scores" in done.err
     shutil.move(made / "inside.keras", made / "gone.keras")
     try:
-        report, _ = verification.verify(VerifyRequest(**asked, scores=table))
+        report = verification.verify(VerifyRequest(**asked, scores=table)).report
     finally:
         shutil.move(made / "gone.keras", made / "inside.keras")
     assert isinstance(exit_error(report), OwnScoresError)
@@ -381,7 +381,7 @@ def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
         request = VerifyRequest(
             foreign=files, data=str(made / "images"), scores=own, out=tmp_path / reference
         )
-        report, _ = verification.verify(request)
+        report = verification.verify(request).report
         assert report.own_scores is not None
         found[reference] = report.own_scores
         wrong = isinstance(exit_error(report), OwnScoresError)

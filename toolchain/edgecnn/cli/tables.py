@@ -236,23 +236,3 @@ def _cost(variant: str, latency: Mapping[str, Any]) -> str:
         f"{latency['n']} calls in turns on this machine ({where}, {latency['runtime']}, "
         f"{latency['threads']} thread)"
     )
-
-
-def recorded_repair(file: Path, sha256: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return what the build around a file says of its repair.
-
-    Args:
-        file: A model file.
-        sha256: Its digest; another file of the same name has another history.
-
-    Returns:
-        Its variant and its repair; None if it is in no build, or was not repaired.
-    """
-    try:
-        rows = Workspace(file.parent).manifest()["variants"]
-    except EdgeError:
-        return None
-    for row in rows:
-        if row.get("sha256") == sha256 and row.get("repair") is not None:
-            return str(row["variant"]), row["repair"]
-    return None

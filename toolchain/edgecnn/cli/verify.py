@@ -233,10 +233,10 @@ def verify(
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
-    from edgecnn.commands import verify as verification
+    from edgecnn.commands import verify as command
     from edgecnn.devices import choose_device
     from edgecnn.recipe.section import number_or_text
-    from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
+    from edgecnn.verify import ForeignFiles, VerifyRequest
 
     preprocessing = Preprocessing.of_options(
         input_range=input_range,
@@ -306,13 +306,13 @@ def verify(
         device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
         scores=scores,
     )
-    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
+    result = command.verify(request, progress=terminal_progress(quiet=quiet))
     if json_output:
-        print_json(report.to_dict())
+        print_json(result.to_dict())
     else:
-        print_report(out_console(), report, page)
-    ending = exit_error(report)
-    explain_unwritten(report, ending)
+        print_report(out_console(), result.report, result.page)
+    ending = result.error
+    explain_unwritten(result.report, ending)
     exit_for(ending)
 
 

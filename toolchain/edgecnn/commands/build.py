@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from edgecnn.convert import Conversion
     from edgecnn.data import Dataset
     from edgecnn.verify import Groups, ParityReport
+
+BUILD_SCHEMA: Final = 1
 
 
 class BuildRequest(TrainRequest):
@@ -60,6 +62,7 @@ class BuildResult:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the error."""
         return {
+            "schema": BUILD_SCHEMA,
             "build": str(self.build),
             "stages": dict(self.stages),
             "variants": list(self.variants),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from edgecnn.data import Images
     from edgecnn.verify import OwnAgreement, Tried
 
+CONVERT_SCHEMA: Final = 1
+
 _MOST_SCORES: Final = 2000
 """Images whose scores a conversion compares with the user's own, where there are more."""
 
@@ -104,6 +106,7 @@ class ConvertResult:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the error."""
         return {
+            "schema": CONVERT_SCHEMA,
             "build": str(self.build),
             "variants": self.conversion.to_rows(),
             "float_model": self.float_model.to_dict(),

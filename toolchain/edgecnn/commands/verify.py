@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
@@ -47,9 +47,31 @@ if TYPE_CHECKING:
 _REPORTS: Final = "parity"
 
 
-def verify(
-    request: VerifyRequest, *, progress: Progress = NO_PROGRESS
-) -> tuple[ParityReport, Path]:
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult:
+    """What a verification came to.
+
+    Attributes:
+        report: The verdicts. Where the reports could not be written, its ``write_error`` says why.
+        page: Where they can be read as a page.
+    """
+
+    report: ParityReport
+    page: Path
+
+    @property
+    def error(self) -> EdgeError | None:
+        """What the exit code is about; None if every file passed."""
+        from edgecnn.verify import exit_error
+
+        return exit_error(self.report)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values, as in ``parity.json``."""
+        return self.report.to_dict()
+
+
+def verify(request: VerifyRequest, *, progress: Progress = NO_PROGRESS) -> VerifyResult:
     """Verify a build or one of its files, or files that edgecnn did not make.
 
     Of a build, only a verification here of every file, on every image, with the recipe's limits
@@ -60,8 +82,13 @@ def verify(
         progress: Shows images.
 
     Returns:
-        The report, and where it can be read as a page. Where it could not be written, its
-        ``write_error`` says why.
+        What it came to. A file that failed is part of it, not an exception.
+
+    Raises:
+        WorkspaceError: If there is no such build, or the earlier verification cannot be read.
+        DataError: If the images are missing or not those that the build was converted on.
+        UsageError: If the request cannot be.
+        SourceModelError: If the reference of foreign files cannot be loaded.
     """
     check_folder_of("--junit", request.junit)
     check_folder_of("--markdown", request.markdown)
@@ -72,9 +99,7 @@ def verify(
     return _verify_build(request, request.target, progress)
 
 
-def _verify_build(
-    request: VerifyRequest, target: Path, progress: Progress
-) -> tuple[ParityReport, Path]:
+def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> VerifyResult:
     from edgecnn import verify as stage
     from edgecnn.build.reference import read_reference
     from edgecnn.data import in_class_order
@@ -124,7 +149,8 @@ def _verify_build(
         )
         report = stage.run(request, subject, progress=progress)
     place = workspace if request.out is None else Workspace(request.out)
-    return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+    page = place.path(stage.report_names(partial=partial, device=report.device)[1])
+    return VerifyResult(report=report, page=page)
 
 
 def _own_scores(
@@ -184,7 +210,7 @@ def _own_scores(
 
 def _verify_foreign(
     request: VerifyRequest, files: ForeignFiles, progress: Progress
-) -> tuple[ParityReport, Path]:
+) -> VerifyResult:
     """Verify files that edgecnn did not make.
 
     What is cheap to check is checked first: the files are tried before a float model is loaded,
@@ -233,7 +259,8 @@ def _verify_foreign(
         decoded=decoded,
     )
     report = stage.run_foreign(replace(request, out=out), subject, progress=progress)
-    return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+    page = Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+    return VerifyResult(report=report, page=page)
 
 
 def _check_range(option: str, name: str | None) -> None:
