@@ -28,20 +28,30 @@ _INSTALL_SILENCE_S: Final = 2400.0
 """Longer than the device gives to ``install.sh``, which says nothing while it is at work."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeployRequest:
+    """What is to be installed, and where.
+
+    Attributes:
+        bundle: A ``.tar.gz``, or the folder it unpacks to.
+        device: The device; None, this machine, is refused. With its usual prefix the bundle gets a
+            service and is installed as root; with another one without both.
+        key: A public key that the bundle must be signed with; it is pinned on the device, too.
+    """
+
+    bundle: Path
+    device: DeviceOptions | None
+    key: Path | None = None
+
+
 def run(
-    bundle: Path,
-    options: DeviceOptions,
-    *,
-    key: Path | None = None,
-    progress: Progress = NO_PROGRESS,
+    request: DeployRequest, options: DeviceOptions, *, progress: Progress = NO_PROGRESS
 ) -> DeployResult:
     """Install a bundle on a device.
 
     Args:
-        bundle: A ``.tar.gz``, or the folder it unpacks to.
-        options: The device. With its usual prefix the bundle gets a service and is installed as
-            root; with another one without both.
-        key: A public key that the bundle must be signed with; it is pinned on the device, too.
+        request: Which bundle, and by which key.
+        options: Its device.
         progress: Shows the copy, and says what happens.
 
     Returns:
@@ -55,8 +65,8 @@ def run(
         SelfTestError: If the device does not reproduce the golden vectors; what was active before
             is active again.
     """
-    prefix = options.prefix
-    with opened(bundle, key=key) as checked, open_device(options) as device:
+    prefix, key = options.prefix, request.key
+    with opened(request.bundle, key=key) as checked, open_device(options) as device:
         progress.message(
             f"{checked.manifest.model} {checked.manifest.release}: "
             f"{len(checked.manifest.files)} files as packaged, "
