@@ -474,6 +474,7 @@ def compare_files(
     """
     from edgecnn.bench import gate_error
     from edgecnn.bench.report.json import gate_values
+    from edgecnn.bench.results import BENCH_SCHEMA
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.commands import bench as command
 
@@ -486,7 +487,7 @@ def compare_files(
         )
     gate = command.compare(*files, max_regression=_max_regression(max_regression))
     if json_output:
-        print_json(gate_values(gate))
+        print_json({"schema": BENCH_SCHEMA, **gate_values(gate)})
     else:
         print_gate(out_console(), gate)
     exit_for(gate_error(gate))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgecnn.cli.options import JsonOption
+from edgecnn.cli.options import JsonOption, ModelArgument
 
 if TYPE_CHECKING:
     from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow
@@ -19,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE_OR_BUILD",
-            help="A .tflite or .onnx file; of a build, the smallest file that passed verification.",
-        ),
-    ],
+    model: ModelArgument,
     json_output: JsonOption = False,
 ) -> None:
     """Show a model file's operators, sizes, multiply-accumulates, quantization and contract.

@@ -10,6 +10,13 @@ import typer
 RecipeArgument = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe.toml, or the folder that holds it.")
 ]
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE_OR_BUILD",
+        help="A .tflite or .onnx file; of a build, its int8 file or another with a PASS.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,6 +16,7 @@ from edgecnn.cli.options import (
     JsonOption,
     LabelsOption,
     LayoutOption,
+    ModelArgument,
     OutputKindOption,
     QuietOption,
     ResampleOption,
@@ -25,13 +26,7 @@ from edgecnn_runner.input_options import Preprocessing
 
 
 def run(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE_OR_BUILD",
-            help="A .tflite or .onnx file; of a build, the smallest file that passed verification.",
-        ),
-    ],
+    model: ModelArgument,
     images: Annotated[
         list[Path],
         typer.Argument(

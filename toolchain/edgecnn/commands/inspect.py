@@ -82,7 +82,8 @@ class Inspection:
         weight_dtypes: Data type to number of weights.
         macs: Multiply-accumulates of one run, sizes left open counted as 1.
         uncounted: Operators that ``macs`` leaves out.
-        precision: See ``edgecnn.modelfile.precision.Precision.name``.
+        precision: ``fp32``, ``fp16``, ``int8``, ``int8-dynamic``, ``int8-weights``, ``int16x8``,
+            ``int8-mixed``, ``mixed (...)``, or ``none`` for a graph without products.
         per_channel: Whether quantized weights have a scale per channel; None if there are none.
         inputs: What to feed.
         outputs: What comes out.
@@ -135,7 +136,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Look into a model file, or the smallest file of a build that passed verification.
+    """Look into a model file, or the file of a build that is to be shipped.
 
     Args:
         path: A ``.tflite`` or ``.onnx`` file, also one made elsewhere; or a build, a recipe that

@@ -23,6 +23,7 @@ from edgecnn.recipe.load import (
     released_weights,
 )
 from edgecnn_runner.contract import RESIZE_RULE, parse_resize
+from edgecnn_runner.formats.container import read_container
 
 if TYPE_CHECKING:
     import numpy as np
@@ -449,7 +450,9 @@ def verdicts_of(folder: Path) -> Verdicts:
 
 
 def best_file(path: Path) -> Path:
-    """Return the model file that a path means: of a build, the smallest one with a PASS.
+    """Return the model file that a path means: of a build, the one to ship.
+
+    Of the files with a PASS that is one in int8, as ``package`` takes it; else the smallest.
 
     Args:
         path: A model file; or a build, a recipe that was built, or the folder of a released model.
@@ -460,20 +463,26 @@ def best_file(path: Path) -> Path:
     # It answers no, and raises nothing, where a name is too long.
     if not os.path.isdir(path) and path.suffix != ".toml":  # noqa: PTH112
         return path
-    _, workspace = proven_place(path)
-    folder = workspace.folder if workspace is not None else path
-    folder = folder.parent if folder.name == "recipe.toml" else folder
-    files = [file for file in folder.iterdir() if file.suffix in MODEL_SUFFIXES]
+    place, workspace = proven_place(path)
+    folder = place if workspace is None else workspace.folder
     verdicts = verdicts_of(folder).by_sha256
-    known = {file: verdicts.get(file_digest(file)) for file in sorted(files)}
+    files = sorted(file for file in folder.iterdir() if file.suffix in MODEL_SUFFIXES)
+    known = {file: verdicts.get(file_digest(file)) for file in files}
     passed = [file for file, found in known.items() if found and found.verdict == "PASS"]
     if not passed:
+        found = sorted({verdict.verdict for verdict in known.values() if verdict})
         raise WorkspaceError(
             f"no file of {path} has passed verification",
-            observed=", ".join(sorted({found.verdict for found in known.values() if found}))
-            or f"{len(files)} model files, and no verdict on any of them as it is now",
+            observed=", ".join(found) or f"{len(files)} model files, none verified as it is now",
             expected="a file with a PASS",
-            remedy=f"edgecnn verify {shlex.quote(str(path))}, or name one file: "
-            f"{shlex.quote(str(folder / 'FILE'))}",
+            remedy=f"edgecnn verify {shlex.quote(str(path))}; or name one file, not a build",
         )
-    return min(passed, key=lambda file: (file.stat().st_size, file.name))
+    return min(passed, key=_rank)
+
+
+def _rank(file: Path) -> tuple[bool, bool, int, str]:
+    """Return what files are ordered by: int8 first, as TFLite before ONNX, then the smallest."""
+    contract = read_container(file).contract
+    variant = "" if contract is None else contract.variant
+    is_int8 = variant.endswith(("-int8", "-int8-mixed"))
+    return not is_int8, is_int8 and file.suffix != ".tflite", file.stat().st_size, file.name

@@ -28,7 +28,7 @@ class RunRequest:
 
     Attributes:
         model: A ``.tflite`` or ``.onnx`` file; or a build, a recipe that was built or a released
-            model, of which the smallest file that passed verification is run.
+            model, of which the file to ship is run (int8 with a PASS first).
         images: Image files, and folders, of which all image files are taken, also those in
             folders below, by name; hidden ones are left out.
         top: Classes to rank for each image.
@@ -200,7 +200,7 @@ def open_run(request: RunRequest, *, progress: Progress = NO_PROGRESS) -> Runnin
         )
     model = best_file(request.model)
     if model != request.model:
-        progress.message(f"note: {model} is run, the smallest file that passed verification")
+        progress.message(f"note: {model} is run, of the files that passed verification")
     labels = None if request.labels is None else read_labels(request.labels)
     images = tuple(path for given in request.images for path in _images_of(given))
     with without_native_chatter():
