@@ -7,6 +7,7 @@ from pathlib import Path
 from edgecnn.errors import ArtifactError
 from edgecnn.modelfile.types import DamagedGraphError, Graph
 from edgecnn_runner.formats.container import Container, read_container, split_container
+from edgecnn_runner.formats.flatbuffer import BrokenFlatbufferError
 
 
 def read_graph(source: str | Path | bytes | Container, *, name: str | None = None) -> Graph:
@@ -43,7 +44,7 @@ def read_graph(source: str | Path | bytes | Container, *, name: str | None = Non
         from edgecnn.modelfile.onnx import read_onnx
 
         return read_onnx(payload)
-    except DamagedGraphError as error:
+    except (DamagedGraphError, BrokenFlatbufferError) as error:
         raise ArtifactError(
             f"{name} is not a usable {container.format} file: {error}",
             observed=f"{container.payload_size:,} bytes that do not hold together",
