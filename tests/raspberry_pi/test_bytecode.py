@@ -68,9 +68,12 @@ def test_bytecode_can_be_read_by_all_whatever_the_umask_and_is_removed_whole(
         assert add_bytecode(bundle, ["models/small-int8.tflite"]) is None
     finally:
         os.umask(old)
-    made = {path.name.split(".")[0]: path for path in bundle.rglob("*.pyc")}
+    made = {
+        f"{path.parents[1].name}/{path.name.split('.')[0]}": path for path in bundle.rglob("*.pyc")
+    }
     # The runner whole; of the libraries what is loaded.
-    assert set(made) == {"__init__", "cli", "Image", "used"}
+    runner = {"edgecnn_runner/__init__", "cli/__init__"}
+    assert set(made) == runner | {"PIL/__init__", "PIL/Image", "lib/used"}
     for path in made.values():
         assert path.stat().st_mode & 0o777 == 0o644
         assert path.parent.stat().st_mode & 0o777 == 0o755

@@ -9,6 +9,7 @@ from typing import Any, Final
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.types import Device, printable
 from edgecnn.errors import DeviceError
+from edgecnn_installer.device import Has
 from edgecnn_installer.main import PREFIX
 
 _MOST_TEXT: Final = 500
@@ -105,6 +106,27 @@ class DeviceFacts:
     installed: list[Release]
     systemd: bool
     cameras: list[Camera]
+
+    def has(self, name: str, prefix: str) -> Has:
+        """Return what it has of what a bundle needs.
+
+        Args:
+            name: What to call the device.
+            prefix: Where a bundle is to go; a folder that was asked for.
+        """
+        room = self.rooms[prefix]
+        return Has(
+            name=name,
+            architecture=str(self.machine.get("architecture")),
+            bits=self.python.bits,
+            python=f"{self.python.implementation} {self.python.version}",
+            pythons=self.pythons,
+            libc=self.libc,
+            user=self.user,
+            folder=room.folder,
+            writable=room.writable,
+            free=room.free,
+        )
 
 
 def look(
