@@ -12,8 +12,8 @@ from typing import Any, Final
 from edgecnn.build.bundle import opened_bundle
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask, error_of
-from edgecnn.devices.facts import DeviceFacts, look, plain
-from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.facts import DeviceFacts, look
+from edgecnn.devices.protocol import Blob, Message, checked_values
 from edgecnn.devices.types import Device
 from edgecnn.errors import DeviceConnectionError, DeviceError
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -277,7 +277,7 @@ class DeployResult:
         signature_by: Who checked the bundle's signature here; None if no key was given.
         device_signature_by: Who checked it on the device; None if no key is pinned there.
         self_tests: One per model file.
-        machine: See ``edgecnn_runner.machine.describe_machine``; of the device.
+        machine: The device's board, processor, system and Python.
         notes: What the installer said for people: how to start it, and what it does.
     """
 
@@ -297,13 +297,35 @@ class DeployResult:
         return asdict(self)
 
 
+_TOLD_OTHERWISE: Final = ("checked:", "self-test:", "active:")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Installed:
+    """The result of ``install.sh``."""
+
+    model: str
+    active: str
+    signature: str | None
+    lines: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """The last frame of ``on_device.install``."""
+
+    installed: _Installed
+    before: str | None
+    self_tests: tuple[SelfTestLine, ...]
+
+
 def result_of(
     values: Mapping[str, Any], *, device: str, signature_by: str | None, machine: Mapping[str, Any]
 ) -> DeployResult:
     """Return the result that a device tells of.
 
     Args:
-        values: Of its last frame; see ``edgecnn.devices.on_device.install``.
+        values: Of its last frame.
         device: Its address.
         signature_by: Who checked the signature here.
         machine: What the device is.
@@ -311,32 +333,19 @@ def result_of(
     Raises:
         DeviceError: If it tells what makes no sense; the bundle is installed then.
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    said = plain(values)
-    try:
-        installed = said["installed"]
-        raw = {
-            "device": device,
-            "model": installed["model"],
-            "release": installed["active"].rsplit("/", 1)[-1],
-            "before": said["before"],
-            "active": installed["active"],
-            "signature_by": signature_by,
-            "device_signature_by": installed["signature"],
-            "self_tests": said["self_tests"],
-            "machine": machine,
-            "notes": [line for line in installed["lines"] if not _told_otherwise(line)],
-        }
-        return TypeAdapter(DeployResult).validate_python(raw)
-    except (KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise DeviceError(
-            f"{device} has installed the bundle, and says so in a way that makes no sense",
-            observed=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="what our program there says",
-            remedy=f"look at what is installed: edgecnn doctor --device {device}",
-        ) from error
-
-
-def _told_otherwise(line: str) -> bool:
-    return line.startswith(("checked:", "self-test:", "active:"))
+    says = "has installed the bundle, and says so in a way that makes no sense"
+    remedy = f"look at what is installed: edgecnn doctor --device {device}"
+    said = checked_values(_Done, values, device, says, remedy=remedy)
+    installed = said.installed
+    return DeployResult(
+        device=device,
+        model=installed.model,
+        release=installed.active.rsplit("/", 1)[-1],
+        before=said.before,
+        active=installed.active,
+        signature_by=signature_by,
+        device_signature_by=installed.signature,
+        self_tests=said.self_tests,
+        machine=machine,
+        notes=tuple(line for line in installed.lines if not line.startswith(_TOLD_OTHERWISE)),
+    )

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
-from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.facts import DeviceFacts, look, machine_facts
+from edgecnn.devices.protocol import Blob, Message, nonsense, other_file, plain
 from edgecnn.devices.types import Device
-from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.machine import describe_machine
@@ -209,19 +208,15 @@ class DeviceScorer:
     ) -> npt.NDArray[np.float32]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if last.values.get("model_sha256") != digest:
-            raise ArtifactError(
-                f"{self.device} did not run the file that was sent",
-                observed=f"sha256 {plain(last.values.get('model_sha256'))}",
-                expected=f"sha256 {digest}",
-                remedy="try again; if it stays, the device's memory or disk is at fault",
-            )
+            told = last.values.get("model_sha256")
+            raise other_file(self.device, "run", path.name, observed=told, expected=digest)
         sizes = [len(blob) for blob in last.blobs]
         if sizes != [4 * shape[0] * shape[1]] or not isinstance(last.values.get("machine"), dict):
-            raise DeviceError(
-                f"{self.device} sends scores that do not fit",
-                observed=f"bytes: {sizes}",
+            raise nonsense(
+                self.device,
+                "sends scores that do not fit",
+                f"bytes: {sizes}",
                 expected=f"{shape[0]} times {shape[1]} scores of 4 bytes",
-                remedy="try again; if it stays, please report it in the project's issue tracker",
             )
         self._machine = machine_facts(last.values["machine"])
         return np.frombuffer(last.blobs[0], "<f4").reshape(shape).astype(np.float32)
