@@ -19,7 +19,7 @@ _MAX_SLOTS: Final = 64  # twice what the largest table of TFLite's schema has
 _MAX_BUDGET: Final = 64 << 20
 
 
-class Field(NamedTuple):
+class SchemaField(NamedTuple):
     """A field of a table.
 
     Attributes:
@@ -36,7 +36,7 @@ class Field(NamedTuple):
     default: int
 
 
-Schema = Mapping[str, Mapping[str, Field]]
+Schema = Mapping[str, Mapping[str, SchemaField]]
 """Table name to its fields by name. A union's tables have its name and their number; one that is
 not there holds numbers only, as ``Scalars`` does."""
 
@@ -62,7 +62,7 @@ def parse_schema(tables: Mapping[str, str]) -> Schema:
     }
 
 
-def _field(slot: int, text: str) -> Field:
+def _field(slot: int, text: str) -> SchemaField:
     kind, _, default = text.partition("=")
     of = kind.strip("[]*")
     if kind == "text":
@@ -73,7 +73,7 @@ def _field(slot: int, text: str) -> Field:
         name = "numbers" if of in _SIZES else "tables"
     else:
         name = "number" if of in _SIZES else "table"
-    return Field(slot, name, of, int(default or 0))
+    return SchemaField(slot, name, of, int(default or 0))
 
 
 class Reader:
@@ -173,7 +173,7 @@ class Table:
             elif field.kind == "table":
                 self._table(field.of, at).check()
             elif field.kind == "union":
-                tag = self._at(Field(field.slot - 1, "number", "B", 0))
+                tag = self._at(SchemaField(field.slot - 1, "number", "B", 0))
                 number = self._reader.number("B", tag) if tag else 0
                 self._table(f"{field.of}{number}", at).check()
             elif field.kind == "tables":
@@ -224,7 +224,7 @@ class Table:
         """Return a vector of bytes without copying it; empty if absent."""
         return self._reader.bulk(*self._vector(self._fields[name]))
 
-    def _at(self, field: Field) -> int:
+    def _at(self, field: SchemaField) -> int:
         """Return where a field lies; 0 if it is absent."""
         offset: int = self._offsets[field.slot] if field.slot < len(self._offsets) else 0
         if not offset:
@@ -239,7 +239,7 @@ class Table:
         """Return the table that the offset at a position leads to."""
         return Table(self._reader, name, at + self._reader.number("I", at))
 
-    def _vector(self, field: Field) -> tuple[int, int]:
+    def _vector(self, field: SchemaField) -> tuple[int, int]:
         """Return where a vector's items begin, and how many there are; (0, 0) if absent."""
         at = self._at(field)
         if not at:
@@ -254,13 +254,13 @@ class Table:
             raise BrokenFlatbufferError(f"the vector at byte {at} is not aligned")
         return at + 4, length
 
-    def _numbers(self, field: Field) -> tuple[int, ...]:
+    def _numbers(self, field: SchemaField) -> tuple[int, ...]:
         start, length = self._vector(field)
         code = field.of if field.of in _SIZES else "I"
         self._reader.spend(start, length * _SIZES[code])
         return struct.unpack_from(f"<{length}{code}", self._reader.data, start)
 
-    def _tables(self, field: Field) -> list[Table]:
+    def _tables(self, field: SchemaField) -> list[Table]:
         start = self._vector(field)[0]
         return [
             Table(self._reader, field.of, start + 4 * index + offset)
