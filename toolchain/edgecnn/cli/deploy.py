@@ -30,7 +30,8 @@ def deploy(
         str,
         typer.Argument(
             metavar="ADDRESS",
-            help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere.",
+            help="USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that starts "
+            "Python elsewhere.",
         ),
     ],
     key: Annotated[
@@ -67,7 +68,7 @@ def deploy(
         raise UsageError(
             "deploy is for another machine",
             observed=address,
-            expected="ssh://USER@HOST[:PORT] or cmd:COMMAND",
+            expected="USER@HOST[:PORT] or cmd:COMMAND",
             remedy="on this machine, unpack the bundle and run its install.sh",
         )
     result = stage.run(
