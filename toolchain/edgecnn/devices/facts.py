@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from edgecnn.devices.types import Device
 from edgecnn_installer.device import Has
 from edgecnn_installer.main import PREFIX
 
+_OWN: Final = "its own Python"
 _SAYS: Final = "describes itself in a way that makes no sense"
 
 
@@ -106,6 +108,18 @@ class DeviceFacts:
     installed: list[Release]
     systemd: bool
     cameras: list[Camera]
+
+    def python_for(self, runtimes: Sequence[str]) -> str:
+        """Choose the Python that has a runtime: the usual one, or that of an installed bundle.
+
+        Args:
+            runtimes: Keys of ``edgecnn_runner.runtimes.choice.RUNTIMES``; one of them is enough.
+        """
+        found = [place for name in runtimes for place in self.runtimes[name].found]
+        if not found or any(place.place == _OWN for place in found):
+            return "python3"
+        python = found[0].python
+        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
     def has(self, name: str, prefix: str) -> Has:
         """Return what it has of what a bundle needs.

@@ -1,18 +1,23 @@
 """The words that are exchanged with the program on a device, which ``on_device/bootstrap`` is.
 
-What comes back is not trusted: every line, every blob and their sum are bounded, and JSON is
-checked before it is used.
+The code that is sent is the very runner and installer that this workstation has. What comes back
+is not trusted: every line, every blob and their sum are bounded, and JSON is checked before it is
+used.
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Final, TypeVar
 
-from edgecnn.devices.payload import bootstrap
 from edgecnn.devices.types import printable
 from edgecnn.errors import ArtifactError, DeviceError
 
@@ -25,6 +30,45 @@ _REMEDY: Final = (
 )
 _T = TypeVar("_T")
 _KINDS: Final = frozenset({"progress", "phase", "error", "failed", "done"})
+
+
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+
+
+@functools.cache
+def bootstrap() -> bytes:
+    """Return the first program, ``on_device/bootstrap``."""
+    return (resources.files("edgecnn.devices.on_device") / "bootstrap.py").read_bytes()
+
+
+@functools.cache
+def code_zip() -> bytes:
+    """Return the modules that the tasks import, as a ZIP that goes on ``sys.path``."""
+    packages = {
+        "edgecnn_runner": "edgecnn_runner",
+        "edgecnn_installer": "edgecnn_installer",
+        "edgecnn/devices/on_device": "edgecnn.devices.on_device",
+    }
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        # The toolchain's own packages would import what a device does not have.
+        for empty in ("edgecnn/__init__.py", "edgecnn/devices/__init__.py"):
+            archive.writestr(zipfile.ZipInfo(empty, _DATE), b"")
+        for folder, package in packages.items():
+            for name, text in _modules(resources.files(package), folder):
+                entry = zipfile.ZipInfo(name, _DATE)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, text)
+    return data.getvalue()
+
+
+def _modules(package: Traversable, folder: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the text of each module, also of sub-packages, in a fixed order."""
+    for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".py"):
+            yield f"{folder}/{entry.name}", entry.read_bytes()
+        elif entry.is_dir() and (entry / "__init__.py").is_file():
+            yield from _modules(entry, f"{folder}/{entry.name}")
 
 
 @dataclass(frozen=True, kw_only=True)

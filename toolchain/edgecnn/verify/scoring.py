@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +23,6 @@ from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
-
-_OWN: Final = "its own Python"
 
 
 @dataclass
@@ -174,7 +171,7 @@ class DeviceScorer:
                 Blob(name="images", data=_bytes_of(pixels), memory=True),
             ],
             largest_reply=4 * shape[0] * shape[1],
-            python=self._python(fitting),
+            python=self._facts.python_for(fitting),
         )
         done = 0
 
@@ -194,14 +191,6 @@ class DeviceScorer:
         last = ask(self._device, task, heard=heard)
         advance(len(pixels) - done)
         return self._checked(last, path, shape)
-
-    def _python(self, fitting: list[str]) -> str:
-        """Choose the Python that has a runtime: the usual one, or that of an installed bundle."""
-        found = [one for name in fitting for one in self._facts.runtimes[name].found]
-        if not found or any(one.place == _OWN for one in found):
-            return "python3"
-        python = found[0].python
-        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
     def _checked(
         self, last: Message, path: Path, shape: tuple[int, int]
