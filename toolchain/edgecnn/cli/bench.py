@@ -44,8 +44,8 @@ def bench(
         typer.Option(
             "--device",
             metavar="ADDRESS",
-            help="local, ssh://USER@HOST[:PORT], or cmd: and a command that starts Python "
-            "elsewhere. Repeatable. Default: local.",
+            help="local, USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that "
+            "starts Python elsewhere. Repeatable. Default: local.",
         ),
     ] = None,
     devices_file: Annotated[
