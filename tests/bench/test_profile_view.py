@@ -82,7 +82,7 @@ def test_times_shares_and_rates_are_as_measured() -> None:
 def test_without_times_the_share_is_that_of_macs_and_the_lack_is_told() -> None:
     view = profile_view(COUNTED, device="local", file="a.tflite")
     assert not view.timed
-    assert (view.lines[0].time, view.lines[0].share_text) == ("-", "100.0 %")
+    assert (view.lines[0].time, view.lines[0].share_text) == ("\u2013", "100.0 %")
     assert view.notes[-1] == "No time per operator: R does not tell Python."
 
 

@@ -11,7 +11,7 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 from edgecnn.errors import UsageError
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console

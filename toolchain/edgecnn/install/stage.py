@@ -18,11 +18,11 @@ from edgecnn.devices.protocol import Blob, Message
 from edgecnn.devices.types import Device
 from edgecnn.errors import DeviceConnectionError, DeviceError
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.report.text import size_text
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE, Manifest
 from edgecnn_installer.main import PREFIX
 from edgecnn_installer.problems import InstallError
 from edgecnn_installer.signature import check_signature
-from edgecnn_runner.quantities import size_text
 
 _INSTALL_SILENCE_S: Final = 2400.0
 """Longer than the device gives to ``install.sh``, which says nothing while it is at work."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.bench.report.figures import time_unit
 from edgecnn.bench.results import Sustained, SustainedPoint
 from edgecnn.report import Scale
+from edgecnn.report.text import time_unit
 
 _MOST_POINTS: Final = 400
 _THROTTLED_NOW: Final = 0xF

@@ -36,16 +36,11 @@ from edgecnn.verify.report.wording import (
     float_model_sentences,
     gap_sentence,
     looked_sentence,
-    p_text,
-    percent,
-    points,
     share_interval,
-    size_text,
     unit_of,
     verdict_sentence,
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
-from edgecnn_runner.quantities import decibel_text, number_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -145,14 +140,6 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
 
 def _environment() -> Environment:
     environment = page_environment("edgecnn.verify")
-    environment.filters |= {
-        "p_text": p_text,
-        "decibels": decibel_text,
-        "number": number_text,
-        "percent": percent,
-        "points": points,
-        "size_text": size_text,
-    }
     environment.globals |= {
         "baseline_headline": baseline_headline,
         "basis_sentence": basis_sentence,
