@@ -139,6 +139,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "level": level_text,
     "p_value": p_text,
     "percent": percent_text,
+    "plural": plural_text,
     "points": points_text,
     "rate": rate_text,
     "size": size_text,

@@ -214,6 +214,11 @@ class ParetoChart:
     unknown: tuple[RowFigures, ...]
 
     @property
+    def edge(self) -> str:
+        """The corners of the front as SVG's polyline has them."""
+        return " ".join(f"{x},{y}" for x, y in self.front)
+
+    @property
     def numbered(self) -> bool:
         """Whether a number stands for a name on wide screens, too."""
         return any(label.text.isdecimal() for label in self.names)
