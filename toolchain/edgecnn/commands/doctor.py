@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from edgecnn.build.keras_settings import other_choice
 from edgecnn.errors import CheckError, EdgeError
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import size_text
 from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 State = Literal["ok", "note", "bad"]

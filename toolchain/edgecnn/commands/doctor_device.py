@@ -9,9 +9,9 @@ from typing import Final
 from edgecnn.commands.doctor import Check, State
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.facts import DeviceFacts, Release, Room, look
+from edgecnn.report.text import size_text
 from edgecnn_installer.device import Lack, Needs, lacks
 from edgecnn_installer.main import PREFIX
-from edgecnn_runner.quantities import size_text
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
 _ANY_BUNDLE: Final = Needs(
