@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -260,10 +260,17 @@ def takes_preprocessing(command: Callable[..., None]) -> Callable[..., None]:
             inspect.Parameter(name, parameter.kind, default=None, annotation=option)
             for name, option in zip(PREPROCESSING_OPTIONS, _PREPROCESSING, strict=True)
         )
+    return with_parameters(parsed, parameters)
+
+
+def with_parameters(
+    command: Callable[..., None], parameters: Sequence[inspect.Parameter]
+) -> Callable[..., None]:
+    """Make a command look as if it had these parameters; it is called with them as keywords."""
     # Typer reads both.
-    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {one.name: one.annotation for one in parameters}
-    return parsed
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
 
 
 def of_recipe(command: Callable[[RecipeRun], None]) -> Callable[..., None]:
