@@ -6,13 +6,16 @@ its stage inside its function.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -51,7 +54,7 @@ from edgecnn.errors import EdgeError, UsageError
 app = typer.Typer(
     name="edgecnn",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,6 +71,10 @@ _COMMANDS: Final = {
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(with_log(_command))
+
+
+_COMPLETING: Final = "_EDGECNN_COMPLETE"
+"""Set by a shell that asks for the words that could come next."""
 
 
 def _version(wanted: bool) -> None:
@@ -127,6 +134,8 @@ def _exit_code() -> int:
     except SystemExit as end:
         # How Typer and rich end a program whose reader went away while they wrote.
         if not isinstance(end.__context__, BrokenPipeError):
+            if "--install-completion" in sys.argv:
+                _complete_at_once()
             raise
         drop_output()
         return READER_GONE
@@ -137,8 +146,20 @@ def _exit_code() -> int:
             return report_bug(error)
         return explain(full_output(error))
     except Exception as error:  # noqa: BLE001 - the last resort: anything here is a bug of ours
+        if _COMPLETING in os.environ:
+            return 1  # a shell asks, amid a line that is being typed: say nothing
         return INTERRUPTED if was_interrupted() else report_bug(error)
     return int(code or 0)
+
+
+def _complete_at_once() -> None:
+    """Let zsh complete at the first tab, which by Typer's script alone only loads the script."""
+    script = Path.home() / ".zfunc/_edgecnn"
+    with contextlib.suppress(OSError):
+        text = script.read_text(encoding="utf-8")
+        if "funcstack" not in text:
+            ours = '[ "$funcstack[1]" = _edgecnn ] && _edgecnn_completion "$@"'
+            script.write_text(f"{text.rstrip()}\n\n{ours}\n", encoding="utf-8")
 
 
 # Typer names only the leaves of the tree its parser raises from, and the tree has moved between
