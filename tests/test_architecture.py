@@ -20,7 +20,7 @@ INSTALLER = Path(edgecnn_installer.__file__).parent
 # Each row may import the rows below it, and nothing of its own row but itself.
 ROWS = (
     ("__main__",),
-    ("cli",),
+    ("cli", "api"),
     ("commands",),
     ("train", "convert", "verify", "package", "install", "bench", "card"),
     ("data", "devices", "modelfile", "serve"),

@@ -254,7 +254,7 @@ class DeviceConnectionError(EdgeError):
 
 @dataclass(frozen=True, kw_only=True)
 class RowError:
-    """An ``EdgeError`` as values; see there."""
+    """An error as values, which can be stored."""
 
     error: str
     exit_code: int

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecnn.cli.options import with_parameters
-
 if TYPE_CHECKING:
     from logging import LogRecord
 
@@ -47,7 +45,11 @@ def with_log(command: Callable[..., None]) -> Callable[..., None]:
         for name, (option, default) in _OPTIONS.items()
     ]
     own = inspect.signature(command, eval_str=True).parameters.values()
-    return with_parameters(logged, [*own, *added])
+    parameters = [*own, *added]
+    # Typer reads both.
+    logged.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    logged.__annotations__ = {one.name: one.annotation for one in parameters}
+    return logged
 
 
 def start_log(*, verbose: bool, file: Path | None) -> None:

@@ -25,6 +25,9 @@ from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 State = Literal["ok", "note", "bad"]
 
+DOCTOR_SCHEMA: Final = 1
+"""Version of the layout in JSON."""
+
 _NEEDED: Final = (
     "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy",
 )  # fmt: skip

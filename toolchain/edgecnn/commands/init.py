@@ -20,6 +20,9 @@ from edgecnn_runner.files import whole_file
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
+INIT_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
+
 _COMMENTS_AT: Final = 31  # the column that the template's comments begin in
 _WIDTH: Final = 100
 
@@ -48,14 +51,51 @@ class Project:
     """What ``init`` made.
 
     Attributes:
+        folder: The project's folder.
         made: The files and folders, the recipe first.
         images: Where the images are, or belong.
         survey: What the images look like; None where there are none yet.
     """
 
+    folder: Path
     made: list[Path]
     images: Path
     survey: Survey | None
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the images."""
+        from edgecnn.data import uneven_classes
+
+        survey = self.survey
+        return [] if survey is None else [*survey.notes, *uneven_classes(survey.counts)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should change about the images."""
+        from edgecnn.data import few_images
+
+        return [] if self.survey is None else few_images(self.survey.counts)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-ready values."""
+        survey = self.survey
+        return {
+            "schema": INIT_SCHEMA,
+            "folder": str(self.folder),
+            "files": [str(path) for path in self.made],
+            "images": None
+            if survey is None
+            else {
+                "folder": str(self.images),
+                "counts": dict(survey.counts),
+                "splits": dict(survey.splits),
+                "short_side": survey.short_side,
+                "grey": survey.grey,
+            },
+            "notes": self.notes,
+            "warnings": self.warnings,
+        }
 
 
 def _template(name: str) -> str:
@@ -95,7 +135,7 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         with whole_file(recipe) as file:
             file.write(text.encode())
     made = [recipe, images] if data is None else [recipe]
-    return Project(made=made, images=images, survey=survey)
+    return Project(folder=folder, made=made, images=images, survey=survey)
 
 
 def _check_place(folder: Path, images: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from edgecnn.errors import UsageError
 from edgecnn.package.web.opened import read_web_bundle
@@ -32,6 +33,10 @@ class ServeRequest:
     https: bool = False
 
 
+SERVE_SCHEMA: Final = 1
+"""Version of the layout in JSON."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Served:
     """A web bundle that is being served.
@@ -46,9 +51,9 @@ class Served:
     fingerprint: str | None
     place: ServedAddress
 
-    def to_dict(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, str | int | None]:
         """Return JSON-ready values."""
-        return {"url": self.url, "fingerprint": self.fingerprint}
+        return {"schema": SERVE_SCHEMA, "url": self.url, "fingerprint": self.fingerprint}
 
 
 @contextlib.contextmanager

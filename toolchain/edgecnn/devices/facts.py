@@ -75,7 +75,7 @@ class DeviceFacts:
     """What a device is, has and holds.
 
     Attributes:
-        machine: See ``edgecnn_runner.machine.describe_machine``.
+        machine: Processor, cores, system and Python.
         python: The Python that answered.
         pythons: Versions of Python 3 on its PATH, for example ``3.11``.
         system: Name of the operating system.

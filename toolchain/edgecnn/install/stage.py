@@ -28,6 +28,10 @@ _INSTALL_SILENCE_S: Final = 2400.0
 """Longer than the device gives to ``install.sh``, which says nothing while it is at work."""
 
 
+DEPLOY_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeployRequest:
     """What is to be installed, and where.
@@ -320,7 +324,7 @@ class DeployResult:
         signature_by: Who checked the bundle's signature here; None if no key was given.
         device_signature_by: Who checked it on the device; None if no key is pinned there.
         self_tests: One per model file.
-        machine: See ``edgecnn_runner.machine.describe_machine``; of the device.
+        machine: The device's processor, cores, system and Python.
         notes: What the installer said for people: how to start it, and what it does.
     """
 
@@ -337,7 +341,7 @@ class DeployResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": DEPLOY_SCHEMA, **asdict(self)}
 
 
 def result_of(

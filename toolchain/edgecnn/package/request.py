@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+PACKAGE_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)

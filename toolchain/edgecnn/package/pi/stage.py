@@ -24,7 +24,7 @@ from edgecnn.package.pi.wheels import collect_wheels, read_lock
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.note import summary, write_note
 from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
-from edgecnn.package.request import PackageRequest
+from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.signing import read_signer
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import SIGNATURE
@@ -69,7 +69,7 @@ class PackageResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": PACKAGE_SCHEMA, **asdict(self)}
 
 
 def run(

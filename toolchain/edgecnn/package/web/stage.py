@@ -23,7 +23,7 @@ from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.web_check import check_web_bundle, claimed
 from edgecnn.package.proven import find_proven, refuse_unloadable
-from edgecnn.package.request import PackageRequest
+from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
 from edgecnn.package.web.contents import MODEL, SUMS, WebPlan, contents, sealed
 from edgecnn.package.web.opened import is_web_bundle, named_files
@@ -68,7 +68,7 @@ class WebResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": PACKAGE_SCHEMA, **asdict(self)}
 
 
 def run(
