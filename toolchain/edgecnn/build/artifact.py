@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgecnn.log import has_read
 from edgecnn.files import write_whole
 from edgecnn_runner.formats.container import Container, append_contract, read_container
 from edgecnn_runner.contract import Contract
@@ -75,6 +76,7 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 
 def read_artifact(path: Path) -> Container:
     """Read a model file and its contract; see ``edgecnn_runner.formats.container.read_container``."""
+    has_read(path)
     return read_container(path)
 
 

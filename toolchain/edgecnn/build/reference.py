@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.log import has_read
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.files import atomic_file
 
@@ -74,6 +75,7 @@ def read_reference(path: Path) -> Reference:
     Raises:
         WorkspaceError: If the file is missing or damaged.
     """
+    has_read(path)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             images_sha256, model_sha256 = (str(text) for text in stored["digests"])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
+from edgecnn.log import has_read
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import file_digest, wrap_os_errors, write_json
 from edgecnn_runner.files import PART_SUFFIX, whole_file
@@ -96,6 +97,7 @@ class Workspace:
         path = self.path(self.MANIFEST)
         if not path.exists():
             return {"schema": MANIFEST_SCHEMA, "stages": {}, "files": {}, "variants": []}
+        has_read(path)
         try:
             manifest: dict[str, Any] = json.loads(
                 path.read_text(encoding="utf-8"), parse_constant=_no_number

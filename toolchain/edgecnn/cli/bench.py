@@ -96,6 +96,7 @@ def bench(
         Path | None,
         typer.Option(
             "--out",
+            "-o",
             metavar="FOLDER",
             help="Write bench.json and bench.html there, and leave the build as it is.",
         ),

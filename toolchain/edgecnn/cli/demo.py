@@ -11,9 +11,9 @@ from edgecnn.cli.options import JsonOption, QuietOption
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Build folder.")] = Path(
-        "build/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Build folder.")
+    ] = Path("build/demo"),
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:

@@ -29,6 +29,7 @@ OutOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
+        "-o",
         metavar="FOLDER",
         help="Build folder. Default: build beside the recipe; for convert, build/NAME for a model "
         "file.",

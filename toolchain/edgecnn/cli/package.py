@@ -116,7 +116,7 @@ def package(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where the bundle goes.")
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the bundle goes.")
     ] = Path("dist"),
     quiet: QuietOption = False,
     json_output: JsonOption = False,

@@ -68,6 +68,7 @@ def run(
         typer.Option(
             "--out",
             "-o",
+            "-o",
             metavar="FILE",
             help="Write the answers there instead: .csv, or .jsonl for a JSON document a line.",
         ),

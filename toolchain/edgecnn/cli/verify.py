@@ -171,6 +171,7 @@ def verify(
         Path | None,
         typer.Option(
             "--out",
+            "-o",
             metavar="FOLDER",
             help="Write the reports there, and leave the build as it is. Default with --artifact: "
             "parity/ and its name.",

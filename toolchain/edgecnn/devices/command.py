@@ -14,6 +14,7 @@ from typing import Final
 from edgecnn.devices.address import Address
 from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail, silent
 from edgecnn.errors import DeviceError
+from edgecnn.log import timed_command
 
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.5
@@ -34,6 +35,12 @@ class CommandDevice:
     def run_python(self, call: PythonCall) -> Completed:
         """See ``types.Device``."""
         command = [*self._command, "-I", "-B", "-c", LOADER]
+        with timed_command(command) as ended:
+            done = self._run(command, call)
+            ended.append(done.code)
+        return done
+
+    def _run(self, command: list[str], call: PythonCall) -> Completed:
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user named, no shell
                 command,

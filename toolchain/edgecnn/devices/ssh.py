@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edgecnn.devices.address import Address
 from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail, printable, silent
 from edgecnn.errors import DeviceConnectionError, UsageError
+from edgecnn.log import timed_command
 
 if TYPE_CHECKING:
     from asyncssh import SSHKey, SSHKnownHosts
@@ -49,7 +50,10 @@ class SshDevice:
         """See ``types.Device``."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(self._run(call))
+        with timed_command([self.name, call.python]) as ended:
+            done = self._runner.run(self._run(call))
+            ended.append(done.code)
+        return done
 
     def close(self) -> None:
         """See ``types.Device``."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.errors import PackageError
+from edgecnn.log import has_read
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM
 from edgecnn.package.web.licences import licence_texts
@@ -88,6 +89,7 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
     files[_PLAIN] = b""
     files[MANIFEST] = _json(_webmanifest(plan))
     files[MODEL] = file.path.read_bytes()
+    has_read(file.path)
     contract = json.loads(file.contract.to_json())
     files[CONTRACT] = _json(
         {
