@@ -40,7 +40,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_the_old_file(tmp_path:
     write_whole(path, "old")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from edgecnn.build.workspace import write_whole\n"
+        "from edgecnn.files import write_whole\n"
         "from edgecnn.errors import WorkspaceError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"

@@ -15,7 +15,7 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.progress import NO_PROGRESS
 from edgecnn.recipe.load import Recipe, parse_recipe
-from edgecnn.train.fit import weights_for
+from edgecnn.train.class_weights import weights_for
 from edgecnn.train.saved import score_saved
 
 pytestmark = pytest.mark.slow  # trains whole networks

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn.train.fit import class_weights
+from edgecnn.train.class_weights import class_weights
 
 
 @pytest.mark.parametrize("counts", [[10, 10], [30, 10, 20], [30, 10, 0]])

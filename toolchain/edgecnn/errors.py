@@ -34,9 +34,9 @@ with one code and on a code missing from the README.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
-import edgecnn.errors
 from edgecnn_runner.errors import (
     ArtifactError,
     ContractError,
@@ -270,7 +270,7 @@ class RowError:
 
     def to_error(self) -> EdgeError:
         """Return the error, of its own class, to be raised."""
-        kind = getattr(edgecnn.errors, self.error, EdgeError)
+        kind = getattr(sys.modules[__name__], self.error, EdgeError)
         error: EdgeError = kind(
             self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 from edgecnn.data import Dataset
 from edgecnn.recipe.load import Recipe
 from edgecnn.recipe.section import Section
-from edgecnn.train.fit import trained_counts, weights_for
+from edgecnn.train.class_weights import trained_counts, weights_for
 from edgecnn.train.pace import Pace
 
 CODE_VERSION_OF_0_1: Final = 2

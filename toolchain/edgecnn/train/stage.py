@@ -24,9 +24,9 @@ from edgecnn.recipe.load import Recipe
 from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
 from edgecnn.recipe.section import refusal
 from edgecnn.train.checkpoint import CheckpointFolder
+from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves
 from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
-from edgecnn.train.fit import trained_counts
 from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
 from edgecnn.train.precision import TrainingPrecision, choose_precision
