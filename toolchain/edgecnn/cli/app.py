@@ -94,7 +94,7 @@ def root(
     Start with `edgecnn demo`: the whole chain in about a minute, with no download.
 
     Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 parity FAIL, 4 parity INCONCLUSIVE,
-    130 interrupted; the README lists the others.
+    130 interrupted; the manual lists the others.
     """
 
 
