@@ -20,6 +20,8 @@ import yaml
 from command import edgecnn
 from edgecnn.cli.app import app
 from edgecnn.errors import EdgeError
+from edgecnn.package.privacy import pi, web
+from edgecnn.package.privacy.claims import Claim
 from edgecnn.recipe.load import DEFAULT_VARIANTS, VARIANTS, Recipe, parse_recipe
 from edgecnn.recipe.section import Section
 from edgecnn.recipe.sections import Limits
@@ -154,6 +156,12 @@ def test_the_example_for_ci_is_a_gate_of_commands_that_exist(file: Path) -> None
     assert text in page("parity")
 
 
+@pytest.mark.parametrize("claims", [pi._CLAIMS, web._CLAIMS], ids=["pi", "web"])
+def test_every_privacy_claim_is_on_the_privacy_page(claims: tuple[Claim, ...]) -> None:
+    for claim in claims:
+        assert f"| {claim.claim} |" in page("privacy")
+
+
 def exit_codes() -> list[tuple[str, str, str, str]]:
     return re.findall(
         r"^\| (\d+) \| (?:`(\w+)`)? ?\| ([^|]+) \| ?([^|]*) ?\|$", page("exit-codes"), re.MULTILINE
@@ -253,6 +261,14 @@ def test_every_linked_heading_exists(file: str) -> None:
         headings = re.findall(r"^#+ (.+)$", (ROOT / target).read_text("utf-8"), re.MULTILINE)
         slugs = [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings]
         assert anchor in slugs, f"{target}#{anchor}"
+
+
+def test_the_diagram_shows_every_room() -> None:
+    top = ROOT / "toolchain/edgecnn"
+    rooms = {path.parent.name for path in top.glob("*/*.py")}
+    rooms |= {path.stem for path in top.glob("*.py") if not path.stem.startswith("__")}
+    (diagram,) = [one for one in blocks_of(page("architecture")) if one.kind == "text"]
+    assert rooms <= set(re.findall(r"\w+", diagram.text))
 
 
 PLACES = (
