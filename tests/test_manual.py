@@ -157,7 +157,7 @@ def test_the_example_for_ci_is_a_gate_of_commands_that_exist(file: Path) -> None
 
 
 @pytest.mark.parametrize("claims", [pi._CLAIMS, web._CLAIMS], ids=["pi", "web"])
-def test_every_privacy_claim_is_on_the_privacy_page(claims: tuple[Claim, ...]) -> None:
+def test_every_privacy_claim_is_on_the_privacy_page(claims: tuple[Claim[Any], ...]) -> None:
     for claim in claims:
         assert f"| {claim.claim} |" in page("privacy")
 
