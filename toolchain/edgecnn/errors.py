@@ -29,7 +29,7 @@
     └── OwnScoresError           44  the user's own scores are not those of the float model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
-with one code and on a code missing from the README.
+with one code and on a code missing from the manual.
 """
 
 from __future__ import annotations
