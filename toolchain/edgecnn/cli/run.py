@@ -30,7 +30,7 @@ def run(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE_OR_FOLDER...",
+            metavar="IMAGE_OR_FOLDER",
             help="Image files of any size, and folders: all images in them and below.",
         ),
     ],
