@@ -18,7 +18,6 @@ from edgecnn_runner.contract import (
     Contract,
     InputSpec,
     OutputSpec,
-    affine_of,
     is_range,
     is_resize,
     repeated,
@@ -26,7 +25,7 @@ from edgecnn_runner.contract import (
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count, two_contracts
 from edgecnn_runner.formats.container import Container, read_container
-from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.input_options import RANGES_EXPECTED, check_channels
 from edgecnn_runner.runtimes.choice import TensorInfo, choose_runtime
 from edgecnn_runner.runtimes.probe import Description, probe
 from edgecnn_runner.session import Session
@@ -222,15 +221,7 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
     height, width, channels = (
         tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
     )
-    numbers = len(affine_of(input_range)[0])
-    if numbers not in (1, channels):
-        raise UsageError(
-            f"the input range has {numbers} numbers, and {path} takes greyscale images",
-            observed=f"{input_range}, and a model with {channels} channel",
-            expected="one number each for mean and deviation, or another range",
-            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
-            "--input-range 0..1",
-        )
+    check_channels(path, input_range, channels)
     scale = tensor.scale
     if tensor.dtype not in FLOATS and scale == 0:
         # Integers without a scale stand for themselves, so only raw bytes make sense.
