@@ -46,7 +46,7 @@ def foreign_contract(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: See ``contract.InputSpec``: what pixels 0..255 are as the model's real input.
+        input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
         output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
             each positive with a sum of 1, or not all within 0..1.
         layout: ``NHWC`` or ``NCHW``; None tells by the shape, where only one of them is possible.
@@ -91,7 +91,7 @@ def open_foreign(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: See ``contract.InputSpec``.
+        input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
         output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
         layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
         resize: Name of the resize rule; None for ``RESIZE_RULE``.

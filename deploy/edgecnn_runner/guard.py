@@ -1,4 +1,4 @@
-"""What the runner may do on a device: read, and write its result. Anything else is refused.
+"""Refuses all that the runner may not do on a device: it may read, and write its result.
 
 An audit hook (PEP 578) sees what Python code is about to do: open a socket, open a file for
 writing, remove or rename one, start a program. While a command runs, only these pass:

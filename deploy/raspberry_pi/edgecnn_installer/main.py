@@ -1,4 +1,4 @@
-"""What ``install.sh`` does, once it has found the Python that the bundle is for."""
+"""The program of ``install.sh``, once that has found the Python that the bundle is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device may answer to a bench: of which form, and with which values at all.
+"""Checks what a device answers to a bench: its form, and which values can be at all.
 
 Nothing in it is trusted: the program that answers may be another one than was sent.
 """
@@ -178,7 +178,7 @@ class Collected:
     """What a device's reply says.
 
     Attributes:
-        machine: See ``edgecnn.devices.facts.machine_facts``.
+        machine: Its board, processor, system and Python; None for what it does not say.
         conditions: Its state, judged.
         rows: One for each artifact and runtime that it found, in the order of the artifacts.
     """

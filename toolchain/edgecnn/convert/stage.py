@@ -265,8 +265,8 @@ def input_size(source: Source) -> tuple[int | None, int | None, int]:
         Height, width (None where the model takes any) and channels.
 
     Raises:
-        SourceModelError: See ``run``.
-        UsageError: See ``run``.
+        SourceModelError: If the source cannot be loaded, or is no image classifier.
+        UsageError: If an input range is missing or given twice.
     """
     with captured_log():
         start_keras()

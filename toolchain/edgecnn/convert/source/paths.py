@@ -1,4 +1,4 @@
-"""What a path given to ``edgecnn convert`` is, told without TensorFlow.
+"""Tells what a path given to ``edgecnn convert`` is, without TensorFlow.
 
 A source is only named, digested and checked from outside here; ``source_model`` loads it.
 """
@@ -78,7 +78,7 @@ def find_source(
     Args:
         path: A build, a recipe folder, a model file, or a SavedModel folder.
         labels: Class names, for a model that no recipe belongs to.
-        input_range: See ``Source``.
+        input_range: What the model wants pixels brought to, where that was said.
 
     Returns:
         The source. Its file exists and has the right outside; it has not been loaded.

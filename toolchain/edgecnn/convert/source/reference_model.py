@@ -42,7 +42,7 @@ class ReferenceModel:
         runtime: What computes the scores, with its version.
 
     Raises:
-        SourceModelError: See ``edgecnn.convert.source.model.load_source``.
+        SourceModelError: If it cannot be loaded, or is no image classifier.
         UsageError: If the source names a range that the model's own arithmetic contradicts, or the
             range is one of colours and the model takes greyscale.
     """

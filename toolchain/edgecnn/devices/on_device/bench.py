@@ -35,7 +35,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Measure.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``artifacts`` (each with ``name`` of its file in
+        call: A ``bootstrap.Call``. Parameters: ``artifacts`` (each with ``name`` of its file in
             the folder and ``format``), ``runtimes`` (name to ``module`` and ``format``),
             ``prefixes``, ``paths`` (for the end of Python's path), ``threads``, ``runs``,
             ``seconds``, ``starts``, ``seed``, ``picture`` (the file of an encoded image), ``size``
@@ -328,7 +328,7 @@ def rows_of(folder: Path, asked: Mapping[str, Any]) -> list[BenchRow]:
 
     Args:
         folder: Where the files lie.
-        asked: See ``bench.run``.
+        asked: The parameters of ``run``.
     """
     rows = []
     places = {

@@ -25,7 +25,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Install.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``prefix``, ``default_prefix`` and ``key``
+        call: A ``bootstrap.Call``. Parameters: ``prefix``, ``default_prefix`` and ``key``
             (whether a public key to pin was sent). In its folder: ``bundle`` and ``key``.
 
     Returns:

@@ -70,7 +70,7 @@ def use_installed(modules: Sequence[str], prefixes: Sequence[str]) -> str | None
 
     Args:
         modules: Runtimes; one of them is enough.
-        prefixes: See ``installed``.
+        prefixes: Folders that models are installed below.
 
     Returns:
         The folder; None if there is none with such a runtime for this Python.

@@ -17,7 +17,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Run every image through the runner's own session.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
+        call: A ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
             ``modules`` (what runs that format), ``threads``, ``contract`` (of a file that carries
             none, else None), ``shape`` of the images and ``prefixes``. In memory: ``images``,
             uint8.
@@ -26,7 +26,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         The last frame: ``done``, the facts, and the scores as float32, little-endian.
 
     Raises:
-        EdgeError: See ``edgecnn_runner.session.Session``.
+        EdgeError: If the file cannot be read, or does not run.
     """
     asked = call.parameters
     libraries = find_libraries(asked)
