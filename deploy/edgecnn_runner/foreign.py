@@ -18,7 +18,6 @@ from edgecnn_runner.contract import (
     Contract,
     InputSpec,
     OutputSpec,
-    affine_of,
     is_range,
     is_resize,
     repeated,
@@ -26,7 +25,7 @@ from edgecnn_runner.contract import (
 from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
 from edgecnn_runner.fitting import class_count, two_contracts
 from edgecnn_runner.formats.container import Container, read_container
-from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.input_options import RANGES_EXPECTED, check_channels
 from edgecnn_runner.runtimes.choice import TensorInfo, choose_runtime
 from edgecnn_runner.runtimes.probe import Description, probe
 from edgecnn_runner.session import Session
@@ -47,7 +46,7 @@ def foreign_contract(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: See ``contract.InputSpec``: what pixels 0..255 are as the model's real input.
+        input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
         output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
             each positive with a sum of 1, or not all within 0..1.
         layout: ``NHWC`` or ``NCHW``; None tells by the shape, where only one of them is possible.
@@ -92,7 +91,7 @@ def open_foreign(
     Args:
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
-        input_range: See ``contract.InputSpec``.
+        input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
         output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
         layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
         resize: Name of the resize rule; None for ``RESIZE_RULE``.
@@ -222,15 +221,7 @@ def _input_spec(tensor: TensorInfo, input_range: str, layout: str | None, path: 
     height, width, channels = (
         tensor.shape[1:] if layout == "NHWC" else (*tensor.shape[2:], tensor.shape[1])
     )
-    numbers = len(affine_of(input_range)[0])
-    if numbers not in (1, channels):
-        raise UsageError(
-            f"the input range has {numbers} numbers, and {path} takes greyscale images",
-            observed=f"{input_range}, and a model with {channels} channel",
-            expected="one number each for mean and deviation, or another range",
-            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
-            "--input-range 0..1",
-        )
+    check_channels(path, input_range, channels)
     scale = tensor.scale
     if tensor.dtype not in FLOATS and scale == 0:
         # Integers without a scale stand for themselves, so only raw bytes make sense.

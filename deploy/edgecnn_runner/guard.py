@@ -1,4 +1,4 @@
-"""What the runner may do on a device: read, and write its result. Anything else is refused.
+"""Refuses all that the runner may not do on a device: it may read, and write its result.
 
 An audit hook (PEP 578) sees what Python code is about to do: open a socket, open a file for
 writing, remove or rename one, start a program. While a command runs, only these pass:
@@ -108,7 +108,7 @@ def _check_open(arguments: tuple[Any, ...], allowed: Allowed) -> None:
     # io.open gives the mode and os.open does not; both give the flags.
     if not flags & _WRITES or isinstance(path, int):
         return
-    if _is_output(path, allowed) or _is_device(path):
+    if _is_output(path, allowed) or is_device(path):
         return
     raise _refused(f"open of {_shown(path)}, mode {mode}, flags {flags:#o}", "write")
 
@@ -150,7 +150,8 @@ def _is_output(path: Any, allowed: Allowed) -> bool:
     return os.path.realpath(given) == target or is_part_of(given, target)
 
 
-def _is_device(path: Any) -> bool:
+def is_device(path: Any) -> bool:
+    """Tell whether a path, which may be bytes, is that of a character device such as a camera."""
     try:
         return stat.S_ISCHR(os.stat(path).st_mode)  # noqa: PTH116 - may be bytes
     except (OSError, ValueError):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from edgecnn_runner.contract import (
     FILTERS,
     FITS,
     INPUT_RANGES,
+    affine_of,
     is_range,
     mean_std_range,
     resize_name,
@@ -41,7 +43,8 @@ class Preprocessing:
     """What was said of how the pixels of an image become a model's input.
 
     Attributes:
-        input_range: See ``contract.InputSpec``; None where nothing was said of it.
+        input_range: What pixels 0..255 are to become, as a contract's ``input.range`` has it; None
+            where nothing was said of it.
         resize: Name of the resize rule; None where nothing was said of it.
         given: The options that said it.
     """
@@ -106,16 +109,47 @@ def range_options(input_range: str) -> str:
     return f"--input-mean {mean} --input-std {std}"
 
 
+def check_range(name: str | None, *, option: str = "--input-range") -> str | None:
+    """Return the range that an option names, or None for none.
+
+    Raises:
+        UsageError: If it is no range.
+    """
+    if name is not None and not is_range(name):
+        raise UsageError(
+            f"{option} is not a range that edgecnn knows",
+            observed=name,
+            expected=RANGES_EXPECTED if option == "--input-range" else ", ".join(INPUT_RANGES),
+            remedy="name the range of the values that the model was trained on",
+        )
+    return name
+
+
+def check_channels(path: Path, input_range: str, channels: int) -> None:
+    """Refuse a range of colours for a model of greyscale images.
+
+    Args:
+        path: The model, for the error.
+        input_range: What it is to be fed, as a contract's ``input.range`` has it.
+        channels: 1 or 3.
+
+    Raises:
+        UsageError: If the range has three numbers, and there is one channel.
+    """
+    numbers = len(affine_of(input_range)[0])
+    if numbers not in (1, channels):
+        raise UsageError(
+            f"the input range has {numbers} numbers, and {path} takes greyscale images",
+            observed=f"{input_range}, and a model with {channels} channel",
+            expected="one number each for mean and deviation, or another range",
+            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
+            "--input-range 0..1",
+        )
+
+
 def _range(input_range: str | None, mean: str | None, std: str | None) -> str | None:
     if mean is None and std is None:
-        if input_range is not None and not is_range(input_range):
-            raise UsageError(
-                "--input-range is not a range that edgecnn knows",
-                observed=input_range,
-                expected=RANGES_EXPECTED,
-                remedy="name the range of the values that the model was trained on",
-            )
-        return input_range
+        return check_range(input_range)
     if mean is None or std is None:
         there, missing = ("mean", "std") if std is None else ("std", "mean")
         raise UsageError(

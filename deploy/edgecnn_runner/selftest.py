@@ -1,4 +1,4 @@
-"""Does this device answer as the machine did where the file was made?
+"""Tells whether this device answers as the machine did where the file was made.
 
 Preprocessing has to give exactly the same bytes, and the best class of each golden image has to
 be the same. Scores are compared with a tolerance: int8 kernels differ between processors by

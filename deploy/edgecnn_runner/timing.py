@@ -1,4 +1,4 @@
-"""How long one image takes here, in raw nanoseconds and in figures made of them.
+"""Measures how long one image takes here, in raw nanoseconds and in figures made of them.
 
 What is timed is what a program pays: from an image of the model's size to class and score.
 Statistics are of the calls after the warm-up; the very first call, which is slower, is told

@@ -1,4 +1,4 @@
-"""What each ``edgecnn-run`` command does; ``text`` says it to people."""
+"""The commands of ``edgecnn-run``; ``text`` says to people what they found."""
 
 from __future__ import annotations
 

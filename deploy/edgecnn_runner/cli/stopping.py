@@ -1,4 +1,4 @@
-"""How a service is asked to end: SIGTERM is noted, and what was begun is finished."""
+"""Ends a service in order: SIGTERM is noted, and what was begun is finished."""
 
 from __future__ import annotations
 

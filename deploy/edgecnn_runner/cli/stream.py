@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from edgecnn_runner.cli.stopping import Notifier, Stop, stop_on_sigterm
 from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.errors import ImageError, OutputError, ScoreError, SourceError
 from edgecnn_runner.files import describe
+from edgecnn_runner.guard import is_device
 from edgecnn_runner.images.sources import Frame, FrameSource, ImageFolder, Watched
 
 
@@ -242,7 +242,7 @@ def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> Frame
         return ImageFolder(path)
     from edgecnn_runner.images.camera_v4l2 import V4l2Camera, Video
 
-    if _is_device(path):
+    if is_device(path):
         return V4l2Camera(name, size)
     if path.is_file():
         return Video(path, interval_s)
@@ -252,13 +252,6 @@ def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> Frame
         expected="picamera2, a V4L2 device, a video file or a folder of images",
         remedy="connect the camera (ls /dev/video*), or name another source with --source",
     )
-
-
-def _is_device(path: Path) -> bool:
-    try:
-        return stat.S_ISCHR(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _stream(options: argparse.Namespace, source: FrameSource, *, delete_after: bool) -> int:

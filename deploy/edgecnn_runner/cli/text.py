@@ -1,4 +1,4 @@
-"""What ``edgecnn-run`` prints for people: aligned text, no colours, no width assumed."""
+"""Writes what ``edgecnn-run`` prints for people: aligned text, no colours, no width assumed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is inside a model file: containers, flatbuffers and protobuf, read without trust."""
+"""Reads what is inside a model file: containers, flatbuffers and protobuf, read without trust."""

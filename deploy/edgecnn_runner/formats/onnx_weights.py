@@ -1,4 +1,4 @@
-"""Does an ONNX file hold all of its weights: checked before a runtime looks for them elsewhere.
+"""Checks that an ONNX file holds all of its weights, before a runtime looks for them elsewhere.
 
 A tensor of an ONNX file may be kept in another file, which it names relative to its own folder.
 onnxruntime, given the file's bytes, takes the current folder for that: the same file would answer

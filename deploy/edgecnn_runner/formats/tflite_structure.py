@@ -1,4 +1,4 @@
-"""Is a TFLite file built as it has to be: checked before a runtime follows its offsets.
+"""Checks that a TFLite file is built as it has to be, before a runtime follows its offsets.
 
 Older runtimes (tflite-runtime 2.14 for one) trust every offset in a file, and read wherever a
 damaged one points. This module walks the file by the parts of TFLite's schema

@@ -1,4 +1,4 @@
-"""Where a stream of images comes from: one interface, and the sources that need no camera.
+"""Sources of a stream of images: one interface, and the sources that need no camera.
 
 ``camera_v4l2`` and ``camera_picamera2`` hold those that do.
 """

@@ -105,7 +105,9 @@ def lacks(needs: Needs, has: Has) -> Iterator[Lack]:
             what="python",
             problem=f"this bundle is for another Python than {has.name} has",
             observed=", ".join(f"CPython {version}" for version in has.pythons) or has.python,
-            expected=" or ".join(f"CPython {one}, as python{one} on PATH" for one in needs.pythons),
+            expected=" or ".join(
+                f"CPython {version}, as python{version} on PATH" for version in needs.pythons
+            ),
             remedy="package it for this system on the workstation: edgecnn package BUILD --target "
             "pi --os bookworm (Python 3.11) or trixie (3.13)",
         )

@@ -1,4 +1,4 @@
-"""What ``install.sh`` does, once it has found the Python that the bundle is for."""
+"""The program of ``install.sh``, once that has found the Python that the bundle is for."""
 
 from __future__ import annotations
 
@@ -192,31 +192,48 @@ def _removed_on_failure(copy: Path) -> Iterator[None]:
 
 def _self_test(release: Path, manifest: Manifest) -> list[str]:
     """Let each model of a release classify its golden vectors on this device."""
-    lines = []
-    for name in manifest.artifacts:
-        model = release / name
-        command = [str(release / "bin/edgecnn-run"), "selftest", str(model), "--json"]
-        try:
-            done = subprocess.run(  # noqa: S603 - the release's own program, no shell
-                command, capture_output=True, text=True, timeout=_SELFTEST_S, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise _failed(name, f"no end after {_SELFTEST_S} s") from error
-        if done.returncode != 0:
-            raise _failed(name, f"exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
-        found = json.loads(done.stdout)
-        lines.append(
-            f"{model.name}: {found['images']} golden images as expected, by {found['runtime']}"
+    tests = [run_self_test(release, name) for name in manifest.artifacts]
+    return [
+        f"{Path(name).name}: {found['images']} golden images as expected, by {found['runtime']}"
+        for name, found in zip(manifest.artifacts, tests, strict=True)
+    ]
+
+
+def run_self_test(release: Path, name: str) -> dict[str, Any]:
+    """Let a model of a release classify its golden vectors, as a user would start it.
+
+    Args:
+        release: The release's folder.
+        name: Path of the model in it.
+
+    Returns:
+        What ``edgecnn-run selftest --json`` says.
+
+    Raises:
+        SelfTestError: If it does not say that all is as expected.
+    """
+    command = [str(release / "bin/edgecnn-run"), "selftest", str(release / name), "--json"]
+    try:
+        done = subprocess.run(  # noqa: S603 - the release's own program, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SELFTEST_S,
+            check=False,
         )
-    return lines
-
-
-def _failed(name: str, observed: str) -> SelfTestError:
-    return SelfTestError(
+        if done.returncode == 0:
+            said: dict[str, Any] = json.loads(done.stdout)
+            return said
+        observed = f"exit code {done.returncode}: {done.stderr.strip()[-2000:]}"
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        observed = f"{type(error).__name__}: {error}"
+    raise SelfTestError(
         f"{name} does not pass its self-test on this device; the release that was active still is",
         observed=observed,
         expected="the classes and scores of the golden vectors",
-        remedy="copy the bundle again; if it stays, package it with another runtime "
+        remedy="install it again from a fresh copy; if it stays, package it with another runtime "
         "(edgecnn package BUILD --runtime), or report it with this text",
     )
 

@@ -1,4 +1,4 @@
-"""What can go wrong on a device; the numbers are those of the workstation's commands."""
+"""The errors of an installation; their numbers are those of the workstation's commands."""
 
 from __future__ import annotations
 

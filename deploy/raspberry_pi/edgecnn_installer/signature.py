@@ -1,4 +1,4 @@
-"""Is a bundle signed with the pinned key? By openssl where it can, else by our own check.
+"""Checks that a bundle is signed with the pinned key: by openssl if it can, else by our own code.
 
 A key is pinned by lying where the installer looks for it, or by ``--key``. Who can replace
 ``install.sh`` can replace this check with it. A bundle from a doubtful place is checked before any

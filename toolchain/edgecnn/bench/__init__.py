@@ -1,4 +1,4 @@
-"""How fast each file is on a device, and what it takes there. The stage that measures.
+"""The stage that measures how fast each file is on a device, and what it takes there.
 
 ``run`` is the entry point; ``read_bench`` reads what it wrote. Nothing here imports TensorFlow or
 a runtime: measuring is done on the device, by ``edgecnn.devices.on_device.bench``.

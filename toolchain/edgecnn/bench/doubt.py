@@ -1,4 +1,4 @@
-"""What a device's state makes of its figures: warnings in sentences, or invalid altogether."""
+"""Judges figures by the device's state: warnings in sentences, or invalid altogether."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def judge_conditions(
     """Judge a device's state.
 
     Args:
-        before: See ``Conditions``.
-        during: See ``Conditions``.
-        after: See ``Conditions``.
+        before: Its state before, as ``Conditions`` keeps it.
+        during: Readings between phases.
+        after: Its state afterwards.
         rows: What was measured meanwhile.
 
     Returns:

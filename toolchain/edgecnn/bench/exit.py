@@ -1,4 +1,4 @@
-"""What a command line ends with after a bench: nothing, or the gravest of its errors."""
+"""Chooses the error that a command line ends with after a bench: none, or the gravest."""
 
 from __future__ import annotations
 

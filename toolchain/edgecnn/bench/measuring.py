@@ -69,9 +69,9 @@ def measure_on(
         device: Opened.
         files: What to measure; those with an error become rows with it.
         settings: How.
-        options: See ``opened``.
+        options: How it was opened; None for this machine.
         choose: Tells which artifact is to run under steady load, where that is asked for.
-        silence_s: See ``SILENCE_S``.
+        silence_s: Seconds without a sign after which it is given up.
         told: Is given how much is done, 0 to 1, and what is being done.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is to be measured: the files of builds, and single ones, read once."""
+"""The plan of a bench: the files of builds, and single ones, read once."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def _profile(last: Message, data: bytes, graph: Graph, device: str) -> Profile:
         operators = _timed(last, len(profiled_ns), device)
         lacks = None
     else:
-        operators = _counted([one for one in graph.operators if one.subgraph == 0])
+        operators = _counted([operator for operator in graph.operators if operator.subgraph == 0])
         lacks = NO_PROFILER.format(runtime=runtime)
     return Profile(
         operators=operators,
@@ -187,15 +187,15 @@ def _timed(last: Message, runs: int, device: str) -> tuple[OperatorTime, ...]:
         ran = read_onnx(memoryview(last.blobs[0]))
     except DamagedGraphError as error:
         raise _unfit(device, f"a graph that cannot be read: {error}") from error
-    known = {(one.label, one.name): one for one in ran.operators}
+    known = {(operator.label, operator.name): operator for operator in ran.operators}
     rows = []
-    for one in told:
-        times = _times(one.get("times_ns"), device) if isinstance(one, dict) else []
-        count = one.get("calls") if isinstance(one, dict) else None
+    for entry in told:
+        times = _times(entry.get("times_ns"), device) if isinstance(entry, dict) else []
+        count = entry.get("calls") if isinstance(entry, dict) else None
         if len(times) != runs or type(count) is not int or count < 1:
             raise _unfit(device, "an operator without a time for each run")
-        label, kind = (printable(str(one.get(key)), most=200) for key in ("label", "type"))
-        macs = _macs(known.get((label, kind)), one.get("shape"))
+        label, kind = (printable(str(entry.get(key)), most=200) for key in ("label", "type"))
+        macs = _macs(known.get((label, kind)), entry.get("shape"))
         rows.append(
             OperatorTime(
                 name=label,
@@ -207,9 +207,9 @@ def _timed(last: Message, runs: int, device: str) -> tuple[OperatorTime, ...]:
             )
         )
     # Of medians: a single run in which another process had the core would be an operator's share.
-    total = sum(one.median_ns or 0 for one in rows)
+    total = sum(row.median_ns or 0 for row in rows)
     if total:
-        rows = [dataclasses.replace(one, share=(one.median_ns or 0) / total) for one in rows]
+        rows = [dataclasses.replace(row, share=(row.median_ns or 0) / total) for row in rows]
     return _with_mac_shares(rows)
 
 
@@ -226,7 +226,7 @@ def _macs(operator: Operator | None, shape: object) -> int | None:
         return None
     outputs = operator.outputs
     first = outputs[0] if outputs else None
-    if first is not None and isinstance(shape, list) and all(type(one) is int for one in shape):
+    if first is not None and isinstance(shape, list) and all(type(size) is int for size in shape):
         outputs = (dataclasses.replace(first, shape=tuple(shape)), *outputs[1:])
     try:
         return onnx_macs(operator.name, operator.inputs, outputs, transposed=False)
@@ -238,7 +238,7 @@ def _counted(operators: Sequence[Operator]) -> tuple[OperatorTime, ...]:
     return _with_mac_shares(
         [
             OperatorTime(
-                name=next((one.name for one in operator.outputs if one is not None), ""),
+                name=next((output.name for output in operator.outputs if output is not None), ""),
                 type=operator.name,
                 macs=operator.macs,
             )
@@ -248,16 +248,18 @@ def _counted(operators: Sequence[Operator]) -> tuple[OperatorTime, ...]:
 
 
 def _with_mac_shares(rows: Sequence[OperatorTime]) -> tuple[OperatorTime, ...]:
-    counts = [one.macs for one in rows]
+    counts = [row.macs for row in rows]
     total = sum(count or 0 for count in counts)
     if None in counts or not total:
         return tuple(rows)
-    return tuple(dataclasses.replace(one, mac_share=(one.macs or 0) / total) for one in rows)
+    return tuple(dataclasses.replace(row, mac_share=(row.macs or 0) / total) for row in rows)
 
 
 def _times(values: object, device: str) -> list[int]:
     """Check times: not negative, and whole nanoseconds."""
-    if not isinstance(values, list) or not all(type(one) is int and one >= 0 for one in values):
+    if not isinstance(values, list) or not all(
+        type(value) is int and value >= 0 for value in values
+    ):
         raise _unfit(device, "something else than nanoseconds")
     return values
 

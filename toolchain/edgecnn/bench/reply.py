@@ -1,4 +1,4 @@
-"""What a device may answer to a bench: of which form, and with which values at all.
+"""Checks what a device answers to a bench: its form, and which values can be at all.
 
 Nothing in it is trusted: the program that answers may be another one than was sent.
 """
@@ -133,16 +133,16 @@ def read_reply(values: Mapping[str, Any], device: str) -> BenchReply:
 def read_points(values: Mapping[str, Any], device: str) -> list[PointReply]:
     """Read what ``on_device.sustain`` answered; see ``read_reply``."""
     points = checked_values(_Points, values, device, _SAYS).points
-    for one in points:
-        _check_state(one, device)
-        if one.n < 1 or not are_times([one.median_ns, one.p90_ns]):
+    for point in points:
+        _check_state(point, device)
+        if point.n < 1 or not are_times([point.median_ns, point.p90_ns]):
             raise _nonsense(device, "seconds without runs, or times that cannot be")
     return points
 
 
 def are_times(values: Sequence[int]) -> bool:
     """Tell whether all are times that something can take, in nanoseconds."""
-    return all(0 < one <= LONGEST_NS for one in values)
+    return all(0 < time_ns <= LONGEST_NS for time_ns in values)
 
 
 def _check_conditions(conditions: _Conditions, device: str) -> None:
@@ -151,7 +151,7 @@ def _check_conditions(conditions: _Conditions, device: str) -> None:
     for full in (conditions.before, conditions.after):
         share = full.other_cpu_share
         lists = (full.governors or (), full.frequencies_hz or ())
-        if any(len(one) > MOST_CORES for one in lists) or not (
+        if any(len(values) > MOST_CORES for values in lists) or not (
             (share is None or 0 <= share <= 1) and (full.load is None or 0 <= full.load < 1e6)
         ):
             raise _nonsense(device, "a state that cannot be")
@@ -162,7 +162,7 @@ def _check_state(state: _State, device: str) -> None:
     clock, bits = state.clock_hz, state.throttled
     if not (
         len(temperatures) <= _MOST_ZONES
-        and all(-300 < one < 1000 for one in temperatures.values())
+        and all(-300 < degrees < 1000 for degrees in temperatures.values())
         and (clock is None or 0 <= clock < 10**12)
         and (bits is None or 0 <= bits < 1 << 32)
     ):
@@ -178,7 +178,7 @@ class Collected:
     """What a device's reply says.
 
     Attributes:
-        machine: See ``edgecnn.devices.facts.machine_facts``.
+        machine: Its board, processor, system and Python; None for what it does not say.
         conditions: Its state, judged.
         rows: One for each artifact and runtime that it found, in the order of the artifacts.
     """
@@ -218,7 +218,7 @@ def collect(
     blobs = iter(last.blobs)
     rows = [
         _row(row, files[row.artifact], inputs, blobs, device=device)
-        for row in sorted(reply.rows, key=lambda one: one.artifact)
+        for row in sorted(reply.rows, key=lambda row: row.artifact)
     ]
     before, during, after = (
         dataclasses.asdict(reply.conditions)[key] for key in ("before", "during", "after")
@@ -238,14 +238,14 @@ def collect_points(last: Message, *, device: str) -> tuple[SustainedPoint, ...]:
     """
     return tuple(
         SustainedPoint(
-            n=one.n,
-            median_ns=one.median_ns,
-            p90_ns=one.p90_ns,
-            temperature_c=max((one.temperatures_c or {}).values(), default=None),
-            clock_hz=one.clock_hz,
-            throttled=one.throttled,
+            n=point.n,
+            median_ns=point.median_ns,
+            p90_ns=point.p90_ns,
+            temperature_c=max((point.temperatures_c or {}).values(), default=None),
+            clock_hz=point.clock_hz,
+            throttled=point.throttled,
         )
-        for one in read_points(last.values, device)
+        for point in read_points(last.values, device)
     )
 
 
@@ -268,7 +268,8 @@ def _row(
     if error is None and not (row.by_threads and row.runtime and row.runtime_name):
         raise _nonsense(device, f"{file.row.file} has neither figures nor an error")
     measured = tuple(
-        _threads(one, blob, device) for one, blob in zip(row.by_threads, blobs, strict=False)
+        _threads(threads, blob, device)
+        for threads, blob in zip(row.by_threads, blobs, strict=False)
     )
     preprocess: Sequence[int] = ()
     if row.preprocess_ns and file.input is not None:
@@ -290,36 +291,41 @@ def _row(
     )
 
 
-def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
-    if len(blob) % 8 or not one.turns or min(one.turns) < 1 or 8 * sum(one.turns) != len(blob):
-        raise _nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
+def _threads(reply: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
+    if (
+        len(blob) % 8
+        or not reply.turns
+        or min(reply.turns) < 1
+        or 8 * sum(reply.turns) != len(blob)
+    ):
+        raise _nonsense(device, f"{len(blob)} bytes of times in turns of {reply.turns[:5]}")
     samples = np.frombuffer(blob, "<u8")
     if int(samples.max()) > LONGEST_NS or not samples.all():
         raise _nonsense(device, "times that cannot be")
-    numbers = [one.first_ns, one.load_ns, *one.starts_ns]
-    memory = one.peak_memory_bytes
+    numbers = [reply.first_ns, reply.load_ns, *reply.starts_ns]
+    memory = reply.peak_memory_bytes
     if not (
         are_times(numbers)
-        and one.starts_ns
-        and 1 <= one.threads <= MOST_CORES
-        and one.warmup >= 0
+        and reply.starts_ns
+        and 1 <= reply.threads <= MOST_CORES
+        and reply.warmup >= 0
         and (memory is None or memory > 0)
     ):
         raise _nonsense(device, "times, threads or memory that cannot be")
     values, turns, start = samples.tolist(), [], 0
-    for length in one.turns:
+    for length in reply.turns:
         turns.append(tuple(values[start : start + length]))
         start += length
     return ThreadBench(
-        threads=one.threads,
+        threads=reply.threads,
         turns=tuple(turns),
-        warmup=one.warmup,
-        stable=one.stable,
-        first_ns=one.first_ns,
-        load_ns=one.load_ns,
-        starts_ns=tuple(one.starts_ns),
+        warmup=reply.warmup,
+        stable=reply.stable,
+        first_ns=reply.first_ns,
+        load_ns=reply.load_ns,
+        starts_ns=tuple(reply.starts_ns),
         peak_memory_bytes=memory,
-        kernels=one.kernels,
+        kernels=reply.kernels,
     )
 
 
@@ -340,14 +346,14 @@ def choose_threads(measured: Sequence[ThreadBench]) -> int | None:
     Returns:
         The fewest threads that are no more than 5 % worse than the best; None if none was measured.
     """
-    costs = {one.threads: cost_ns(one) for one in measured}
+    costs = {bench.threads: cost_ns(bench) for bench in measured}
     if not costs:
         return None
     best = min(costs.values())
     return min(threads for threads, cost in costs.items() if cost <= best * (1 + _WORTH))
 
 
-def cost_ns(one: ThreadBench) -> float:
+def cost_ns(bench: ThreadBench) -> float:
     """Return the geometric mean of median and p90, nanoseconds."""
-    ordered = sorted(one.samples_ns)
+    ordered = sorted(bench.samples_ns)
     return math.sqrt(percentile(ordered, 50) * percentile(ordered, 90))

@@ -1,4 +1,4 @@
-"""What a bench measured, as data: devices, artifacts on them, and every single time.
+"""Results of a bench, as data: devices, artifacts on them, and every single time.
 
 Everything is JSON-ready and reads back the same. Times are nanoseconds of a monotonic clock, in the
 order they were taken; no outlier is dropped.
@@ -242,7 +242,7 @@ class DeviceBench:
 
     Attributes:
         device: Its address; ``local`` for this machine.
-        machine: Processor, cores, system and Python; empty if it could not be asked.
+        machine: Its board, processor, system and Python; empty if it could not be asked.
         system: Name of its operating system.
         conditions: Its state; None if it could not be asked.
         rows: One per artifact and runtime asked for, also those that did not run.

@@ -240,7 +240,7 @@ class StoppedError(Exception):
 
 
 class WatchedDevice:
-    """See ``devices.types.Device``; what is asked of it ends in time.
+    """A device of which all that is asked ends in time.
 
     Silence is one sign of a device that hangs. One that goes on talking without an end is given
     up at the deadline.
@@ -256,7 +256,7 @@ class WatchedDevice:
         self._device, self._stop, self._longest_s = device, stop, longest_s
 
     def run_python(self, call: PythonCall) -> Completed:
-        """See ``devices.types.Device``.
+        """Start Python there, and look meanwhile whether it has to end.
 
         Raises:
             StoppedError: If it was ended from outside.
@@ -280,5 +280,5 @@ class WatchedDevice:
         return self._device.run_python(dataclasses.replace(call, looked=look))
 
     def close(self) -> None:
-        """See ``devices.types.Device``."""
+        """Part from the device."""
         self._device.close()

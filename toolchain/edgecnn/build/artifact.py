@@ -72,7 +72,7 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 
 
 def read_artifact(path: Path) -> Container:
-    """Read a model file and its contract, as ``edgecnn_runner.formats.container`` does."""
+    """Read a model file and its contract, as the runner does."""
     has_read(path)
     return read_container(path)
 

@@ -1,8 +1,7 @@
 """A build folder: its file names, its manifest, and what is up to date.
 
-Files appear whole or not at all, see ``edgecnn.files``. The manifest is written last, so a file it
-lists is complete; what is on disk and not in the manifest is the rest of an interrupted run and is
-made again.
+Files appear whole or not at all. The manifest is written last, so a file it lists is complete;
+what is on disk and not in the manifest is the rest of an interrupted run and is made again.
 """
 
 from __future__ import annotations

@@ -93,10 +93,10 @@ def _runtimes(facts: DeviceFacts, address: str) -> list[Check]:
     checks = []
     for name, info in RUNTIMES.items():
         places = facts.runtimes[name].found
-        problems = [f"{one.place}: {one.problem}" for one in places if one.problem]
-        works = [one for one in places if not one.problem]
+        problems = [f"{place.place}: {place.problem}" for place in places if place.problem]
+        works = [place for place in places if not place.problem]
         if works:
-            found = "starts, of " + ", ".join(one.place for one in works)
+            found = "starts, of " + ", ".join(place.place for place in works)
             checks.append(Check(name=info.package, state="ok", found=found))
         elif problems:
             fix = f"install a bundle with it: {_DEPLOY.format(address)}"
@@ -117,15 +117,16 @@ def _installed(facts: DeviceFacts, address: str) -> list[Check]:
     if not facts.installed:
         fix = _DEPLOY.format(address)
         return [Check(name="Models", state="note", found="none is installed", fix=fix)]
-    return [_release(one, address) for one in facts.installed]
+    return [_release(release, address) for release in facts.installed]
 
 
-def _release(one: Release, address: str) -> Check:
+def _release(release: Release, address: str) -> Check:
     return Check(
-        name=f"Model {one.model}",
-        state="bad" if one.problem else "ok",
-        found=one.problem or f"{one.release} in {one.prefix}, files as they were packaged",
-        fix=f"install it again: {_DEPLOY.format(address)}" if one.problem else "",
+        name=f"Model {release.model}",
+        state="bad" if release.problem else "ok",
+        found=release.problem
+        or f"{release.release} in {release.prefix}, files as they were packaged",
+        fix=f"install it again: {_DEPLOY.format(address)}" if release.problem else "",
     )
 
 
@@ -169,10 +170,10 @@ def _cameras(facts: DeviceFacts) -> Check:
             found="none",
             fix="connect one, and look for it there: rpicam-hello --list-cameras",
         )
-    unreadable = [one for one in facts.cameras if not one.readable]
+    unreadable = [camera for camera in facts.cameras if not camera.readable]
     return Check(
         name="Camera",
         state="note" if unreadable else "ok",
-        found=", ".join(f"{one.name} ({one.device})" for one in facts.cameras),
+        found=", ".join(f"{camera.name} ({camera.device})" for camera in facts.cameras),
         fix=f"sudo usermod -aG video {facts.user}, there" if unreadable else "",
     )

@@ -25,8 +25,7 @@ from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
 from edgecnn.verify.request import ForeignFiles, VerifyRequest
-from edgecnn_runner.contract import INPUT_RANGES, is_range
-from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.input_options import check_range
 from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
@@ -230,8 +229,8 @@ def _verify_foreign(
             expected="a folder of class folders, cifar10 or digits",
             remedy="name the images: --data PATH",
         )
-    _check_range("--input-range", files.input_range)
-    _check_range("--reference-range", files.reference_range)
+    check_range(files.input_range, option="--input-range")
+    check_range(files.reference_range, option="--reference-range")
     out = request.out or Path(_REPORTS) / files.artifacts[0].name
     refuse_build(out)
     limits = with_limits(Limits(), request.limits)
@@ -261,16 +260,6 @@ def _verify_foreign(
     report = stage.run_foreign(replace(request, out=out), subject, progress=progress)
     page = Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
     return VerifyResult(report=report, page=page)
-
-
-def _check_range(option: str, name: str | None) -> None:
-    if name is not None and not is_range(name):
-        raise UsageError(
-            f"{option} is not a range that edgecnn knows",
-            observed=name,
-            expected=RANGES_EXPECTED if option == "--input-range" else ", ".join(INPUT_RANGES),
-            remedy="name the range of the values that the model was trained on",
-        )
 
 
 def _artifacts(

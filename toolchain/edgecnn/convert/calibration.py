@@ -31,7 +31,7 @@ def calibration_for(
         dataset: Its train split is chosen from.
 
     Returns:
-        See ``calibration_of``.
+        The images and their record; None where no variant needs any.
 
     Raises:
         CalibrationError: If there are too few images.
@@ -51,7 +51,7 @@ def calibration_of(dataset: Dataset, *, count: int | None, seed: int) -> Calibra
         seed: Of the choice.
 
     Returns:
-        See ``data.calibration``. Where the images lack black or white the record has one entry
+        The images and their record. Where the images lack black or white the record has one entry
         more, ``full_range``: the id of the image of which ``full_range`` adds a stretched copy.
 
     Raises:

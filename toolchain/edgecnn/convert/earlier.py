@@ -1,4 +1,4 @@
-"""What an earlier run left in a build, and what a conversion may do to it."""
+"""Guards what an earlier run left in a build against a conversion that would spoil it."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Maker:
             variant: What it is.
             payload: The model.
             calibration: What its ranges were taken from; None for none.
-            float_layers: See ``edgecnn_runner.contract.Contract``.
+            float_layers: Of a repaired integer file, the layers that compute in float32.
 
         Returns:
             Its row; a variant that is refused is not written.

@@ -105,7 +105,7 @@ class PayloadMaker:
         """Return the float32 ONNX model, which the others are made of.
 
         Raises:
-            ConversionError: See ``make``.
+            ConversionError: If a converter fails.
         """
         if self._onnx_fp32 is None:
             self._onnx_fp32 = onnx_fp32(

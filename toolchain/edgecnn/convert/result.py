@@ -1,4 +1,4 @@
-"""What a conversion came to: a row per variant asked for, made or not."""
+"""The result of a conversion: a row per variant asked for, made or not."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
 from edgecnn.convert.result import Conversion, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, converter_versions, parse_runtime
-from edgecnn.convert.source.paths import Source, check_channels
+from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
 from edgecnn.errors import LabelsError, SourceModelError
@@ -23,6 +23,7 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import Recipe
 from edgecnn_runner.contract import RESIZE_RULE
+from edgecnn_runner.input_options import check_channels
 
 if TYPE_CHECKING:
     from edgecnn.convert.files import Maker
@@ -264,8 +265,8 @@ def input_size(source: Source) -> tuple[int | None, int | None, int]:
         Height, width (None where the model takes any) and channels.
 
     Raises:
-        SourceModelError: See ``run``.
-        UsageError: See ``run``.
+        SourceModelError: If the source cannot be loaded, or is no image classifier.
+        UsageError: If an input range is missing or given twice.
     """
     with captured_log():
         start_keras()

@@ -219,7 +219,7 @@ def overlap(record: Mapping[str, Any], evaluation_pixels: npt.NDArray[np.uint8])
     """Return which evaluation images were used for calibration, or to choose it.
 
     Args:
-        record: See ``CalibrationSet.record``.
+        record: Of the calibration.
         evaluation_pixels: Shape (n, height, width, channels), uint8.
 
     Returns:

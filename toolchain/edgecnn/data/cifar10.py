@@ -62,13 +62,13 @@ def load_cifar10(
     whose classes are not balanced.
 
     Args:
-        root: See ``find_cifar10``.
-        path: See ``find_cifar10``.
+        root: Place named on the command line.
+        path: Place named in the recipe.
         validation: Share of the training images held out for validation.
         seed: Seed of that split.
         progress: Who to tell about a download.
         release: Names, checksums and address of the files.
-        cache: See ``find_cifar10``.
+        cache: Where downloads are kept; by default the user's cache folder for edgecnn.
 
     Returns:
         The data set; ids are ``train/<position>`` and ``test/<position>``.

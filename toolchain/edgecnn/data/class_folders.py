@@ -539,10 +539,10 @@ def count_classes(root: Path) -> int:
     """Return how many classes a folder of images has.
 
     Args:
-        root: See ``find_layout``.
+        root: The folder.
 
     Raises:
-        DataError: See ``find_layout``.
+        DataError: If its layout cannot be told.
     """
     layout = find_layout(root)
     return len(_folders(layout.splits.get("train", layout.judged[0])))

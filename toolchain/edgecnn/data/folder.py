@@ -172,11 +172,11 @@ def load_unsplit(
     """Load the images of a folder that a model which was not trained here can be judged on.
 
     Args:
-        root: See ``load_folder``.
+        root: The folder.
         image_size: Height and width that images are brought to, pixels.
         channels: 1 or 3.
         resize: Name of the rule that brings them there; see ``edgecnn_runner.images.preprocess``.
-        conflicting: See ``load_folder``.
+        conflicting: Whether pictures that stand in two classes are left out, kept or refused.
         progress: Who to tell how far the reading is, and what was left out.
 
     Returns:

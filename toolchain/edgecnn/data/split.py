@@ -64,7 +64,7 @@ def split_off(
         share: Part that goes to the second result, 0 < share < 1; per class rounded to the
             nearest whole number, but at least one image on each side.
         seed: Seed of the choice.
-        purpose: See ``seeded_order``.
+        purpose: Keeps splits for different purposes independent of each other.
         class_names: Names in label order, for errors.
 
     Returns:

@@ -22,7 +22,9 @@ _END_S: Final = 5.0
 
 
 class CommandDevice:
-    """See ``types.Device``. The command chooses Python and user; a call's wishes do not count.
+    """A command of this machine as a device.
+
+    The command chooses Python and user; a call's wishes do not count.
 
     Args:
         address: A ``cmd`` address.
@@ -33,7 +35,7 @@ class CommandDevice:
         self._command = address.command
 
     def run_python(self, call: PythonCall) -> Completed:
-        """See ``types.Device``."""
+        """Start the command, exchange bytes with it, and wait for its end."""
         command = [*self._command, "-I", "-B", "-c", LOADER]
         with timed_command(command) as ended:
             done = self._run(command, call)
@@ -70,7 +72,7 @@ class CommandDevice:
         return Completed(code=process.returncode, stderr=stderr.text())
 
     def close(self) -> None:
-        """See ``types.Device``; each call has a process of its own."""
+        """Do nothing: each call has a process of its own."""
 
 
 class _Exchange:

@@ -1,4 +1,4 @@
-"""What a device says of itself, checked: it is not trusted to send what it should."""
+"""Facts that a device tells of itself, checked: it is not trusted to send what it should."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class DeviceFacts:
     """What a device is, has and holds.
 
     Attributes:
-        machine: Processor, cores, system and Python.
+        machine: Its board, processor, system and Python; None for what it does not say.
         python: The Python that answered.
         pythons: Versions of Python 3 on its PATH, for example ``3.11``.
         system: Name of the operating system.

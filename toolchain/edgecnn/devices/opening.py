@@ -42,9 +42,9 @@ def choose_device(
 
     Args:
         text: An address, or None.
-        identity: See ``DeviceOptions``.
-        known_hosts: See ``DeviceOptions``.
-        prefix: See ``DeviceOptions``; None for the usual one.
+        identity: A private key for ``ssh``.
+        known_hosts: The file of known host keys.
+        prefix: The folder of the device that models are installed below; None for the usual one.
 
     Raises:
         UsageError: If the address is none, an option does not fit it, or ``prefix`` is no

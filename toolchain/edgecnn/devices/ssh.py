@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from asyncssh import SSHKey, SSHKnownHosts
 if TYPE_CHECKING:
     import asyncssh
-
-if TYPE_CHECKING:
     from asyncssh import SSHClientConnection, SSHClientProcess
 
 _CHUNK: Final = 1 << 16
@@ -30,7 +28,9 @@ _CLOSE_S: Final = 5.0
 
 
 class SshDevice:
-    """See ``types.Device``. Connects when something is asked of it, and again when that was lost.
+    """A device that SSH reaches.
+
+    It connects when something is asked of it, and again when the connection was lost.
 
     Args:
         address: An ``ssh`` address.
@@ -47,7 +47,7 @@ class SshDevice:
         self._connection: SSHClientConnection | None = None
 
     def run_python(self, call: PythonCall) -> Completed:
-        """See ``types.Device``."""
+        """Start Python there, exchange bytes, and wait for its end."""
         if self._runner is None:
             self._runner = asyncio.Runner()
         with timed_command([self.name, call.python]) as ended:
@@ -56,7 +56,7 @@ class SshDevice:
         return done
 
     def close(self) -> None:
-        """See ``types.Device``."""
+        """Part from the device."""
         if self._runner is not None:
             with contextlib.suppress(Exception):  # it may be lost already
                 self._runner.run(self._disconnect())
@@ -185,7 +185,7 @@ async def connect(
     Args:
         address: An ``ssh`` address.
         identity: A private key to use besides the agent's; None for the default ones.
-        known_hosts: See ``host_keys.read_known_hosts``.
+        known_hosts: The file of known host keys; None for the user's and the system's.
 
     Raises:
         DeviceConnectionError: If the device cannot be reached, its host key is not known, or it

@@ -1,4 +1,4 @@
-"""What a device is to the rest: something that starts Python and exchanges bytes with it."""
+"""The interface of a device: something that starts Python and exchanges bytes with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is inside a ``.tflite`` or ``.onnx`` file: operators, shapes, sizes, runtimes.
+"""Reads what is inside a ``.tflite`` or ``.onnx`` file: operators, shapes, sizes, runtimes.
 
 Works without TensorFlow and without a runtime, on any file, also a damaged one.
 """

@@ -1,4 +1,4 @@
-"""Where an ONNX graph keeps the scales and zero points of its tensors.
+"""Finds the scales and zero points of the tensors of an ONNX graph.
 
 They are inputs of the operators that quantize, in two forms: QuantizeLinear and DequantizeLinear
 around float operators (QDQ), or operators that take integers themselves (QLinearConv, ...).

@@ -1,4 +1,4 @@
-"""What a model file says about itself, in one form for TFLite and ONNX.
+"""The content of a model file, in one form for TFLite and ONNX.
 
 Plain data only: readers fill it (``tflite``, ``onnx``), everybody else looks at it.
 """

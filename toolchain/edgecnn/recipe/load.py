@@ -197,7 +197,7 @@ def load_recipe(path: Path) -> Recipe:
     """Read and validate a recipe.
 
     Args:
-        path: See ``find_recipe``.
+        path: A ``.toml`` file, or a folder holding ``recipe.toml``.
 
     Returns:
         The recipe; ``data.path`` is absolute, taken relative to the recipe's own folder.
@@ -214,7 +214,7 @@ def released_weights(file: Path) -> Path:
     """Return where the trained weights of a recipe file are, if they are released beside it.
 
     Raises:
-        RecipeError: See ``load_recipe``.
+        RecipeError: If the recipe is missing, not TOML, or has mistakes.
     """
     return file.parent / f"{load_recipe(file).model.name}.keras"
 

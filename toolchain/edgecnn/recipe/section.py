@@ -1,4 +1,4 @@
-"""What all sections of a recipe have in common, and how mistakes in them are told.
+"""The base of all sections of a recipe, and the words for mistakes in them.
 
 Numbers that are a part of something have a unit: ``SHARE``, ``POINTS`` or ``AT_LEAST``. A bare
 number is in the unit of its key; a text with a percent sign, ``"20%"``, is per cent in all of them.

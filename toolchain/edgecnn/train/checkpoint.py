@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on from: the state at the end of its last whole epoch.
+"""Checkpoints of an interrupted training: the state at the end of its last whole epoch.
 
 Two generations are kept, each written whole and then renamed; the archive format checks every
 array when it is read, so if the machine died while the newest was on its way to the disk, the

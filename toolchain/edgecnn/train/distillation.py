@@ -73,7 +73,7 @@ def with_teacher(network: Any, teacher: Any, recipe: Recipe) -> Any:
 
     Args:
         network: What to train (untyped Keras model).
-        teacher: See ``load_teacher``.
+        teacher: What ``load_teacher`` returned.
         recipe: Its ``train.distillation`` counts.
     """
     settings = recipe.train.distillation

@@ -1,4 +1,4 @@
-"""What happens at the ends of a training's steps and epochs: validation, history, checkpoints.
+"""Acts at the ends of a training's steps and epochs: validation, history, checkpoints.
 
 This module imports TensorFlow, as ``fit`` does.
 """

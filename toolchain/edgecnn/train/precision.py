@@ -46,8 +46,8 @@ def choose_precision(asked: str, *, cpuinfo: str | None = None) -> TrainingPreci
 
     Args:
         asked: ``auto``, ``float32`` or ``mixed_bfloat16``; only ``auto`` looks at the processor.
-        cpuinfo: See ``bfloat16_instructions``; by default this machine's, nothing where there
-            is no such file.
+        cpuinfo: Text of ``/proc/cpuinfo``; by default this machine's, nothing where there is no
+            such file.
     """
     if asked != "auto":
         return TrainingPrecision(name=asked, reason="the recipe says so")

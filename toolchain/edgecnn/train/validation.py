@@ -39,7 +39,7 @@ class Validation:
         network: Compiled (untyped Keras model).
         batches: Validation images and labels (a TensorFlow data set).
         images: How many those are.
-        averages: See ``settle``.
+        averages: Of batch normalization; None to leave its moving averages as they are.
         keeps_best: Whether the weights of the epoch that would ship are kept.
         best: Those that the epochs before this run left.
     """

@@ -96,7 +96,7 @@ class LeftOut:
 
     Attributes:
         row: Its index in the device's rows.
-        name: Its variant or file name.
+        name: Variant and runtime, as a candidate is called.
         reason: Why, as a clause: ``not verified``.
     """
 

@@ -176,7 +176,7 @@ def in_range(images: Any, input_range: str) -> Any:
 
     Args:
         images: Tensor, float32, NHWC, 0..255.
-        input_range: See ``edgecnn_runner.contract.InputSpec``.
+        input_range: That range, for example ``-1..1``.
 
     Returns:
         ``pixel * scale + offset``, per channel; the same tensor for ``0..255``.
@@ -261,15 +261,15 @@ def frozen_call(
     """Freeze a source model for one raw image, in float32, before anything is folded.
 
     Args:
-        call: See ``deployable_of``.
-        shape: See ``deployable_of``.
-        input_range: See ``deployable_of``.
+        call: The model, called on a batch of images in its own range.
+        shape: Height, width and channels of an image.
+        input_range: The range of values that the model takes.
 
     Returns:
         The graph; see ``constants.Frozen``.
 
     Raises:
-        SourceModelError: See ``deployable_of``.
+        SourceModelError: If TensorFlow cannot trace or freeze it.
     """
     traced = tf.function(
         lambda image: call(in_range(image, input_range)), input_signature=[_spec(shape)]

@@ -117,7 +117,7 @@ class TfliteMethods:
         self.layers = find_layers(self._selective.graph, self._selective.keys)
 
     def candidates(self) -> Iterator[RepairCandidate]:
-        """See ``Methods``."""
+        """Yield the ways to make a file, the cheapest first."""
         for calibration in (self._calibrations.more(), self._calibrations.others()):
             if calibration is not None:
                 yield self._converted(calibration)
@@ -178,7 +178,7 @@ class OnnxMethods:
         self.layers = find_layers(read_graph(self.float_file), names)
 
     def candidates(self) -> Iterator[RepairCandidate]:
-        """See ``Methods``."""
+        """Yield the ways to make a file, the cheapest first."""
         first = self._calibrations.first
         for calibration in (self._calibrations.more(), self._calibrations.others()):
             if calibration is not None:

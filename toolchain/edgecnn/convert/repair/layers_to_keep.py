@@ -1,4 +1,4 @@
-"""What can be kept in float32 of a network: its layers, and the activations between them.
+"""The parts of a network that can be kept in float32: its layers, and the activations between them.
 
 An activation whose values differ much from channel to channel, or that has an outlier, is spoilt
 by the one scale that int8 gives it. Keeping the layer that makes it in float does not help while
@@ -119,7 +119,7 @@ def find_layers(graph: Graph, keys: tuple[str, ...]) -> KeepableLayers:
         keys: What the quantizer calls each operator, in the graph's order.
 
     Returns:
-        See ``KeepableLayers``.
+        The layers and the activations between them.
     """
     layers = {
         key: Layer(

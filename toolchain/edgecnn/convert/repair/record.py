@@ -1,4 +1,4 @@
-"""What a repair did, as a row of the manifest keeps it and as a sentence says it."""
+"""The record of a repair, as a row of the manifest keeps it and as a sentence says it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class RepairRecord:
         reason: Where nothing helps, why the search ended.
         kept: The layers in float, in order of execution.
         float_macs: Share, 0..1, of the multiply-accumulates in float, as counted in the file.
-        latency: See ``repair_cost.latency_cost``; None unless some layers are in float.
+        latency: Medians of the files beside each other on this machine; None unless some layers
+            are in float.
     """
 
     outcome: Outcome

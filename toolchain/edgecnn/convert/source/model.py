@@ -82,7 +82,7 @@ def load_source(source: Source, *, otherwise: str | None = None) -> SourceModel:
     """Load a source.
 
     Args:
-        source: See ``sources.find_source``.
+        source: What ``find_source`` found.
         otherwise: The range of a model that does not tell it, where the source names none; None
             to ask for it.
 

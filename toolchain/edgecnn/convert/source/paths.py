@@ -1,4 +1,4 @@
-"""What a path given to ``edgecnn convert`` is, told without TensorFlow.
+"""Tells what a path given to ``edgecnn convert`` is, without TensorFlow.
 
 A source is only named, digested and checked from outside here; ``source_model`` loads it.
 """
@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.workspace import Workspace, default_build_folder
-from edgecnn.errors import SourceModelError, UsageError
+from edgecnn.errors import SourceModelError
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.recipe.load import released_weights
-from edgecnn_runner.contract import affine_of, is_range
-from edgecnn_runner.input_options import RANGES_EXPECTED
+from edgecnn_runner.input_options import check_range
 from edgecnn_runner.labels import read_labels
 
 _EXPECTED: Final = (
@@ -79,7 +78,7 @@ def find_source(
     Args:
         path: A build, a recipe folder, a model file, or a SavedModel folder.
         labels: Class names, for a model that no recipe belongs to.
-        input_range: See ``Source``.
+        input_range: What the model wants pixels brought to, where that was said.
 
     Returns:
         The source. Its file exists and has the right outside; it has not been loaded.
@@ -90,13 +89,7 @@ def find_source(
         RecipeError: If the recipe of a recipe folder has mistakes.
         LabelsError: If the labels of a build are damaged.
     """
-    if input_range is not None and not is_range(input_range):
-        raise UsageError(
-            "--input-range is not a range that edgecnn knows",
-            observed=input_range,
-            expected=RANGES_EXPECTED,
-            remedy="name the range of the values that the model was trained on",
-        )
+    check_range(input_range)
     try:
         model, origin, recipe_file = _locate(path)
     except OSError as error:
@@ -119,28 +112,6 @@ def find_source(
         input_range=input_range,
         recipe_file=recipe_file,
     )
-
-
-def check_channels(path: Path, input_range: str, channels: int) -> None:
-    """Refuse a range of colours for a model of greyscale images.
-
-    Args:
-        path: The model, for the error.
-        input_range: What it is to be fed; see ``edgecnn_runner.contract.InputSpec``.
-        channels: 1 or 3.
-
-    Raises:
-        UsageError: If the range has three numbers, and there is one channel.
-    """
-    numbers = len(affine_of(input_range)[0])
-    if numbers not in (1, channels):
-        raise UsageError(
-            f"the input range has {numbers} numbers, and {path} takes greyscale images",
-            observed=f"{input_range}, and a model with {channels} channel",
-            expected="one number each for mean and deviation, or another range",
-            remedy="give one number each, --input-mean 0.5 --input-std 0.25 for example, or "
-            "--input-range 0..1",
-        )
 
 
 def folder_digest(folder: Path) -> str:

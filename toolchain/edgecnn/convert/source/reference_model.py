@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.build.tools import tool_versions
-from edgecnn.convert.source.paths import Source, check_channels
+from edgecnn.convert.source.paths import Source
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
+from edgecnn_runner.input_options import check_channels
 from edgecnn_runner.postprocess import softmax
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ReferenceModel:
         runtime: What computes the scores, with its version.
 
     Raises:
-        SourceModelError: See ``edgecnn.convert.source.model.load_source``.
+        SourceModelError: If it cannot be loaded, or is no image classifier.
         UsageError: If the source names a range that the model's own arithmetic contradicts, or the
             range is one of colours and the model takes greyscale.
     """

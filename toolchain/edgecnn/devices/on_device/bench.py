@@ -22,8 +22,7 @@ from edgecnn.devices.on_device.conditions import (
     read_state,
     usable_cores,
 )
-from edgecnn.devices.on_device.libraries import RuntimePlace, installed, place_of
-from edgecnn_runner.errors import RuntimeMissingError
+from edgecnn.devices.on_device.libraries import RuntimePlace, no_runtime, place_of
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
@@ -36,7 +35,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Measure.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``artifacts`` (each with ``name`` of its file in
+        call: A ``bootstrap.Call``. Parameters: ``artifacts`` (each with ``name`` of its file in
             the folder and ``format``), ``runtimes`` (name to ``module`` and ``format``),
             ``prefixes``, ``paths`` (for the end of Python's path), ``threads``, ``runs``,
             ``seconds``, ``starts``, ``seed``, ``picture`` (the file of an encoded image), ``size``
@@ -329,7 +328,7 @@ def rows_of(folder: Path, asked: Mapping[str, Any]) -> list[BenchRow]:
 
     Args:
         folder: Where the files lie.
-        asked: See ``bench.run``.
+        asked: The parameters of ``run``.
     """
     rows = []
     places = {
@@ -348,19 +347,13 @@ def rows_of(folder: Path, asked: Mapping[str, Any]) -> list[BenchRow]:
                 found.append(row)
         if not found:
             row = BenchRow(index, file, digest)
-            row.error = _no_runtime(artifact["format"], asked).to_dict()
+            modules = [
+                one["module"]
+                for one in asked["runtimes"].values()
+                if one["format"] == artifact["format"]
+            ]
+            missing = no_runtime(artifact["format"], modules, asked["prefixes"])
+            row.error = missing.to_dict()
             found.append(row)
         rows += found
     return rows
-
-
-def _no_runtime(model_format: str, asked: Mapping[str, Any]) -> RuntimeMissingError:
-    fitting = [one["module"] for one in asked["runtimes"].values() if one["format"] == model_format]
-    models = [f"{one['model']} in {one['prefix']}" for one in installed(asked["prefixes"])]
-    return RuntimeMissingError(
-        f"the device has no runtime for {model_format} files",
-        observed=f"neither in its Python nor in an installed bundle "
-        f"({', '.join(models) or 'there is none'})",
-        expected=f"one of {', '.join(fitting)}, with numpy",
-        remedy="install a bundle with it there: edgecnn deploy BUNDLE ADDRESS",
-    )

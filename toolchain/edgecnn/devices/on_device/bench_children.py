@@ -144,7 +144,7 @@ class Children:
 
         Args:
             place: Its Python.
-            asked: See ``bench_child.main``.
+            asked: What it is to do: the argument of ``bench_child.main``.
 
         Raises:
             OSError: If the Python cannot be started.

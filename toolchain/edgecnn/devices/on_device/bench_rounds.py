@@ -1,4 +1,4 @@
-"""How times are taken: a warm-up until they are stable, then turns, round after round.
+"""Takes times: a warm-up until they are stable, then turns, round after round.
 
 Artifacts are interleaved, so that whatever slows the device for a while slows all of them. A turn
 begins with one run that is not counted: it brings back into the caches what the others have

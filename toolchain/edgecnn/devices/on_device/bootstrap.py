@@ -71,7 +71,7 @@ class Call:
         parameters: The task's own.
         folder: A private folder, removed at the end.
         memory: Blobs by name that were not written anywhere.
-        send: See ``Channel.send``.
+        send: Sends a frame to the workstation.
     """
 
     def __init__(self, parameters: Mapping[str, Any], folder: str, channel: Channel) -> None:

@@ -30,7 +30,7 @@ _ARM_PARTS = {
 
 
 def ask_program(command: Sequence[str]) -> str | None:
-    """See ``Ask``; no shell is involved, and a program that hangs is ended."""
+    """Run a program as an ``Ask`` does; no shell is involved, and one that hangs is ended."""
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -52,7 +52,7 @@ def read_conditions(root: Path = Path("/"), ask: Ask = ask_program) -> dict[str,
 
     Args:
         root: What /proc and /sys lie below.
-        ask: See ``Ask``.
+        ask: Runs a program.
 
     Returns:
         ``board`` (of the device tree), ``processor``, ``cores``, ``governors`` (of each core),
@@ -89,8 +89,8 @@ def read_state(root: Path = Path("/"), ask: Ask = ask_program) -> dict[str, Any]
     """Read what changes from second to second.
 
     Args:
-        root: See ``read_conditions``.
-        ask: See ``Ask``.
+        root: What /proc and /sys lie below.
+        ask: Runs a program.
 
     Returns:
         ``temperatures_c`` (zone to degrees), ``clock_hz`` (that of the first core, as measured by
@@ -118,7 +118,7 @@ def other_cpu_share(
     """Return which share of all cores is used while this process does nothing, 0..1.
 
     Args:
-        root: See ``read_conditions``.
+        root: What /proc and /sys lie below.
         wait: What passes the time between the two readings.
     """
     first = _busy_and_all(root)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn_installer.bundle import Manifest, check_files, read_manifest
+from edgecnn_installer.main import run_self_test
 from edgecnn_installer.problems import DeviceError, SelfTestError
 from edgecnn_installer.releases import Place
 
 _INSTALL_S: Final = 1800
-_SELFTEST_S: Final = 600
 _PINNED: Final = "trusted.pub.pem"
 
 
@@ -25,7 +25,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Install.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``prefix``, ``default_prefix`` and ``key``
+        call: A ``bootstrap.Call``. Parameters: ``prefix``, ``default_prefix`` and ``key``
             (whether a public key to pin was sent). In its folder: ``bundle`` and ``key``.
 
     Returns:
@@ -104,32 +104,14 @@ def _install_sh(folder: Path, options: list[str]) -> dict[str, Any]:
 
 
 def _self_test(current: Path, name: str) -> dict[str, Any]:
-    """Let the active release classify its golden vectors, as a user would start it."""
-    command = [str(current / "bin/edgecnn-run"), "selftest", str(current / name), "--json"]
+    """Let a model of the active release test itself."""
     try:
-        done = subprocess.run(  # noqa: S603 - the release's own program, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SELFTEST_S,
-            check=False,
-        )
-        if done.returncode == 0:
-            found = json.loads(done.stdout)
-            keys = ("images", "runtime", "kernels", "worst_difference", "tolerance")
-            return {"file": name, **{key: found.get(key) for key in keys}}
-        observed = f"exit code {done.returncode}: {done.stderr.strip()[-1000:]}"
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        observed = f"{type(error).__name__}: {error}"
-    raise SelfTestError(
-        f"{name} does not pass its self-test once it is installed",
-        observed=observed,
-        expected="the classes and scores of the golden vectors",
-        remedy="deploy it again; if it stays, package it with another runtime (edgecnn package "
-        "BUILD --runtime), or report it with this text",
-    )
+        found = run_self_test(current, name)
+    except SelfTestError as error:
+        error.problem = f"{name} does not pass its self-test once it is installed"
+        raise
+    keys = ("images", "runtime", "kernels", "worst_difference", "tolerance")
+    return {"file": name, **{key: found.get(key) for key in keys}}
 
 
 def _go_back(place: Place, manifest: Manifest, before: Path | None, options: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import platform
 import re
 import shutil
 import sys
@@ -69,7 +70,7 @@ def use_installed(modules: Sequence[str], prefixes: Sequence[str]) -> str | None
 
     Args:
         modules: Runtimes; one of them is enough.
-        prefixes: See ``installed``.
+        prefixes: Folders that models are installed below.
 
     Returns:
         The folder; None if there is none with such a runtime for this Python.
@@ -119,3 +120,23 @@ def place_of(module: str, prefixes: Sequence[str]) -> RuntimePlace | None:
         if python is not None:
             return RuntimePlace(python, str(libraries))
     return None
+
+
+def no_runtime(model_format: str, modules: Sequence[str], prefixes: Sequence[str]) -> Any:
+    """Return the ``RuntimeMissingError`` of a device that has no runtime for a format.
+
+    Args:
+        model_format: Of the file.
+        modules: Those that would run it; one of them is enough.
+        prefixes: Folders that models are installed below.
+    """
+    from edgecnn_runner.errors import RuntimeMissingError
+
+    models = [f"{entry['model']} in {entry['prefix']}" for entry in installed(prefixes)]
+    return RuntimeMissingError(
+        f"the device has no runtime for {model_format} files",
+        observed=f"neither in its Python {platform.python_version()} nor in an installed bundle "
+        f"({', '.join(models) or 'there is none'})",
+        expected=f"one of {', '.join(modules)}, with numpy",
+        remedy="install a bundle with it there: edgecnn deploy BUNDLE ADDRESS",
+    )

@@ -1,4 +1,4 @@
-"""What this device is, has, and holds; nothing on it is changed."""
+"""Describes what this device is, has, and holds; nothing on it is changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Look at the device.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``prefixes``, ``runtimes`` (name to module and
+        call: A ``bootstrap.Call``. Parameters: ``prefixes``, ``runtimes`` (name to module and
             package), ``start`` (whether to start the runtimes and to check installed files),
             ``places`` (folders whose room is asked for).
 

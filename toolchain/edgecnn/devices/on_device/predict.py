@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.devices.on_device.libraries import has_own, installed, use_installed
-from edgecnn_runner.errors import RuntimeMissingError
+from edgecnn.devices.on_device.libraries import has_own, no_runtime, use_installed
 
 _EVERY_S: Final = 0.2
 
@@ -19,7 +17,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Run every image through the runner's own session.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
+        call: A ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
             ``modules`` (what runs that format), ``threads``, ``contract`` (of a file that carries
             none, else None), ``shape`` of the images and ``prefixes``. In memory: ``images``,
             uint8.
@@ -28,7 +26,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         The last frame: ``done``, the facts, and the scores as float32, little-endian.
 
     Raises:
-        EdgeError: See ``edgecnn_runner.session.Session``.
+        EdgeError: If the file cannot be read, or does not run.
     """
     asked = call.parameters
     libraries = find_libraries(asked)
@@ -72,16 +70,5 @@ def find_libraries(asked: Mapping[str, Any]) -> str:
         return "the device's own Python"
     found = use_installed(asked["modules"], asked["prefixes"])
     if found is None:
-        raise _no_runtime(asked)
+        raise no_runtime(asked["format"], asked["modules"], asked["prefixes"])
     return found
-
-
-def _no_runtime(asked: Mapping[str, Any]) -> RuntimeMissingError:
-    models = [f"{one['model']} in {one['prefix']}" for one in installed(asked["prefixes"])]
-    return RuntimeMissingError(
-        f"the device has no runtime for {asked['format']} files",
-        observed=f"neither in its Python {platform.python_version()} nor in an installed bundle "
-        f"({', '.join(models) or 'there is none'})",
-        expected=f"one of {', '.join(asked['modules'])}, with numpy",
-        remedy="install a bundle with it there: edgecnn deploy BUNDLE ADDRESS",
-    )

@@ -1,4 +1,4 @@
-"""Where the time of one inference goes, operator by operator, as far as the runtime tells.
+"""Profiles where the time of one inference goes, operator by operator, as far as the runtime tells.
 
 First the file is timed as it runs in production; then, where the runtime can profile, it is run
 again with the profiler on, which slows it.
@@ -20,7 +20,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Time one image again and again, then profile it.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
+        call: A ``bootstrap.Call``. Parameters: ``model`` (the file's name), ``format``,
             ``modules`` (what runs that format), ``runtime`` (a key of
             ``edgecnn_runner.runtimes.choice.RUNTIMES``, or None for the best there is),
             ``threads``, ``warmup`` and ``runs`` (each at least 1), ``seed`` of the image's pixels,
@@ -34,7 +34,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
         is no blob.
 
     Raises:
-        EdgeError: See ``edgecnn_runner.session.Session``.
+        EdgeError: If the file cannot be read, or does not run.
     """
     asked = call.parameters
     sys.path += [one for one in asked["paths"] if one not in sys.path]

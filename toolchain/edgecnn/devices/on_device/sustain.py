@@ -19,7 +19,7 @@ def run(call: Any) -> tuple[str, Mapping[str, Any], list[bytes]]:
     """Run.
 
     Args:
-        call: See ``bootstrap.Call``. Parameters: ``model`` (a file in the folder),
+        call: A ``bootstrap.Call``. Parameters: ``model`` (a file in the folder),
             ``runtime_name``, ``module``, ``threads``, ``seconds``, ``prefixes`` and ``paths``.
 
     Returns:

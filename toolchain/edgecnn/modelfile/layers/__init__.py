@@ -1,4 +1,4 @@
-"""Where a converted file departs from its float file: compared tensor by tensor.
+"""Compares a converted file with its float file, tensor by tensor.
 
 Both files are run on the same images with every tensor between the operators kept, so an error is
 what has piled up to a tensor from the image on, not what its own operator adds. This package
