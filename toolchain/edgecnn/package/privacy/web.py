@@ -227,6 +227,8 @@ _CLAIMS: Final[tuple[Claim[Seen], ...]] = (
     ),
 )
 
+CLAIMS: Final = tuple(claim.claim for claim in _CLAIMS)
+"""All that is claimed of a web bundle, in words."""
 
 # A search finds what is there by mistake, and is no proof: a name can be put together when it runs.
 
