@@ -61,7 +61,8 @@ class Runs:
     Attributes:
         all: In the order in which they were done.
         lines: What was printed and written as results: one JSON object each.
-        attempts: See ``attempts``; empty if that did not end well.
+        attempts: What was tried, and how it ended, as the program ``attempts`` prints it; empty if
+            that did not end well.
         left: What is there after the end that was not there before the installation, but for
             the results.
     """

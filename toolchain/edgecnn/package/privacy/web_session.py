@@ -25,8 +25,6 @@ from edgecnn.serve.server import BundleServer, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 # What Debian's Chromium itself asks for, page or no page: looks for updates, and for accounts.
 _BROWSERS_OWN: Final = ("accounts.google.com", "update.googleapis.com")
@@ -67,8 +65,8 @@ class SingleSession:
     Attributes:
         browser: Name and version.
         outside: What left for elsewhere, attempts not counted.
-        attempts: See ``FolderSession``.
-        arrived: See ``FolderSession``.
+        attempts: Way of sending to the directive that refused it; None where none did.
+        arrived: Ways whose attempt was seen outside.
         answers: File name to label.
     """
 

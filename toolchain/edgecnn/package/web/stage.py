@@ -267,7 +267,7 @@ def place_files(files: Mapping[str, bytes], folder: Path) -> None:
 
     Args:
         files: Name to bytes.
-        folder: Where to; see ``refuse_other_folder``. Its parent must exist.
+        folder: Where to; nothing, an empty folder or an earlier bundle. Its parent must exist.
 
     Raises:
         WorkspaceError: If it cannot be written; what was there before is there again.

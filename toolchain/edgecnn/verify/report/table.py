@@ -23,9 +23,8 @@ from edgecnn_runner.quantities import decibel_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-if TYPE_CHECKING:
     from rich.table import Table
+
 
 _NAME_WIDTH: Final = 11
 
