@@ -15,7 +15,7 @@ KERAS2   := .venv-keras2
 PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: demo test test-fast test-long lint format bench peers clean help
+.PHONY: demo test test-fast test-long lint docs format bench peers clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,27 +36,32 @@ test-long: $(STAMP) ## The tests that take long: many random models, whole publi
 	@.ci/make-keras2 $(KERAS2) $(VENV)
 	$(PYTEST) -m long
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(STAMP) ## ruff, mypy, and the manual with every link in it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+docs: $(STAMP) ## Build the manual into build/site
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 format: $(STAMP) ## Let ruff put the sources in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Print the ratios the README quotes; some minutes, on a quiet machine
+bench: $(STAMP) ## Print the ratios the manual quotes; some minutes, on a quiet machine
 	$(BIN)/python tests/benchmarks/run_all.py
 
-peers: $(STAMP) ## Compare with other ways of running the models, on a quiet machine; for the README
-	@# It ends with 1 where a peer is faster, which the README is to say.
+peers: $(STAMP) ## Compare with other ways of running the models, on a quiet machine; for the manual
+	@# It ends with 1 where a peer is faster, which the manual is to say.
 	$(BIN)/python tests/benchmarks/peers/run.py --install --floats \
 		--json tests/benchmarks/peers/results.json && met=0 || met=$$?; \
-		$(BIN)/python .ci/update-readme && exit $$met
+		$(BIN)/python .ci/update-manual && exit $$met
 
 clean: ## Remove the environments and caches
 	rm -rf $(VENV) $(KERAS2) $(PI_VENV) $(PI_VENV)-and-others .venv-peers-tflite-runtime .venv-peers-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 
-$(STAMP): pyproject.toml deploy/pyproject.toml constraints.txt .ci/make-venv
+$(STAMP): pyproject.toml deploy/pyproject.toml constraints.txt hatch_build.py .ci/make-venv
 	@.ci/make-venv "$(VENV)" "$(PYTHON)"
 	@touch $@

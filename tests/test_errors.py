@@ -1,4 +1,4 @@
-"""One error tree: each class has its own exit code, in the README and in the docstrings."""
+"""One error tree: each class has its own exit code, in the manual and in the docstrings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import edgecnn.errors
 import edgecnn_runner.errors
 from edgecnn_runner.errors import EdgeError
 
-README = Path(__file__).parents[1] / "README.md"
+MANUAL = Path(__file__).parents[1] / "toolchain/docs/exit-codes.md"
 
 
 def tree(root: type[EdgeError]) -> list[type[EdgeError]]:
@@ -37,9 +37,9 @@ def test_each_error_is_listed_where_its_tree_is_drawn(kind: type[EdgeError]) -> 
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_the_readme_lists_the_exit_code(kind: type[EdgeError]) -> None:
+def test_the_manual_lists_the_exit_code(kind: type[EdgeError]) -> None:
     row = rf"^\| {kind.exit_code} \| `{kind.__name__}` \| .+ \|$"
-    assert re.search(row, README.read_text(encoding="utf-8"), re.MULTILINE), row
+    assert re.search(row, MANUAL.read_text(encoding="utf-8"), re.MULTILINE), row
 
 
 def test_an_error_says_observed_expected_and_remedy() -> None:

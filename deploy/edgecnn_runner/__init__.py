@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgecnn_runner.classifier import Classifier as Classifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Classifier", "__version__"]
 

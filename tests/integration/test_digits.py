@@ -25,7 +25,7 @@ from command import Finished, edgecnn, modules_after
 from edgecnn.build.reference import read_reference
 from edgecnn.recipe.load import DEFAULT_VARIANTS
 from integration.conftest import record_again
-from readme import blocks
+from manual import blocks
 
 pytestmark = pytest.mark.slow
 
@@ -331,7 +331,7 @@ FIXTURES = Path(__file__).parents[1] / "runner" / "fixtures"
 
 @pytest.fixture
 def newcomer(demo: Demo, tmp_path: Path) -> Path:
-    """The folder a newcomer is in after the demo, with the files that the README takes for granted.
+    """The folder a newcomer is in after the demo, with the files that the manual takes for granted.
 
     A model made elsewhere, in both formats, its labels, a photo, and photos of two classes.
     """
@@ -349,7 +349,7 @@ def newcomer(demo: Demo, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_readmes_blocks_run(newcomer: Path) -> None:
+def test_the_blocks_of_readme_and_manual_run(newcomer: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for block in blocks():
         if block.reason or block.is_help:

@@ -1,4 +1,4 @@
-"""A model made elsewhere: is it fed and read as it was trained? As the README promises it.
+"""A model made elsewhere: is it fed and read as it was trained? As the manual promises it.
 
 Each picture has a bar of its class's colour at its left edge, and one of any colour at its right;
 between them is noise. So colours, sides, edges and the order of the outputs all count.
@@ -30,7 +30,7 @@ from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.quiet import captured_log
 from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
-from readme import blocks
+from manual import blocks
 
 pytestmark = pytest.mark.slow  # trains and converts networks
 
@@ -256,7 +256,7 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def own(made: Path) -> Path:
-    """Scores of all images, written by the README's lines for Keras."""
+    """Scores of all images, written by the manual's lines for Keras."""
     python = [one for one in blocks() if one.kind == "python"]
     (block,) = [one for one in python if "image_dataset_from_directory" in one.text]
     lines = block.text.replace("96, 96", "16, 16").replace("pixels / 255", "pixels / 127.5 - 1")

@@ -1,4 +1,4 @@
-"""Files that edgecnn did not make, proven as the README promises it."""
+"""Files that edgecnn did not make, proven as the manual promises it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own images and one's own model, as the README promises it."""
+"""One's own images and one's own model, as the manual promises it."""
 
 from __future__ import annotations
 

@@ -6,4 +6,4 @@ Importing the package imports nothing heavy; each stage is a package of its own:
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -19,6 +19,7 @@ from edgecnn.bench.judge.recommend import DeviceLimits
 from edgecnn.commands.bench import BenchRequest, BenchResult, bench
 from edgecnn.commands.build import BuildRequest, BuildResult, build
 from edgecnn.commands.convert import ConvertRequest, ConvertResult, convert
+from edgecnn.commands.init import InitRequest, InitResult, init
 from edgecnn.commands.inspect import Inspection, inspect
 from edgecnn.commands.package import package
 from edgecnn.commands.run import RunRequest, RunResult, run
@@ -45,6 +46,8 @@ __all__ = [
     "DeviceOptions",
     "EdgeError",
     "ForeignFiles",
+    "InitRequest",
+    "InitResult",
     "Inspection",
     "PackageRequest",
     "Preprocessing",
@@ -60,6 +63,7 @@ __all__ = [
     "bench",
     "build",
     "convert",
+    "init",
     "inspect",
     "load_recipe",
     "package",

@@ -29,12 +29,13 @@
     └── OwnScoresError           44  the user's own scores are not those of the float model
 
 0 is success, 1 a bug of ours, 130 an interrupt. A test walks this tree and fails on two classes
-with one code and on a code missing from the README.
+with one code and on a code missing from the manual.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgecnn_runner.errors import (
@@ -275,3 +276,22 @@ class RowError:
             self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
         )
         return error
+
+
+def some_of(names: Iterable[object], limit: int = 3, *, joint: str = ", ") -> str:
+    """Return names for an error: the first few, and how many more there are.
+
+    Args:
+        names: Of files, images, classes; or whole clauses.
+        limit: How many are told.
+        joint: What stands between them.
+
+    >>> some_of(["a.png", "b.png", "c.png", "d.png", "e.png"])
+    'a.png, b.png, c.png and 2 more'
+    """
+    texts = [str(name) for name in names]
+    more = len(texts) - limit
+    shown = joint.join(texts[:limit])
+    if more <= 0:
+        return shown
+    return f"{shown}{' ' if joint == ', ' else joint}and {more:,} more"

@@ -63,7 +63,7 @@ test("the versions named to users are those that the used features take", () => 
   const chrome = Math.max(...["chrome", "chrome_android", "edge"].map((name) => Number(needed[name])));
   const firefox = Math.max(...["firefox", "firefox_android"].map((name) => Number(needed[name])));
   const safari = Math.max(...["safari", "safari_ios"].map((name) => Number(needed[name])));
-  for (const [name, count] of /** @type {[string, number][]} */ ([["index.html", 2], ["../../README.md", 1]])) {
+  for (const [name, count] of /** @type {[string, number][]} */ ([["index.html", 2], ["../../toolchain/docs/phone.md", 1]])) {
     const said = [...read(name).matchAll(NAMED)].map((one) => one.slice(1).map(Number));
     assert.deepEqual(said, Array(count).fill([chrome, firefox, safari]), name);
   }

@@ -1,4 +1,4 @@
-"""What was measured, for a terminal and for the README."""
+"""What was measured, for a terminal and for the manual."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def text_table(found: Mapping[str, Any]) -> str:
 
 
 def markdown_tables(found: Mapping[str, Any]) -> str:
-    """Return the README's tables: a row for each peer and file, a column for each model."""
+    """Return the manual's tables: a row for each peer and file, a column for each model."""
     parts = []
     for table in found["tables"]:
         models = [model for model in table["models"] if "ours" in model]

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgecnn.files import write_whole
 from edgecnn.log import has_read
-from edgecnn.files import write_whole
-from edgecnn_runner.formats.container import Container, append_contract, read_container
 from edgecnn_runner.contract import Contract
-from pathlib import Path
-from edgecnn.files import write_whole
-from edgecnn_runner.labels import read_labels
+from edgecnn_runner.formats.container import Container, append_contract, read_container
 
 _MIXED = "-mixed"
 
@@ -75,7 +72,7 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 
 
 def read_artifact(path: Path) -> Container:
-    """Read a model file and its contract; see ``edgecnn_runner.formats.container.read_container``."""
+    """Read a model file and its contract, as ``edgecnn_runner.formats.container`` does."""
     has_read(path)
     return read_container(path)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from edgecnn.log import has_read
 from edgecnn.errors import BundleError
+from edgecnn.log import has_read
 from edgecnn_installer.bundle import MANIFEST, Manifest, check_files, read_manifest
 from edgecnn_installer.problems import InstallError
 

@@ -20,9 +20,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.log import has_read
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.files import atomic_file
+from edgecnn.log import has_read
 
 # All that numpy and zipfile raise on a damaged archive.
 _UNREADABLE: Final = (

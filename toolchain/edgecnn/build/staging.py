@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from edgecnn.files import wrap_os_errors
 from edgecnn.build.workspace import Workspace
+from edgecnn.files import wrap_os_errors
 
 PREFIX: Final = ".edgecnn-staging-"
 """How the hidden folder's name begins."""

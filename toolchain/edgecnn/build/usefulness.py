@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.reference import Reference
 from edgecnn.errors import UselessModelError
 from edgecnn_runner.quantities import percent_text
-from edgecnn.build.reference import Reference
 
 ALPHA: Final = 0.025
 """The largest chance of an answer that was guessed to be taken for more."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from edgecnn.data import Dataset
 
+
 @dataclass(frozen=True, kw_only=True)
 class CandidateVerdict:
     """What the gate says of a candidate on images that are not the test images.

@@ -1,29 +1,27 @@
 """A build folder: its file names, its manifest, and what is up to date.
 
-Files appear whole or not at all, see ``edgecnn.files``. The manifest is written last, so a file it lists is complete; what is on disk and not in
-the manifest is the rest of an interrupted run and is made again.
+Files appear whole or not at all, see ``edgecnn.files``. The manifest is written last, so a file it
+lists is complete; what is on disk and not in the manifest is the rest of an interrupted run and is
+made again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
-from edgecnn.log import has_read
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import file_digest, wrap_os_errors, write_json
-from edgecnn_runner.files import PART_SUFFIX, whole_file
-import os
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from edgecnn.log import has_read
 from edgecnn_runner.contract import INPUT_RANGES, is_range
+from edgecnn_runner.files import PART_SUFFIX
 
 _PART_SECONDS: Final = 3600
 

@@ -97,7 +97,7 @@ def root(
     Start with `edgecnn demo`: the whole chain in about a minute, with no download.
 
     Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 parity FAIL, 4 parity INCONCLUSIVE,
-    130 interrupted; the README lists the others.
+    130 interrupted; the manual lists the others.
     """
     start_log(verbose=verbose, file=log_file)
 

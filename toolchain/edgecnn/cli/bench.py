@@ -18,7 +18,13 @@ from edgecnn.cli.options import (
     QuietOption,
 )
 from edgecnn.errors import UsageError
-from edgecnn_runner.quantities import decimal_text, percent_of, size_text
+from edgecnn.report.text import (
+    decimal_text,
+    duration_text,
+    size_text,
+    times_text,
+)
+from edgecnn_runner.quantities import percent_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,8 +50,8 @@ def bench(
         typer.Option(
             "--device",
             metavar="ADDRESS",
-            help="local, ssh://USER@HOST[:PORT], or cmd: and a command that starts Python "
-            "elsewhere. Repeatable. Default: local.",
+            help="local, USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that "
+            "starts Python elsewhere. Repeatable. Default: local.",
         ),
     ] = None,
     devices_file: Annotated[
@@ -386,7 +392,6 @@ def _title(row: GateRow, *, several: bool) -> str:
 
 
 def _then_and_now(measure: Measure) -> str:
-    from edgecnn.bench.report.words import duration_text
 
     text = duration_text if measure.name in ("latency", "p90") else size_text
     tail = "p90 " if measure.name == "p90" else ""
@@ -394,7 +399,6 @@ def _then_and_now(measure: Measure) -> str:
 
 
 def _times(measure: Measure) -> str:
-    from edgecnn.bench.report.words import times_text
 
     ratio = measure.ratio
     if ratio.low is None or ratio.high is None:

@@ -30,7 +30,8 @@ def deploy(
         str,
         typer.Argument(
             metavar="ADDRESS",
-            help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere.",
+            help="USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that starts "
+            "Python elsewhere.",
         ),
     ],
     key: Annotated[

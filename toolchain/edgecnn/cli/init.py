@@ -35,9 +35,9 @@ def init(
     Example: edgecnn init leaves --data photos/
     """
     from edgecnn.cli.render import command_line, err_console, out_console, print_json
-    from edgecnn.commands.init import make_project
+    from edgecnn.commands import init as command
 
-    project = make_project(folder, data)
+    project = command.init(command.InitRequest(folder=folder, data=data))
     if json_output:
         print_json(project.to_dict())
         return

@@ -155,8 +155,8 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="ADDRESS",
-        help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere. Default: "
-        "this machine.",
+        help="USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that starts "
+        "Python elsewhere. Default: this machine.",
     ),
 ]
 IdentityOption = Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import size_text
 
 if TYPE_CHECKING:
     from rich.console import Console

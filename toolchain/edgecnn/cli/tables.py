@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.build.workspace import Workspace
 from edgecnn.cli.render import command_line, explain, out_console, print_json
 from edgecnn.errors import EdgeError
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import duration_text, size_text, times_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -225,14 +225,14 @@ def _cost(variant: str, latency: Mapping[str, Any]) -> str:
     medians: Mapping[str, int] = latency["median_ns"]
     own = medians[variant]
     others = [
-        f"{own / median:.2f} times {name} ({median / 1000:.1f} us)"
+        f"{times_text(own / median)} times {name} ({duration_text(median)})"
         for name, median in sorted(medians.items(), key=lambda pair: pair[0].endswith("fp32"))
         if name != variant
     ]
     machine = latency["machine"]
     where = machine.get("model") or machine.get("processor") or machine.get("architecture")
     return (
-        f"latency of {variant}: {own / 1000:.1f} us an image, {', '.join(others)}; medians of "
+        f"latency of {variant}: {duration_text(own)} an image, {', '.join(others)}; medians of "
         f"{latency['n']} calls in turns on this machine ({where}, {latency['runtime']}, "
         f"{latency['threads']} thread)"
     )

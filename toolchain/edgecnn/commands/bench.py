@@ -207,7 +207,7 @@ def read_addresses(path: Path) -> list[str]:
     Raises:
         UsageError: If it cannot be read, or names none.
     """
-    remedy = "write one address a line: local, ssh://USER@HOST, or cmd: and a command"
+    remedy = "write one address a line: local, USER@HOST, or cmd: and a command"
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:

@@ -31,7 +31,7 @@ def deploy(request: DeployRequest, *, progress: Progress = NO_PROGRESS) -> Deplo
         raise UsageError(
             "deploy is for another machine",
             observed="local",
-            expected="ssh://USER@HOST[:PORT] or cmd:COMMAND",
+            expected="USER@HOST[:PORT] or cmd:COMMAND",
             remedy="on this machine, unpack the bundle and run its install.sh",
         )
     return stage.run(request, request.device, progress=progress)

@@ -23,7 +23,7 @@ from edgecnn.build.keras_settings import other_choice
 from edgecnn.errors import CheckError, EdgeError
 from edgecnn.log import run_program
 from edgecnn.package.privacy.browser import CHROMIUM
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import size_text
 from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 State = Literal["ok", "note", "bad"]

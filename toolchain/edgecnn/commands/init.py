@@ -47,7 +47,7 @@ _MOST_EPOCHS: Final = 150
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class InitResult:
     """What ``init`` made.
 
     Attributes:
@@ -102,15 +102,24 @@ def _template(name: str) -> str:
     return (resources.files("edgecnn.commands") / "templates" / name).read_text(encoding="utf-8")
 
 
-def make_project(folder: Path, data: Path | None = None) -> Project:
+@dataclass(frozen=True, kw_only=True)
+class InitRequest:
+    """What ``edgecnn init`` was asked for.
+
+    Attributes:
+        folder: Made if it does not exist; its name becomes the model's name.
+        data: Where the images are; None for the folder ``images`` in it, which is made, too.
+    """
+
+    folder: Path
+    data: Path | None = None
+
+
+def init(request: InitRequest) -> InitResult:
     """Write a commented recipe, chosen for the images where they are there already.
 
     Args:
-        folder: Made if it does not exist; its name becomes the model's name.
-        data: Where the images are; None for the folder ``images`` in it, which is made, too.
-
-    Returns:
-        What was made, and of which images.
+        request: Where to, and where the images are.
 
     Raises:
         UsageError: If there is a recipe already, or a build there would be taken for images;
@@ -118,6 +127,7 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
         WorkspaceError: If the folder cannot be written.
     """
+    folder, data = request.folder, request.data
     recipe = folder / "recipe.toml"
     if recipe.exists():
         raise UsageError(
@@ -135,7 +145,7 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         with whole_file(recipe) as file:
             file.write(text.encode())
     made = [recipe, images] if data is None else [recipe]
-    return Project(folder=folder, made=made, images=images, survey=survey)
+    return InitResult(folder=folder, made=made, images=images, survey=survey)
 
 
 def _check_place(folder: Path, images: Path) -> None:

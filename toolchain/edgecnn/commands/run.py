@@ -56,7 +56,7 @@ class RunRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ImageAnswer:
     """What came of one image.
 
     Attributes:
@@ -90,7 +90,7 @@ class RunResult:
     model: Path
     sha256: str
     runtime: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ImageAnswer, ...]
 
     @property
     def error(self) -> EdgeError | None:
@@ -125,7 +125,7 @@ class Running:
     classifier: Classifier
     images: tuple[Path, ...]
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[ImageAnswer]:
         """Classify one image after another. One that cannot be read is no end of it.
 
         Raises:
@@ -133,16 +133,16 @@ class Running:
         """
         for image in self.images:
             try:
-                yield Answer(
+                yield ImageAnswer(
                     image=image,
                     result=self.classifier.classify(
                         image, top=self.request.top, reject_below=self.request.reject_below
                     ),
                 )
             except ImageError as error:
-                yield Answer(image=image, error=error)
+                yield ImageAnswer(image=image, error=error)
 
-    def finish(self, answers: tuple[Answer, ...]) -> RunResult:
+    def finish(self, answers: tuple[ImageAnswer, ...]) -> RunResult:
         """Write what was asked for, and return the whole.
 
         Raises:
@@ -234,7 +234,7 @@ def _images_of(path: Path) -> list[Path]:
     return found
 
 
-def _table(request: RunRequest, answers: tuple[Answer, ...]) -> str:
+def _table(request: RunRequest, answers: tuple[ImageAnswer, ...]) -> str:
     if str(request.out).lower().endswith(".jsonl"):
         return "".join(json.dumps(answer.to_dict(), allow_nan=False) + "\n" for answer in answers)
     from edgecnn.report.csv import table_text
@@ -244,7 +244,7 @@ def _table(request: RunRequest, answers: tuple[Answer, ...]) -> str:
     return table_text(["image", "label", "score", *ranked, "error"], map(_row, answers))
 
 
-def _row(answer: Answer) -> dict[str, Any]:
+def _row(answer: ImageAnswer) -> dict[str, Any]:
     """Return a line of the CSV file; what has no value is left out."""
     row: dict[str, Any] = {"image": str(answer.image)}
     if answer.error is not None:

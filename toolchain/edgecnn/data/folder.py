@@ -32,8 +32,8 @@ from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
 from edgecnn.log import has_read
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.report.text import size_text
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.quantities import size_text
 
 _LISTED: Final = 20
 _WORKERS: Final = 4

@@ -493,5 +493,5 @@ def _bad(path: Path, observed: str, expected: str) -> DataError:
         f"{path} is no file of scores",
         observed=observed,
         expected=expected,
-        remedy=f"write {_FORM}; the README shows how, for Keras and PyTorch",
+        remedy=f"write {_FORM}; the manual shows how, for Keras and PyTorch",
     )
