@@ -69,7 +69,7 @@ def test_no_arguments_show_the_help_and_exit_as_usage() -> None:
 
 WRONG = {
     ("nonsense",): "No such command 'nonsense'",
-    ("inspect",): "Missing argument 'FILE'",
+    ("inspect",): "Missing argument 'FILE_OR_BUILD'",
     ("verify",): "nothing to verify is given",
     ("run", "--top", "x", "a", "b"): "Invalid value for '--top'",
     ("demo", "--bad"): "No such option: --bad",
@@ -214,7 +214,7 @@ def test_suggested_commands_can_be_pasted(tmp_path: Path) -> None:
 
 def test_every_error_tells_what_was_seen_what_was_wanted_and_what_to_do() -> None:
     package = Path(edgecnn_package.__file__).parent
-    for part in ("cli", "inspection.py", "inspection_table.py"):
+    for part in ("cli", "commands/inspect.py"):
         assert incomplete_raises(package / part) == []
 
 
