@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from edgecnn.bench.results import ArtifactBench, Conditions
 from edgecnn.bench.statistics import spread, summarize
+from edgecnn.errors import some_of
 
 _OTHERS: Final = 0.10
 _SPREAD: Final = 0.10
@@ -126,9 +127,9 @@ def _about_figures(rows: Sequence[ArtifactBench]) -> list[str]:
     unsteady = [_name(row) for row, one in best if one is not None and not one.stable]
     said = []
     if wide:
-        said.append("one run in ten is more than 10 % slower than the median: " + ", ".join(wide))
+        said.append("one run in ten is more than 10 % slower than the median: " + some_of(wide))
     if unsteady:
-        said.append("times never became stable in the warm-up: " + ", ".join(unsteady))
+        said.append("times never became stable in the warm-up: " + some_of(unsteady))
     return said
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgecnn.errors import some_of
+
 import contextlib
 import tarfile
 import tempfile
@@ -68,7 +70,7 @@ def _unpacked(path: Path, folder: Path) -> Path:
         raise _no_bundle(path, f"{type(error).__name__}: {error}") from error
     found = sorted(folder.iterdir())
     if len(found) != 1 or not (found[0] / MANIFEST).is_file():
-        names = ", ".join(one.name for one in found) or "nothing in it"
+        names = some_of(one.name for one in found) or "nothing in it"
         raise _no_bundle(path, names)
     return found[0]
 

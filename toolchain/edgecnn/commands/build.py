@@ -16,7 +16,7 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import ConvertRequest, already_made, recipe_of, with_options
 from edgecnn.commands.paths import load_data_of_build
 from edgecnn.commands.verify import left_out_of, own_corruptions, own_groups, readers_of
-from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError
+from edgecnn.errors import EdgeError, ParityFailError, UsageError, UselessModelError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
 from edgecnn_runner.labels import read_labels
@@ -133,7 +133,7 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
         )
         float_model = _float_model(workspace)
     assumed = (
-        [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
+        [f"no --labels: the outputs are taken for {some_of(dataset.class_names)}, in this order"]
         if source.origin == "foreign" and labels is None
         else []
     )
@@ -164,7 +164,7 @@ def _tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Prog
     replaced = [str(row["variant"]) for row in rows if row["status"] == "replaced"]
     if replaced and not recipe.convert.repair:
         progress.message(
-            f"note: a repair put other files in the place of {', '.join(replaced)}; this "
+            f"note: a repair put other files in the place of {some_of(replaced)}; this "
             "conversion does not repair, and puts them back (convert --repair, or repair = true "
             "in the recipe, keeps them)"
         )

@@ -13,7 +13,14 @@ from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.convert import of_command_line
 from edgecnn.commands.paths import build_of, data_section, load_data_of_build, manifest_recipe
-from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
+from edgecnn.errors import (
+    EdgeError,
+    LabelsError,
+    SourceModelError,
+    UsageError,
+    WorkspaceError,
+    some_of,
+)
 from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
@@ -291,7 +298,7 @@ def _artifacts(
     if len(sizes) > 1:
         raise UsageError(
             "the artifacts take images of different sizes",
-            observed="; ".join(f"{path}: {size}" for size, path in sizes.items()),
+            observed=some_of((f"{path}: {size}" for size, path in sizes.items()), joint="; "),
             expected="one height, width and number of channels",
             remedy="verify them one after another",
         )

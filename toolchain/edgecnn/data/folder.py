@@ -29,12 +29,11 @@ from edgecnn.data.class_folders import (
 )
 from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
-from edgecnn.errors import DataError, ImageError
+from edgecnn.errors import DataError, ImageError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.report.text import size_text
+from edgecnn.report.text import plural_text, size_text
 from edgecnn_runner.contract import RESIZE_RULE
 
-_LISTED: Final = 20
 _WORKERS: Final = 4
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,
 # or a format that nothing here reads, and a data set that is not the one that was meant.
@@ -266,7 +265,7 @@ def _check_not_all_dropped(
         train = layout.splits["train"]
         raise DataError(
             f"{before - len(rest)} of {before} images of {train} are images of another split, too",
-            observed=f"no other image of {', '.join(bare[:_LISTED])}",
+            observed=f"no other image of {some_of(bare)}",
             expected=f"splits of {root} that hold different images: what was trained on says "
             "nothing in a test",
             remedy=f"delete the copies, or name one of the folders, --data {train}, which is "
@@ -396,7 +395,7 @@ def _check_every_class(
         if bare:
             raise DataError(
                 f"{len(bare)} of {len(names)} classes of {part or root} have no images: "
-                f"{', '.join(bare[:_LISTED])}",
+                f"{some_of(bare)}",
                 observed="nothing in them but files that are left out",
                 expected=f"{what}, in every class folder",
                 remedy="add images to these folders, or take the folders away",
@@ -426,22 +425,20 @@ def _tell_conflicts(
     lines = [" = ".join(group) for group in groups]
     if conflicting == "error":
         raise DataError(
-            f"{problem}:\n" + "\n".join(f"  {line}" for line in lines),
+            f"{problem}:\n  " + some_of(lines, joint="\n  "),
             observed="files with equal pixels in folders of different classes",
             expected="each picture in one class, since data.conflicting is 'error'",
             remedy="delete the files in the wrong class, or set data.conflicting = 'exclude', "
             "which leaves these pictures out",
         )
-    more = f"; and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
     done = "kept in both" if conflicting == "keep" else "left out of training and test"
     progress.message(
-        f"note: {problem} and {'is' if one else 'are'} {done}: " + "; ".join(lines[:_LISTED]) + more
+        f"note: {problem} and {'is' if one else 'are'} {done}: " + some_of(lines, joint="; ")
     )
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{len(names)} file{'' if len(names) == 1 else 's'}, {', '.join(names[:_LISTED])}{more}"
+    return f"{plural_text(len(names), 'file')}, {some_of(names)}"
 
 
 def _without_ids(images: Images, ids: set[str]) -> Images:

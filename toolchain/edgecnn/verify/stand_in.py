@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from edgecnn.build.reference import check_scores
-from edgecnn.errors import ArtifactError, EdgeError, UsageError
+from edgecnn.errors import ArtifactError, EdgeError, UsageError, some_of
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.corruptions.conditions import StandIn
 from edgecnn.verify.evaluation import Evaluation
@@ -58,7 +58,7 @@ def check_candidates(whole: tuple[Planned, ...]) -> None:
     """
     if candidates(whole):
         return
-    made = ", ".join(one.variant for one in whole if one.path is not None)
+    made = some_of(one.variant for one in whole if one.path is not None)
     raise UsageError(
         "there is no float32 file to tell what the float model answers on corrupted images",
         observed=f"only {made or 'nothing'}",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from edgecnn.errors import some_of
 from edgecnn.package.privacy.claims import Claim, Outcome, State
 from edgecnn.package.privacy.pi_runs import Run, Runs
 from edgecnn.package.privacy.traced import other_programs, strange_sockets
@@ -61,7 +62,7 @@ def judge(runs: Runs, *, folder: str) -> list[Outcome]:
     for claim in _CLAIMS:
         wrong, seen = claim.find(runs)
         state: State = "broken" if wrong else "not checked" if failed else "held"
-        evidence = "; ".join(wrong[:5]) if wrong else "; ".join(failed) if failed else seen
+        evidence = some_of(wrong or failed, joint="; ") if wrong or failed else seen
         outcomes.append(claim.outcome(state, evidence.replace(f"{folder}/", "")))
     return outcomes
 
@@ -231,7 +232,7 @@ def check_service(unit: Path) -> Outcome:
         check="The unit's settings are read, and rated by systemd-analyze where that is at hand. "
         "That the kernel keeps to them is systemd's promise and not tested here.",
         state="broken" if wrong else "held",
-        evidence="; ".join(wrong) if wrong else seen,
+        evidence=some_of(wrong, joint="; ") if wrong else seen,
     )
 
 

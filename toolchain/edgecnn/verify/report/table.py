@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.errors import some_of
 from edgecnn.report.text import (
     decibel_text,
     percent_text,
@@ -233,7 +234,7 @@ def render_layers(report: ParityReport) -> list[RenderableType]:
         shown.append(Padding(table, (0, 0, 0, 2), expand=False))
         shown.append(Padding(Text(row.layers.diagnosis), (0, 0, 1, 2), expand=False))
         if row.layers.unmatched:
-            names = ", ".join(row.layers.unmatched)
+            names = some_of(row.layers.unmatched)
             shown.append(Padding(Text(f"Not compared: {names}"), (0, 0, 1, 2), expand=False))
     return shown
 
