@@ -13,7 +13,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
     """Return the card of a model as Markdown.
 
     Args:
-        results: See ``collect_results``; with ``latency``, also how fast the files are: its
+        results: What ``collect_results`` returns; with ``latency``, also how fast files are: its
             ``machine``, ``versions``, ``threads``, ``runs`` and ``rows``, each with ``file`` and
             ``median_us``.
         about: What the network is and where it comes from, as Markdown.

@@ -1,4 +1,4 @@
-"""What changed since an earlier verification, and what got worse.
+"""Compares a verification with an earlier one: what changed, and what got worse.
 
 Where both were on the same images with the same float model, each artifact is compared with its
 predecessor image by image; what the two reports tell apart for that are the images on which an

@@ -1,4 +1,4 @@
-"""What a command line ends with after a verification: nothing, or the gravest of its errors."""
+"""Chooses what a command line ends with after a verification: nothing, or its gravest error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device was, in pairs of words: for its table in the page and for Markdown."""
+"""Describes a device in pairs of words, for its table in the page and for Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is an artifact within its limit under every corruption?
+"""Judges whether an artifact is within its limit under every corruption.
 
 Each condition compares the artifact with the float model on the same corrupted images, as the
 accuracy drop on clean ones: Tango's interval, confirmed by the exact unconditional test.

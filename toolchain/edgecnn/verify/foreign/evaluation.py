@@ -45,7 +45,7 @@ class ForeignReference:
         input_range: str | None = None,
         progress: Progress = NO_PROGRESS,
     ) -> npt.NDArray[np.float32]:
-        """Return its probabilities, in the order of the class names; see ``FloatModel``."""
+        """Return its probabilities, in the order of the class names, shape (n, classes)."""
         found = self.model.scores(pixels, input_range=input_range, progress=progress)
         return np.ascontiguousarray(found[:, places_in(self.labels, class_names)])
 

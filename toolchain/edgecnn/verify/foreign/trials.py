@@ -86,7 +86,7 @@ class Way:
 
     Attributes:
         input_range: What pixels are brought to.
-        resize: The rule that brings images to the model's size; see ``contract.parse_resize``.
+        resize: The rule that brings images to the model's size, by its name.
         exchanged: Red and blue.
         turned: How the pictures are turned over.
         order: The class that each output stands for.
@@ -398,7 +398,7 @@ def find(subject: Subject, feed: Feed) -> Finding | None:
 
 
 def find_order(subject: Subject) -> Finding | None:
-    """Look for another order of the outputs alone; see ``find``."""
+    """Look for another order of the outputs alone, which needs no image to be run again."""
     way, before, hits = _ordered(subject)
     if not (way.order and fits_far_better(before, hits)):
         return None

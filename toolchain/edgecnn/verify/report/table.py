@@ -13,8 +13,7 @@ from edgecnn.report.text import (
     size_text,
 )
 from edgecnn.verify.gate.judgement import GapChange
-from edgecnn.verify.layers.diagnosis import label_of
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers, label_of
 from edgecnn.verify.report.wording import (
     criterion_sentence,
     float_model_sentences,

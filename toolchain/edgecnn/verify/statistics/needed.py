@@ -1,4 +1,4 @@
-"""How many evaluation images would decide an INCONCLUSIVE verdict, if the observed rates hold.
+"""Estimates how many images would decide an INCONCLUSIVE verdict, if the observed rates hold.
 
 At fixed rates the score statistics grow as the square root of the number of images, so the number
 that takes a score interval off its limit has a closed form. Counts are then scaled to it, and it
