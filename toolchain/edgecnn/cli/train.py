@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgecnn.cli.options import RecipeRun, of_recipe
+from edgecnn.report.text import percent_text
 
 
 @of_recipe
@@ -26,7 +27,7 @@ def train(asked: RecipeRun) -> None:
     test = result["test"]
     out_console().print(
         f"{recipe.model.name}: {result['parameters']:,} parameters, "
-        f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images\n"
+        f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images\n"
         f"wrote {workspace.path('model.keras')}\n"
         f"next: {command_line('convert', workspace.folder, *asked.data_option())}",
         markup=False,

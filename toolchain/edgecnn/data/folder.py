@@ -31,7 +31,7 @@ from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.report.text import plural_text, size_text
+from edgecnn.report.text import percent_text, plural_text, size_text
 from edgecnn_runner.contract import RESIZE_RULE
 
 _WORKERS: Final = 4
@@ -361,13 +361,13 @@ def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> N
     total = readable + len(failures)
     if len(failures) <= max(1, int(_MOST_UNREADABLE * total)):
         return
-    lines = "\n".join(f"  {path}: {why.reason}" for path, why in failures)
+    lines = some_of((f"{path}: {why.reason}" for path, why in failures), joint="\n  ")
     remedies = dict.fromkeys(why.remedy for _, why in failures)
     raise DataError(
-        f"{len(failures)} of {total} files cannot be read as images:\n{lines}",
+        f"{len(failures)} of {total} files cannot be read as images:\n  {lines}",
         observed=f"{readable} files that can be read",
-        expected=f"at most {_MOST_UNREADABLE:.0%} of the images that cannot be read; so few are "
-        "left out",
+        expected=f"at most {percent_text(_MOST_UNREADABLE, 0)} of the images that cannot be "
+        "read; so few are left out",
         remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
         + "delete these files, move them out of the class folders, or replace them",
     )
