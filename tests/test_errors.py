@@ -9,7 +9,7 @@ import pytest
 
 import edgecnn.errors
 import edgecnn_runner.errors
-from edgecnn_runner.errors import EdgeError
+from edgecnn_runner.errors import EdgeError, some_of
 
 MANUAL = Path(__file__).parents[1] / "toolchain/docs/exit-codes.md"
 
@@ -51,3 +51,24 @@ def test_an_error_says_observed_expected_and_remedy() -> None:
         "  remedy:   add",
     ]
     assert error.to_dict()["exit_code"] == 25
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, ""),
+        (1, "a1.png"),
+        (3, "a1.png, a2.png, a3.png"),
+        (4, "a1.png, a2.png, a3.png and 1 more"),
+        (1003, "a1.png, a2.png, a3.png and 1,000 more"),
+    ],
+)
+def test_an_error_names_three_files_and_counts_those_that_it_does_not_name(
+    count: int, text: str
+) -> None:
+    assert some_of(f"a{number}.png" for number in range(1, count + 1)) == text
+
+
+def test_clauses_are_counted_alike() -> None:
+    assert some_of(["a is odd", "b is odd"], joint="; ") == "a is odd; b is odd"
+    assert some_of("abcde", 2, joint="; ") == "a; b; and 3 more"

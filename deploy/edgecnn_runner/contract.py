@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edgecnn_runner.errors import CONVERT_AGAIN, COPY_AGAIN, ContractError
+from edgecnn_runner.errors import CONVERT_AGAIN, COPY_AGAIN, ContractError, some_of
 
 CONTRACT_VERSION: Final = 1
 
@@ -206,7 +206,7 @@ def _problems(contract: Contract) -> list[str]:
         "a label is empty, not text, or has control characters",
     )
     twice = repeated(label for label in contract.labels if isinstance(label, str))
-    need(not twice, f"two classes have the same label: {', '.join(twice)}")
+    need(not twice, f"two classes have the same label: {some_of(twice)}")
     need(is_resize(contract.resize), f"resize is {contract.resize!r}, no rule known here")
     need(
         _is_int(contract.version) and contract.version == CONTRACT_VERSION,

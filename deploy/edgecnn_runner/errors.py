@@ -22,6 +22,7 @@ What both sides can meet is here, so that it has one class and one code wherever
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "SelfTestError",
     "SourceError",
     "UsageError",
+    "some_of",
 ]
 
 
@@ -184,3 +186,22 @@ def remedy_for_reading(error: BaseException) -> str:
     """
     number = error.errno if isinstance(error, OSError) else None
     return _READING.get(number or 0, "check the path")
+
+
+def some_of(names: Iterable[object], limit: int = 3, *, joint: str = ", ") -> str:
+    """Return names for an error: the first few, and how many more there are.
+
+    Args:
+        names: Of files, images, classes; or whole clauses.
+        limit: How many are told.
+        joint: What stands between them.
+
+    >>> some_of(["a.png", "b.png", "c.png", "d.png", "e.png"])
+    'a.png, b.png, c.png and 2 more'
+    """
+    texts = [str(name) for name in names]
+    more = len(texts) - limit
+    shown = joint.join(texts[:limit])
+    if more <= 0:
+        return shown
+    return f"{shown}{' ' if joint == ', ' else joint}and {more:,} more"

@@ -22,7 +22,7 @@ from edgecnn_runner.contract import (
     is_resize,
     repeated,
 )
-from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError
+from edgecnn_runner.errors import ArtifactError, ContractError, LabelsError, UsageError, some_of
 from edgecnn_runner.fitting import class_count, two_contracts
 from edgecnn_runner.formats.container import Container, read_container
 from edgecnn_runner.input_options import RANGES_EXPECTED, check_channels
@@ -179,7 +179,7 @@ def _contract(
     if twice:
         raise LabelsError(
             f"the labels for {path} name a class twice",
-            observed=", ".join(twice),
+            observed=some_of(twice),
             expected="names that are all different",
             remedy="tell them apart: crane (bird), crane (machine)",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn_runner.contract import repeated
-from edgecnn_runner.errors import LabelsError, remedy_for_reading
+from edgecnn_runner.errors import LabelsError, remedy_for_reading, some_of
 from edgecnn_runner.files import describe, regular_size
 
 
@@ -50,10 +50,10 @@ def parse_labels(text: str, *, name: str) -> tuple[str, ...]:
     blank = [str(number) for number, label in enumerate(labels, 1) if not label]
     named = len(labels) - len(blank)
     if blank and named:
-        problems.append(f"blank lines: {', '.join(blank)}")
+        problems.append(f"blank lines: {some_of(blank)}")
     twice = repeated(label for label in labels if label)
     if twice:
-        problems.append(f"names given twice: {', '.join(twice)}")
+        problems.append(f"names given twice: {some_of(twice)}")
     if named < 2:
         problems.append(f"{named} names, not at least 2")
     if problems:

@@ -22,7 +22,7 @@ from edgecnn.verify.corruptions.gate import (
 )
 from edgecnn.verify.gate.criteria import with_criterion
 from edgecnn.verify.recording import read_report
-from edgecnn.verify.report.corruption_table import render_corruptions, worst_sentence
+from edgecnn.verify.report.corruptions import render_corruptions, worst_sentence
 from edgecnn.verify.report.junit import junit_xml
 from edgecnn.verify.report.markdown import markdown_summary
 from edgecnn.verify.report.page import render_report

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.modelfile.layers import MOST_DB, LayerError
-from edgecnn.verify.layers.diagnosis import LIMIT_DB, ratios_that_count
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import LIMIT_DB, Layers, ratios_that_count
 from edgecnn.verify.report.charts import layer_chart
 from verify.test_diagnosis import layer
 

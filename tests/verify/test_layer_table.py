@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from edgecnn.modelfile.layers import LayerComparison
-from edgecnn.verify.layers.diagnosis import diagnose, ratios_that_count
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers, diagnose, ratios_that_count
 from edgecnn.verify.report.page import render_report
 from edgecnn.verify.report.table import render_layers, worst_layers
 from edgecnn.verify.results import ParityReport

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from edgecnn.bench.results import ArtifactBench, Conditions
 from edgecnn.bench.statistics import spread, summarize
+from edgecnn.errors import some_of
+from edgecnn.report.text import percent_text
 
 _OTHERS: Final = 0.10
 _SPREAD: Final = 0.10
@@ -110,8 +112,8 @@ def _about_device(before: Mapping[str, Any]) -> list[str]:
     share = before.get("other_cpu_share")
     if share is not None and share > _OTHERS:
         said.append(
-            f"others used {100 * share:.0f} % of the processor before anything was measured: end "
-            "what else runs there"
+            f"others used {percent_text(share, 0)} of the processor before anything was measured: "
+            "end what else runs there"
         )
     return said
 
@@ -119,16 +121,16 @@ def _about_device(before: Mapping[str, Any]) -> list[str]:
 def _about_figures(rows: Sequence[ArtifactBench]) -> list[str]:
     best = [(row, row.best) for row in rows if row.best is not None]
     wide = [
-        f"{_name(row)} {100 * share:.0f} %"
+        f"{_name(row)} {percent_text(share, 0)}"
         for row, one in best
         if one is not None and (share := spread(summarize(one.samples_ns))) > _SPREAD
     ]
     unsteady = [_name(row) for row, one in best if one is not None and not one.stable]
     said = []
     if wide:
-        said.append("one run in ten is more than 10 % slower than the median: " + ", ".join(wide))
+        said.append("one run in ten is more than 10 % slower than the median: " + some_of(wide))
     if unsteady:
-        said.append("times never became stable in the warm-up: " + ", ".join(unsteady))
+        said.append("times never became stable in the warm-up: " + some_of(unsteady))
     return said
 
 

@@ -12,7 +12,7 @@ from edgecnn.bench.report.words import (
     loss_sentence,
     row_sentence,
 )
-from edgecnn.errors import BenchRegressionError, EdgeError, NothingFitsError, UsageError
+from edgecnn.errors import BenchRegressionError, EdgeError, NothingFitsError, UsageError, some_of
 
 
 def exit_error(judged: JudgedBench) -> EdgeError | None:
@@ -33,7 +33,7 @@ def exit_error(judged: JudgedBench) -> EdgeError | None:
     if not without:
         return None
     return NothingFitsError(
-        f"nothing keeps the limits on {', '.join(one.device for one in without)}",
+        f"nothing keeps the limits on {some_of(one.device for one in without)}",
         observed=" ".join(_observed(one) for one in without),
         expected=limits_text(without[0].limits),
         remedy="allow more, take a smaller model, or verify what was left out",

@@ -21,7 +21,7 @@ from edgecnn.bench.plan import BenchFile
 from edgecnn.bench.results import BenchReport, DeviceBench, Settings
 from edgecnn.devices import DeviceOptions
 from edgecnn.devices.types import Completed, Device, PythonCall
-from edgecnn.errors import DeviceConnectionError, EdgeError, RowError, UsageError
+from edgecnn.errors import DeviceConnectionError, EdgeError, RowError, UsageError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 
 AT_ONCE: Final = 4
@@ -70,7 +70,7 @@ def run(
     if twice:
         raise UsageError(
             "a device is named twice",
-            observed=", ".join(twice),
+            observed=some_of(twice),
             expected="each device once",
             remedy="leave one of them out",
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from edgecnn.errors import BundleError
+from edgecnn.errors import BundleError, some_of
 from edgecnn.log import has_read
 from edgecnn_installer.bundle import MANIFEST, Manifest, check_files, read_manifest
 from edgecnn_installer.problems import InstallError
@@ -70,7 +70,7 @@ def _unpacked(path: Path, folder: Path) -> Path:
         raise _no_bundle(path, f"{type(error).__name__}: {error}") from error
     found = sorted(folder.iterdir())
     if len(found) != 1 or not (found[0] / MANIFEST).is_file():
-        names = ", ".join(one.name for one in found) or "nothing in it"
+        names = some_of(one.name for one in found) or "nothing in it"
         raise _no_bundle(path, names)
     return found[0]
 

@@ -1,4 +1,4 @@
-"""What a finished build is known by: its figures as data, and its model card.
+"""The figures of a finished build as data, and its model card.
 
 Nothing is measured here. The figures are those that the stages recorded, bound to the files by
 their digests, and every number of a card is one of them.

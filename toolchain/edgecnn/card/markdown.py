@@ -7,13 +7,14 @@ from typing import Any
 
 from edgecnn.build.artifact import asked_for, precision_of
 from edgecnn.report import markdown_environment
+from edgecnn.report.text import percent_text
 
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
     """Return the card of a model as Markdown.
 
     Args:
-        results: See ``collect_results``; with ``latency``, also how fast the files are: its
+        results: What ``collect_results`` returns; with ``latency``, also how fast files are: its
             ``machine``, ``versions``, ``threads``, ``runs`` and ``rows``, each with ``file`` and
             ``median_us``.
         about: What the network is and where it comes from, as Markdown.
@@ -58,13 +59,14 @@ def _changes(augment: Mapping[str, Any]) -> list[str]:
     # Figures of edgecnn 0.1 do not have the keys that came after it.
     for key, text in (
         ("rotation", "turned by up to {:g} degrees"),
-        ("shift", "moved by up to {:.0%} of their sides"),
-        ("zoom", "up to {:.0%} larger, and smaller alike"),
-        ("brightness", "up to {:.0%} brighter or darker"),
-        ("contrast", "up to {:.0%} more or less contrast"),
-        ("colour", "up to {:.0%} more or less colour, and other hues"),
+        ("shift", "moved by up to {} of their sides"),
+        ("zoom", "up to {} larger, and smaller alike"),
+        ("brightness", "up to {} brighter or darker"),
+        ("contrast", "up to {} more or less contrast"),
+        ("colour", "up to {} more or less colour, and other hues"),
     ):
-        said[key] = text.format(augment.get(key, 0.0))
+        amount = augment.get(key, 0.0)
+        said[key] = text.format(amount if key == "rotation" else percent_text(amount, 0))
     return [text for key, text in said.items() if augment.get(key)]
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgecnn.cli.options import JsonOption, ModelArgument
+from edgecnn.report.text import percent_text
 
 if TYPE_CHECKING:
     from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow
@@ -127,8 +128,8 @@ def _fact_rows(inspection: Inspection) -> Iterator[tuple[str, str]]:
 def _precision(inspection: Inspection) -> str:
     said = inspection.precision
     if "mixed" in said and inspection.macs:
-        share = 100 * inspection.float_macs / inspection.macs
-        said += f", {share:.1f} % of the multiply-accumulates in float"
+        share = percent_text(inspection.float_macs / inspection.macs, 1)
+        said += f", {share} of the multiply-accumulates in float"
     if inspection.per_channel is None:
         return said
     scales = "per channel" if inspection.per_channel else "per tensor"
@@ -180,7 +181,7 @@ def _operators(inspection: Inspection) -> Table:
 
 
 def _operator_cells(row: OperatorRow, total: int) -> tuple[Text, ...]:
-    share = f"{100 * row.macs / total:.1f} %" if row.macs and total else ""
+    share = percent_text(row.macs / total, 1) if row.macs and total else ""
     macs = "not known" if row.macs is None else f"{row.macs:,}" if row.macs else ""
     versions = ", ".join(map(str, row.versions))
     return tuple(

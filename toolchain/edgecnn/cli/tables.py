@@ -81,7 +81,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def print_report(console: Console, report: ParityReport, page: Path) -> None:
     """Print the parity table and where the report is."""
-    from edgecnn.verify.report.corruption_table import render_corruptions
+    from edgecnn.verify.report.corruptions import render_corruptions
     from edgecnn.verify.report.table import render_layers, render_table
 
     console.print(render_table(report))

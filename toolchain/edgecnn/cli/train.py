@@ -11,6 +11,7 @@ from edgecnn.cli.options import (
     SetOption,
     data_option,
 )
+from edgecnn.report.text import percent_text
 
 
 def train(
@@ -40,7 +41,7 @@ def train(
     test = metrics["test"]
     out_console().print(
         f"{metrics['model']}: {metrics['parameters']:,} parameters, "
-        f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images\n"
+        f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images\n"
         f"wrote {result.build / 'model.keras'}\n"
         f"next: {command_line('convert', result.build, *data_option(data))}",
         markup=False,

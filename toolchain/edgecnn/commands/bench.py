@@ -19,7 +19,7 @@ from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.paths import MODEL_SUFFIXES, Verdicts, proven_place, verdicts_of
 from edgecnn.devices import DeviceOptions
-from edgecnn.errors import DeviceError, EdgeError, UsageError, WorkspaceError
+from edgecnn.errors import DeviceError, EdgeError, UsageError, WorkspaceError, some_of
 from edgecnn.files import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress
 
@@ -191,9 +191,11 @@ def nothing_measured(report: BenchReport) -> EdgeError | None:
     kind = kinds.pop() if len(kinds) == 1 else DeviceError
     error: EdgeError = kind(
         f"nothing could be measured on {_devices(report)}",
-        observed="; ".join(dict.fromkeys(f"{one.problem} ({one.observed})" for one in errors)),
+        observed=some_of(
+            dict.fromkeys(f"{one.problem} ({one.observed})" for one in errors), joint="; "
+        ),
         expected="figures of at least one file",
-        remedy="; ".join(dict.fromkeys(one.remedy for one in errors)),
+        remedy=some_of(dict.fromkeys(one.remedy for one in errors), joint="; "),
     )
     return error
 

@@ -21,7 +21,7 @@ from edgecnn.commands.paths import (
     readers_of,
     resize_keys,
 )
-from edgecnn.errors import EdgeError, LabelsError, UsageError
+from edgecnn.errors import EdgeError, LabelsError, UsageError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
 from edgecnn_runner.contract import parse_resize
@@ -149,7 +149,9 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
         )
         float_model = read_float_model(workspace)
     assumed = (
-        [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
+        [
+            f"no --labels: the outputs are taken for {some_of(dataset.class_names, 20)}, in this order"
+        ]
         if source.origin == "foreign" and labels is None
         else []
     )
@@ -350,7 +352,7 @@ def tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Progr
     replaced = [str(row["variant"]) for row in rows if row["status"] == "replaced"]
     if replaced and not recipe.convert.repair:
         progress.message(
-            f"note: a repair put other files in the place of {', '.join(replaced)}; this "
+            f"note: a repair put other files in the place of {some_of(replaced)}; this "
             "conversion does not repair, and puts them back (convert --repair, or repair = true "
             "in the recipe, keeps them)"
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from edgecnn.build.keras_settings import other_choice
-from edgecnn.errors import CheckError, EdgeError
+from edgecnn.errors import CheckError, EdgeError, some_of
 from edgecnn.log import run_program
 from edgecnn.package.privacy.browser import CHROMIUM
 from edgecnn.report.text import size_text
@@ -284,7 +284,7 @@ def _cifar10() -> Check:
     return Check(
         name="CIFAR-10",
         state="bad" if missing else "ok",
-        found=f"EDGECNN_DATA={place} lacks {', '.join(missing)}" if missing else f"in {place}",
+        found=f"EDGECNN_DATA={place} lacks {some_of(missing)}" if missing else f"in {place}",
         fix="point EDGECNN_DATA to the folder that holds cifar-10-batches-py, with all six batches"
         if missing
         else "",

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edgecnn.errors import UsageError
+from edgecnn.errors import UsageError, some_of
 from edgecnn.files import wrap_os_errors
 from edgecnn.recipe.load import Recipe, parse_recipe
 from edgecnn_runner.files import whole_file
@@ -168,7 +168,7 @@ def _check_place(folder: Path, images: Path) -> None:
     if others and not (images.is_dir() and images == folder / "images"):
         raise UsageError(
             f"{folder} holds other things and was left as it is",
-            observed=", ".join(sorted(others)[:6]),
+            observed=some_of(sorted(others)),
             expected="a new or empty folder, or one with your images in images/",
             remedy="name another folder; where these are your images, name them with --data",
         )

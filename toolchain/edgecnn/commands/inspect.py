@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from edgecnn.build.workspace import Workspace
 from edgecnn.commands.paths import best_file
-from edgecnn.errors import EdgeError
+from edgecnn.errors import EdgeError, some_of
 from edgecnn.modelfile import Graph, Tensor, check_integer, loads, read_graph
 from edgecnn.modelfile.precision import Precision, find_precision
 from edgecnn.modelfile.runtimes import unlisted
@@ -294,22 +294,22 @@ def find_hints(
             + (", and --output-kind for scores of a sigmoid" if _ends_in_sigmoid(graph) else "")
         )
     if graph.nonfinite:
-        yield f"NaN or infinity in {_listed(graph.nonfinite)}: its answers mean nothing"
+        yield f"NaN or infinity in {some_of(graph.nonfinite)}: its answers mean nothing"
     if graph.flex:
-        yield f"needs TensorFlow's Flex delegate, which small runtimes lack: {_listed(graph.flex)}"
+        yield f"needs TensorFlow's Flex delegate, which small runtimes lack: {some_of(graph.flex)}"
     if graph.custom:
-        yield f"operators outside the format, which a plain runtime lacks: {_listed(graph.custom)}"
+        yield f"operators outside the format, which a plain runtime lacks: {some_of(graph.custom)}"
     newer = unlisted(graph)
     if newer:
-        yield f"in no runtime this program knows: {_listed(newer)}"
+        yield f"in no runtime this program knows: {some_of(newer)}"
     if precision.name == "int8-mixed":
         products = tuple(name for name in real if not name.startswith(_RECODING))
-        yield f"{precision.name}: these compute with real numbers: {_listed(products)}"
+        yield f"{precision.name}: these compute with real numbers: {some_of(products)}"
     elif real:
-        yield f"{precision.name}, but these compute with real numbers: {_listed(real)}"
+        yield f"{precision.name}, but these compute with real numbers: {some_of(real)}"
     yield from _end_hints(graph, precision)
     if graph.uncounted:
-        yield f"the multiply-accumulates of {_listed(graph.uncounted)} are not in the sum"
+        yield f"the multiply-accumulates of {some_of(graph.uncounted)} are not in the sum"
 
 
 def _ends_in_sigmoid(graph: Graph) -> bool:
@@ -359,9 +359,3 @@ def _end_hints(graph: Graph, precision: Precision) -> Iterator[str]:
             is_integer = precision.name in ("int8", "int16x8")
             if graph.format == "tflite" and is_integer and tensor.dtype == "float32":
                 yield f"{precision.name} inside, but its {what} is float32"
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    """Name the first few."""
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

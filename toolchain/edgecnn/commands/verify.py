@@ -20,7 +20,14 @@ from edgecnn.commands.paths import (
     of_command_line,
     readers_of,
 )
-from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
+from edgecnn.errors import (
+    EdgeError,
+    LabelsError,
+    SourceModelError,
+    UsageError,
+    WorkspaceError,
+    some_of,
+)
 from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
@@ -308,7 +315,7 @@ def _artifacts(
     if len(sizes) > 1:
         raise UsageError(
             "the artifacts take images of different sizes",
-            observed="; ".join(f"{path}: {size}" for size, path in sizes.items()),
+            observed=some_of((f"{path}: {size}" for size, path in sizes.items()), joint="; "),
             expected="one height, width and number of channels",
             remedy="verify them one after another",
         )

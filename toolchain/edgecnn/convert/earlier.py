@@ -10,7 +10,7 @@ from edgecnn.build.workspace import Workspace
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset
-from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError
+from edgecnn.errors import ConversionError, DataError, LabelsError, WorkspaceError, some_of
 from edgecnn.files import file_digest
 from edgecnn_runner.labels import read_labels
 
@@ -58,8 +58,8 @@ def check_same_data(source: Source, dataset: Dataset) -> None:
     if of_ours and source.labels not in (None, names):
         raise LabelsError(
             "these are not the labels the model was trained with",
-            observed=", ".join(source.labels or ()),
-            expected=", ".join(names),
+            observed=some_of(source.labels or ()),
+            expected=some_of(names),
             remedy="leave --labels out: edgecnn knows the classes of a model it trained",
         )
 
@@ -134,11 +134,11 @@ def refuse_losses(workspace: Workspace, source: Source, rows: Sequence[VariantRo
         and _is_sound(workspace, earlier[asked_for(row.variant)]["file"], manifest["files"])
     }
     if lost:
-        files = ", ".join(str(earlier[name]["file"]) for name in lost)
+        files = some_of(str(earlier[name]["file"]) for name in lost)
         raise ConversionError(
             f"{workspace.folder} has {files}, which cannot be made again: nothing was changed",
-            observed="; ".join(
-                f"{row.variant} {row.status}: {row.reason}" for row in lost.values()
+            observed=some_of(
+                (f"{row.variant} {row.status}: {row.reason}" for row in lost.values()), joint="; "
             ),
             expected="every variant that the build has, or a decision to do without",
             remedy="convert into another folder, with --out, or leave these variants out of the "

@@ -13,7 +13,7 @@ from edgecnn.convert.calibration import CALIBRATED, full_range
 from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.to_onnx import onnx_fp16, onnx_fp32, onnx_int8
 from edgecnn.convert.to_tflite import to_tflite
-from edgecnn.errors import ConversionError
+from edgecnn.errors import ConversionError, some_of
 from edgecnn.modelfile import Graph, Tensor, check_integer, read_graph
 from edgecnn.modelfile.precision import find_precision
 
@@ -80,7 +80,7 @@ class PayloadMaker:
             # layer, and onnxruntime's leaves what is in a loop in float32.
             raise ConversionError(
                 f"{variant} cannot be made of a network with a loop",
-                observed=f"the loop {_some(self.deployable.loops)}",
+                observed=f"the loop {some_of(dict.fromkeys(self.deployable.loops))}",
                 expected="no loop: what is in one is not quantized",
                 remedy="build recurrent layers with unroll=True, or leave this variant out with "
                 "--variant",
@@ -139,9 +139,10 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     precision = precision_of(variant)
     faults = []
     if graph.flex or graph.custom:
-        faults.append(f"operators outside {graph.format}: {_some((*graph.flex, *graph.custom))}")
+        names = some_of(dict.fromkeys((*graph.flex, *graph.custom)))
+        faults.append(f"operators outside {graph.format}: {names}")
     if graph.nonfinite:
-        faults.append(f"weights that are not numbers: {_some(graph.nonfinite)}")
+        faults.append(f"weights that are not numbers: {some_of(dict.fromkeys(graph.nonfinite))}")
     if precision == "fp16":
         faults += _clipped(deployable)
     computes = find_precision(graph)
@@ -160,7 +161,9 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
     if integer:
         real = check_integer(graph)
         if real:
-            faults.append(f"operators that compute with real numbers: {_some(real)}")
+            faults.append(
+                f"operators that compute with real numbers: {some_of(dict.fromkeys(real))}"
+            )
     if faults:
         raise ConversionError(
             f"what was converted to {variant} is not {variant}",
@@ -189,10 +192,5 @@ def _end_faults(
     found = [(end.dtype, end.shape) for end in ends]
     if found == [(dtype, shape)]:
         return []
-    text = ", ".join(f"{kind} {size}" for kind, size in found) or "none"
+    text = some_of(f"{kind} {size}" for kind, size in found) or "none"
     return [f"{side} {text} instead of {dtype} {shape}"]
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    return ", ".join(unique[:8]) + (f" and {len(unique) - 8} more" if len(unique) > 8 else "")

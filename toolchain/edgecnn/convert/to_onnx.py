@@ -23,7 +23,7 @@ import tensorflow as tf
 from edgecnn.convert.graph.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
 from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy, unshare_weights
 from edgecnn.convert.reasons import reason_of
-from edgecnn.errors import ConversionError
+from edgecnn.errors import ConversionError, some_of
 from edgecnn.quiet import captured_log
 from edgecnn_runner.runtimes.telemetry import no_telemetry
 
@@ -246,7 +246,7 @@ def _checked(model: Any) -> bytes:
     if foreign:
         raise ConversionError(
             "the ONNX model needs operators outside the standard",
-            observed=", ".join(foreign),
+            observed=some_of(foreign),
             expected="operators of the domain ai.onnx",
             remedy=_REMEDY,
         )

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from edgecnn.data.download import CIFAR10, PublishedFile, fetch
 from edgecnn.data.split import split_off
 from edgecnn.data.types import Dataset, Images
-from edgecnn.errors import ChecksumError, DataError
+from edgecnn.errors import ChecksumError, DataError, some_of
 from edgecnn.log import has_read
 from edgecnn.progress import NO_PROGRESS, Progress
 
@@ -199,9 +199,9 @@ def read_batches(
     missing = _missing(folder, names)
     if missing:
         raise DataError(
-            f"{folder} lacks {', '.join(missing)}",
+            f"{folder} lacks {some_of(missing)}",
             observed=f"{len(names) - len(missing)} of {len(names)} files",
-            expected=", ".join(names),
+            expected=some_of(names),
             remedy="copy the missing files there, or use another copy of the data set",
         )
     pixels: list[npt.NDArray[np.uint8]] = []

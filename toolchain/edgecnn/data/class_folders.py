@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
-from edgecnn.errors import DataError, ImageError
+from edgecnn.errors import DataError, ImageError, some_of
 
 ImageFile = tuple[Path, int]
 """A file with its label."""
@@ -32,7 +32,6 @@ ImageFile = tuple[Path, int]
 Split = Literal["train", "validation", "test"]
 _Kind = Literal["train", "validation", "test", "evaluation", "unlabelled"]
 
-_LISTED: Final = 20
 # What Windows, macOS and Synology leave in folders of images without being asked.
 _LITTER: Final = frozenset({"thumbs.db", "desktop.ini"})
 _LITTER_FOLDERS: Final = frozenset(
@@ -150,7 +149,7 @@ def _layout_below(root: Path) -> Layout:
         beside = [folder.name for folder in folders if folder != inner]
         notes.append(
             f"the images are those of {inner}, the only folder of {place} that holds any"
-            + (f" (beside it: {_listed(beside)})" if beside else "")
+            + (f" (beside it: {some_of(beside)})" if beside else "")
         )
         place = inner
     folders = _folders(place)
@@ -193,7 +192,7 @@ def _split_layout(place: Path, folders: Sequence[Path]) -> Layout | None:
     used = {part for path in splits.values() for part in (path, *path.parents)}
     unused = [folder.name for folder in folders if folder not in used]
     if unused:
-        notes.append(f"not used, beside the splits of {place}: {_listed(unused)}")
+        notes.append(f"not used, beside the splits of {place}: {some_of(unused)}")
     return Layout(
         place=place,
         splits={split: splits[split] for split in _ORDER if split in splits},
@@ -231,7 +230,7 @@ def _train_alone(folders: Sequence[Path]) -> Layout | None:
     ):
         return None
     train = _unwrapped(with_classes[0])
-    beside = _listed([folder.name for folder in others])
+    beside = some_of([folder.name for folder in others])
     note = f"the images are those of {train}; not used, since without class folders: {beside}"
     return Layout(place=train, splits={}, notes=(note,))
 
@@ -249,7 +248,7 @@ def _one_each(place: Path, group: Sequence[tuple[_Kind, Path]]) -> dict[Split, P
         if len(found) > 1:
             raise DataError(
                 f"{len(found)} folders of {place} are the {split} split",
-                observed=_listed([folder.name for folder in found]),
+                observed=some_of([folder.name for folder in found]),
                 expected="one folder for each of train, validation and test",
                 remedy="put the images of these into one of them, or move the others out",
             )
@@ -319,7 +318,7 @@ def _refuse_the_same_classes(
         if len(alike) < 2 or all(map(_holds_images_of_its_own, alike)):
             continue
         shared = sorted(names & inner[alike[0]] & inner[alike[1]])
-        outer = _listed([other.name for other in alike])
+        outer = some_of([other.name for other in alike])
         first = _unwrapped(alike[0])
         if in_split:
             remedy = (
@@ -337,7 +336,7 @@ def _refuse_the_same_classes(
                 "classes, move the images out of the folders inside"
             )
         raise DataError(
-            f"{outer} of {place} cannot be classes: they hold the same folders, {_listed(shared)}",
+            f"{outer} of {place} cannot be classes: they hold the same folders, {some_of(shared)}",
             observed=" and ".join(
                 (_unwrapped(other) / shared[0]).relative_to(place).as_posix() for other in alike[:2]
             ),
@@ -364,15 +363,15 @@ def _refuse_splits_among_classes(place: Path, folders: Sequence[Path]) -> None:
         trains = kind == ("train", ()) and len(inner) > 1
         if not (known or trains) or _holds_images_of_its_own(folder):
             continue
-        others = _listed(sorted(names - {folder.name}))
+        others = some_of(sorted(names - {folder.name}))
         raise DataError(
             f"{folder.name} of {place} cannot be a class: it holds the folders "
-            f"{_listed(sorted(inner))}, as a split does",
+            f"{some_of(sorted(inner))}, as a split does",
             observed=f"{folder.name}/{min(inner)}, and beside it {others}",
             expected="one folder per class, or the folders train, validation and test with one "
             "folder per class in each",
             remedy=(
-                f"put {_listed(sorted(inner))} of {place} into a folder train beside it"
+                f"put {some_of(sorted(inner))} of {place} into a folder train beside it"
                 if known
                 else f"name the images with --data {folder}, or move {others} away"
             )
@@ -400,7 +399,7 @@ def _refuse_other_forms(place: Path, names: set[str]) -> None:
     if lower & _OF_PICTURES and lower & _OF_BOXES and lower <= _OF_PICTURES | _OF_BOXES | _LISTS:
         raise DataError(
             f"{place} holds images with boxes or masks for detecting things, not classes of images",
-            observed=f"the folders {_listed(sorted(names))}",
+            observed=f"the folders {some_of(sorted(names))}",
             expected="one folder per class, with the images of that class",
             remedy="export the data for classification, as a folder per class, or cut the things "
             "out and sort them into such folders",
@@ -410,17 +409,12 @@ def _refuse_other_forms(place: Path, names: set[str]) -> None:
     splits = [name for name, kind in kinds.items() if kind is not None and not kind[1]]
     if len(splits) == len(names) > 1 and not names <= {"train", "test"}:
         raise DataError(
-            f"{_listed(splits)} of {place} are splits by their names, but hold no class folders",
+            f"{some_of(splits)} of {place} are splits by their names, but hold no class folders",
             observed="images, or nothing, in them",
             expected="one folder per class in each of them",
             remedy="sort the images of each into one folder per class: train/CLASS; where these "
             "are the classes themselves, give them other names",
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _names(folder: Path) -> set[str]:
@@ -498,7 +492,7 @@ def check_trainable(root: Path, layout: Layout) -> None:
     if layout.splits and "train" not in layout.splits:
         raise DataError(
             f"{root} has no training images",
-            observed=f"the splits {', '.join(layout.splits)}",
+            observed=f"the splits {some_of(layout.splits)}",
             expected="a folder train beside them, with the same class folders",
             remedy="add one, or name a folder of class folders with --data, which is split then",
         )
@@ -526,7 +520,7 @@ def check_same_classes(layout: Layout, classes: Mapping[Split, Sequence[str]]) -
                  for name, form in zip(differing, composed, strict=True)]  # fmt: skip
         raise DataError(
             f"{layout.splits[split]} has other classes than {layout.splits['train']}",
-            observed=f"only in one of them: {_listed(shown)}",
+            observed=f"only in one of them: {some_of(shown)}",
             expected="the same class folders in each",
             remedy="give a class the same name in all splits: these differ in capital letters, or "
             "in how Unicode writes an accent (macOS writes it as a character of its own)"
@@ -570,7 +564,7 @@ def list_classes(root: Path) -> tuple[tuple[str, ...], list[ImageFile]]:
     if odd:
         raise DataError(
             f"{len(odd)} class folders of {root} have names that do not fit on a line of text",
-            observed=", ".join(map(ascii, odd[:_LISTED])),
+            observed=some_of(map(ascii, odd)),
             expected="printable names without blanks at either end, in valid UTF-8",
             remedy="rename these folders; their names become the labels",
         )
@@ -584,7 +578,7 @@ def list_classes(root: Path) -> tuple[tuple[str, ...], list[ImageFile]]:
     if empty:
         raise DataError(
             f"{len(empty)} of {len(names)} class folders of {root} hold no images: "
-            f"{', '.join(empty[:_LISTED])}",
+            f"{some_of(empty)}",
             observed=f"{len(names) - len(empty)} folders with images",
             expected="an image in every class folder",
             remedy="add images to these folders, or delete them",

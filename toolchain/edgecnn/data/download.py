@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edgecnn.errors import ChecksumError, DownloadError
+from edgecnn.errors import ChecksumError, DownloadError, some_of
 from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
 from edgecnn.report.text import size_text
@@ -171,9 +171,9 @@ def _extract(release: PublishedFile, archive: Path, folder: Path) -> None:
         ) from error
     if wanted:
         raise DownloadError(
-            f"{archive} lacks {', '.join(sorted(wanted))}",
+            f"{archive} lacks {some_of(sorted(wanted))}",
             observed=f"{len(release.files) - len(wanted)} of {len(release.files)} files",
-            expected=f"all of {', '.join(release.files)}",
+            expected=f"all of {some_of(release.files)}",
             remedy=_by_hand(release),
         )
 

@@ -29,13 +29,12 @@ from edgecnn.data.class_folders import (
 )
 from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
-from edgecnn.errors import DataError, ImageError
+from edgecnn.errors import DataError, ImageError, some_of
 from edgecnn.log import has_read
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.report.text import size_text
+from edgecnn.report.text import percent_text, plural_text, size_text
 from edgecnn_runner.contract import RESIZE_RULE
 
-_LISTED: Final = 20
 _WORKERS: Final = 4
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,
 # or a format that nothing here reads, and a data set that is not the one that was meant.
@@ -269,7 +268,7 @@ def _check_not_all_dropped(
         train = layout.splits["train"]
         raise DataError(
             f"{before - len(rest)} of {before} images of {train} are images of another split, too",
-            observed=f"no other image of {', '.join(bare[:_LISTED])}",
+            observed=f"no other image of {some_of(bare)}",
             expected=f"splits of {root} that hold different images: what was trained on says "
             "nothing in a test",
             remedy=f"delete the copies, or name one of the folders, --data {train}, which is "
@@ -365,13 +364,13 @@ def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> N
     total = readable + len(failures)
     if len(failures) <= max(1, int(_MOST_UNREADABLE * total)):
         return
-    lines = "\n".join(f"  {path}: {why.reason}" for path, why in failures)
+    lines = some_of((f"{path}: {why.reason}" for path, why in failures), joint="\n  ")
     remedies = dict.fromkeys(why.remedy for _, why in failures)
     raise DataError(
-        f"{len(failures)} of {total} files cannot be read as images:\n{lines}",
+        f"{len(failures)} of {total} files cannot be read as images:\n  {lines}",
         observed=f"{readable} files that can be read",
-        expected=f"at most {_MOST_UNREADABLE:.0%} of the images that cannot be read; so few are "
-        "left out",
+        expected=f"at most {percent_text(_MOST_UNREADABLE, 0)} of the images that cannot be "
+        "read; so few are left out",
         remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
         + "delete these files, move them out of the class folders, or replace them",
     )
@@ -399,7 +398,7 @@ def _check_every_class(
         if bare:
             raise DataError(
                 f"{len(bare)} of {len(names)} classes of {part or root} have no images: "
-                f"{', '.join(bare[:_LISTED])}",
+                f"{some_of(bare)}",
                 observed="nothing in them but files that are left out",
                 expected=f"{what}, in every class folder",
                 remedy="add images to these folders, or take the folders away",
@@ -429,22 +428,20 @@ def _tell_conflicts(
     lines = [" = ".join(group) for group in groups]
     if conflicting == "error":
         raise DataError(
-            f"{problem}:\n" + "\n".join(f"  {line}" for line in lines),
+            f"{problem}:\n  " + some_of(lines, joint="\n  "),
             observed="files with equal pixels in folders of different classes",
             expected="each picture in one class, since data.conflicting is 'error'",
             remedy="delete the files in the wrong class, or set data.conflicting = 'exclude', "
             "which leaves these pictures out",
         )
-    more = f"; and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
     done = "kept in both" if conflicting == "keep" else "left out of training and test"
     progress.message(
-        f"note: {problem} and {'is' if one else 'are'} {done}: " + "; ".join(lines[:_LISTED]) + more
+        f"note: {problem} and {'is' if one else 'are'} {done}: " + some_of(lines, joint="; ")
     )
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{len(names)} file{'' if len(names) == 1 else 's'}, {', '.join(names[:_LISTED])}{more}"
+    return f"{plural_text(len(names), 'file')}, {some_of(names)}"
 
 
 def _without_ids(images: Images, ids: set[str]) -> Images:

@@ -23,7 +23,7 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, some_of
 from edgecnn.files import file_digest
 from edgecnn.log import has_read
 from edgecnn_runner.files import describe, regular_size
@@ -40,7 +40,6 @@ _LONGEST_CELL: Final = 64
 """Of a number; 17 digits, sign and exponent are 24."""
 _SUM_TOLERANCE: Final = 0.02
 """How far from 1 a row of probabilities may add up: 1000 of them written with four digits."""
-_LISTED: Final = 6
 _ARRAYS: Final = ("names", "scores", "classes")
 _FORM: Final = (
     "a CSV file with a header, image,cat,dog, and a line for each image, cat/1.jpg,0.9,0.1; or an "
@@ -246,8 +245,7 @@ def _parts_of(name: str) -> tuple[str, ...]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(name[:200] for name in names[:_LISTED]) + more
+    return some_of(name[:200] for name in names)
 
 
 def _order_of(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data.types import Images
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, some_of
 
 
 def digest_per_image(pixels: npt.NDArray[np.uint8]) -> list[str]:
@@ -78,7 +78,7 @@ def split_off(
     if poor:
         raise DataError(
             f"too few different images to split off a {purpose} set, in "
-            f"{len(poor)} of {len(class_names)} classes: {', '.join(poor[:20])}",
+            f"{len(poor)} of {len(class_names)} classes: {some_of(poor)}",
             observed="fewer than two different images left in each of them",
             expected="at least 3 different images per class, better 50",
             remedy="add images to these classes, remove the classes, or keep a smaller share for "

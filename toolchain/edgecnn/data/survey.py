@@ -22,14 +22,13 @@ from edgecnn.data.class_folders import (
     list_classes,
 )
 from edgecnn.data.split import seeded_order
-from edgecnn.errors import DataError, ImageError
+from edgecnn.errors import DataError, ImageError, some_of
 
 FEW_IMAGES: Final = 10
 """With fewer of a class, there are one or two to judge it by, and too few to learn it from."""
 UNEVEN: Final = 3
 """Beyond so many times the images of the smallest class, the largest outweighs it in training."""
 
-_LISTED: Final = 20
 _HEADERS: Final = 500
 # Grey pictures throughout have to be seen in so many: of a set of which a tenth is in colour, all
 # of 60 are grey in less than 0.2 % of draws.
@@ -85,8 +84,7 @@ def survey_folder(root: Path) -> Survey:
     bare = [name for name, count in counts.items() if not count]
     if bare:
         raise DataError(
-            f"{len(bare)} of {len(names)} class folders of {root} hold no images: "
-            f"{', '.join(bare[:_LISTED])}",
+            f"{len(bare)} of {len(names)} class folders of {root} hold no images: {some_of(bare)}",
             observed=f"{len(images)} files that are images, all of them in other folders",
             expected="images in every class folder",
             remedy="add images to these folders, or delete them",
@@ -146,10 +144,9 @@ def few_images(counts: Mapping[str, int]) -> list[str]:
     poor = {name: count for name, count in counts.items() if count < FEW_IMAGES}
     if not poor:
         return []
-    shown = ", ".join(f"{name} ({count})" for name, count in [*poor.items()][:_LISTED])
-    more = f" and {len(poor) - _LISTED} more" if len(poor) > _LISTED else ""
+    shown = some_of(f"{name} ({count})" for name, count in poor.items())
     return [
-        f"fewer than {FEW_IMAGES} images of {len(poor)} of {len(counts)} classes: {shown}{more}; "
+        f"fewer than {FEW_IMAGES} images of {len(poor)} of {len(counts)} classes: {shown}; "
         "too few to learn a class from, and to tell how well it is learnt: better 50 or more"
     ]
 
@@ -164,9 +161,8 @@ def uneven_classes(counts: Mapping[str, int]) -> list[str]:
     small = {name: count for name, count in counts.items() if count * UNEVEN < counts[most]}
     if not small:
         return []
-    shown = ", ".join(f"{name} ({count})" for name, count in [*small.items()][:_LISTED])
-    more = f" and {len(small) - _LISTED} more" if len(small) > _LISTED else ""
+    shown = some_of(f"{name} ({count})" for name, count in small.items())
     return [
-        f"fewer than a third of the images of {most} ({counts[most]}): {shown}{more}; the training "
+        f"fewer than a third of the images of {most} ({counts[most]}): {shown}; the training "
         f"gives their images weights, of at most ten times those of {most}"
     ]

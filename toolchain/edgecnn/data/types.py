@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import DataError, LabelsError
+from edgecnn.errors import DataError, LabelsError, some_of
 from edgecnn.files import canonical_digest
 
 SPLITS_SCHEMA: Final = 1
@@ -213,9 +213,6 @@ class Dataset:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-_SHOWN: Final = 12
-
-
 def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     """Renumber a data set's labels so that they follow a model's output order.
 
@@ -239,10 +236,9 @@ def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     if missing or unknown or len(class_names) != len(dataset.class_names):
         raise LabelsError(
             "the labels are not the classes of the data",
-            observed=f"labels without data: {', '.join(unknown) or 'none'}; "
-            f"classes without a label: {', '.join(missing) or 'none'}",
-            expected=f"the names {', '.join(dataset.class_names[:12])}"
-            + (", ..." if len(dataset.class_names) > 12 else ""),
+            observed=f"labels without data: {some_of(unknown) or 'none'}; "
+            f"classes without a label: {some_of(missing) or 'none'}",
+            expected=f"the names {some_of(dataset.class_names)}",
             remedy="name the classes in the labels file as the data does, in output order",
         )
     new_label = np.array([class_names.index(name) for name in dataset.class_names], np.int64)
@@ -274,10 +270,9 @@ def places_in(labels: Sequence[str], class_names: Sequence[str]) -> npt.NDArray[
     """
     missing = [name for name in class_names if name not in labels]
     if missing:
-        some = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         raise LabelsError(
             f"{len(missing)} of {len(class_names)} classes of the data are not among the labels",
-            observed=f"no label {some}; the labels begin {', '.join(labels[:3])}",
+            observed=f"no label {some_of(missing)}; the labels are {some_of(labels)}",
             expected="a label for each class that there are images of",
             remedy="name the class folders as the labels are, or the labels as the folders, in "
             "output order",

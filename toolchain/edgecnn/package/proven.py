@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.build.workspace import Workspace
-from edgecnn.errors import PackageError
+from edgecnn.errors import PackageError, some_of
 from edgecnn.files import file_digest
 from edgecnn.log import has_read
 from edgecnn.modelfile import loads, read_graph
@@ -192,7 +192,7 @@ def _file(
         raise PackageError(
             f"{variant} of {place} has no PASS, and only what is proven is packaged",
             observed="it was not verified" if row is None else f"verdict {row['verdict']}",
-            expected="PASS; that have: " + (", ".join(passed) or "none"),
+            expected="PASS; that have: " + (some_of(passed) or "none"),
             remedy=f"edgecnn verify {place}, or another --variant",
         )
     path = folder / Path(str(row["file"])).name

@@ -1,4 +1,4 @@
-"""What the reports that stages write for people have in common: their look, axes and escaping.
+"""The kit of all reports: frame, style, drawings, numbers in words, escaping and provenance.
 
 A stage brings its own templates and words; nothing here knows what a report is about.
 """

@@ -1,4 +1,4 @@
-"""When, and with which tools, a verification was made."""
+"""Tells when, and with which tools, a report was made."""
 
 from __future__ import annotations
 

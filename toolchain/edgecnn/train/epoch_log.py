@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress, ProgressTask
+from edgecnn.report.text import percent_text
 from edgecnn.train.backend import keras
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
@@ -141,9 +142,9 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._said = now
         validation = ""
         if row.val_accuracy is not None:
-            validation = f"validation {100 * row.val_accuracy:.2f} %, "
+            validation = f"validation {percent_text(row.val_accuracy)}, "
         self._progress.message(
-            f"epoch {row.epoch}/{self._epochs}: loss {row.loss:.3f}, {100 * row.accuracy:.2f} %, "
+            f"epoch {row.epoch}/{self._epochs}: loss {row.loss:.3f}, {percent_text(row.accuracy)}, "
             f"{validation}{row.images_per_second:,.0f} images/s, "
             f"{_clock(self._time_left(0))} left"
         )
@@ -157,11 +158,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
             f"epoch {len(self.history) + 1}/{self._epochs}",
             f"{speed:,.0f} images/s",
             f"loss {float(logs['loss']):.3f}",
-            f"accuracy {100 * float(logs['accuracy']):.1f} %",
+            f"accuracy {percent_text(float(logs['accuracy']), 1)}",
         ]
         last = self.history[-1].val_accuracy if self.history else None
         if last is not None:
-            parts.append(f"validation {100 * last:.1f} %")
+            parts.append(f"validation {percent_text(last, 1)}")
         return ", ".join(parts)
 
     def _time_left(self, step: int) -> float:

@@ -15,6 +15,7 @@ from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Recipe
+from edgecnn.report.text import percent_text
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import tf
 from edgecnn.train.batch_norm import PopulationAverages
@@ -248,11 +249,11 @@ def _tell(selection: EpochSelection, pace: Pace, progress: Progress) -> None:
         if best is not None and shipped.val_accuracy != best.val_accuracy:
             which = (
                 f"the latest within one standard error of the best by validation (epoch "
-                f"{best.epoch}, {100 * (best.val_accuracy or 0):.2f} %)"
+                f"{best.epoch}, {percent_text(best.val_accuracy)})"
             )
         progress.message(
             f"the model is that of epoch {shipped.epoch} of {selection.trained}, {which}: "
-            f"{100 * (shipped.val_accuracy or 0):.2f} %"
+            f"{percent_text(shipped.val_accuracy)}"
         )
 
 

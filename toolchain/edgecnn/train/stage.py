@@ -23,6 +23,7 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
 from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
 from edgecnn.recipe.section import refusal
+from edgecnn.report.text import interval_text, percent_text
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves
@@ -286,13 +287,12 @@ def _write_record(
     epochs = f"{len(history)} epochs"
     if selection.rule == "best":
         epochs = f"epoch {selection.shipped.epoch} of {len(history)}"
-    low, high = (100 * bound for bound in test["accuracy_interval"])
     picture = draw_curves(
         history,
         title=f"{metrics['model']} on {metrics['dataset']}",
-        subtitle=f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images "
-        f"(95 % interval {low:.2f} to {high:.2f}), {metrics['parameters']:,} parameters, "
-        f"{epochs}",
+        subtitle=f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images "
+        f"(95 % interval {interval_text(*test['accuracy_interval'])}), "
+        f"{metrics['parameters']:,} parameters, {epochs}",
         loss="Loss against labels and teacher"
         if recipe.train.distillation.teacher
         else "Cross-entropy loss",

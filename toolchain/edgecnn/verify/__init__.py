@@ -1,4 +1,4 @@
-"""Does each converted file still classify as the float model does? The stage that says so.
+"""The stage that proves whether each converted file still classifies as the float model does.
 
 ``run`` is the entry point, ``run_foreign`` that for files made elsewhere; ``read_report`` reads
 what they wrote. Nothing here imports TensorFlow, and scipy,

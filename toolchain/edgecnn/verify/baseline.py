@@ -1,4 +1,4 @@
-"""What changed since an earlier verification, and what got worse.
+"""Compares a verification with an earlier one: what changed, and what got worse.
 
 Where both were on the same images with the same float model, each artifact is compared with its
 predecessor image by image; what the two reports tell apart for that are the images on which an
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from edgecnn.build.artifact import asked_for
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, some_of
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.criteria import ALPHA, LEVEL
 from edgecnn.verify.gate.judgement import verdict_of
@@ -106,7 +106,7 @@ def check_comparable(class_names: Sequence[str], before: ParityReport, *, source
 
 
 def _classes(names: Sequence[str]) -> str:
-    return f"{len(names)} classes: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+    return f"{len(names)} classes: {some_of(names)}"
 
 
 def _as_asked_for(report: ParityReport) -> dict[str, ArtifactRow]:

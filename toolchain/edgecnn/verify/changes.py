@@ -1,4 +1,4 @@
-"""What changed between two verifications, as data."""
+"""The changes between two verifications, as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be true of an artifact before its scores mean anything."""
+"""Checks what has to be true of an artifact before its scores mean anything."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def check_artifact(path: Path, reference: Reference, test: Images) -> Contract:
 
     Raises:
         ArtifactError: If the file cannot be read or is damaged.
-        ContractError: See ``check_contract``.
-        CalibrationError: See ``check_calibration``.
+        ContractError: If its contract is missing, not of the file, or not of this float model.
+        CalibrationError: If it was calibrated on evaluation images, or that is not known.
     """
     contract = read_artifact(path).contract
     if contract is None:

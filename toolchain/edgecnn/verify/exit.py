@@ -1,4 +1,4 @@
-"""What a command line ends with after a verification: nothing, or the gravest of its errors."""
+"""Chooses what a command line ends with after a verification: nothing, or its gravest error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edgecnn.errors import (
     ParityFailError,
     ParityInconclusiveError,
     ParityRegressionError,
+    some_of,
 )
 from edgecnn.report.text import percent_text
 from edgecnn.verify.gate.judgement import Outcome
@@ -22,6 +23,7 @@ from edgecnn.verify.report.wording import (
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 
 _MOST_CRITERIA: Final = 2
+_MOST_NAMES: Final = 3
 
 
 def exit_error(report: ParityReport) -> EdgeError | None:
@@ -156,8 +158,7 @@ def _criteria(rows: Sequence[ArtifactRow], outcome: Outcome, report: ParityRepor
         for one in (row.judgement.criteria if row.judgement is not None else ())
         if one.outcome == outcome
     ]
-    more = len(found) - _MOST_CRITERIA
-    return "; ".join(found[:_MOST_CRITERIA]) + (f"; and {more} more" if more > 0 else "")
+    return some_of(found, _MOST_CRITERIA, joint="; ")
 
 
 def _more_images(report: ParityReport) -> str:
@@ -230,4 +231,6 @@ def _more_clean_images(report: ParityReport) -> str:
 
 def _list(rows: Sequence[ArtifactRow]) -> str:
     names = [row.file or row.variant for row in rows]
+    if len(names) > _MOST_NAMES:
+        return some_of(names)
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

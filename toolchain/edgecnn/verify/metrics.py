@@ -1,4 +1,4 @@
-"""How two models' answers on the same images compare, as data: counts and shares.
+"""The comparison of two models' answers on the same images, as data: counts and shares.
 
 ``measure`` fills it. Nothing here judges; ``gate`` does.
 """
@@ -25,7 +25,7 @@ class ModelMetrics:
 
     Attributes:
         accuracy: Share of images whose true class has the highest score, 0..1.
-        calibration_error: Expected difference between confidence and accuracy, 0..1.
+        calibration_error: Expected calibration error over 15 bins of equal width, 0..1.
         ties: Images on which several classes share the highest score.
         confusion: True class against decision.
     """

@@ -1,4 +1,4 @@
-"""What is to be verified: one entry per variant, whether there is a file for it or not."""
+"""Plans a verification: one entry per variant, whether there is a file for it or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a verification down: in its build, beside the build's own, or in a folder of its own."""
+"""Makes the report of a verification, and writes it into its build, or elsewhere."""
 
 from __future__ import annotations
 
@@ -7,23 +7,38 @@ import functools
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.reference import images_digest
 from edgecnn.build.schema import read_schema_file
 from edgecnn.build.staging import staging
+from edgecnn.build.usefulness import float_model_of
 from edgecnn.build.workspace import Workspace
 from edgecnn.errors import EdgeError, RowError, UsageError, WorkspaceError
 from edgecnn.files import write_json, write_whole
+from edgecnn.report.provenance import created, versions
+from edgecnn.verify.baseline import compare
+from edgecnn.verify.corruptions.conditions import CorruptedImages
+from edgecnn.verify.foreign.facts import Foreign
+from edgecnn.verify.gate.criteria import limits_in_force
+from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.report.junit import write_junit
 from edgecnn.verify.report.markdown import write_markdown
 from edgecnn.verify.report.page import render_report
 from edgecnn.verify.request import VerifyRequest
-from edgecnn.verify.results import LOCAL, PARITY_SCHEMA, ParityReport
+from edgecnn.verify.results import (
+    LOCAL,
+    PARITY_SCHEMA,
+    ArtifactRow,
+    Evaluated,
+    ParityReport,
+)
+from edgecnn.verify.rows import Verification
 
 _STAGE: Final = "verify"
 
@@ -41,6 +56,65 @@ def refuse_build(out: Path | None) -> None:
             expected="a folder of another kind, or a new one",
             remedy="name another folder, or leave --out out",
         )
+
+
+def make_report(
+    by: Verification,
+    rows: Sequence[ArtifactRow],
+    *,
+    model: str,
+    dataset: str,
+    reference_sha256: str,
+    corrupted: CorruptedImages | None = None,
+    own_scores: OwnAgreement | None = None,
+    foreign: Foreign | None = None,
+    some: bool = False,
+) -> ParityReport:
+    """Return the report of a verification, compared with its baseline where it has one.
+
+    Args:
+        by: What its artifacts were judged by.
+        rows: What was found.
+        model: What the float model is called.
+        dataset: What the images are called.
+        reference_sha256: Digest of the float model's answers.
+        corrupted: Which images were corrupted; None for none.
+        own_scores: How far the user's own scores are the float model's.
+        foreign: What was said of foreign files; None for a build.
+        some: Whether only some artifacts of the build were asked for, so that the others are not
+            missing.
+    """
+    evaluation, reference = by.evaluation, by.reference
+    report = ParityReport(
+        model=model,
+        class_names=tuple(reference.class_names),
+        evaluated=Evaluated(
+            dataset=dataset,
+            images=len(evaluation.images),
+            available=len(evaluation.test),
+            seed=evaluation.seed,
+            images_sha256=images_digest(evaluation.images.pixels),
+            reference_sha256=reference_sha256,
+            model_sha256=reference.model_sha256,
+        ),
+        limits=limits_in_force(
+            by.limits, groups=by.groups is not None, corruptions=by.corruptions is not None
+        ),
+        rows=tuple(rows),
+        machine=by.scorer.machine(),
+        device=by.scorer.device,
+        corrupted=corrupted,
+        # On all images that it was asked about, of which the artifacts may have seen some.
+        float_model=float_model_of(reference),
+        versions=versions(),
+        created=created(),
+        foreign=foreign,
+        own_scores=own_scores,
+    )
+    if by.baseline is None:
+        return report
+    changes = compare(report, by.baseline.report, source=by.baseline.source, some=some)
+    return dataclasses.replace(report, baseline=changes)
 
 
 def record(

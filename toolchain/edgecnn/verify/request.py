@@ -1,4 +1,4 @@
-"""What a verification is asked for: one request for builds and for foreign files."""
+"""The request for a verification, of a build or of foreign files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verification found, as data: one row per artifact, and what the rows rest on.
+"""The findings of a verification, as data: one row per artifact, and what the rows rest on.
 
 Everything is JSON-ready and reads back the same, so that a finished verification can be shown
 again without being repeated.
@@ -19,7 +19,7 @@ from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.gate.sequential import Looked
 from edgecnn.verify.groups import GroupColumn
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers
 from edgecnn.verify.metrics import Metrics
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.statistics.needed import Needed
@@ -178,7 +178,7 @@ class ParityReport:
             they were judged by, ``max_gap_increase``, ``max_corruption_drop`` and
             ``min_accuracy``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
-        machine: What ran them: processor, cores, system and Python.
+        machine: What ran them: its model, processor, cores, system and Python.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,9 @@ import numpy.typing as npt
 from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.files import file_digest
-from edgecnn.progress import Progress
-from edgecnn.recipe.sections import Limits
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe.sections import CorruptionSettings, Limits
+from edgecnn.verify.baseline import EarlierReport
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate.judging import judge_at_once, judge_until_decided
@@ -25,34 +29,46 @@ from edgecnn.verify.statistics.intervals import mcnemar_p
 from edgecnn_runner.formats.container import read_container
 
 
-def judged_row(
-    planned: Planned,
-    recorded: Mapping[str, str],
-    reference: Reference,
-    evaluation: Evaluation,
-    limits: Limits,
-    *,
-    threads: int,
-    scorer: Scorer,
-    groups: Groups | None = None,
-    until_decided: bool = False,
-    progress: Progress,
-) -> ArtifactRow:
-    """Run one artifact and judge it; what keeps it from a verdict becomes a row, too.
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What all artifacts of one verification are judged by, of a build or of foreign files.
 
-    Args:
-        planned: What to run.
-        recorded: File name to digest, as the build's manifest has them.
+    Attributes:
         reference: The float model's answers.
-        evaluation: The images and the float model's scores on them.
-        limits: What to judge by.
-        threads: Threads of the runtime.
-        scorer: Where it runs.
+        evaluation: The images, and the float model's scores on them.
+        limits: What an artifact may lose.
+        scorer: Where artifacts run.
+        threads: Threads of the runtimes.
+        recorded: File name to digest, as the build's manifest has them; empty without a build.
         groups: Which image belongs to which group; None for no groups.
-        until_decided: Whether to use only as many images as the verdict needs; their order has to
+        corruptions: Which images to corrupt and judge by, too; None for none.
+        until_decided: Whether to use only as many images as each verdict needs; their order has to
             say nothing about them. Not with groups.
+        baseline: An earlier verification to compare with; None for none.
         progress: Shows images.
     """
+
+    reference: Reference
+    evaluation: Evaluation
+    limits: Limits
+    scorer: Scorer
+    threads: int
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    groups: Groups | None = None
+    corruptions: CorruptionSettings | None = None
+    until_decided: bool = False
+    baseline: EarlierReport | None = None
+    progress: Progress = NO_PROGRESS
+
+
+def judged_row(planned: Planned, by: Verification) -> ArtifactRow:
+    """Run one artifact and judge it; what keeps it from a verdict becomes a row, too."""
+    begin = time.perf_counter()
+    row = _judged(planned, by)
+    return dataclasses.replace(row, seconds=time.perf_counter() - begin)
+
+
+def _judged(planned: Planned, by: Verification) -> ArtifactRow:
     path = planned.path
     if path is None:
         return ArtifactRow(variant=planned.variant, file=None, reason=planned.reason)
@@ -60,7 +76,7 @@ def judged_row(
     try:
         # What a file's contract says of itself decides which checks it gets, so the file has to be
         # the one that was converted here.
-        wanted = recorded.get(planned.file or "")
+        wanted = by.recorded.get(planned.file or "")
         digest = digest_of(path)
         if wanted is not None and digest is not None and digest != wanted:
             read_container(path)  # a damaged file says so itself
@@ -70,21 +86,21 @@ def judged_row(
                 expected=f"sha256 {wanted}",
                 remedy="convert again: edgecnn convert SOURCE",
             )
-        contract = planned.contract or check_artifact(path, reference, evaluation.test)
+        contract = planned.contract or check_artifact(path, by.reference, by.evaluation.test)
         variant = contract.variant
-        with progress.task(f"verify {variant}", len(evaluation.images)) as task:
+        with by.progress.task(f"verify {variant}", len(by.evaluation.images)) as task:
 
             def score(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-                scores = scorer.score(
-                    path, contract, pixels, threads=threads, ran=ran, advance=task.advance
+                scores = by.scorer.score(
+                    path, contract, pixels, threads=by.threads, ran=ran, advance=task.advance
                 )
                 check_scores(scores, model=path.name)
                 return scores
 
-            if until_decided:
-                judged = judge_until_decided(score, evaluation, limits)
+            if by.until_decided:
+                judged = judge_until_decided(score, by.evaluation, by.limits)
             else:
-                judged = judge_at_once(score, evaluation, limits, groups)
+                judged = judge_at_once(score, by.evaluation, by.limits, by.groups)
     except EdgeError as error:
         return failed_row(variant, planned.file, path, error, ran=ran)
     metrics = judged.metrics
@@ -110,8 +126,8 @@ def failed_row(
     """Return the row of a file that did not come to a verdict.
 
     Args:
-        variant: See ``ArtifactRow``.
-        file: See ``ArtifactRow``.
+        variant: Its format and precision, or what else it is known by.
+        file: How it is to be called.
         path: The file; whatever can be told of it is told.
         error: Why there is no verdict.
         ran: What ran it; None if nothing did.

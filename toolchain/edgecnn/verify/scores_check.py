@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgecnn.data import Images
 from edgecnn.data.own_scores import OwnScores
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, some_of
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.foreign.hints import surely_better
 from edgecnn.verify.foreign.trials import (
@@ -43,7 +43,7 @@ _HALF: Final = 0.5
 _LEFT: Final = 0.05
 """What a way that explains a difference leaves of it in the mean, at most: decoding leaves less."""
 _MOST_DIFFERING: Final = 512
-_LISTED: Final = 4
+_LISTED: Final = 3
 _NOTHING: Final = (
     "no other range, fit, filter, order of colours or of outputs that was tried explains it: the "
     "weights may be others, or the images were cut, turned or decoded otherwise (photos are turned "
@@ -229,7 +229,7 @@ def _explained(
             if out != one
         ]
         return (
-            f"another order of the outputs explains it ({'; '.join(moved[:_LISTED])}): {numbers}; "
+            f"another order of the outputs explains it ({some_of(moved, joint='; ')}): {numbers}; "
             "give the names in the order of the outputs: --labels FILE"
         )
     flags = flags_of(way, subject, feed)

@@ -1,4 +1,4 @@
-"""Where artifacts run: in this process, or on a device; through the runner's session in both."""
+"""Runs artifacts, in this process or on a device, through the runner's session in both."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Scorer(Protocol):
             float32, shape (n, classes).
 
         Raises:
-            EdgeError: See ``edgecnn_runner.session.Session`` and ``edgecnn.devices.ask``.
+            EdgeError: If the artifact cannot be loaded or run, or the device is lost.
         """
 
 
@@ -92,12 +92,12 @@ def scorer_on(options: DeviceOptions | None) -> Iterator[Scorer]:
 
 
 class LocalScorer:
-    """Runs artifacts in this process; see ``Scorer``."""
+    """Runs artifacts in this process."""
 
     device = LOCAL
 
     def machine(self) -> Mapping[str, Any]:
-        """See ``Scorer``."""
+        """Describe this machine."""
         return describe_machine()
 
     def score(
@@ -110,7 +110,7 @@ class LocalScorer:
         ran: Ran,
         advance: Callable[[int], None],
     ) -> npt.NDArray[np.float32]:
-        """See ``Scorer``."""
+        """Return the probabilities of images, one inference each."""
         with without_native_chatter():
             session = Session.open(path, contract=_given(contract), threads=threads)
         with session:
@@ -119,7 +119,7 @@ class LocalScorer:
 
 
 class DeviceScorer:
-    """Runs artifacts on a device; see ``Scorer``.
+    """Runs artifacts on a device.
 
     The artifact, the images and the runner of this workstation go there with each artifact, and
     are gone with it; images stay in memory there.
@@ -137,7 +137,7 @@ class DeviceScorer:
         self._machine: Mapping[str, Any] = facts.machine
 
     def machine(self) -> Mapping[str, Any]:
-        """See ``Scorer``; with the numpy that really ran, once something has."""
+        """Describe the device, with the numpy that really ran, once something has."""
         return self._machine
 
     def score(
@@ -150,7 +150,7 @@ class DeviceScorer:
         ran: Ran,
         advance: Callable[[int], None],
     ) -> npt.NDArray[np.float32]:
-        """See ``Scorer``."""
+        """Return the probabilities of images, one inference each."""
         data, model_format = path.read_bytes(), contract.variant.partition("-")[0]
         given = _given(contract)
         shape = (len(pixels), len(contract.labels))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgecnn.build.reference import images_digest, read_reference
-from edgecnn.build.usefulness import float_model_of
+from edgecnn.build.reference import read_reference
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.sections import CorruptionSettings, Limits
-from edgecnn.report.provenance import created, versions
-from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
+from edgecnn.report.provenance import versions
+from edgecnn.verify.baseline import EarlierReport, check_comparable
 from edgecnn.verify.checks import record_name
 from edgecnn.verify.corruptions.conditions import CorruptedImages
 from edgecnn.verify.corruptions.images import CORRUPTIONS_VERSION
@@ -28,10 +25,10 @@ from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.layers.explaining import explained, with_reason
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
-from edgecnn.verify.recording import record, refuse_build
+from edgecnn.verify.recording import make_report, record, refuse_build
 from edgecnn.verify.request import VerifyRequest
-from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
-from edgecnn.verify.rows import digest_of, judged_row
+from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.rows import Verification, digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version
@@ -147,7 +144,7 @@ def run(
             later is the error of a row.
     """
     workspace, groups, corruptions = subject.workspace, subject.groups, subject.corruptions
-    limits, baseline, seed = subject.limits, subject.baseline, subject.seed
+    baseline, seed = subject.baseline, subject.seed
     refuse_build(request.out)
     if request.until_decided and (groups is not None or corruptions is not None):
         raise ValueError("few images tell nothing of groups or corruptions")
@@ -177,74 +174,41 @@ def run(
     whole = planned if subject.artifacts is None or corruptions is None else plan(workspace, None)
     if corruptions is not None:
         check_candidates(whole)
-    rows: tuple[ArtifactRow, ...] = ()
     corrupted: CorruptedImages | None = None
     with scorer_on(request.device) as scorer:
+        by = Verification(
+            reference=reference,
+            evaluation=evaluation,
+            limits=subject.limits,
+            scorer=scorer,
+            threads=request.threads,
+            recorded=recorded,
+            groups=groups,
+            corruptions=corruptions,
+            until_decided=request.until_decided,
+            baseline=baseline,
+            progress=progress,
+        )
+        rows: tuple[ArtifactRow, ...] = ()
         for one in planned:
-            begin = time.perf_counter()
-            row = judged_row(
-                one,
-                recorded,
-                reference,
-                evaluation,
-                limits,
-                threads=request.threads,
-                scorer=scorer,
-                groups=groups,
-                until_decided=request.until_decided,
-                progress=progress,
-            )
-            row = dataclasses.replace(row, seconds=time.perf_counter() - begin)
+            row = judged_row(one, by)
             if request.explain:
                 row = explained(row, one, workspace, evaluation, seed=seed, progress=progress)
             rows += (row,)
         if request.explain:
             rows = with_reason(rows)
         if corruptions is not None:
-            rows, corrupted = under_corruptions(
-                rows,
-                planned,
-                whole,
-                recorded,
-                reference,
-                evaluation,
-                limits,
-                corruptions,
-                threads=request.threads,
-                scorer=scorer,
-                progress=progress,
-            )
-    report = ParityReport(
+            rows, corrupted = under_corruptions(rows, planned, whole, by, corruptions)
+    report = make_report(
+        by,
+        rows,
         model=_model_name(workspace),
-        class_names=tuple(reference.class_names),
-        evaluated=Evaluated(
-            dataset=subject.dataset.name,
-            images=len(evaluation.images),
-            available=len(evaluation.test),
-            seed=evaluation.seed,
-            images_sha256=images_digest(evaluation.images.pixels),
-            reference_sha256=file_digest(workspace.path(workspace.REFERENCE)),
-            model_sha256=reference.model_sha256,
-        ),
-        limits=limits_in_force(
-            limits, groups=groups is not None, corruptions=corruptions is not None
-        ),
-        rows=rows,
-        machine=scorer.machine(),
-        device=scorer.device,
+        dataset=subject.dataset.name,
+        reference_sha256=file_digest(reference_path),
         corrupted=corrupted,
-        # On all images that it was asked about, of which the artifacts may have seen some.
-        float_model=float_model_of(reference),
-        versions=versions(),
-        created=created(),
         own_scores=subject.own_scores,
+        some=subject.artifacts is not None,
     )
-    if baseline is not None:
-        changes = compare(
-            report, baseline.report, source=baseline.source, some=subject.artifacts is not None
-        )
-        report = dataclasses.replace(report, baseline=changes)
-
     return record(
         report,
         evaluation.images.pixels,

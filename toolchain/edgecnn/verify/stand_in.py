@@ -8,20 +8,20 @@ rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from edgecnn.build.reference import Reference, check_scores
-from edgecnn.errors import ArtifactError, EdgeError, UsageError
+from edgecnn.build.reference import check_scores
+from edgecnn.errors import ArtifactError, EdgeError, UsageError, some_of
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.corruptions.conditions import StandIn
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.plan import Planned
-from edgecnn.verify.rows import digest_of
+from edgecnn.verify.rows import Verification, digest_of
 from edgecnn.verify.scoring import LocalScorer, Ran
 from edgecnn_runner.contract import Contract
 
@@ -58,7 +58,7 @@ def check_candidates(whole: tuple[Planned, ...]) -> None:
     """
     if candidates(whole):
         return
-    made = ", ".join(one.variant for one in whole if one.path is not None)
+    made = some_of(one.variant for one in whole if one.path is not None)
     raise UsageError(
         "there is no float32 file to tell what the float model answers on corrupted images",
         observed=f"only {made or 'nothing'}",
@@ -69,21 +69,17 @@ def check_candidates(whole: tuple[Planned, ...]) -> None:
 
 def find_stand_ins(
     whole: tuple[Planned, ...],
-    recorded: Mapping[str, str],
-    reference: Reference,
     clean: Evaluation,
+    by: Verification,
     *,
-    threads: int,
     advance: Callable[[int], None],
 ) -> tuple[FoundStandIn, ...]:
     """Run the float32 files on clean images, here, and return those that follow the float model.
 
     Args:
         whole: Every variant of the build.
-        recorded: File name to digest, as the build's manifest has them.
-        reference: The float model's answers.
         clean: The images that will be corrupted, before they are, with the saved scores.
-        threads: Threads of the runtime.
+        by: What the artifacts are judged by.
         advance: Is told how many images were done since the last time.
 
     Returns:
@@ -95,7 +91,7 @@ def find_stand_ins(
     found, reasons = [], []
     for planned in candidates(whole):
         try:
-            one = _compared(planned, recorded, reference, clean, threads, advance)
+            one = _compared(planned, clean, by, advance)
         except EdgeError as error:
             reasons.append(f"{planned.file}: {error.problem}")
             continue
@@ -141,17 +137,12 @@ def candidates(whole: tuple[Planned, ...]) -> list[Planned]:
 
 
 def _compared(
-    planned: Planned,
-    recorded: Mapping[str, str],
-    reference: Reference,
-    clean: Evaluation,
-    threads: int,
-    advance: Callable[[int], None],
+    planned: Planned, clean: Evaluation, by: Verification, advance: Callable[[int], None]
 ) -> FoundStandIn:
     path = planned.path
     assert path is not None, "a candidate has a file"  # noqa: S101 - for the type checker
     digest = digest_of(path)
-    wanted = recorded.get(planned.file or "")
+    wanted = by.recorded.get(planned.file or "")
     if wanted is not None and digest != wanted:
         raise ArtifactError(
             "it is not the file that was converted into this build",
@@ -159,10 +150,10 @@ def _compared(
             expected=f"sha256 {wanted}",
             remedy="convert again: edgecnn convert SOURCE",
         )
-    contract = check_artifact(path, reference, clean.test)
+    contract = check_artifact(path, by.reference, clean.test)
     ran = Ran()
     scores = LocalScorer().score(
-        path, contract, clean.images.pixels, threads=threads, ran=ran, advance=advance
+        path, contract, clean.images.pixels, threads=by.threads, ran=ran, advance=advance
     )
     check_scores(scores, model=path.name)
     change = np.abs(scores.astype(np.float64) - clean.scores)

@@ -1,4 +1,4 @@
-"""What a device was, in pairs of words: for its table in the page and for Markdown."""
+"""Describes a device in pairs of words, for its table in the page and for Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from edgecnn.bench.results import ArtifactBench, DeviceBench
-from edgecnn.report.text import DASH, frequency_text
+from edgecnn.report.text import DASH, frequency_text, percent_text
 
 _UNKNOWN: Final = "not told"
 _XNNPACK: Final = "XNNPACK"
@@ -130,7 +130,7 @@ def _load(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def _share(share: float | None) -> str:
-    return _UNKNOWN if share is None else f"{100 * share:.0f} % of the processor"
+    return _UNKNOWN if share is None else f"{percent_text(share, 0)} of the processor"
 
 
 def _throttled(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

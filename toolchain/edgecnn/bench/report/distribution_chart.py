@@ -1,4 +1,4 @@
-"""Geometry of the latency distributions: where runs stand, in percent; see ``pages.scale``.
+"""Geometry of the latency distributions: where runs stand, in percent.
 
 Raw times would make a page of many megabytes. What is drawn of them is a histogram, five
 percentiles and both ends; all of them are in ``bench.json``.

@@ -1,4 +1,4 @@
-"""What a bench leaves for people beside ``bench.json``: a page, and CSV and Markdown if asked."""
+"""Writes what a bench leaves beside ``bench.json``: a page, and CSV and Markdown if asked."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class RowFigures:
     Attributes:
         index: Of its row on the device.
         number: Its number in tables and plots, from 1, the fastest first.
-        label: What it is called beside the others; see ``row_labels``.
+        label: What it is called beside the others: its variant, and what tells it apart.
         row: All that was measured.
         figures: At the chosen number of threads; None if it was not measured.
         by_threads: Number of threads and figures at it, for each that was measured.

@@ -157,7 +157,7 @@ HEIGHT_PX: Final = 320
 """Of the plot without its axes."""
 _WIDE_PX: Final = (600.0, 700.0, 820.0, 960.0, 1060.0)
 _NARROW_PX: Final = (230.0, 280.0, 340.0, 420.0, 520.0, 640.0)
-"""Widths of the plot on screens up to 46rem, and beyond; see ``bench.css``."""
+"""Widths of the plot on screens up to 46rem, and beyond; the style sheet has the same limit."""
 _LARGEST_PX: Final = 15.0
 _SMALLEST_PX: Final = 4.0
 _LEAST_POINTS: Final = 0.004

@@ -18,6 +18,7 @@ from edgecnn.bench.judge.recommend import (
     needs_more,
 )
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
+from edgecnn.errors import some_of
 from edgecnn.report.text import (
     duration_text,
     percent_text,
@@ -226,10 +227,10 @@ _NAMES: Final[dict[MeasureName, str]] = {
 def gate_headline(gate: Gate) -> str:
     """Say in one sentence whether anything got worse."""
     if gate.regressions:
-        names = ", ".join(dict.fromkeys(row_title(row, threads=False) for row in gate.regressions))
+        names = some_of(dict.fromkeys(row_title(row, threads=False) for row in gate.regressions))
         return f"Worse than in {gate.source}: {names}."
     if gate.incomparable:
-        names = ", ".join(dict.fromkeys(row_title(row, threads=False) for row in gate.incomparable))
+        names = some_of(dict.fromkeys(row_title(row, threads=False) for row in gate.incomparable))
         return f"Not comparable with {gate.source}: {names}."
     if not any(row.measures for row in gate.rows):
         return f"Nothing to compare with {gate.source}."

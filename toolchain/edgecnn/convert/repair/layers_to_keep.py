@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from edgecnn.errors import some_of
 from edgecnn.modelfile import Graph, Operator, Tensor
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 from edgecnn.modelfile.precision import real_operators
@@ -228,7 +229,7 @@ class Culprits:
             return "its numbers could not be compared"
         sources = [one for one in self._sources(key) if one in kept]
         if sources and min(self._before(found), _BEST_DB) - found.channels_db < _LITTLE_DB:
-            return f"it reads what {', '.join(sources)} makes"
+            return f"it reads what {some_of(sources)} makes"
         said = [
             f"{decibel_text(found.channels_db)} of signal to noise in the median channel in int8, "
             + (

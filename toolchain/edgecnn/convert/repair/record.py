@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from edgecnn.report.text import percent_text
+
 Outcome = Literal["not needed", "recalibrated", "mixed", "nothing helps"]
 
 
@@ -95,7 +97,7 @@ def repair_sentence(variant: str, repair: Mapping[str, Any]) -> str:
         kept = len(repair["kept"])
         return (
             f"{missed}; {variant}-mixed holds them with {kept} "
-            f"{'layer' if kept == 1 else 'layers'} and {100 * repair['float_macs']:.1f} % of the "
-            "multiply-accumulates in float"
+            f"{'layer' if kept == 1 else 'layers'} and {percent_text(repair['float_macs'], 1)} of "
+            "the multiply-accumulates in float"
         )
     return f"{missed}, and nothing helps: {repair['reason']}"

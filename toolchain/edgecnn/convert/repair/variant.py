@@ -29,7 +29,7 @@ from edgecnn.convert.repair.record import KeptLayer, Outcome, RepairRecord
 from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.result import VariantRow
 from edgecnn.data.calibration import CalibrationSet
-from edgecnn.errors import EdgeError
+from edgecnn.errors import EdgeError, some_of
 from edgecnn.modelfile.layers import compare
 from edgecnn.modelfile.precision import find_precision
 from edgecnn.progress import Progress, ProgressTask
@@ -110,7 +110,7 @@ class VariantRepair:
         self, candidate: RepairCandidate, kept: frozenset[str], variant: str, task: ProgressTask
     ) -> Attempt:
         """Make and judge one file."""
-        what = candidate.what + (f", in float: {', '.join(sorted(kept))}" if kept else "")
+        what = candidate.what + (f", in float: {some_of(sorted(kept))}" if kept else "")
         attempt = self._made(Attempt(what=what, candidate=candidate), kept, variant)
         # Of mixtures that do not hold nobody needs the model any more, and there may be many.
         spent = bool(kept) and not attempt.holds

@@ -27,7 +27,7 @@ import numpy as np
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.convert.reasons import reason_of
 from edgecnn.convert.source.single_precision import COMPUTES
-from edgecnn.errors import SourceModelError
+from edgecnn.errors import SourceModelError, some_of
 from edgecnn.files import wrap_os_errors
 
 start_keras()  # for those who import this module alone
@@ -313,8 +313,7 @@ def _check_weights(model: Any) -> None:
     if bad:
         raise SourceModelError(
             "the model has weights that are not numbers",
-            observed=f"NaN or infinity in {', '.join(bad[:5])}"
-            + (f" and {len(bad) - 5} more" if len(bad) > 5 else ""),
+            observed=f"NaN or infinity in {some_of(bad)}",
             expected="finite weights",
             remedy="train again with a lower learning rate, or take an earlier checkpoint",
         )

@@ -18,7 +18,7 @@ from edgecnn.convert.source.keras_model import last_activation, read_keras_model
 from edgecnn.convert.source.normalization import Normalization, normalization_of
 from edgecnn.convert.source.paths import Source
 from edgecnn.convert.source.saved_model import harmless_saved_model
-from edgecnn.errors import EdgeError, SourceModelError, UsageError
+from edgecnn.errors import EdgeError, SourceModelError, UsageError, some_of
 from edgecnn.log import has_read
 from edgecnn.quiet import captured_log
 from edgecnn_runner.contract import INPUT_RANGES
@@ -158,7 +158,7 @@ def _load_saved_model(source: Source, otherwise: str | None) -> SourceModel:
     else:
         raise SourceModelError(
             f"the SavedModel {source.path} does not say which function classifies",
-            observed=f"signatures {', '.join(sorted(signatures)) or 'none'}",
+            observed=f"signatures {some_of(sorted(signatures)) or 'none'}",
             expected="the signature serving_default, or exactly one",
             remedy="export it again with model.export('folder'), or name one serving_default",
         )
@@ -230,7 +230,7 @@ def _input_of(inputs: list[Any]) -> tuple[int | None, int | None, int, int | Non
     """Return height, width, channels, batch and type of a model's one image input."""
     shapes = [_shape_of(entry) for entry in inputs]
     types = [getattr(entry.dtype, "name", entry.dtype) for entry in inputs]
-    observed = ", ".join(f"{kind} {shape}" for kind, shape in zip(types, shapes, strict=True))
+    observed = some_of(f"{kind} {shape}" for kind, shape in zip(types, shapes, strict=True))
     if (
         len(inputs) != 1
         or len(shapes[0]) != 4
@@ -260,7 +260,7 @@ def _classes_of(shapes: list[tuple[int | None, ...]]) -> int:
     if classes is None or classes < 2:
         raise SourceModelError(
             "the model does not answer with one score per class",
-            observed=f"output {', '.join(str(shape) for shape in shapes)}",
+            observed=f"output {some_of(shapes)}",
             expected="one output (batch, classes) of at least 2 classes",
             remedy=_NOT_A_CLASSIFIER,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.workspace import Workspace, default_build_folder
-from edgecnn.errors import SourceModelError
+from edgecnn.errors import SourceModelError, some_of
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.recipe.load import released_weights
 from edgecnn_runner.input_options import check_range
@@ -150,7 +150,7 @@ def _locate(path: Path) -> tuple[Path, str, Path | None]:
         return path, "foreign", None
     raise SourceModelError(
         f"the folder {path} holds no model",
-        observed=", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing",
+        observed=some_of(sorted(entry.name for entry in path.iterdir())) or "nothing",
         expected=_EXPECTED,
         remedy="name the model file itself; a SavedModel folder holds saved_model.pb",
     )

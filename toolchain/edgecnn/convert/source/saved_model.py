@@ -27,7 +27,7 @@ from edgecnn.convert.source.side_effects import (
     effects_of,
     refuse_effects,
 )
-from edgecnn.errors import SourceModelError
+from edgecnn.errors import SourceModelError, some_of
 from edgecnn.files import wrap_os_errors
 
 _GRAPH: Final = "saved_model.pb"
@@ -160,7 +160,7 @@ def _refuse_saving_in_graph(meta: Any) -> None:
     if found:
         raise SourceModelError(
             "the model does more than compute: loading it would run what writes files",
-            observed=f"operators behind SaveV2 or MergeV2Checkpoints: {', '.join(found)}",
+            observed=f"operators behind SaveV2 or MergeV2Checkpoints: {some_of(found)}",
             expected="operators that save only where a model is saved",
             remedy="export the model without them",
         )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tensorflow.python.framework import op_def_registry
 
-from edgecnn.errors import SourceModelError
+from edgecnn.errors import SourceModelError, some_of
 
 # They touch files or run Python, and TensorFlow does not (or not in every version) say stateful.
 _FORBIDDEN: Final = frozenset({
@@ -87,7 +87,7 @@ def refuse_effects(found: list[str]) -> None:
     if found:
         raise SourceModelError(
             "the model does more than compute: it touches files, runs Python code or keeps a state",
-            observed=f"operators {', '.join(found)}",
+            observed=f"operators {some_of(found)}",
             expected="operators that only compute",
             remedy="export the model without them",
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.workspace import Workspace
+from edgecnn.errors import some_of
 from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.pi.debian import (
@@ -113,7 +114,7 @@ def run(
         check_debian(model, version)
     name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
     name += f"-{platform.python_tag}"
-    progress.message(f"{proven.model}: {', '.join(one.path.name for one in proven.files)}, proven")
+    progress.message(f"{proven.model}: {some_of(one.path.name for one in proven.files)}, proven")
     wheels = collect_wheels(platform, folder=request.wheels)
     plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
     debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"

@@ -18,7 +18,7 @@ from typing import Final
 
 import pooch
 
-from edgecnn.errors import PackageError
+from edgecnn.errors import PackageError, some_of
 from edgecnn.files import file_digest, wrap_os_errors
 from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import Platform
@@ -163,7 +163,7 @@ def _fetch(pins: Sequence[Pinned], cache: Path, platform: Platform) -> None:
             observed=" ".join(
                 (lines or done.stderr.strip().splitlines() or ["pip failed"])[-1].split()
             ),
-            expected=", ".join(f"{pin.name} {pin.version}" for pin in pins),
+            expected=some_of(f"{pin.name} {pin.version}" for pin in pins),
             remedy="check the network and try again, or name a folder that holds the wheels: "
             "--wheels DIR",
         )
@@ -174,7 +174,7 @@ def _missing(pins: Sequence[Pinned], folder: Path, platform: Platform) -> Packag
     return PackageError(
         f"{folder} lacks {len(pins)} of the libraries for {platform.system.name}",
         observed="no wheel with the pinned digest of "
-        + ", ".join(f"{pin.name} {pin.version}" for pin in pins),
+        + some_of(f"{pin.name} {pin.version}" for pin in pins),
         expected=f"the wheels that {platform.lock.name} pins, for Python {platform.system.python} "
         f"and {tags[0]} or older",
         remedy="fetch them where there is a network: edgecnn package BUILD --target pi "

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from edgecnn.build.bundle import opened_bundle
-from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError
+from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError, some_of
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked, read_record, subject_digest
 from edgecnn.package.privacy.web_check import check_web_bundle
@@ -126,7 +126,7 @@ def exit_error(
     return PrivacyClaimError(
         f"{len(missing)} of {len(checked.outcomes)} privacy claims of {named} cannot be checked "
         "here",
-        observed="; ".join(dict.fromkeys(one.evidence for one in missing)),
+        observed=some_of(dict.fromkeys(one.evidence for one in missing), joint="; "),
         expected=expected,
         remedy=remedy,
     )

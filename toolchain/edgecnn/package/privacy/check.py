@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from edgecnn.errors import PrivacyClaimError
+from edgecnn.errors import PrivacyClaimError, some_of
 from edgecnn.package.privacy.claims import Checked, subject_digest
 from edgecnn.package.privacy.pi import SERVICE, judge, unchecked
 from edgecnn.package.privacy.pi_runs import RUNS, run_bundle
@@ -96,7 +96,7 @@ def refuse_broken(checked: Checked, named: str) -> None:
     if broken:
         raise PrivacyClaimError(
             f"{len(broken)} of {len(checked.outcomes)} privacy claims of {named} do not hold",
-            observed="; ".join(f"{one.id}: {one.evidence}" for one in broken),
+            observed=some_of((f"{one.id}: {one.evidence}" for one in broken), joint="; "),
             expected=" ".join(one.claim for one in broken),
             remedy="do not use it. If runner and libraries are unchanged, please report this; a "
             "library that does this can be replaced: --runtime NAME",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from edgecnn.errors import some_of
 from edgecnn.files import canonical_digest, write_json
 
 NOTE: Final = "PRIVACY.md"
@@ -15,7 +16,6 @@ RECORD: Final = "privacy.json"
 """The same as the note, for programs."""
 
 SCHEMA: Final = 1
-_SHOWN: Final = 20
 State = Literal["held", "broken", "not checked"]
 Seen = TypeVar("Seen")
 
@@ -61,13 +61,13 @@ class Claim(Generic[Seen]):
     find: Callable[[Seen], tuple[list[str], str]]
 
     def judged(self, seen: Seen) -> Outcome:
-        """Return what a bundle shows of it; no more than 20 findings."""
+        """Return what a bundle shows of it; no more than three findings, and how many more."""
         try:
             wrong, good = self.find(seen)
         except CannotCheckError as error:
             return self.outcome("not checked", str(error))
         if wrong:
-            return self.outcome("broken", "; ".join(wrong[:_SHOWN]))
+            return self.outcome("broken", some_of(wrong, joint="; "))
         return self.outcome("held", good)
 
     def outcome(self, state: State, evidence: str) -> Outcome:

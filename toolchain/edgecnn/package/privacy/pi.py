@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from edgecnn.errors import some_of
 from edgecnn.log import run_program
 from edgecnn.package.privacy.claims import Claim, Outcome, State
 from edgecnn.package.privacy.pi_runs import Run, Runs
@@ -62,7 +63,7 @@ def judge(runs: Runs, *, folder: str) -> list[Outcome]:
     for claim in _CLAIMS:
         wrong, seen = claim.find(runs)
         state: State = "broken" if wrong else "not checked" if failed else "held"
-        evidence = "; ".join(wrong[:5]) if wrong else "; ".join(failed) if failed else seen
+        evidence = some_of(wrong or failed, joint="; ") if wrong or failed else seen
         outcomes.append(claim.outcome(state, evidence.replace(f"{folder}/", "")))
     return outcomes
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from edgecnn.errors import PackageError
+from edgecnn.errors import PackageError, some_of
 from edgecnn.log import has_read
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM
@@ -221,7 +221,7 @@ def golden_json(golden: Golden, contract: Contract) -> bytes:
     if made is None:
         raise PackageError(
             f"the golden vectors have no scores of {variant}",
-            observed=", ".join(sorted(golden.scores)) or "none",
+            observed=some_of(sorted(golden.scores)) or "none",
             expected=variant,
             remedy="convert the model again: edgecnn convert SOURCE",
         )

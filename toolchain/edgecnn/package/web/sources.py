@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edgecnn.errors import PackageError
+from edgecnn.errors import PackageError, some_of
 from edgecnn.serve.policy import PAGE
 
 STYLE: Final = "app.css"
@@ -36,7 +36,7 @@ def app_sources(folder: Path | None = None) -> Mapping[str, str]:
     if missing:
         raise PackageError(
             "the sources of the web app are not there",
-            observed=f"{place} lacks {', '.join(missing)}",
+            observed=f"{place} lacks {some_of(missing)}",
             expected="the folder deploy/web of edgecnn, or an installed edgecnn",
             remedy="install edgecnn again: pip install --force-reinstall --no-deps .",
         )

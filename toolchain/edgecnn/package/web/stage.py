@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from edgecnn import __version__
 from edgecnn.build.workspace import Workspace
-from edgecnn.errors import UsageError, WorkspaceError
+from edgecnn.errors import UsageError, WorkspaceError, some_of
 from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.pi.debian import source_date
@@ -197,7 +197,6 @@ def documents(plan: WebPlan, *, unchecked: Sequence[str] = ()) -> dict[str, byte
 
 _PREFIX: Final = ".edgecnn-web-"
 _OLD_S: Final = 3600
-_SHOWN: Final = 5
 
 
 def refuse_no_folder(out: Path) -> None:
@@ -253,10 +252,9 @@ def _refuse_added(folder: Path) -> None:
             added += found - named
     if not added:
         return
-    more = f" and {len(added) - _SHOWN} more" if len(added) > _SHOWN else ""
     raise WorkspaceError(
         f"{folder} holds files that are not of the bundle, and would be lost",
-        observed=", ".join(sorted(added)[:_SHOWN]) + more,
+        observed=some_of(sorted(added)),
         expected=f"the files that its {SUMS} names, and no others",
         remedy="move them away, or write elsewhere: --out FOLDER",
     )

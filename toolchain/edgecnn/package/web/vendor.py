@@ -22,7 +22,7 @@ from typing import Final
 
 import pooch
 
-from edgecnn.errors import PackageError
+from edgecnn.errors import PackageError, some_of
 from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.log import run_program
 
@@ -121,9 +121,9 @@ def _from_folder(vendor: Vendor, folder: Path) -> dict[str, bytes]:
         raise PackageError(
             f"{folder} lacks {len(missing)} of the {len(vendor.files)} files of {vendor.package}",
             observed="none with the pinned digest: "
-            + ", ".join(f"{file.name} ({file.sha256[:12]}...)" for file in missing),
+            + some_of(f"{file.name} ({file.sha256[:12]}...)" for file in missing),
             expected=f"files of {vendor.package} {vendor.version}: "
-            + ", ".join(file.member for file in vendor.files),
+            + some_of(file.member for file in vendor.files),
             remedy=f"where there is a network: npm pack {vendor.package}@{vendor.version}, unpack "
             "it, and copy these files; or leave out --vendor-dir",
         )

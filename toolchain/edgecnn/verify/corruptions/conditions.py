@@ -1,4 +1,4 @@
-"""What became of images under each corruption, as data: counts, intervals, outcomes.
+"""The results under each corruption, as data: counts, intervals, outcomes.
 
 A condition is one kind of corruption at one severity. The float model itself is not asked, since
 it needs the framework that it was trained with; one of its float32 files stands in for it.
@@ -135,7 +135,7 @@ class CorruptionResults:
         )
 
     def to_dict(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Add the derived shares to this object's plain values; see ``Condition.shares``."""
+        """Add the derived shares to this object's plain values."""
         for entry, one in zip(values["conditions"], self.conditions, strict=True):
             entry |= one.shares()
         return values

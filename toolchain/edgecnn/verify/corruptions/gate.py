@@ -1,4 +1,4 @@
-"""Is an artifact within its limit under every corruption?
+"""Judges whether an artifact is within its limit under every corruption.
 
 Each condition compares the artifact with the float model on the same corrupted images, as the
 accuracy drop on clean ones: Tango's interval, confirmed by the exact unconditional test.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Final
+from fractions import Fraction
 
 from edgecnn.verify.corruptions.conditions import Condition, CorruptionResults
 from edgecnn.verify.gate.criteria import ALPHA, LEVEL
@@ -28,11 +28,10 @@ from edgecnn.verify.statistics.needed import (
     Needed,
     Numbers,
     cannot_be_said,
+    first_deciding,
     numbers_of_drop,
+    scaled_pair,
 )
-
-_EXACT_UP_TO: Final = 20_000  # above, the exact test asks for a few percent more images at most
-_STEP: Final = 1.02
 
 
 def judge_conditions(conditions: Sequence[Condition], limit: float) -> tuple[Condition, ...]:
@@ -125,7 +124,12 @@ def needed_under_corruptions(
     number = best.best
     more = paired.images + 1
     if number < math.inf:
-        number = _until_decided(max(math.ceil(number), more), paired, limit, alpha)
+
+        def decided(images: int) -> bool:
+            scaled = scaled_pair(paired, Fraction(images, paired.images), limit)
+            return _beyond(scaled, limit) <= alpha if beyond else _is_met(scaled, limit)
+
+        number = first_deciding(max(math.ceil(number), more), decided)
     if number > MOST_IMAGES:
         return Needed(
             images=None,
@@ -160,20 +164,3 @@ def _is_met(one: Paired, limit: float) -> bool:
         interval.high <= limit
         and exact_drop_p(one.lost, one.gained, one.images, limit, "below") <= ALPHA
     )
-
-
-def _until_decided(start: int, one: Paired, limit: float, alpha: float) -> int:
-    """Return the first number from ``start`` on, in steps of two percent, that the gate decides."""
-    beyond = one.drop > limit
-    images = start
-    while images <= _EXACT_UP_TO:
-        # Shares are rounded towards the limit, so that no rounding decides.
-        down, up = math.floor, math.ceil
-        shrink, grow = (down, up) if beyond else (up, down)
-        lost = min(images, shrink(one.lost * images / one.images))
-        gained = min(images - lost, grow(one.gained * images / one.images))
-        scaled = Paired(images=images, lost=lost, gained=gained)
-        if (_beyond(scaled, limit) <= alpha) if beyond else _is_met(scaled, limit):
-            return images
-        images = math.ceil(images * _STEP)
-    return images

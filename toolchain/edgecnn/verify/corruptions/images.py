@@ -132,7 +132,7 @@ def corrupt(image: Pixels, *, name: str, kind: Kind, severity: int, seed: int) -
 def corrupt_all(
     pixels: Pixels, names: Sequence[str], *, kind: Kind, severity: int, seed: int
 ) -> Pixels:
-    """Return images as worse conditions would give them; see ``corrupt``.
+    """Return images as worse conditions would give them; a name decides how its image is changed.
 
     Args:
         pixels: Shape (n, height, width, 1 or 3), uint8.

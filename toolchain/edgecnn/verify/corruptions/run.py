@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.artifact import read_artifact
-from edgecnn.build.reference import Reference, check_scores, images_digest
+from edgecnn.build.reference import check_scores, images_digest
 from edgecnn.errors import ContractError, EdgeError
-from edgecnn.progress import Progress, ProgressTask
-from edgecnn.recipe.sections import CorruptionSettings, Limits
+from edgecnn.progress import ProgressTask
+from edgecnn.recipe.sections import CorruptionSettings
 from edgecnn.verify.corruptions.conditions import (
     Condition,
     CorruptedImages,
@@ -43,6 +43,7 @@ from edgecnn.verify.evaluation import Evaluation, balanced_subset
 from edgecnn.verify.gate.criteria import limit_of, with_criterion
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
+from edgecnn.verify.rows import Verification
 from edgecnn.verify.scoring import LocalScorer, Ran, Scorer
 from edgecnn.verify.stand_in import FoundStandIn, candidates, choose, find_stand_ins
 from edgecnn_runner.contract import Contract
@@ -77,7 +78,7 @@ class _Answers:
         """Return a file's decisions, shape (n,).
 
         Raises:
-            EdgeError: See ``Scorer.score``; also if a score is not a number.
+            EdgeError: If it cannot be run there, or a score is not a number.
         """
         place = (path, scorer.device)
         if place not in self.known:
@@ -98,45 +99,32 @@ def under_corruptions(
     rows: Sequence[ArtifactRow],
     planned: Sequence[Planned],
     whole: tuple[Planned, ...],
-    recorded: Mapping[str, str],
-    reference: Reference,
-    evaluation: Evaluation,
-    limits: Limits,
+    by: Verification,
     settings: CorruptionSettings,
-    *,
-    threads: int,
-    scorer: Scorer,
-    progress: Progress,
 ) -> tuple[tuple[ArtifactRow, ...], CorruptedImages]:
     """Run judged artifacts on corrupted images, and let their verdicts rest on that, too.
 
     Args:
         rows: As they were judged on clean images.
         planned: What they are of, in the same order.
-        whole: Every variant of the build; one of its float32 files answers for the float model.
-        recorded: File name to digest, as the build's manifest has them.
-        reference: The float model's answers.
-        evaluation: The images that the rows were judged on.
-        limits: What to judge by; without ``max_corruption_drop`` nothing is judged.
+        whole: Every variant of the build; one of its float32 files answers for the float model,
+            and runs here, wherever the artifacts do.
+        by: What they were judged by; without a limit ``max_corruption_drop`` nothing is judged.
         settings: How many images, and the seed.
-        threads: Threads of the runtimes.
-        scorer: Where the artifacts run; what stands in for the float model runs here.
-        progress: Shows images.
 
     Returns:
         The rows, and which images were corrupted. A row that cannot be run on them becomes an
         error; one that fails on clean images keeps that verdict if nothing can stand in for the
         float model.
     """
-    clean = _chosen(evaluation, settings)
-    images = _described(clean, evaluation, settings)
+    scorer, limits = by.scorer, by.limits
+    clean = _chosen(by.evaluation, settings)
+    images = _described(clean, by.evaluation, settings)
     if not any(row.judgement is not None for row in rows):
         return tuple(rows), images
-    with progress.task("float32 files", len(candidates(whole)) * len(clean.images)) as task:
+    with by.progress.task("float32 files", len(candidates(whole)) * len(clean.images)) as task:
         try:
-            found = find_stand_ins(
-                whole, recorded, reference, clean, threads=threads, advance=task.advance
-            )
+            found = find_stand_ins(whole, clean, by, advance=task.advance)
         except EdgeError as error:
             return tuple(_without_stand_in(row, error) for row in rows), images
     entries = {
@@ -146,7 +134,7 @@ def under_corruptions(
     }
     runs = {(one.path, scorer.device) for one in entries.values()}
     runs |= {(one.stand_in.path, _HERE.device) for one in entries.values()}
-    with progress.task("corruptions", len(CONDITIONS) * len(runs) * len(clean.images)) as task:
+    with by.progress.task("corruptions", len(CONDITIONS) * len(runs) * len(clean.images)) as task:
         for kind, severity in CONDITIONS:
             task.note(f"{KIND_TITLES[kind]} {severity}")
             pixels = corrupt_all(
@@ -156,7 +144,7 @@ def under_corruptions(
                 severity=severity,
                 seed=settings.seed,
             )
-            answers = _Answers(pixels=pixels, scorer=scorer, threads=threads, task=task)
+            answers = _Answers(pixels=pixels, scorer=scorer, threads=by.threads, task=task)
             for entry in entries.values():
                 _add_condition(entry, answers, clean.images.labels, kind, severity)
     limit = None if limits.max_corruption_drop is None else limit_of(limits, "corruption_drop")

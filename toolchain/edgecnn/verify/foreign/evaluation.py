@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.data import JudgedImages
 from edgecnn.data.types import places_in
-from edgecnn.errors import DataError, LabelsError
+from edgecnn.errors import DataError, LabelsError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verify.evaluation import Evaluation, balanced_subset
 from edgecnn.verify.foreign.files import FloatModel
@@ -45,7 +45,7 @@ class ForeignReference:
         input_range: str | None = None,
         progress: Progress = NO_PROGRESS,
     ) -> npt.NDArray[np.float32]:
-        """Return its probabilities, in the order of the class names; see ``FloatModel``."""
+        """Return its probabilities, in the order of the class names, shape (n, classes)."""
         found = self.model.scores(pixels, input_range=input_range, progress=progress)
         return np.ascontiguousarray(found[:, places_in(self.labels, class_names)])
 
@@ -70,7 +70,7 @@ def evaluation_of(
         differing = sorted(set(reference.labels) ^ set(data.class_names))
         raise LabelsError(
             "the reference has other labels than the artifacts",
-            observed=f"only in one of them: {', '.join(differing[:12])}",
+            observed=f"only in one of them: {some_of(differing)}",
             expected="the same names, in any order",
             remedy="name the classes alike in both files of labels",
         )

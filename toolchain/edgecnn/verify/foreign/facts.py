@@ -1,4 +1,4 @@
-"""What is known of files that edgecnn did not make, as data: said by flags, read, or suspected."""
+"""The facts about files that edgecnn did not make, as data: said by flags, read, or suspected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Foreign:
         reference: The reference as it was named.
         reference_sha256: Digest of the file, or of the folder's files.
         reference_runtime: What computed its scores, with version.
-        reference_range: What pixels were brought to for it, see ``contract.InputSpec``.
+        reference_range: What pixels were brought to for it, as a contract writes it.
         reference_normalizes: Whether it was seen to normalize raw pixels itself.
         reference_kind: ``probabilities`` or ``logits``.
         input_range: What pixels were brought to for the artifacts.

@@ -29,7 +29,7 @@ class Told:
 
     Attributes:
         labels: Class names in output order.
-        input_range: See ``contract.InputSpec``.
+        input_range: What the file wants pixels turned into, as a contract writes it.
         output_kind: ``probabilities`` or ``logits``; None to tell by its answers.
         layout: ``NHWC`` or ``NCHW``; None to tell by its shape.
         resize: Name of the resize rule; None for the usual one.
@@ -42,7 +42,7 @@ class Told:
     resize: str | None = None
 
     def contract(self, path: Path, output_kind: str | None) -> Contract:
-        """Make a file's contract; see ``edgecnn_runner.foreign.foreign_contract``."""
+        """Make a file's contract of what was said, and of what its graph tells."""
         return foreign_contract(
             path,
             self.labels,
@@ -74,8 +74,8 @@ def contract_of(path: Path, told: Told) -> Contract:
         The contract; its variant has the precision of the file, where its graph tells.
 
     Raises:
-        EdgeError: See ``edgecnn_runner.foreign.foreign_contract``; ``ContractError`` if the file
-            carries a contract.
+        EdgeError: If what was said does not fit the file, or it cannot be run;
+            ``ContractError`` if it carries a contract.
     """
     if read_container(path).contract is not None:
         raise ContractError(
@@ -158,7 +158,7 @@ class FloatModel(Protocol):
     """What the answers of foreign files are compared with.
 
     Attributes:
-        input_range: What pixels are brought to, see ``contract.InputSpec``.
+        input_range: What pixels are brought to, as a contract writes it.
         normalizes: Whether it was seen to normalize raw pixels itself; no other range fits then.
         output_kind: ``probabilities`` or ``logits``; None before the first scores.
         runtime: What computes the scores, with its version.
@@ -186,7 +186,7 @@ class FloatModel(Protocol):
 
 
 class ReferenceFile:
-    """A ``.tflite`` or ``.onnx`` file of float precision; see ``FloatModel``.
+    """A ``.tflite`` or ``.onnx`` file of float precision, as the float model.
 
     Args:
         path: The file.
@@ -209,10 +209,10 @@ class ReferenceFile:
         input_range: str | None = None,
         progress: Progress = NO_PROGRESS,
     ) -> npt.NDArray[np.float32]:
-        """See ``FloatModel``.
+        """Return its probabilities of images, shape (n, classes), float32.
 
         Raises:
-            EdgeError: See ``edgecnn_runner.session.Session``.
+            EdgeError: If the file cannot be loaded or run.
         """
         contract, ran = self._contract, Ran()
         if input_range is not None:

@@ -58,7 +58,7 @@ def surely_better(pairs: Sequence[tuple[int, int]]) -> list[bool]:
 
     Args:
         pairs: For each try, on how many images it alone is wrong, and on how many it alone is
-            right; see ``changed``.
+            right.
     """
     values = [mcnemar_p(lost, gained) if gained > lost else 1.0 for lost, gained in pairs]
     return list(holm(values, LEVEL).rejected)
@@ -120,7 +120,7 @@ def _best_order(decisions: Decisions, expected: Decisions, classes: int) -> Deci
 def is_guessing(decisions: Decisions, labels: Decisions) -> bool:
     """Tell whether answers are no better than guessing, by the rule that ends a build.
 
-    See ``edgecnn.build.usefulness``. Too few images to tell are no sign of it.
+    Too few images to tell are no sign of it.
 
     Args:
         decisions: The class answered, shape (n,).

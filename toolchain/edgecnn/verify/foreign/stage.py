@@ -13,29 +13,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.reference import images_digest
-from edgecnn.build.usefulness import float_model_of
 from edgecnn.build.verdict import Again
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import JudgedImages
 from edgecnn.data.own_scores import OwnScores
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.sections import Limits
-from edgecnn.report.provenance import created, versions
-from edgecnn.verify.baseline import EarlierReport, check_comparable, compare
+from edgecnn.verify.baseline import EarlierReport, check_comparable
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.foreign.evaluation import ForeignReference, evaluation_of, saved_reference
 from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.foreign.files import read_as
 from edgecnn.verify.foreign.trials import Feed, feed_ranges
 from edgecnn.verify.foreign.when import hints_of_artifact, hints_of_reference
-from edgecnn.verify.gate.criteria import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.plan import Planned
-from edgecnn.verify.recording import record, refuse_build
+from edgecnn.verify.recording import make_report, record, refuse_build
 from edgecnn.verify.request import VerifyRequest
-from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
-from edgecnn.verify.rows import judged_row
+from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn.verify.rows import Verification, judged_row
 from edgecnn.verify.scores_check import Decoded, Explainer, check_own_scores
 from edgecnn.verify.scoring import Ran, Scorer, scorer_on
 from edgecnn_runner.contract import Contract
@@ -95,8 +91,7 @@ def run_foreign(
         DeviceConnectionError: If the device cannot be reached in the beginning.
     """
     reference, data, baseline = subject.reference, subject.data, subject.baseline
-    artifacts, groups, limits = subject.artifacts, subject.groups, subject.limits
-    out = request.out
+    artifacts, groups, out = subject.artifacts, subject.groups, request.out
     assert out is not None  # noqa: S101 - the command chooses one
     refuse_build(out)
     if baseline is not None:
@@ -120,28 +115,25 @@ def run_foreign(
             class_names=data.class_names,
             explainer=lambda: Explainer(feed=feed, decoded=subject.decoded, option=option),
         )
-    saved = saved_reference(reference, evaluation, data.class_names)
     judged: list[_ScoredRow] = []
     with scorer_on(request.device) as real:
         scorer = _Remembering(real)
+        by = Verification(
+            reference=saved_reference(reference, evaluation, data.class_names),
+            evaluation=evaluation,
+            limits=subject.limits,
+            scorer=scorer,
+            threads=request.threads,
+            groups=groups,
+            baseline=baseline,
+            progress=progress,
+        )
         for one in artifacts:
             if isinstance(one, ArtifactRow):
                 judged.append(_ScoredRow(row=one))
                 continue
-            start = time.perf_counter()
             scorer.last = None
-            row = judged_row(
-                one,
-                {},
-                saved,
-                evaluation,
-                limits,
-                threads=request.threads,
-                scorer=scorer,
-                groups=groups,
-                progress=progress,
-            )
-            row = dataclasses.replace(row, seconds=time.perf_counter() - start)
+            row = judged_row(one, by)
             judged.append(_ScoredRow(row=row, planned=one, scores=scorer.last))
         about = hints_of_reference(
             reference.title,
@@ -158,25 +150,12 @@ def run_foreign(
         rows = [
             _with_hints(one, scorer, evaluation, data, about, request.threads) for one in judged
         ]
-    report = ParityReport(
+    report = make_report(
+        by,
+        rows,
         model=reference.title,
-        class_names=data.class_names,
-        evaluated=Evaluated(
-            dataset=data.name,
-            images=len(evaluation.images),
-            available=len(evaluation.test),
-            seed=evaluation.seed,
-            images_sha256=images_digest(evaluation.images.pixels),
-            reference_sha256=hashlib.sha256(_bytes_of(evaluation.scores)).hexdigest(),
-            model_sha256=reference.sha256,
-        ),
-        limits=limits_in_force(limits, groups=groups is not None, corruptions=False),
-        rows=tuple(rows),
-        machine=real.machine(),
-        device=real.device,
-        float_model=float_model_of(saved),
-        versions=versions(),
-        created=created(),
+        dataset=data.name,
+        reference_sha256=hashlib.sha256(_bytes_of(evaluation.scores)).hexdigest(),
         foreign=Foreign(
             reference=reference.name,
             reference_sha256=reference.sha256,
@@ -192,15 +171,10 @@ def run_foreign(
         ),
         own_scores=own,
     )
-    if baseline is not None:
-        report = dataclasses.replace(
-            report, baseline=compare(report, baseline.report, source=baseline.source)
-        )
-    place = Workspace(out)
     return record(
         report,
         evaluation.images.pixels,
-        place,
+        Workspace(out),
         key=lambda: "",  # no build, so no stage is recorded
         entries={},
         partial=False,
@@ -244,7 +218,7 @@ class _ScoredRow:
 
 
 class _Remembering:
-    """A scorer that keeps the last answers; see ``Scorer``."""
+    """A scorer that keeps the last answers."""
 
     def __init__(self, scorer: Scorer) -> None:
         self.device = scorer.device
@@ -252,7 +226,7 @@ class _Remembering:
         self._scorer = scorer
 
     def machine(self) -> Mapping[str, Any]:
-        """See ``Scorer``."""
+        """Describe the machine where files run."""
         return self._scorer.machine()
 
     def score(
@@ -265,7 +239,7 @@ class _Remembering:
         ran: Ran,
         advance: Callable[[int], None],
     ) -> npt.NDArray[np.float32]:
-        """See ``Scorer``."""
+        """Run a file on images and keep what it answers."""
         self.last = self._scorer.score(
             path, contract, pixels, threads=threads, ran=ran, advance=advance
         )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from edgecnn.build.verdict import Again, Ask
 from edgecnn.data import Images
-from edgecnn.errors import EdgeError
+from edgecnn.errors import EdgeError, some_of
 from edgecnn.report.text import percent_text
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.foreign.facts import Hint
@@ -58,7 +58,6 @@ _SECONDS: Final = 30.0
 """About how long trials of one model may take; a slow one gets fewer images."""
 _PART: Final = 10
 """How many images are read again at once by all rules: what is decoded has to fit into memory."""
-_SHOWN: Final = 4
 _ALIKE: Final = 2
 _FEWEST_RULES: Final = 4
 _BETTER: Final = 0.01
@@ -87,7 +86,7 @@ class Way:
 
     Attributes:
         input_range: What pixels are brought to.
-        resize: The rule that brings images to the model's size; see ``contract.parse_resize``.
+        resize: The rule that brings images to the model's size, by its name.
         exchanged: Red and blue.
         turned: How the pictures are turned over.
         order: The class that each output stands for.
@@ -399,7 +398,7 @@ def find(subject: Subject, feed: Feed) -> Finding | None:
 
 
 def find_order(subject: Subject) -> Finding | None:
-    """Look for another order of the outputs alone; see ``find``."""
+    """Look for another order of the outputs alone, which needs no image to be run again."""
     way, before, hits = _ordered(subject)
     if not (way.order and fits_far_better(before, hits)):
         return None
@@ -433,10 +432,9 @@ def hint_of(subject: Subject, feed: Feed, found: Finding) -> Hint:
         moved = [(out, one) for out, one in enumerate(found.way.order) if out != one]
         names = subject.class_names
         shown = [f"output {out}, named {names[out]}, for {names[one]}" for out, one in moved]
-        more = f"; and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         text = (
             f"The outputs of {subject.name} may be in another order than its labels: reordered, "
-            f"{numbers} It seems to answer with {'; '.join(shown[:_SHOWN])}{more}. "
+            f"{numbers} It seems to answer with {some_of(shown, joint='; ')}. "
             f"{subject.reorder}"
         )
     else:

@@ -1,4 +1,4 @@
-"""When to look for what may be wrong with a foreign file or its reference, and with which one."""
+"""Decides when to look for what may be wrong with a foreign file or its reference."""
 
 from __future__ import annotations
 

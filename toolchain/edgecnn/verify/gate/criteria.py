@@ -14,8 +14,8 @@ criteria do (R. L. Berger (1982), Multiparameter hypothesis testing and acceptan
 Technometrics 24, 295-300). Each criterion is missed in at most 2.5 % of samples by a model within
 its limit; one at several limits at once has as many such chances.
 The increase of a gap between groups, where there are groups, has no exact test: its intervals are
-good for groups of some hundred images, see ``gaps``. The drop under corruption, where it has a
-limit, is added with ``with_criterion``; see ``corruption_gate``.
+good for groups of some hundred images. The drop under corruption, where it has a
+limit, is added with ``with_criterion``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does a conversion widen the gap between two groups?
+"""Judges whether a conversion widens the gap between two groups.
 
 The gap between two groups is the difference of their accuracies. What a conversion changes of it
 is the difference of the two groups' drops: paired within each group, independent between them. Its

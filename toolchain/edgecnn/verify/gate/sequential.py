@@ -117,7 +117,7 @@ def verdict_so_far(seen: Sequence[Counts], limits: Limits, available: Available)
 
 
 def judge_sequence(seen: Sequence[Counts], limits: Limits, available: Available) -> Judgement:
-    """Return the verdict after the last look, with all that it rests on; see ``verdict_so_far``.
+    """Return the verdict after the last look, with all that it rests on.
 
     Raises:
         DataError: If there are no images.

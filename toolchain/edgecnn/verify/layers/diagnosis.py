@@ -1,4 +1,4 @@
-"""What a layer-by-layer comparison means: where the noise comes in, why, and what to try.
+"""Reads a layer-by-layer comparison: where the noise comes in, why, and what to try.
 
 Told from the numbers of ``edgecnn.modelfile.layers`` alone. A cause is named where it accounts for
 at least half of the noise at a layer.
@@ -38,6 +38,39 @@ _REMEDIES: Final[dict[Cause, str]] = {
     "weights": "try edgecnn convert --repair, or a variant with float weights",
     "inherited": "try edgecnn convert --repair, or a variant with more bits for activations",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """How an artifact differs from its float file, layer by layer; or why that is not known.
+
+    Attributes:
+        against: The float file's name; None where there is none.
+        reason: Why the layers were not compared; empty where they were.
+        images: How many evaluation images they were compared on, balanced over the classes.
+        seed: Seed of their choice.
+        limit_db: Ratio below which a layer is suspect, dB.
+        layers: Their numbers, in network order.
+        ratios_db: What each layer is judged by, in dB.
+        unmatched: The float file's tensors that were not compared.
+        first: Position of the first layer below the limit; None where there is none.
+        steepest: Position of the layer at which the noise grows most.
+        cause: Why the first layer below the limit is there.
+        diagnosis: All of it in one sentence; empty where the layers were not compared.
+    """
+
+    against: str | None = None
+    reason: str = ""
+    images: int = 0
+    seed: int = 0
+    limit_db: float = LIMIT_DB
+    layers: tuple[LayerError, ...] = ()
+    ratios_db: tuple[float, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    first: int | None = None
+    steepest: int | None = None
+    cause: Cause | None = None
+    diagnosis: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

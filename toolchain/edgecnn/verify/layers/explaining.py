@@ -18,8 +18,7 @@ from edgecnn.files import file_digest
 from edgecnn.modelfile.layers import compare
 from edgecnn.progress import Progress
 from edgecnn.verify.evaluation import Evaluation, balanced_subset
-from edgecnn.verify.layers.diagnosis import diagnose, ratios_that_count
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers, diagnose, ratios_that_count
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 

@@ -14,8 +14,7 @@ from typing import Final
 from edgecnn.modelfile.layers import LayerError
 from edgecnn.report import Scale
 from edgecnn.verify.gate.judgement import Criterion, CriterionName
-from edgecnn.verify.layers.diagnosis import label_of
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers, label_of
 from edgecnn.verify.metrics import Confusion
 from edgecnn.verify.results import ArtifactRow
 

@@ -11,7 +11,7 @@ from edgecnn.files import write_whole
 from edgecnn.verify.changes import Change
 from edgecnn.verify.exit import exit_error
 from edgecnn.verify.foreign.facts import Hint
-from edgecnn.verify.report.corruption_table import condition_sentence, stand_in_sentence
+from edgecnn.verify.report.corruptions import condition_sentence, stand_in_sentence
 from edgecnn.verify.report.wording import (
     change_sentence,
     criterion_sentence,

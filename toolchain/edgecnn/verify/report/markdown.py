@@ -9,7 +9,7 @@ from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
 from edgecnn.report.text import interval_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline
-from edgecnn.verify.report.corruption_table import worst_sentence
+from edgecnn.verify.report.corruptions import worst_sentence
 from edgecnn.verify.report.page import headline
 from edgecnn.verify.report.wording import (
     baseline_headline,

@@ -24,8 +24,12 @@ from edgecnn.verify.report.charts import (
     interval_chart,
     layer_chart,
 )
-from edgecnn.verify.report.corruption_table import stand_in_sentence, worst_sentence
-from edgecnn.verify.report.corruption_view import corruption_cells, corruption_examples
+from edgecnn.verify.report.corruptions import (
+    corruption_cells,
+    corruption_examples,
+    stand_in_sentence,
+    worst_sentence,
+)
 from edgecnn.verify.report.table import gaps_of
 from edgecnn.verify.report.thumbnails import data_uri, most_telling
 from edgecnn.verify.report.wording import (

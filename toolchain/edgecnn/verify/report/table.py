@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.errors import some_of
 from edgecnn.report.text import (
     decibel_text,
     percent_text,
@@ -12,8 +13,7 @@ from edgecnn.report.text import (
     size_text,
 )
 from edgecnn.verify.gate.judgement import GapChange
-from edgecnn.verify.layers.diagnosis import label_of
-from edgecnn.verify.layers.explained import Layers
+from edgecnn.verify.layers.diagnosis import Layers, label_of
 from edgecnn.verify.report.wording import (
     criterion_sentence,
     float_model_sentences,
@@ -232,7 +232,7 @@ def render_layers(report: ParityReport) -> list[RenderableType]:
         shown.append(Padding(table, (0, 0, 0, 2), expand=False))
         shown.append(Padding(Text(row.layers.diagnosis), (0, 0, 1, 2), expand=False))
         if row.layers.unmatched:
-            names = ", ".join(row.layers.unmatched)
+            names = some_of(row.layers.unmatched)
             shown.append(Padding(Text(f"Not compared: {names}"), (0, 0, 1, 2), expand=False))
     return shown
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from edgecnn.errors import some_of
 from edgecnn.report.text import interval_text, level_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
@@ -206,7 +207,6 @@ def _rounded_up(number: int) -> int:
 
 
 _MEASURES: Final = {"accuracy": "accuracy", "agreement": "agreement with the float model"}
-_MOST_TOLD: Final = 3
 
 
 def baseline_headline(baseline: Baseline) -> str:
@@ -214,7 +214,7 @@ def baseline_headline(baseline: Baseline) -> str:
     worse = baseline.regressions
     if not worse:
         return f"Nothing got worse since {baseline.source}."
-    names = ", ".join(one.variant for one in worse)
+    names = some_of(one.variant for one in worse)
     return f"Worse than in {baseline.source}: {names}."
 
 
@@ -264,9 +264,7 @@ def change_sentence(change: Change) -> str:
 def worse_than(baseline: Baseline) -> str:
     """Say the first few regressions, for an error."""
     worse = baseline.regressions
-    told = [f"{one.variant}, {change_sentence(one)}" for one in worse[:_MOST_TOLD]]
-    more = len(worse) - _MOST_TOLD
-    return "; ".join(told + ([f"and {more} more"] if more > 0 else []))
+    return some_of((f"{one.variant}, {change_sentence(one)}" for one in worse), joint="; ")
 
 
 def _share_sentence(name: str, share: ShareChange, *, worse: bool) -> str:

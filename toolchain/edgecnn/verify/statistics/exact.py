@@ -54,8 +54,8 @@ def exact_drop_p(lost: int, gained: int, n: int, limit: float, side: Side) -> fl
     Medicine 22, 265-278.
 
     Args:
-        lost: See ``tango_score``; an integer.
-        gained: See ``tango_score``; an integer.
+        lost: Pairs that only the first model gets right; an integer.
+        gained: Pairs that only the second gets right; an integer.
         n: All pairs, positive.
         limit: The drop under the null hypothesis, 0..1.
         side: ``below`` for evidence that the drop is smaller, ``above`` that it is larger.
@@ -97,8 +97,8 @@ def beyond_p(lost: int, gained: int, n: int, limit: float, *, alpha: float) -> f
     Holm's procedure would, whatever it says.
 
     Args:
-        lost: See ``tango_score``; an integer.
-        gained: See ``tango_score``; an integer.
+        lost: Pairs that only the first model gets right; an integer.
+        gained: Pairs that only the second gets right; an integer.
         n: All pairs, positive.
         limit: The drop under the null hypothesis, 0..1.
         alpha: The largest level that it will be compared with.

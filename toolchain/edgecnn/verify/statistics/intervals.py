@@ -117,9 +117,9 @@ def shares_at(lost: float, gained: float, n: float, drop: float) -> tuple[float,
     """Return the likeliest shares of lost and of gained pairs if the drop were a given one.
 
     Args:
-        lost: See ``tango_score``.
-        gained: See ``tango_score``.
-        n: See ``tango_score``.
+        lost: Pairs that only the first model gets right.
+        gained: Pairs that only the second gets right.
+        n: All pairs, positive.
         drop: The difference of the two shares, -1..1.
 
     Returns:
@@ -147,9 +147,9 @@ def tango_p(lost: float, gained: float, n: float, limit: float, side: Side) -> f
     """Return the one-sided p of Tango's score test against a drop of ``limit``.
 
     Args:
-        lost: See ``tango_score``.
-        gained: See ``tango_score``.
-        n: See ``tango_score``.
+        lost: Pairs that only the first model gets right.
+        gained: Pairs that only the second gets right.
+        n: All pairs, positive.
         limit: The drop under the null hypothesis.
         side: ``below`` for evidence that the drop is smaller, ``above`` that it is larger.
 
@@ -165,9 +165,9 @@ def tango_interval(lost: float, gained: float, n: float, level: float = 0.95) ->
     """Return Tango's score interval for a drop: all drops that the score test does not reject.
 
     Args:
-        lost: See ``tango_score``.
-        gained: See ``tango_score``.
-        n: See ``tango_score``.
+        lost: Pairs that only the first model gets right.
+        gained: Pairs that only the second gets right.
+        n: All pairs, positive.
         level: Confidence, in (0, 1).
 
     Returns:

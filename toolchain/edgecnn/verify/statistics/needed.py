@@ -1,4 +1,4 @@
-"""How many evaluation images would decide an INCONCLUSIVE verdict, if the observed rates hold.
+"""Estimates how many images would decide an INCONCLUSIVE verdict, if the observed rates hold.
 
 At fixed rates the score statistics grow as the square root of the number of images, so the number
 that takes a score interval off its limit has a closed form. Counts are then scaled to it, and it
@@ -14,8 +14,9 @@ number is enough. Where the interval spans more than a factor of ten, no number 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist
 from typing import Final, Literal
 
@@ -110,7 +111,10 @@ def images_needed(counts: Counts, limits: Limits, judgement: Judgement) -> Neede
             reason="no number of images would decide: an observed value is exactly at its limit",
         )
     more = counts.overall.images + 1
-    wanted = _until_decided(max(math.ceil(numbers.best), more), counts, limits)
+    wanted = first_deciding(
+        max(math.ceil(numbers.best), more),
+        lambda images: judge(_scaled(counts, images, limits), limits).verdict != "INCONCLUSIVE",
+    )
     if wanted > MOST_IMAGES:
         return Needed(
             images=None,
@@ -199,20 +203,24 @@ def _together(numbers: Sequence[Numbers], *, first: bool) -> Numbers:
     )
 
 
-def _until_decided(start: int, counts: Counts, limits: Limits) -> int:
-    """Return the first number from ``start`` on, to half a percent, that the gate decides."""
+def first_deciding(start: int, decided: Callable[[int], bool]) -> int:
+    """Return the first number of images from ``start`` on, to half a percent, that decides.
 
-    def decided(images: int) -> bool:
-        if images > _EXACT_UP_TO:
-            return True
-        return judge(_scaled(counts, images, limits), limits).verdict != "INCONCLUSIVE"
+    Args:
+        start: Where the score tests alone would decide; the exact ones may ask for more.
+        decided: Whether that many images decide. It is asked up to a number beyond which exact
+            tests ask for a few percent more at most.
+    """
+
+    def enough(images: int) -> bool:
+        return images > _EXACT_UP_TO or decided(images)
 
     low, high, step = start - 1, start, 4 * _PRECISION
-    while not decided(high):
+    while not enough(high):
         low, high, step = high, math.ceil(high * (1 + step)), 2 * step
     while high - low > max(1, _PRECISION * high):
         middle = (low + high) // 2
-        low, high = (low, middle) if decided(middle) else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
@@ -260,23 +268,24 @@ def _to_reach(z: float, alpha: float, n: int) -> float:
 def _scaled(counts: Counts, images: int, limits: Limits) -> Counts:
     """Scale counts to a number of images, rounding every share towards its limit."""
     n = counts.overall.images
-    factor = images / n
+    factor = Fraction(images, n)
     limit = limit_of(limits, "disagreement")
     many = counts.disagreements * factor
     beyond = counts.disagreements / n > limit
     right = counts.right * factor
     too_few = bool(limits.min_accuracy) and counts.right / n < limit_of(limits, "accuracy")
     return Counts(
-        overall=_scale(counts.overall, factor, limit_of(limits, "accuracy_drop")),
+        overall=scaled_pair(counts.overall, factor, limit_of(limits, "accuracy_drop")),
         disagreements=math.floor(many) if beyond else min(images, math.ceil(many)),
         right=min(images, math.ceil(right)) if too_few else math.floor(right),
         classes=tuple(
-            _scale(one, factor, limit_of(limits, "class_drop")) for one in counts.classes
+            scaled_pair(one, factor, limit_of(limits, "class_drop")) for one in counts.classes
         ),
     )
 
 
-def _scale(paired: Paired, factor: float, limit: float) -> Paired:
+def scaled_pair(paired: Paired, factor: Fraction, limit: float) -> Paired:
+    """Scale counts, rounding the drop towards its limit, so that no rounding decides."""
     images = round(paired.images * factor)
     if not images:
         return Paired(images=0, lost=0, gained=0)
