@@ -9,22 +9,51 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SCHEMAS: Final = Path(__file__).parents[1] / "toolchain/docs/schemas"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command left: its exit code and what it printed."""
+    """What a command left: its exit code and what it printed.
+
+    ``arguments`` are those of ``edgecnn``; empty where another program was run.
+    """
 
     code: int
     out: str
     err: str
+    arguments: tuple[str, ...] = ()
 
     def json(self) -> Any:
-        return json.loads(self.out)
+        """Return the JSON document that was printed; it is as the manual's schema says."""
+        value = json.loads(self.out)
+        if self.arguments:
+            check_document(self.arguments, value)
+        return value
+
+
+def check_document(arguments: Sequence[str], value: Any) -> None:
+    """Hold what a command printed against the schema of its name in the manual.
+
+    Raises:
+        jsonschema.ValidationError: If it is not as the schema says.
+    """
+    import jsonschema
+
+    commands = {path.stem for path in SCHEMAS.glob("*.json")} | {"demo"}
+    name = next(argument for argument in arguments if argument in commands)
+    name = {"demo": "build"}.get(name, name)
+    if isinstance(value, dict) and "exit_code" in value:
+        name = "error"
+    elif "--compare" in arguments:
+        name = "bench-compare"
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(value)
 
 
 def _environment(extra: Mapping[str, str | None] | None) -> dict[str, str]:
@@ -50,7 +79,7 @@ def edgecnn(
         timeout=timeout,
         check=False,
     )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    return Finished(done.returncode, done.stdout, done.stderr, tuple(map(str, arguments)))
 
 
 def edgecnn_here(*arguments: str | Path) -> Finished:
@@ -69,7 +98,7 @@ def edgecnn_here(*arguments: str | Path) -> Finished:
         sys.argv, _, sys.unraisablehook = kept
         signal.signal(signal.SIGINT, kept[1])
     assert isinstance(code, int)
-    return Finished(code, printed.getvalue(), said.getvalue())
+    return Finished(code, printed.getvalue(), said.getvalue(), tuple(map(str, arguments)))
 
 
 def shell(command: str, *arguments: str | Path, env: dict[str, str] | None = None) -> Finished:

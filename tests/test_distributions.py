@@ -103,9 +103,11 @@ def test_a_built_wheel_holds_the_whole_package(folder: Path, package: Path, tmp_
     assert wanted
     assert wanted - names == set()
     if package == TOOLCHAIN:
-        from edgecnn.package.web.sources import app_sources
+        from edgecnn.package.web.sources import app_icons, app_sources
 
-        app = {f"edgecnn/web_app/{name}" for name in app_sources(ROOT / "deploy/web")}
+        folder = ROOT / "deploy/web"
+        held_by_app = {*app_sources(folder), *app_icons(folder)}
+        app = {f"edgecnn/web_app/{name}" for name in held_by_app}
         assert app == {name for name in names if name.startswith("edgecnn/web_app/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     (command_name,) = project(folder)["scripts"]

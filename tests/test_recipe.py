@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgecnn.build.workspace import default_build_folder
-from edgecnn.commands.init import demo_recipe, make_project
+from edgecnn.commands.init import InitRequest, demo_recipe, init
 from edgecnn.commands.paths import load_recipe_with
 from edgecnn.errors import RecipeError, UsageError
 from edgecnn.recipe.load import (
@@ -499,7 +499,7 @@ def test_a_missing_recipe_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_folders_path_is_relative_to_the_recipe(tmp_path: Path) -> None:
-    recipe = load_recipe(make_project(tmp_path / "leaves").made[0])
+    recipe = load_recipe(init(InitRequest(folder=tmp_path / "leaves")).made[0])
     assert recipe.data.path == (tmp_path / "leaves" / "images").resolve()
 
 
@@ -515,7 +515,7 @@ def test_a_table_of_groups_is_relative_to_the_recipe(tmp_path: Path) -> None:
 
 def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
     """Each with a value that is taken once its line is no longer a comment."""
-    path = make_project(tmp_path / "leaves").made[0]
+    path = init(InitRequest(folder=tmp_path / "leaves")).made[0]
     text = path.read_text()
     for line in ('# groups = "groups.csv"', "# max_corruption_drop = 3.0"):
         assert line in text
@@ -527,7 +527,7 @@ def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_template_shows_the_defaults_it_says_it_shows(tmp_path: Path) -> None:
-    shown = load_recipe(make_project(tmp_path / "leaves").made[0])
+    shown = load_recipe(init(InitRequest(folder=tmp_path / "leaves")).made[0])
     bare = parse_recipe({"model": {"name": "x"}}, source="test")
     for section in ("augment", "train", "convert", "calibration", "limits", "corruptions"):
         assert getattr(shown, section) == getattr(bare, section)
@@ -573,7 +573,7 @@ def test_a_mixed_variant_is_not_asked_for_by_name() -> None:
 def test_init_leaves_an_existing_recipe_as_it_is(tmp_path: Path) -> None:
     path = written(tmp_path, "mine")
     with pytest.raises(UsageError, match="exists already"):
-        make_project(tmp_path)
+        init(InitRequest(folder=tmp_path))
     assert path.read_text() == "mine"
 
 

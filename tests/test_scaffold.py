@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 
-from edgecnn.commands.init import make_project, recipe_text
+from edgecnn.commands.init import InitRequest, init, recipe_text
 from edgecnn.data import Survey
 from edgecnn.data.class_folders import Split
 from edgecnn.errors import DataError, UsageError
@@ -183,7 +183,7 @@ def pictures(folder: Path, **counts: int) -> Path:
 
 def test_images_that_are_there_are_looked_at(tmp_path: Path) -> None:
     pictures(tmp_path / "leaves" / "images", ash=12, oak=15)
-    project = make_project(tmp_path / "leaves")
+    project = init(InitRequest(folder=tmp_path / "leaves"))
     assert project.survey is not None
     assert project.survey.counts == {"ash": 12, "oak": 15}
     recipe = load_recipe(project.made[0])
@@ -193,14 +193,14 @@ def test_images_that_are_there_are_looked_at(tmp_path: Path) -> None:
 
 def test_images_elsewhere_are_named_in_the_recipe(tmp_path: Path) -> None:
     data = pictures(tmp_path / 'my "leaves" \\ ガラス', ash=12, oak=15)
-    project = make_project(tmp_path / "model", data)
+    project = init(InitRequest(folder=tmp_path / "model", data=data))
     assert project.made == [tmp_path / "model" / "recipe.toml"]
     assert not (tmp_path / "model" / "images").exists()
     recipe = load_recipe(project.made[0])
     assert recipe.data.path == data.resolve()
     # In the folder itself, the recipe can move with them.
     inside = pictures(tmp_path / "whole" / "photos", ash=3, oak=3)
-    made = make_project(tmp_path / "whole", inside).made[0]
+    made = init(InitRequest(folder=tmp_path / "whole", data=inside)).made[0]
     assert tomllib.loads(made.read_text())["data"]["path"] == "photos"
 
 
@@ -208,20 +208,20 @@ def test_a_folder_of_images_is_no_place_for_a_recipe(tmp_path: Path) -> None:
     data = pictures(tmp_path / "photos", ash=3, oak=3)
     for folder, named in ((data, None), (data, data), (data / "model", data)):
         with pytest.raises(UsageError) as caught:
-            make_project(folder, named)
+            init(InitRequest(folder=folder, data=named))
         assert caught.value.remedy
     assert sorted(path.name for path in data.iterdir()) == ["ash", "oak"]
 
 
 def test_an_empty_place_for_images_gives_defaults(tmp_path: Path) -> None:
     (tmp_path / "leaves" / "images" / "ash").mkdir(parents=True)
-    assert make_project(tmp_path / "leaves").survey is None
+    assert init(InitRequest(folder=tmp_path / "leaves")).survey is None
 
 
 def test_what_is_no_data_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     for data in (tmp_path / "none", pictures(tmp_path / "one", ash=3)):
         with pytest.raises(DataError):
-            make_project(tmp_path / "model", data)
+            init(InitRequest(folder=tmp_path / "model", data=data))
     assert not (tmp_path / "model").exists()
 
 
@@ -229,5 +229,5 @@ def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
     data = pictures(tmp_path / "photos", ash=3, oak=3)
     odd = data.rename(tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape"))
     with pytest.raises(UsageError, match="cannot be written into a recipe"):
-        make_project(tmp_path / "model", odd)
+        init(InitRequest(folder=tmp_path / "model", data=odd))
     assert not (tmp_path / "model").exists()

@@ -119,8 +119,8 @@ class Contract:
         model: Model name, for example ``seed_cnn``.
         variant: Format and precision, for example ``tflite-int8``.
         labels: Class names in output order, all different.
-        input: See ``InputSpec``.
-        output: See ``OutputSpec``.
+        input: What to feed.
+        output: What comes out.
         resize: Name of the resize rule; see ``parse_resize``.
         payload_sha256: SHA-256 of the model bytes without the contract, lower-case hex; empty
             for a contract made on the command line for a foreign file.

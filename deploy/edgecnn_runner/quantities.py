@@ -1,4 +1,7 @@
-"""Quantities in words, the same wherever a person reads them."""
+"""Writes quantities for people: one rule for each kind, on a device as on the workstation.
+
+The toolchain's ``report/text.py`` has these rules too, and those that only reports need.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from typing import Final
 
 # Decimal units, as disks and download pages count.
 _LARGE: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"))
+_TIMES: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1000, "\u00b5s"))
+MINUS: Final = "\u2212"
+"""What stands before a negative number; screen readers say it, which they do not of a hyphen."""
 
 _PERCENT: Final = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,12})?)\s*%", re.ASCII)
 
@@ -27,31 +33,52 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / 1000:.1f} kB"
 
 
-def number_text(value: float, digits: int, *, plus: str = "", minus: str = "-") -> str:
+def duration_text(ns: float) -> str:
+    """Return a duration to three digits, in the unit a person would use.
+
+    >>> [duration_text(ns) for ns in (812, 88_040, 999_700, 5_200_000, 1_304_000_000)]
+    ['812 ns', '88.0 \u00b5s', '1.00 ms', '5.20 ms', '1.30 s']
+    """
+    for unit, name in _TIMES:
+        # What rounds up to the next unit is written in it.
+        if ns >= 0.9995 * unit:
+            return f"{three_digits(ns / unit)} {name}"
+    return f"{ns:.0f} ns"
+
+
+def three_digits(value: float) -> str:
+    """Return a number that is not negative to three digits, but two decimals at most.
+
+    >>> [three_digits(value) for value in (0.984, 3.12, 31.24, 312.4, 30_100)]
+    ['0.98', '3.12', '31.2', '312', '30,100']
+    """
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+
+
+def number_text(value: float, digits: int, *, sign: bool = False) -> str:
     """Return a number with so many decimals, and without a sign where that leaves zero.
 
     Args:
         value: The number.
         digits: Decimals.
-        plus: What stands before what is more than zero.
-        minus: What stands before what is less than zero.
+        sign: Whether there is a plus before what is more than zero.
 
     >>> [number_text(value, 1) for value in (-0.06, -0.04, 0.0, 12.34)]
-    ['-0.1', '0.0', '0.0', '12.3']
+    ['\u22120.1', '0.0', '0.0', '12.3']
     """
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
-    return (minus if value < 0 else plus) + text
+    return (MINUS if value < 0 else "+" if sign else "") + text
 
 
-def decibel_text(ratio_db: float) -> str:
-    """Return a signal-to-noise ratio with its unit.
+def plural_text(count: int, noun: str) -> str:
+    """Return a count with its noun, which gets an s unless there is just one.
 
-    >>> decibel_text(-0.04)
-    '0.0 dB'
+    >>> [plural_text(count, "image") for count in (0, 1, 10_000)]
+    ['0 images', '1 image', '10,000 images']
     """
-    return f"{number_text(ratio_db, 1)} dB"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def decimal_text(number: Decimal) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from bench.reports import made_artifact, made_device, made_threads, not_measured
 from edgecnn.bench.report.device_facts import device_facts, device_title
-from edgecnn.bench.report.figures import row_labels, rows_by_latency, time_unit
+from edgecnn.bench.report.figures import row_labels, rows_by_latency
 from edgecnn.bench.results import Conditions
 
 
@@ -43,15 +43,6 @@ def test_labels_say_no_more_than_tells_rows_apart() -> None:
     assert row_labels([third, renamed]) == ["tflite-int8, toy-int8.tflite", "tflite-int8, b.tflite"]
     elsewhere = dataclasses.replace(third, model="big")
     assert row_labels([third, elsewhere]) == ["toy tflite-int8", "big tflite-int8"]
-
-
-def test_times_that_are_compared_have_one_unit() -> None:
-    unit = time_unit([88_417, 30_100_000])
-    assert unit.name == "µs"
-    assert [unit.number(one) for one in (88_417, 30_100_000, None)] == ["88.4", "30,100", "\u2013"]
-    assert time_unit([]).name == "ms"
-    assert time_unit([812, 90_000]).name == "ns"
-    assert time_unit([2_000_000_000]).name == "s"
 
 
 def test_unlike_cores_and_partly_taken_graphs_are_told() -> None:

@@ -17,7 +17,7 @@ from edgecnn.bench.measuring import PICTURE_SIZE, camera_jpeg
 from edgecnn.devices.on_device import bench, sustain
 from edgecnn.devices.on_device.bench_children import Children
 from edgecnn.devices.on_device.libraries import place_of
-from edgecnn.devices.payload import code_zip
+from edgecnn.devices.protocol import code_zip
 from edgecnn.errors import ArtifactError
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.images.decode import read_image

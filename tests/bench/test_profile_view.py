@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
-import jinja2
 import pytest
 from rich.console import Console
 
-import edgecnn
 from edgecnn.bench.report.profile_view import profile_view, profile_views
 from edgecnn.bench.results import (
     ArtifactBench,
@@ -20,6 +17,7 @@ from edgecnn.bench.results import (
     Settings,
 )
 from edgecnn.cli.bench import print_profiles
+from edgecnn.report import page_environment
 
 TIMED = Profile(
     operators=(
@@ -60,12 +58,8 @@ def printed(width: int, *profiles: Profile | None) -> str:
 
 
 def html(*profiles: Profile | None) -> str:
-    templates = Path(edgecnn.__file__).parent / "bench/templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     views = profile_views(report(*profiles))
-    return environment.get_template("profile.html.j2").render(profiles=views)
+    return page_environment("edgecnn.bench").get_template("profile.html.j2").render(profiles=views)
 
 
 def test_times_shares_and_rates_are_as_measured() -> None:
@@ -82,7 +76,7 @@ def test_times_shares_and_rates_are_as_measured() -> None:
 def test_without_times_the_share_is_that_of_macs_and_the_lack_is_told() -> None:
     view = profile_view(COUNTED, device="local", file="a.tflite")
     assert not view.timed
-    assert (view.lines[0].time, view.lines[0].share_text) == ("-", "100.0 %")
+    assert (view.lines[0].time, view.lines[0].share_text) == ("\u2013", "100.0 %")
     assert view.notes[-1] == "No time per operator: R does not tell Python."
 
 

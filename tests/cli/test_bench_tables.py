@@ -12,7 +12,9 @@ from rich.console import Console
 from bench.reports import made_report
 from command import edgecnn
 from edgecnn.bench.judge.judgement import judge_bench
-from edgecnn.cli.bench import write_bench_reports
+from edgecnn.bench.report.exports import write_exports
+from edgecnn.cli.bench import print_reports
+from edgecnn.commands.bench import BenchResult
 from html_page import HtmlPage, assert_self_contained
 
 MODEL = Path(__file__).parents[2] / "models/resnet8"
@@ -23,15 +25,15 @@ def test_what_was_written_is_named(tmp_path: Path) -> None:
     judged = judge_bench(made_report())
     place = tmp_path / "bench-partial.json"
     out = io.StringIO()
-    write_bench_reports(
-        Console(file=out, width=80), judged, place, csv=tmp_path / "a.csv", markdown=None
-    )
+    written = write_exports(judged, place, csv=tmp_path / "a.csv")
+    result = BenchResult(judged=judged, file=place, reports=tuple(written))
+    print_reports(Console(file=out, width=80), result)
     assert out.getvalue().split() == [
         "report:", str(tmp_path / "bench-partial.html"), "report:", str(place),
         "report:", str(tmp_path / "a.csv"),
     ]  # fmt: skip
     assert (tmp_path / "bench-partial.html").exists()
-    write_bench_reports(None, judged, None, markdown=tmp_path / "a.md")
+    write_exports(judged, None, markdown=tmp_path / "a.md")
     assert (tmp_path / "a.md").read_text("utf-8").startswith("## Bench: Ship tflite-int8")
 
 

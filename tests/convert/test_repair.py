@@ -12,7 +12,7 @@ import pytest
 from convert.networks import dataset, residual
 from edgecnn.build.verdict import CandidateVerdict, Judge
 from edgecnn.build.workspace import Workspace
-from edgecnn.convert import ConvertResult, Source, VariantRow, find_source, key, run
+from edgecnn.convert import Conversion, Source, VariantRow, find_source, key, run
 from edgecnn.convert import to_tflite as converter
 from edgecnn.convert.runtimes import TargetRuntime
 from edgecnn.errors import ConversionError
@@ -68,7 +68,7 @@ def judging(answer: Callable[[int], bool]) -> Judge:
 
 def repaired(
     source: Source, folder: Path, judge: Judge, *variants: str, runtime: str | None = None
-) -> tuple[Workspace, ConvertResult]:
+) -> tuple[Workspace, Conversion]:
     workspace = Workspace(folder / "build")
     asked = recipe(*variants)
     return workspace, run(source, asked, workspace, DATA, judge=judge, runtime=runtime)

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgecnn.commands import build as chain
-from edgecnn.commands.convert import ConvertRequest
+from edgecnn.commands.convert import ConvertRequest, convert
 from edgecnn.convert import find_source
 from edgecnn.errors import (
     BuildInUseError,
@@ -67,10 +66,10 @@ def images(folder: Path, *names: str) -> str:
 
 def test_without_a_mistake_the_model_itself_is_looked_at(request_of: Any, tmp_path: Path) -> None:
     with pytest.raises(SourceModelError):
-        chain.convert(request_of(labels=named(tmp_path, 10)))
+        convert(request_of(labels=named(tmp_path, 10)))
     three = images(tmp_path, "train/a", "train/b", "train/c", "test/a", "test/b", "test/c")
     with pytest.raises(SourceModelError):
-        chain.convert(request_of(labels=named(tmp_path, 3), data=three))
+        convert(request_of(labels=named(tmp_path, 3), data=three))
     assert not (tmp_path / "out").exists()
 
 
@@ -92,14 +91,14 @@ def test_a_mistake_in_an_option_is_told_first(
     request_of: Any, given: dict[str, Any], expected: type[EdgeError]
 ) -> None:
     with pytest.raises(expected) as caught:
-        chain.convert(request_of(**given))
+        convert(request_of(**given))
     error = caught.value
     assert None not in (error.observed, error.expected)
 
 
 def test_mistaken_options_are_named_as_they_were_typed(request_of: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        chain.convert(request_of(opset=25, variants=("onnx-int8", "int8"), ir_version=3))
+        convert(request_of(opset=25, variants=("onnx-int8", "int8"), ir_version=3))
     *_, variant, opset, version = str(caught.value.problem).splitlines()
     assert opset.strip() == "--opset 25: has to be less than or equal to 18"
     assert variant.strip().startswith("--variant int8: has to be 'tflite-fp32', ")
@@ -111,13 +110,13 @@ def test_labels_of_another_number_than_the_classes_of_the_data(
 ) -> None:
     for data, classes in (("digits", 10), (images(tmp_path, "a", "b", ".hidden"), 2)):
         with pytest.raises(LabelsError, match="classes of the data") as caught:
-            chain.convert(request_of(labels=named(tmp_path, 4), data=data))
+            convert(request_of(labels=named(tmp_path, 4), data=data))
         assert f"has {classes} classes" in str(caught.value.observed)
 
 
 def test_a_folder_that_may_not_be_written(request_of: Any, read_only_folder: Path) -> None:
     with pytest.raises(WorkspaceError, match="cannot write"):
-        chain.convert(request_of(out=read_only_folder / "out"))
+        convert(request_of(out=read_only_folder / "out"))
 
 
 def test_a_model_in_a_folder_that_may_not_be_entered(
@@ -135,7 +134,7 @@ def test_a_build_that_another_process_works_on(request_of: Any, tmp_path: Path) 
     from edgecnn.build.lock import build_lock
 
     with build_lock(tmp_path / "out"), pytest.raises(BuildInUseError):
-        chain.convert(request_of())
+        convert(request_of())
 
 
 def test_tensorflow_is_not_loaded_for_it(request_of: Any, tmp_path: Path) -> None:

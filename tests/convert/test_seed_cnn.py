@@ -7,7 +7,7 @@ import pytest
 
 from edgecnn.build.reference import read_reference
 from edgecnn.build.workspace import Workspace
-from edgecnn.convert import ConvertResult, find_source, run
+from edgecnn.convert import Conversion, find_source, run
 from edgecnn.data import Dataset, Images
 from edgecnn.modelfile import check_integer, loads, read_graph
 from edgecnn.quiet import captured_log
@@ -36,7 +36,7 @@ DATA = Dataset(
     test=random_images("test", 40, 3),
 )
 
-Built = tuple[Workspace, ConvertResult]
+Built = tuple[Workspace, Conversion]
 
 
 @pytest.fixture(scope="module")

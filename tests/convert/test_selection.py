@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert.networks import dataset
-from edgecnn.convert.repair.selection import choose_selection
+from edgecnn.convert.repair.trial import choose_selection
 from edgecnn.data import Images
 from edgecnn.data.split import digest_per_image
 

@@ -21,7 +21,7 @@ from convert.networks import CLASSES, dataset, plain, residual
 from edgecnn.build.artifact import read_artifact
 from edgecnn.build.reference import images_digest, read_reference
 from edgecnn.build.workspace import Workspace
-from edgecnn.convert import ConvertResult, Source, find_source, key, run
+from edgecnn.convert import Conversion, Source, find_source, key, run
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.runtimes import converter_versions
 from edgecnn.data import Dataset, in_class_order
@@ -70,25 +70,25 @@ def source_of(model: Any, folder: Path, **given: Any) -> Source:
 
 def convert(
     model: Any, folder: Path, *variants: str, runtime: str | None = None, **given: Any
-) -> tuple[Workspace, ConvertResult]:
+) -> tuple[Workspace, Conversion]:
     workspace = Workspace(folder / "build")
     source = source_of(model, folder, **given)
     return workspace, run(source, recipe(*variants), workspace, DATA, runtime=runtime)
 
 
-def statuses(result: ConvertResult) -> dict[str, str]:
+def statuses(result: Conversion) -> dict[str, str]:
     return {row.variant: row.status for row in result.rows}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, ConvertResult, Source]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Conversion, Source]:
     """Every variant of one network."""
     folder = tmp_path_factory.mktemp("whole")
     workspace, result = convert(plain(), folder)
     return workspace, result, find_source(folder / "float" / "net.keras")
 
 
-Whole = tuple[Workspace, ConvertResult, Source]
+Whole = tuple[Workspace, Conversion, Source]
 
 
 def test_every_variant_is_made_and_described(whole: Whole) -> None:

@@ -25,9 +25,18 @@ def test_ssh(text: str, user: str | None, host: str, port: int | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["pi@host", "pi@192.168.1.20:2222", "pi@[::1]", "pi@[fe80::1%eth0]:22", "my.pi@a.b"]
+)
+def test_a_user_and_a_host_are_an_ssh_device(text: str) -> None:
+    assert parse_address(text) == parse_address(f"ssh://{text}")
+
+
+@pytest.mark.parametrize(
     "text",
     [
-        "", "pi", "pi@host", "ssh:", "ssh://", "ssh://@host", "ssh://pi@", "ssh://pi@host:0",
+        "", "pi", "pi@", "@host", "@", "pi@host:", "pi@host:22:3", "pi@host:0", "pi@::1", "pi@[::1",
+        "-oProxy@host", "./pi@host", "pi@host/", "pi@ho st", "pi@a@b", "http://pi@host",
+        "ssh:", "ssh://", "ssh://@host", "ssh://pi@", "ssh://pi@host:0",
         "ssh://pi@host:65536", "ssh://pi@host:x", "ssh://pi@host/folder", "ssh://-oProxy@host",
         "ssh://pi@-host", "ssh://pi@ho st", "ssh://pi@a@b", "ssh://pi@[::1", "ssh://pi@host\n",
         "http://host", "cmd:", "cmd:  ", "cmd", "cmd:python 'x", "LOCAL",
@@ -40,9 +49,10 @@ def test_what_is_none(text: str) -> None:
 
 
 def test_a_password_is_refused_and_not_repeated() -> None:
-    with pytest.raises(UsageError, match="password") as caught:
-        parse_address("ssh://pi:geheim@host")
-    assert "geheim" not in str(caught.value)
+    for text in ("ssh://pi:geheim@host", "pi:geheim@host", "pi:geheim/@host"):
+        with pytest.raises(UsageError, match="password") as caught:
+            parse_address(text)
+        assert "geheim" not in str(caught.value)
 
 
 def test_a_command_is_split_and_no_shell_sees_it() -> None:

@@ -21,8 +21,7 @@ from edgecnn.devices import choose_device, open_device
 from edgecnn.devices.ask import Task, ask
 from edgecnn.devices.facts import look
 from edgecnn.devices.on_device.bootstrap import room
-from edgecnn.devices.payload import bootstrap, code_zip
-from edgecnn.devices.protocol import Blob, Message, encode_request
+from edgecnn.devices.protocol import Blob, Message, bootstrap, code_zip, encode_request
 from edgecnn.devices.types import LOADER, PythonCall
 from edgecnn.errors import DeviceConnectionError, DeviceError
 

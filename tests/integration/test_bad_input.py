@@ -304,7 +304,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_their_answers(
     artifact = demo[0] / "digits-int8.tflite"
     assert str(good) in edgecnn("run", artifact, broken, good).out
     done = expect(12, "run", artifact, broken, good, keeps=tmp_path, find=of_image)
-    assert [row.get("error") for row in done.json()] == ["ImageError", None]
+    assert [row.get("error") for row in done.json()["images"]] == ["ImageError", None]
 
 
 def test_every_valid_kind_of_image_is_classified(demo: Demo, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_every_valid_kind_of_image_is_classified(demo: Demo, tmp_path: Path) -> 
     Image.new("RGB", (1, 1), (200, 10, 10)).save(dot)
     done = edgecnn("run", demo[0] / "digits-int8.tflite", *files, dot, "--json")
     assert done.code == 0, done.err
-    answers = {Path(row["image"]).name: row["label"] for row in done.json()}
+    answers = {Path(row["image"]).name: row["label"] for row in done.json()["images"]}
     assert set(answers) == {*made, "dot.png"}
     # All but the dot show the same digit.
     assert len({label for name, label in answers.items() if name != "dot.png"}) == 1

@@ -132,7 +132,7 @@ def test_run_gives_ranked_classes(demo: Demo, name: str) -> None:
     folder, _ = demo
     done = edgecnn("run", folder / name, folder / "sample.png", "--top", "3", "--json")
     assert done.code == 0, done.err
-    (result,) = done.json()
+    (result,) = done.json()["images"]
     scores = [entry["score"] for entry in result["ranked"]]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)

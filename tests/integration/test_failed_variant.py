@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands import build as chain
+from edgecnn.commands.build import BuildRequest, build
 from edgecnn.convert import payload
 from edgecnn.errors import ConversionError
 from edgecnn.recipe.load import Recipe, parse_recipe
@@ -41,14 +41,14 @@ def test_the_others_are_proven_and_the_failure_is_told_each_time(
     workspace = Workspace(tmp_path / "build")
     with monkeypatch.context() as broken:
         broken.setattr(payload, "onnx_fp32", breaking)
-        first = chain.build(recipe(), workspace, data=None)
-    again = chain.build(recipe(), workspace, data=None)
+        first = build(BuildRequest(recipe=recipe(), out=workspace.folder))
+    again = build(BuildRequest(recipe=recipe(), out=workspace.folder))
     assert set(first.stages.values()) == {"made"}
     assert set(again.stages.values()) == {"up to date"}
     for result in (first, again):
         states = {row["variant"]: row["status"] for row in result.variants}
         assert states == {"onnx-fp32": "failed", "tflite-int8": "made"}
-        verdicts = {row.variant: row.verdict for row in result.report.rows}
+        verdicts = {row.variant: row.verdict for row in result.parity.rows}
         assert verdicts["tflite-int8"] == "PASS"
         assert verdicts["onnx-fp32"] not in ("PASS", "FAIL", "INCONCLUSIVE")
         assert isinstance(result.error, ConversionError)
@@ -62,4 +62,4 @@ def test_a_build_of_which_nothing_was_made_has_no_verdict(
     monkeypatch.setattr(payload, "onnx_fp32", breaking)
     monkeypatch.setattr(payload, "to_tflite", breaking)
     with pytest.raises(ConversionError, match="2 of 2 variants were not made"):
-        chain.build(recipe(), Workspace(tmp_path / "build"), data=None)
+        build(BuildRequest(recipe=recipe(), out=tmp_path / "build"))

@@ -22,12 +22,8 @@ from PIL import Image
 
 from command import edgecnn
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands import (
-    build as chain,
-)
-from edgecnn.commands import (
-    verify as verification,
-)
+from edgecnn.commands import convert as conversion
+from edgecnn.commands import verify as verification
 from edgecnn.commands.convert import ConvertRequest
 from edgecnn.errors import DataError, EdgeError, OwnScoresError, TrialError
 from edgecnn.progress import NO_PROGRESS, ProgressTask
@@ -131,7 +127,7 @@ def convert(made: Path, tmp_path: Path) -> Convert:
             **{"data": str(made / "images"), "variants": ("tflite-fp32",), **options},
         )
         try:
-            workspace = chain.convert(request, progress=told).workspace
+            workspace = Workspace(conversion.convert(request, progress=told).build)
         except EdgeError:
             assert not (tmp_path / "build").exists() or not Workspace(tmp_path / "build").is_build()
             raise
@@ -250,7 +246,7 @@ def test_a_build_is_not_tried_again(convert: Convert, made: Path, tmp_path: Path
     request = ConvertRequest(
         source=workspace.folder, data=str(made / "images"), variants=("onnx-fp32",)
     )
-    chain.convert(request, progress=told)
+    conversion.convert(request, progress=told)
     assert not [one for one in told.messages if "trying" in one or "warning" in one]
     assert examined(workspace) == first
 
@@ -333,7 +329,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
 ) -> None:
     workspace, _ = convert("inside.keras")
     asked: dict[str, Any] = {"target": workspace.folder, "data": str(made / "images")}
-    report, _ = verification.verify(VerifyRequest(**asked, scores=own))
+    report = verification.verify(VerifyRequest(**asked, scores=own)).report
     assert report.own_scores is not None
     assert report.own_scores.agrees
     # Of the test images alone; the file's others are of training and validation images.
@@ -348,7 +344,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
         for name, row in zip(names, scores, strict=True)
     ]
     table.write_text("\n".join(lines))
-    report, _ = verification.verify(VerifyRequest(**asked, scores=table))
+    report = verification.verify(VerifyRequest(**asked, scores=table)).report
     ending = exit_error(report)
     assert isinstance(ending, OwnScoresError)
     assert "output 0, named blue, for green; output 1, named green, for blue" in ending.remedy
@@ -361,7 +357,7 @@ def test_a_build_is_proven_by_ones_own_scores_and_the_report_says_so(
     assert "own scores" in done.err
     shutil.move(made / "inside.keras", made / "gone.keras")
     try:
-        report, _ = verification.verify(VerifyRequest(**asked, scores=table))
+        report = verification.verify(VerifyRequest(**asked, scores=table)).report
     finally:
         shutil.move(made / "gone.keras", made / "inside.keras")
     assert isinstance(exit_error(report), OwnScoresError)
@@ -385,7 +381,7 @@ def test_a_file_made_elsewhere_is_compared_with_ones_own_scores(
         request = VerifyRequest(
             foreign=files, data=str(made / "images"), scores=own, out=tmp_path / reference
         )
-        report, _ = verification.verify(request)
+        report = verification.verify(request).report
         assert report.own_scores is not None
         found[reference] = report.own_scores
         wrong = isinstance(exit_error(report), OwnScoresError)

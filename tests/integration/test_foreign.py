@@ -36,7 +36,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def verify(made: Path, artifact: str, *options: str | Path, reference: str = "own.h5") -> Any:
     """Verify a file in this process; return the report as JSON has it."""
     request = requested(made, artifact, options, reference, out=made / "out")
-    report, page = verification.verify(request)
+    result = verification.verify(request)
+    report, page = result.report, result.page
     assert page == made / "out/report.html"
     values = json.loads((made / "out/parity.json").read_text())
     assert values["verdict"] == report.verdict

@@ -93,7 +93,7 @@ def test_a_model_made_elsewhere_is_converted_proven_and_run(
         assert row["metrics"]["agreement"] > 0.97
     image = next((own / "images" / "zwei").glob("*.png"))
     artifact = next(out.glob("*-int8.tflite"))
-    (result,) = edgecnn("run", artifact, image, "--json").json()
+    (result,) = edgecnn("run", artifact, image, "--json").json()["images"]
     assert result["label"] == "zwei"
     # Logits are turned into probabilities.
     assert sum(entry["score"] for entry in result["ranked"]) == pytest.approx(1, abs=0.02)
@@ -145,7 +145,7 @@ def test_a_foreign_file_runs_with_labels_and_a_range_and_not_without(
     options = ("--labels", own / "labels.txt", "--input-range", "0..1", "--json")
     done = edgecnn("run", foreign, image, *options)
     assert done.code == 0, done.err
-    assert done.json()[0]["label"] == "drei"
+    assert done.json()["images"][0]["label"] == "drei"
     assert edgecnn("inspect", foreign).code == 0
 
 
@@ -162,5 +162,6 @@ def test_own_images_with_a_recipe_from_init(own: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.code == 0, done.err
     image = next((own / "images" / "eins").glob("*.gif"))
-    (result,) = edgecnn("run", project / "build" / "numbers-int8.onnx", image, "--json").json()
+    done = edgecnn("run", project / "build" / "numbers-int8.onnx", image, "--json")
+    (result,) = done.json()["images"]
     assert result["label"] == "eins"

@@ -10,7 +10,8 @@ import pytest
 from edgecnn.build.verdict import CandidateVerdict, Judge
 from edgecnn.build.workspace import Workspace
 from edgecnn.card import card, collect_results
-from edgecnn.commands import build as chain
+from edgecnn.commands import build as building
+from edgecnn.commands.build import BuildRequest, build
 from edgecnn.progress import NO_PROGRESS, ProgressTask
 from edgecnn.recipe.load import Recipe, parse_recipe
 
@@ -36,17 +37,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_a_healthy_network_is_judged_left_alone_and_then_up_to_date(workspace: Workspace) -> None:
-    first = chain.build(recipe(), workspace, data=None)
+    first = build(BuildRequest(recipe=recipe(), out=workspace.folder))
     assert set(first.stages.values()) == {"made"}
     assert first.error is None
     assert [row["repair"]["outcome"] for row in first.variants] == ["not needed"] * 2
-    again = chain.build(recipe(), workspace, data=None)
+    again = build(BuildRequest(recipe=recipe(), out=workspace.folder))
     assert set(again.stages.values()) == {"up to date"}
     assert again.variants == first.variants
 
 
 def test_other_limits_are_another_conversion(workspace: Workspace) -> None:
-    done = chain.build(recipe(max_drop=6.0), workspace, data=None)
+    done = build(BuildRequest(recipe=recipe(max_drop=6.0), out=workspace.folder))
     assert done.stages == {"train": "up to date", "convert": "made", "verify": "made"}
 
 
@@ -65,15 +66,15 @@ def test_a_build_that_was_repaired_gets_its_card(
 
         return judge
 
-    monkeypatch.setattr(chain, "_judge_of", made_up)
-    done = chain.build(recipe(max_drop=7.0), workspace, data=None)
+    monkeypatch.setattr(building, "judge_of", made_up)
+    done = build(BuildRequest(recipe=recipe(max_drop=7.0), out=workspace.folder))
     assert {row["variant"]: row["status"] for row in done.variants} == {
         "tflite-int8": "replaced",
         "tflite-int8-mixed": "made",
         "onnx-int8": "made",
     }
     assert done.error is None
-    assert {row.variant: row.verdict for row in done.report.rows} == {
+    assert {row.variant: row.verdict for row in done.parity.rows} == {
         "tflite-int8": "NOT MADE",
         "tflite-int8-mixed": "PASS",
         "onnx-int8": "PASS",
@@ -94,7 +95,9 @@ def test_a_repair_that_is_undone_is_told(workspace: Workspace) -> None:
         def message(self, text: str) -> None:
             said.append(text)
 
-    done = chain.build(recipe(repair=False), workspace, data=None, progress=Listener())
+    done = build(
+        BuildRequest(recipe=recipe(repair=False), out=workspace.folder), progress=Listener()
+    )
     assert {row["variant"]: row["status"] for row in done.variants} == {
         "tflite-int8": "made",
         "onnx-int8": "made",

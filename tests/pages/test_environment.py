@@ -17,7 +17,8 @@ def test_values_are_escaped_and_unknown_names_refused() -> None:
 
 def test_a_stage_has_its_own_templates_and_the_base_style_sheet() -> None:
     environment = page_environment("edgecnn.verify")
-    assert "<html" in environment.loader.get_source(environment, "report.html.j2")[0]  # type: ignore[union-attr]
+    assert environment.get_template("report.html.j2").name == "report.html.j2"
+    assert "<html" in environment.loader.get_source(environment, "page.html.j2")[0]  # type: ignore[union-attr]
     assert "--paper" in environment.get_template("page.css").render()
     with pytest.raises(TemplateNotFound):
         environment.get_template("absent.css")

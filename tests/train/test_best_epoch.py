@@ -165,7 +165,7 @@ def test_classes_that_are_weighted_are_named_with_their_weights(
 
 
 def test_a_model_that_0_1_trained_is_kept_until_a_recipe_asks_for_more(tmp_path: Path) -> None:
-    from edgecnn.commands import build as chain
+    from edgecnn.commands.train import TrainRequest, train
 
     def of(**settings: Any) -> Recipe:
         return parse_recipe(
@@ -180,14 +180,14 @@ def test_a_model_that_0_1_trained_is_kept_until_a_recipe_asks_for_more(tmp_path:
     workspace, listener = Workspace(tmp_path / "build"), Listener()
     # Stated, 0.1's defaults make its training, with its key; see test_earlier.
     as_then = {"select": "last", "patience": 0, "optimizer": {"schedule": "constant"}}
-    chain.train(of(**as_then), workspace, data=None)
+    train(TrainRequest(recipe=of(**as_then), out=workspace.folder))
     before = workspace.path(Workspace.MODEL).stat().st_mtime_ns
-    chain.train(of(), workspace, data=None, progress=listener)
+    train(TrainRequest(recipe=of(), out=workspace.folder), progress=listener)
     assert workspace.path(Workspace.MODEL).stat().st_mtime_ns == before
     (note,) = [text for text in listener.said if text.startswith("note: edgecnn 0.1")]
     assert "train.select = best (was last)" in note
     assert note.endswith("--set train.select=best")
     assert "train: up to date" in listener.said
-    chain.train(of(select="best"), workspace, data=None)
+    train(TrainRequest(recipe=of(select="best"), out=workspace.folder))
     assert workspace.path(Workspace.MODEL).stat().st_mtime_ns != before
     assert json.loads(workspace.path(Workspace.METRICS).read_text())["selection"]["rule"] == "best"

@@ -96,7 +96,7 @@ def test_the_page_names_the_worst_and_shows_every_condition() -> None:
     assert page.text.count("missed") >= 2  # beside the criterion, and in its cell
     assert "x-fp32.tflite (r 1) stands in for the float model" in page.text
     assert "every corruption has to be within the limit" in page.text
-    assert "drop under each corruption 3.0 points" in page.text
+    assert "drop under each corruption at most 3 points" in page.text
 
 
 def test_the_page_shows_an_image_under_each_and_escapes_its_name() -> None:

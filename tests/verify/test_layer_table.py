@@ -60,7 +60,7 @@ def test_a_ratio_that_rounds_to_zero_has_no_sign() -> None:
     lost = dataclasses.replace(row.layers.layers[1], snr_db=-0.02, channels_db=-3.0)
     layers = (row.layers.layers[0], lost, *row.layers.layers[2:])
     listed = worst_layers(dataclasses.replace(row.layers, layers=layers))
-    assert listed[0][2:4] == ("0.0 dB", "-3.0 dB")
+    assert listed[0][2:4] == ("0.0 dB", "\u22123.0 dB")
     page = render_report(explained(layers=layers), np.zeros((600, 8, 8, 3), np.uint8))
     assert ">0.0</td>" in page
     assert ": 0.0 dB</title>" in page

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -57,8 +58,9 @@ def test_names_are_escaped() -> None:
 
 def test_every_artifact_has_its_part_and_the_summary_points_to_it(page: HtmlPage) -> None:
     parts = [article["id"] for article in page.all("article")]
-    links = [link["href"] for link in page.all("a")]
-    assert [f"#{part}" for part in parts] == links
+    links = [link["href"] or "" for link in page.all("a")]
+    # Once in the contents, and once in the summary.
+    assert [f"#{part}" for part in parts] * 2 == [one for one in links if "artifact-" in one]
     assert len(parts) == 5
     for text in ("calibrated on <test> images", "Remedy: convert again", "opset too new"):
         assert text in page.text
@@ -79,10 +81,9 @@ def test_shows_recall_confusion_and_flips(page: HtmlPage) -> None:
     matrices = [table for table in page.all("table") if table.get("class") == "matrix"]
     # The float model's once, above all artifacts; then each artifact's own.
     assert len(matrices) == 1 + 3
-    captions = re.findall(
-        r"(Float model|tflite-\w+)\n", page.text[page.text.index("takes for what") :]
-    )
-    assert captions.count("Float model") == 1
+    captions = [part["aria-label"] or "" for part in page.of_class("div", "scroll")]
+    assert captions.count("Confusion matrix of float model") == 1
+    assert sum(one.startswith("Confusion matrix of ") for one in captions) == 4
     images = page.all("img")
     assert len(images) == 24 + 7
     assert images[0]["alt"] == "test/0"
@@ -198,3 +199,46 @@ def test_layers_that_could_not_be_compared_are_a_sentence() -> None:
     page = HtmlPage(render_report(explained(layers=(), reason="there is no float file"), _pixels()))
     assert "The layers were not compared: there is no float file." in page.text
     assert page.all("polyline") == []
+
+
+def test_the_page_opens_with_the_answer_and_the_next_step(page: HtmlPage) -> None:
+    (said,) = page.of_class("p", "answer")
+    text = re.sub(r"\s+", " ", page.text)
+    assert said
+    assert (
+        "Passed: tflite-fp32; failed: tflite-int8; could not be judged: onnx-int8; "
+        "undecided: tflite-fp16; not made: onnx-fp16; next: see the report for what changed"
+    ) in text
+
+
+def test_what_passed_is_folded_and_what_failed_is_open(page: HtmlPage) -> None:
+    folds = page.of_class("details", "fold")
+    judged = [row for row in make_report().rows if row.metrics is not None]
+    assert ["open" in one for one in folds] == [row.verdict != "PASS" for row in judged]
+    assert {row.verdict for row in judged} == {"PASS", "FAIL", "INCONCLUSIVE"}
+    # On paper nothing is folded.
+    assert "::details-content" in render_report(make_report(), _pixels())
+
+
+def test_every_link_has_its_end_and_every_word_of_the_glossary_is_one_sentence() -> None:
+    for report in (make_report(), explained()):
+        html = render_report(report, _pixels())
+        page = HtmlPage(html)
+        ends = set(re.findall(r' id="([^"]+)"', html))
+        links = [(one["href"] or "").removeprefix("#") for one in page.all("a")]
+        assert set(links) <= ends
+        assert {"verdicts", "glossary", "reading", "provenance"} <= set(links)
+        assert {"term-interval", "term-p", "term-mcnemar", "term-holm", "term-margin"} <= set(links)
+        meanings = re.findall(r"<dt id=.term-[^>]*>([^<]+)</dt><dd>([^<]+)</dd>", html)
+        assert len(meanings) > 20
+        assert all(re.fullmatch(r"[^.]+(\.\d[^.]*)?\.", said) for _, said in meanings)
+        assert [word for word, _ in meanings] == sorted(
+            (word for word, _ in meanings), key=str.casefold
+        )
+
+
+def test_headings_leave_out_no_level(page: HtmlPage) -> None:
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))

@@ -1,45 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from edgecnn.verify.gate.judgement import Criterion
-from edgecnn.verify.report.wording import (
-    criterion_sentence,
-    p_text,
-    percent,
-    points,
-    size_text,
-    verdict_sentence,
-)
+from edgecnn.verify.report.wording import criterion_sentence, verdict_sentence
 from verify.synthetic import make_report
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.9751, "97.51 %"), (0.0, "0.00 %"), (-0.0001, "\u22120.01 %"), (None, "\u2013")],
-)
-def test_percent(share: float | None, text: str) -> None:
-    assert percent(share) == text
-
-
-def test_points_have_a_sign_on_request_and_none_on_zero() -> None:
-    assert points(0.005, 1, sign=True) == "+0.5"
-    assert points(-0.005, 1, sign=True) == "\u22120.5"
-    assert points(-0.00001, 1, sign=True) == "0.0"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(812, "812 B"), (96_200, "96.2 kB"), (6_710_000, "6.71 MB"), (None, "\u2013")],
-)
-def test_size_text(size: int | None, text: str) -> None:
-    assert size_text(size) == text
-
-
-def test_tiny_p_values_are_not_told_apart() -> None:
-    assert p_text(4e-96) == "below 0.0001"
-    assert p_text(0.00763) == "0.0076"
-    assert p_text(1.0) == "1"
 
 
 def test_says_each_verdict_in_words() -> None:

@@ -12,6 +12,7 @@ from cryptography import x509
 from rich.console import Console
 
 from edgecnn.cli.serve import print_place, qr_code
+from edgecnn.commands.serve import Served
 from edgecnn.errors import UsageError
 from edgecnn.serve.addresses import ServedAddress, place_of
 from edgecnn.serve.certificate import self_signed
@@ -85,7 +86,7 @@ def test_a_code_is_shown_of_what_a_phone_can_reach(
     place = ServedAddress(listen="0.0.0.0", shown=shown, names=(shown,), is_loopback=loopback)
     url = place.url(8000, https=False)
     console = Console(file=io.TextIOWrapper(raw := io.BytesIO(), encoding="utf-8"))
-    print_place(console, url, place, fingerprint=None)
+    print_place(console, Served(url=url, fingerprint=None, place=place))
     text = raw.getvalue().decode()
     assert url in text
     assert (qr_code(url, encoding="utf-8", coloured=False) in text) == with_code

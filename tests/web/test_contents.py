@@ -15,8 +15,7 @@ from PIL import Image
 
 from edgecnn.errors import PackageError
 from edgecnn.package.web.contents import golden_json, sealed, subject_of
-from edgecnn.package.web.icons import icon
-from edgecnn.package.web.sources import app_sources
+from edgecnn.package.web.sources import app_icons, app_sources
 from edgecnn.serve.policy import FOLDER_POLICY
 from edgecnn_runner.contract import RESIZE_RULE, Contract, InputSpec, OutputSpec
 from edgecnn_runner.formats.container import read_container
@@ -136,11 +135,11 @@ def test_what_an_installation_reads(files: dict[str, bytes]) -> None:
             assert (image.format, one["type"]) == ("PNG", "image/png")
 
 
-def test_icons_are_the_same_each_time_and_maskable_ones_fill_their_square() -> None:
-    assert icon(192) == icon(192)
+def test_maskable_icons_fill_their_square() -> None:
+    icons = app_icons()
     with (
-        Image.open(io.BytesIO(icon(192))) as plain,
-        Image.open(io.BytesIO(icon(512, maskable=True))) as full,
+        Image.open(io.BytesIO(icons["icons/icon-192.png"])) as plain,
+        Image.open(io.BytesIO(icons["icons/maskable-512.png"])) as full,
     ):
         assert plain.getpixel((0, 0)) == (0, 0, 0, 0)
         assert plain.getpixel((96, 96))[3] == 255  # type: ignore[index]

@@ -88,7 +88,7 @@ def test_a_server_for_others_has_this_machines_names() -> None:
     names = [name for name in place_of("0.0.0.0").names if name.endswith(".local")]
     if not names:
         pytest.skip("this machine's name cannot be one in a URL")
-    with serving(FILES, host="0.0.0.0") as everywhere, serving(FILES) as here:
+    with serving(FILES, place_of("0.0.0.0")) as everywhere, serving(FILES) as here:
         for name in (names[0], names[0].removesuffix(".local"), names[0].upper() + ".:80"):
             assert said_to(everywhere, asked(name)).startswith(b"HTTP/1.1 200 "), name
             assert said_to(here, asked(name)).startswith(b"HTTP/1.1 421 "), name

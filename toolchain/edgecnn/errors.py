@@ -35,6 +35,7 @@ with one code and on a code missing from the manual.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgecnn_runner.errors import (
@@ -254,7 +255,7 @@ class DeviceConnectionError(EdgeError):
 
 @dataclass(frozen=True, kw_only=True)
 class RowError:
-    """An ``EdgeError`` as values; see there."""
+    """An error as values, which can be stored."""
 
     error: str
     exit_code: int
@@ -275,3 +276,22 @@ class RowError:
             self.problem, observed=self.observed, expected=self.expected, remedy=self.remedy
         )
         return error
+
+
+def some_of(names: Iterable[object], limit: int = 3, *, joint: str = ", ") -> str:
+    """Return names for an error: the first few, and how many more there are.
+
+    Args:
+        names: Of files, images, classes; or whole clauses.
+        limit: How many are told.
+        joint: What stands between them.
+
+    >>> some_of(["a.png", "b.png", "c.png", "d.png", "e.png"])
+    'a.png, b.png, c.png and 2 more'
+    """
+    texts = [str(name) for name in names]
+    more = len(texts) - limit
+    shown = joint.join(texts[:limit])
+    if more <= 0:
+        return shown
+    return f"{shown}{' ' if joint == ', ' else joint}and {more:,} more"

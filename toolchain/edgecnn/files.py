@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from edgecnn.errors import WorkspaceError
+from edgecnn.log import LOG
 from edgecnn_runner.files import whole_file
 from edgecnn_runner.quantities import size_text
 
@@ -53,6 +54,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """
     with wrap_os_errors(path), whole_file(path) as file:
         yield file
+    LOG.info("wrote %s", path)
 
 
 def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> None:
@@ -67,6 +69,7 @@ def write_whole(path: Path, data: bytes | str, *, option: str | None = None) -> 
     elsewhere = {} if option is None else {"elsewhere": f"name a file elsewhere: {option} FILE"}
     with wrap_os_errors(path, **elsewhere), whole_file(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+    LOG.info("wrote %s", path)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -6,7 +6,8 @@ give none. Nothing here prints.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -39,13 +40,18 @@ class _SilentTask:
 
 
 class _NoProgress:
-    def task(self, description: str, total: int) -> AbstractContextManager[ProgressTask]:
-        del description, total
-        return nullcontext(_SilentTask())
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[ProgressTask]:
+        from edgecnn.log import timed  # not above: the help needs no log
+
+        with timed(f"{description} ({total:,})"):
+            yield _SilentTask()
 
     def message(self, text: str) -> None:
-        pass
+        from edgecnn.log import step
+
+        step(text)
 
 
 NO_PROGRESS: Progress = _NoProgress()
-"""Shows nothing."""
+"""Shows nothing; what it is told goes to the log, as what any progress is told."""

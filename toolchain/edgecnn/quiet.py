@@ -17,6 +17,8 @@ import warnings
 from collections.abc import Iterator
 from typing import IO, Final
 
+from edgecnn.log import LOG
+
 _LOGGERS: Final = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime", "onnxscript")
 _STDERR: Final = 2
 _TAIL_BYTES: Final = 1 << 16
@@ -90,6 +92,8 @@ def _redirected_stderr(file: IO[bytes]) -> Iterator[None]:
 @contextlib.contextmanager
 def _redirected_loggers(file: IO[bytes]) -> Iterator[None]:
     handler = logging.StreamHandler(_Writer(file))
+    # What explains a failure is what the libraries say, not our own log.
+    handler.addFilter(lambda record: record.name != LOG.name)
     saved = []
     for name in _LOGGERS:
         logger = logging.getLogger(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgecnn_runner.quantities import duration_text, plural_text, size_text
+
 if TYPE_CHECKING:
     from edgecnn_runner.classifier import Result
     from edgecnn_runner.contract import Contract
@@ -50,15 +52,15 @@ def bench(timing: Timing, session: Session, machine: Mapping[str, Any]) -> str:
             "system": f"{machine['system']}, {machine['architecture']}, "
             f"{machine['cores']} cores, Python {machine['python']}, numpy {machine['numpy']}",
             "model": f"{session.contract.model} {session.contract.variant}",
-            "runtime": f"{session.runtime}, {_plural(session.threads, 'thread')}",
+            "runtime": f"{session.runtime}, {plural_text(session.threads, 'thread')}",
             "kernels": session.kernels,
-            "load": duration(timing.load_ns),
-            "first": duration(timing.first_ns),
-            "min": duration(summary["min_ns"]),
-            "median": duration(summary["median_ns"]),
-            "p90": duration(summary["p90_ns"]),
-            "p99": duration(summary["p99_ns"]),
-            "mad": duration(summary["mad_ns"]),
+            "load": duration_text(timing.load_ns),
+            "first": duration_text(timing.first_ns),
+            "min": duration_text(summary["min_ns"]),
+            "median": duration_text(summary["median_ns"]),
+            "p90": duration_text(summary["p90_ns"]),
+            "p99": duration_text(summary["p99_ns"]),
+            "mad": duration_text(summary["mad_ns"]),
             "calls": f"{summary['n']} after {timing.warmup} of warm-up",
         }
     )
@@ -66,7 +68,7 @@ def bench(timing: Timing, session: Session, machine: Mapping[str, Any]) -> str:
 
 def info(facts: Mapping[str, Any], contract: Contract | None) -> str:
     """Return a file's contract and runtime, or what is missing and how to get it."""
-    rows = {"file": facts["file"], "format": f"{facts['format']}, {size(facts['bytes'])}"}
+    rows = {"file": facts["file"], "format": f"{facts['format']}, {size_text(facts['bytes'])}"}
     runtime = facts["runtime"]
     if contract is None:
         rows["contract"] = "none: give --labels and --input-range to classify with it"
@@ -97,28 +99,6 @@ def _contract_rows(contract: Contract) -> dict[str, str]:
         "made by": made or "not recorded",
         "made from": f"sha256 {contract.source_sha256}" if contract.source_sha256 else "unknown",
     }
-
-
-def duration(nanoseconds: int) -> str:
-    """Return a time in the unit a person would use: ``79.4 us``, ``12.3 ms``, ``1.20 s``."""
-    if nanoseconds < 1_000_000:
-        return f"{nanoseconds / 1000:.1f} us"
-    if nanoseconds < 1_000_000_000:
-        return f"{nanoseconds / 1_000_000:.2f} ms"
-    return f"{nanoseconds / 1_000_000_000:.2f} s"
-
-
-def size(size_bytes: int) -> str:
-    """Return a size in the unit a person would use: ``812 B``, ``96.2 kB``, ``6.71 MB``."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    if size_bytes < 1_000_000:
-        return f"{size_bytes / 1000:.1f} kB"
-    return f"{size_bytes / 1_000_000:.2f} MB"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _table(rows: Mapping[str, str]) -> str:

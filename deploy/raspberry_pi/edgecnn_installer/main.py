@@ -17,7 +17,7 @@ from typing import Any, Final
 from edgecnn_installer.arguments import make_parser
 from edgecnn_installer.bundle import Manifest, check_files, read_manifest
 from edgecnn_installer.bytecode import add_bytecode, remove_bytecode
-from edgecnn_installer.device import check_device, check_room
+from edgecnn_installer.device import check_device
 from edgecnn_installer.problems import DeviceError, InstallError, SelfTestError, UsageError
 from edgecnn_installer.releases import Place
 from edgecnn_installer.service import Service
@@ -118,8 +118,7 @@ def _install(
     service: Service | None,
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    check_device(manifest)
-    check_room(place.root, manifest)
+    check_device(manifest, place.root)
     pinned = place.root.parent / _PINNED
     key = options.key or (pinned if pinned.exists() else None)
     checked_by = None if key is None else check_signature(bundle, manifest, key)
@@ -165,7 +164,7 @@ def _install(
 def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
     """Check what a package manager has put there, and let it test itself."""
     remove_bytecode(bundle)
-    check_device(manifest)
+    check_device(manifest, None)
     checked_by = check_signature(bundle, manifest, pinned) if pinned.exists() else None
     check_files(bundle, manifest)
     tests = _self_test(bundle, manifest)

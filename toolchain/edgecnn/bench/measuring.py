@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import io
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +30,6 @@ LOCAL: Final = "local"
 SILENCE_S: Final = 60.0
 """A device that measures says so every two seconds."""
 
-_OWN: Final = "its own Python"
 _MOST_RUNS: Final = 10_000
 _LARGEST_REPLY: Final = 2 << 30
 
@@ -181,7 +179,7 @@ class _Asked:
             blobs=[*blobs, Blob(name="picture.jpg", data=camera_jpeg())],
             largest_reply=self._largest(len(files)),
             silence_s=self.silence_s,
-            python=self._python(list(fitting)),
+            python=self.facts.python_for(list(fitting)),
         )
         return ask(self.device, task, heard=heard)
 
@@ -214,7 +212,7 @@ class _Asked:
             },
             blobs=[Blob(name=row.file, data=file.data)],
             silence_s=self.silence_s,
-            python=self._python([row.runtime_name]),
+            python=self.facts.python_for([row.runtime_name]),
         )
         done = Sustained(file=row.file, runtime_name=row.runtime_name, threads=row.best.threads)
         try:
@@ -238,7 +236,7 @@ class _Asked:
                 seed=self.settings.seed,
                 prefixes=places["prefixes"],
                 paths=places["paths"],
-                python=self._python([row.runtime_name] if row.runtime_name else []),
+                python=self.facts.python_for([row.runtime_name] if row.runtime_name else []),
                 silence_s=self.silence_s,
             )
             done.append(with_profile(row, data[row.sha256], self.device, asking))
@@ -256,14 +254,6 @@ class _Asked:
         rounds = max(10, settings.runs, round(settings.seconds / 0.01))
         whole = 8 * files * 2 * len(settings.threads) * rounds * _MOST_RUNS
         return min(whole, _LARGEST_REPLY)
-
-    def _python(self, runtimes: Sequence[str]) -> str:
-        """Choose the Python that has a runtime: the usual one, or that of an installed bundle."""
-        found = [one for name in runtimes for one in self.facts.runtimes[name].found]
-        if not found or any(one.place == _OWN for one in found):
-            return "python3"
-        python = found[0].python
-        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
 
 
 PICTURE_SIZE: Final = (480, 640)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from edgecnn.bench.results import ArtifactBench
 from edgecnn.build.artifact import format_of
 from edgecnn.errors import ArtifactError, ContractError, EdgeError, RowError, UsageError
+from edgecnn.log import has_read
 from edgecnn.modelfile import read_graph
 from edgecnn_runner.formats.container import split_container
 
@@ -81,6 +82,7 @@ def plan(paths: Sequence[Path], proven: dict[str, ProvenAccuracy]) -> tuple[Benc
 def _file(path: Path, proven: dict[str, ProvenAccuracy]) -> BenchFile:
     try:
         data = path.read_bytes()
+        has_read(path)
     except OSError as error:
         row = ArtifactBench(model="", variant=path.stem, file=path.name, sha256="", bytes=0)
         unreadable = ArtifactError(

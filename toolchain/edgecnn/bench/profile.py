@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgecnn.bench.results import ArtifactBench, OperatorTime, Profile
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.facts import plain
-from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.protocol import Blob, Message, nonsense, plain
 from edgecnn.devices.types import printable
 from edgecnn.errors import DeviceError, EdgeError
 from edgecnn.modelfile import Graph, Operator, read_graph
@@ -264,9 +263,9 @@ def _times(values: object, device: str) -> list[int]:
 
 
 def _unfit(device: str, observed: str) -> DeviceError:
-    return DeviceError(
-        f"{device} sends a profile that does not fit",
-        observed=observed,
+    return nonsense(
+        device,
+        "sends a profile that does not fit",
+        observed,
         expected="the times of the operators of the file that was sent",
-        remedy="try again; if it stays, please report it in the project's issue tracker",
     )

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,16 +17,16 @@ from edgecnn.bench.doubt import judge_conditions
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.results import ArtifactBench, Conditions, SustainedPoint, ThreadBench
 from edgecnn.devices.ask import error_of
-from edgecnn.devices.facts import machine_facts, plain
-from edgecnn.devices.protocol import Message
-from edgecnn.errors import ArtifactError, DeviceError, EdgeError, RowError
+from edgecnn.devices.facts import machine_facts
+from edgecnn.devices.protocol import Message, checked_values, nonsense, other_file
+from edgecnn.errors import DeviceError, RowError
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.timing import percentile
 
 MOST_CORES: Final = 4096
 """More of them no device has."""
 _MOST_ZONES: Final = 200
-_T = TypeVar("_T")
+_SAYS: Final = "answers with measurements that make no sense"
 LONGEST_NS: Final = 10**15
 """Eleven days; a run that is said to have taken longer was not measured."""
 
@@ -102,17 +102,17 @@ class BenchReply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Points:
-    points: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
 class PointReply(_State):
     """One second of a steady load."""
 
     n: int
     median_ns: int
     p90_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Points:
+    points: list[PointReply]
 
 
 def read_reply(values: Mapping[str, Any], device: str) -> BenchReply:
@@ -125,18 +125,18 @@ def read_reply(values: Mapping[str, Any], device: str) -> BenchReply:
     Raises:
         DeviceError: If it makes no sense.
     """
-    reply = _checked(BenchReply, values, device)
+    reply = checked_values(BenchReply, values, device, _SAYS)
     _check_conditions(reply.conditions, device)
     return reply
 
 
 def read_points(values: Mapping[str, Any], device: str) -> list[PointReply]:
     """Read what ``on_device.sustain`` answered; see ``read_reply``."""
-    points = [_checked(PointReply, one, device) for one in _checked(_Points, values, device).points]
+    points = checked_values(_Points, values, device, _SAYS).points
     for one in points:
         _check_state(one, device)
         if one.n < 1 or not are_times([one.median_ns, one.p90_ns]):
-            raise nonsense(device, "seconds without runs, or times that cannot be")
+            raise _nonsense(device, "seconds without runs, or times that cannot be")
     return points
 
 
@@ -154,7 +154,7 @@ def _check_conditions(conditions: _Conditions, device: str) -> None:
         if any(len(one) > MOST_CORES for one in lists) or not (
             (share is None or 0 <= share <= 1) and (full.load is None or 0 <= full.load < 1e6)
         ):
-            raise nonsense(device, "a state that cannot be")
+            raise _nonsense(device, "a state that cannot be")
 
 
 def _check_state(state: _State, device: str) -> None:
@@ -166,30 +166,11 @@ def _check_state(state: _State, device: str) -> None:
         and (clock is None or 0 <= clock < 10**12)
         and (bits is None or 0 <= bits < 1 << 32)
     ):
-        raise nonsense(device, "temperatures, a clock or bits that cannot be")
+        raise _nonsense(device, "temperatures, a clock or bits that cannot be")
 
 
-def _checked(kind: type[_T], values: Any, device: str) -> _T:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except (ValidationError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        if isinstance(error, ValidationError):
-            found = error.errors()[0]
-            first = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-        raise nonsense(device, first) from error
-
-
-def nonsense(device: str, observed: str) -> EdgeError:
-    """Return the error of a reply that cannot be true."""
-    return DeviceError(
-        f"{device} answers with measurements that make no sense",
-        observed=observed[:300],
-        expected="what our program there says",
-        remedy="try again; check that the address starts a plain Python on the device",
-    )
+def _nonsense(device: str, observed: str) -> DeviceError:
+    return nonsense(device, _SAYS, observed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,11 +210,11 @@ def collect(
         DeviceError: If it makes no sense.
         ArtifactError: If a file that it measured is not the one that was sent.
     """
-    reply = read_reply(plain(last.values), device)
+    reply = read_reply(last.values, device)
     if {row.artifact for row in reply.rows} != set(range(len(files))):
-        raise nonsense(device, "rows of other files than were sent, or not of all")
+        raise _nonsense(device, "rows of other files than were sent, or not of all")
     if len(last.blobs) != sum(len(row.by_threads) for row in reply.rows):
-        raise nonsense(device, f"{len(last.blobs)} lists of times")
+        raise _nonsense(device, f"{len(last.blobs)} lists of times")
     blobs = iter(last.blobs)
     rows = [
         _row(row, files[row.artifact], inputs, blobs, device=device)
@@ -264,7 +245,7 @@ def collect_points(last: Message, *, device: str) -> tuple[SustainedPoint, ...]:
             clock_hz=one.clock_hz,
             throttled=one.throttled,
         )
-        for one in read_points(plain(last.values), device)
+        for one in read_points(last.values, device)
     )
 
 
@@ -277,29 +258,25 @@ def _row(
     device: str,
 ) -> ArtifactBench:
     if row.sha256 != file.row.sha256:
-        raise ArtifactError(
-            f"{device} did not measure the file that was sent",
-            observed=f"{file.row.file}, sha256 {row.sha256[:100]}",
-            expected=f"sha256 {file.row.sha256}",
-            remedy="try again; if it stays, the device's memory or disk is at fault",
-        )
+        asked = file.row
+        raise other_file(device, "measure", asked.file, observed=row.sha256, expected=asked.sha256)
     if row.runtime_name is not None and (
         row.runtime_name not in RUNTIMES or RUNTIMES[row.runtime_name].model_format != file.format
     ):
-        raise nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
+        raise _nonsense(device, f"{file.row.file} ran with {row.runtime_name}")
     error = None if row.error is None else RowError.of(error_of(row.error))
     if error is None and not (row.by_threads and row.runtime and row.runtime_name):
-        raise nonsense(device, f"{file.row.file} has neither figures nor an error")
+        raise _nonsense(device, f"{file.row.file} has neither figures nor an error")
     measured = tuple(
         _threads(one, blob, device) for one, blob in zip(row.by_threads, blobs, strict=False)
     )
     preprocess: Sequence[int] = ()
     if row.preprocess_ns and file.input is not None:
         if len(row.preprocess_ns) != len(inputs):
-            raise nonsense(device, "preprocessing of other sizes than were sent")
+            raise _nonsense(device, "preprocessing of other sizes than were sent")
         preprocess = row.preprocess_ns[inputs.index(file.input)]
     if not are_times([*row.decode_ns, *preprocess]):
-        raise nonsense(device, "times of images that cannot be")
+        raise _nonsense(device, "times of images that cannot be")
     return dataclasses.replace(
         file.row,
         runtime=row.runtime,
@@ -315,10 +292,10 @@ def _row(
 
 def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
     if len(blob) % 8 or not one.turns or min(one.turns) < 1 or 8 * sum(one.turns) != len(blob):
-        raise nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
+        raise _nonsense(device, f"{len(blob)} bytes of times in turns of {one.turns[:5]}")
     samples = np.frombuffer(blob, "<u8")
     if int(samples.max()) > LONGEST_NS or not samples.all():
-        raise nonsense(device, "times that cannot be")
+        raise _nonsense(device, "times that cannot be")
     numbers = [one.first_ns, one.load_ns, *one.starts_ns]
     memory = one.peak_memory_bytes
     if not (
@@ -328,7 +305,7 @@ def _threads(one: ThreadsReply, blob: bytes, device: str) -> ThreadBench:
         and one.warmup >= 0
         and (memory is None or memory > 0)
     ):
-        raise nonsense(device, "times, threads or memory that cannot be")
+        raise _nonsense(device, "times, threads or memory that cannot be")
     values, turns, start = samples.tolist(), [], 0
     for length in one.turns:
         turns.append(tuple(values[start : start + length]))

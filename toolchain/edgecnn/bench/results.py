@@ -242,7 +242,7 @@ class DeviceBench:
 
     Attributes:
         device: Its address; ``local`` for this machine.
-        machine: See ``edgecnn_runner.machine.describe_machine``; empty if it could not be asked.
+        machine: Processor, cores, system and Python; empty if it could not be asked.
         system: Name of its operating system.
         conditions: Its state; None if it could not be asked.
         rows: One per artifact and runtime asked for, also those that did not run.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn.files import write_whole
+from edgecnn.log import has_read
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import Container, append_contract, read_container
 
@@ -72,6 +73,7 @@ def write_artifact(path: Path, payload: bytes, contract: Contract) -> None:
 
 def read_artifact(path: Path) -> Container:
     """Read a model file and its contract, as ``edgecnn_runner.formats.container`` does."""
+    has_read(path)
     return read_container(path)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import BundleError
+from edgecnn.log import has_read
 from edgecnn_installer.bundle import MANIFEST, Manifest, check_files, read_manifest
 from edgecnn_installer.problems import InstallError
 
@@ -48,6 +49,7 @@ def opened_bundle(path: Path) -> Iterator[tuple[Path, Manifest]]:
                 expected=error.expected,
                 remedy=_REMEDY,
             ) from error
+        has_read(path)
         yield folder, manifest
 
 

@@ -3,6 +3,11 @@
 The kernel holds the lock, not the file: it is released however the process ends, so it is never
 stale. The file tells others who has it, and goes away with the work. Readers take no lock, since
 every file of a build appears whole.
+
+The library filelock (4.3 was tried) would take over the call of ``flock`` and the comparison of two
+files, ten lines: it does not tell who has a lock, leaves the file behind, answers "permission
+denied" where another user has the lock, refuses a file that another user left in a sticky folder,
+and unless told otherwise falls back to locks that outlive a kill.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.files import atomic_file
+from edgecnn.log import has_read
 
 # All that numpy and zipfile raise on a damaged archive.
 _UNREADABLE: Final = (
@@ -74,6 +75,7 @@ def read_reference(path: Path) -> Reference:
     Raises:
         WorkspaceError: If the file is missing or damaged.
     """
+    has_read(path)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             images_sha256, model_sha256 = (str(text) for text in stored["digests"])

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edgecnn.errors import WorkspaceError
 from edgecnn.files import file_digest, wrap_os_errors, write_json
+from edgecnn.log import has_read
 from edgecnn_runner.contract import INPUT_RANGES, is_range
 from edgecnn_runner.files import PART_SUFFIX
 
@@ -94,6 +95,7 @@ class Workspace:
         path = self.path(self.MANIFEST)
         if not path.exists():
             return {"schema": MANIFEST_SCHEMA, "stages": {}, "files": {}, "variants": []}
+        has_read(path)
         try:
             manifest: dict[str, Any] = json.loads(
                 path.read_text(encoding="utf-8"), parse_constant=_no_number

@@ -4,7 +4,7 @@ Nothing is measured here. The figures are those that the stages recorded, bound 
 their digests, and every number of a card is one of them.
 """
 
-from edgecnn.card.markdown import card, markdown_environment
+from edgecnn.card.markdown import card
 from edgecnn.card.results import RESULTS_SCHEMA, collect_results, shown_recipe
 
-__all__ = ["RESULTS_SCHEMA", "card", "collect_results", "markdown_environment", "shown_recipe"]
+__all__ = ["RESULTS_SCHEMA", "card", "collect_results", "shown_recipe"]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgecnn.build.artifact import asked_for, precision_of
-from edgecnn_runner.quantities import number_text, percent_text, size_text
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from edgecnn.report import markdown_environment
 
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
@@ -26,7 +23,7 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
     Returns:
         The text; its numbers are those of ``results``, rounded.
     """
-    environment = markdown_environment()
+    environment = markdown_environment("edgecnn.card")
     shown = next(row for row in results["artifacts"] if asked_for(row["variant"]) == "tflite-int8")
     latency = {row["file"]: row for row in results.get("latency", {}).get("rows", [])}
     names = results["class_names"]
@@ -50,25 +47,6 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
     )
 
 
-def markdown_environment() -> Environment:
-    """Return how texts are made from figures: a figure that is not there is an error.
-
-    Filters: ``percent`` and ``points`` of a share 0..1, and ``size`` of bytes.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("edgecnn.card"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # Markdown, not HTML; all texts are the project's own
-    )
-    environment.filters.update(percent=percent_text, points=_points, size=size_text)
-    return environment
-
-
 def _changes(augment: Mapping[str, Any]) -> list[str]:
     """Say what a recipe does to its training images."""
     said = {
@@ -88,10 +66,6 @@ def _changes(augment: Mapping[str, Any]) -> list[str]:
     ):
         said[key] = text.format(augment.get(key, 0.0))
     return [text for key, text in said.items() if augment.get(key)]
-
-
-def _points(share: float) -> str:
-    return number_text(100 * share, 2)
 
 
 def _matrix(cells: Sequence[Sequence[int]], classes: int) -> list[list[int]]:

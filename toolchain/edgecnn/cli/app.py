@@ -6,12 +6,16 @@ its stage inside its function.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import os
 import re
 import shlex
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -33,6 +37,7 @@ from edgecnn.cli import (
     train,
     verify,
 )
+from edgecnn.cli.log import LogFileOption, VerboseOption, end_log, start_log, with_log
 from edgecnn.cli.progress import remember_interrupts, was_interrupted
 from edgecnn.cli.render import (
     INTERRUPTED,
@@ -49,31 +54,27 @@ from edgecnn.errors import EdgeError, UsageError
 app = typer.Typer(
     name="edgecnn",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_CHAIN = "The chain"
-_ONE_FILE = "One file"
-_DEVICE = "To a device"
-_SETUP = "Set-up"
+_COMMANDS: Final = {
+    "The chain": (demo.demo, build.build, train.train, convert.convert, verify.verify),
+    "One file": (run.run, inspect.inspect),
+    "To a device": (package.package, serve.serve, privacy.privacy, deploy.deploy, bench.bench),
+    "Set-up": (init.init, doctor.doctor),
+}
+"""Panel of the help to its commands, in order."""
 
-app.command(rich_help_panel=_CHAIN)(demo.demo)
-app.command(rich_help_panel=_CHAIN)(build.build)
-app.command(rich_help_panel=_CHAIN)(train.train)
-app.command(rich_help_panel=_CHAIN)(convert.convert)
-app.command(rich_help_panel=_CHAIN)(verify.verify)
-app.command(rich_help_panel=_ONE_FILE)(run.run)
-app.command(rich_help_panel=_ONE_FILE)(inspect.inspect)
-app.command(rich_help_panel=_DEVICE)(package.package)
-app.command(rich_help_panel=_DEVICE)(serve.serve)
-app.command(rich_help_panel=_DEVICE)(privacy.privacy)
-app.command(rich_help_panel=_DEVICE)(deploy.deploy)
-app.command(rich_help_panel=_DEVICE)(bench.bench)
-app.command(rich_help_panel=_SETUP)(init.init)
-app.command(rich_help_panel=_SETUP)(doctor.doctor)
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(with_log(_command))
+
+
+_COMPLETING: Final = "_EDGECNN_COMPLETE"
+"""Set by a shell that asks for the words that could come next."""
 
 
 def _version(wanted: bool) -> None:
@@ -84,10 +85,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback is all
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    verbose: VerboseOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Take a CNN image classifier from training to a device, and prove it still works.
 
@@ -96,6 +99,7 @@ def root(
     Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 parity FAIL, 4 parity INCONCLUSIVE,
     130 interrupted; the manual lists the others.
     """
+    start_log(verbose=verbose, file=log_file)
 
 
 def main() -> None:
@@ -104,6 +108,7 @@ def main() -> None:
         # A class name or a bar that the terminal has no character for must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    begun = time.monotonic()
     remember_interrupts()
     try:
         code = _exit_code()
@@ -112,6 +117,7 @@ def main() -> None:
     if was_interrupted():
         say("interrupted\n")
         code = INTERRUPTED
+    end_log(code, time.monotonic() - begun)
     sys.exit(code)
 
 
@@ -128,6 +134,8 @@ def _exit_code() -> int:
     except SystemExit as end:
         # How Typer and rich end a program whose reader went away while they wrote.
         if not isinstance(end.__context__, BrokenPipeError):
+            if "--install-completion" in sys.argv:
+                _complete_at_once()
             raise
         drop_output()
         return READER_GONE
@@ -138,8 +146,20 @@ def _exit_code() -> int:
             return report_bug(error)
         return explain(full_output(error))
     except Exception as error:  # noqa: BLE001 - the last resort: anything here is a bug of ours
+        if _COMPLETING in os.environ:
+            return 1  # a shell asks, amid a line that is being typed: say nothing
         return INTERRUPTED if was_interrupted() else report_bug(error)
     return int(code or 0)
+
+
+def _complete_at_once() -> None:
+    """Let zsh complete at the first tab, which by Typer's script alone only loads the script."""
+    script = Path.home() / ".zfunc/_edgecnn"
+    with contextlib.suppress(OSError):
+        text = script.read_text(encoding="utf-8")
+        if "funcstack" not in text:
+            ours = '[ "$funcstack[1]" = _edgecnn ] && _edgecnn_completion "$@"'
+            script.write_text(f"{text.rstrip()}\n\n{ours}\n", encoding="utf-8")
 
 
 # Typer names only the leaves of the tree its parser raises from, and the tree has moved between

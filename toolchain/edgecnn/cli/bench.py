@@ -18,27 +18,24 @@ from edgecnn.cli.options import (
     QuietOption,
 )
 from edgecnn.errors import UsageError
-from edgecnn_runner.quantities import decimal_text, percent_of, size_text
+from edgecnn.report.text import (
+    decimal_text,
+    duration_text,
+    size_text,
+    times_text,
+)
+from edgecnn_runner.quantities import percent_of
 
-if TYPE_CHECKING:
-    from edgecnn.bench.judge.judgement import Judging
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from edgecnn.bench.judge.gate import Gate, GateRow, Measure
-    from edgecnn.bench.judge.recommend import Recommendation
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgecnn.bench.report.profile_view import ProfileView
-    from edgecnn.bench.results import BenchReport
-if TYPE_CHECKING:
-    from rich.console import Console
-
+    from edgecnn.bench.judge.gate import Gate, GateRow, Measure
     from edgecnn.bench.judge.judgement import JudgedBench
     from edgecnn.bench.judge.recommend import Recommendation
-    from edgecnn.bench.results import DeviceBench
+    from edgecnn.bench.report.profile_view import ProfileView
+    from edgecnn.bench.results import BenchReport, DeviceBench
+    from edgecnn.commands.bench import BenchResult
 
 
 def bench(
@@ -53,8 +50,8 @@ def bench(
         typer.Option(
             "--device",
             metavar="ADDRESS",
-            help="local, ssh://USER@HOST[:PORT], or cmd: and a command that starts Python "
-            "elsewhere. Repeatable. Default: local.",
+            help="local, USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that "
+            "starts Python elsewhere. Repeatable. Default: local.",
         ),
     ] = None,
     devices_file: Annotated[
@@ -99,6 +96,7 @@ def bench(
         Path | None,
         typer.Option(
             "--out",
+            "-o",
             metavar="FOLDER",
             help="Write bench.json and bench.html there, and leave the build as it is.",
         ),
@@ -131,13 +129,12 @@ def bench(
 
     Example: edgecnn bench models/wren --device local --device ssh://pi@raspberrypi.local
     """
-    from edgecnn.bench import Settings, exit_error
-    from edgecnn.bench.judge.judgement import judge_bench
-    from edgecnn.bench.report.json import judged_values
+    from edgecnn.bench import Settings
+    from edgecnn.bench.judge.recommend import DeviceLimits
     from edgecnn.cli.options import numbers_of_threads
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
-    from edgecnn.commands import bench as benching
+    from edgecnn.commands import bench as command
     from edgecnn.devices.opening import choose_devices
 
     if compare is not None:
@@ -148,18 +145,20 @@ def bench(
             measuring=(*(targets or ()), *(devices or ())),
         )
         return
-    judging = judging_of(
-        max_latency=max_latency,
-        max_size=max_size,
-        max_memory=max_memory,
-        baseline=baseline,
-        max_regression=max_regression,
-    )
-    addresses = [*(devices or ()), *(benching.read_addresses(devices_file) if devices_file else ())]
-    request = benching.BenchRequest(
-        targets=targets or [],
-        devices=choose_devices(
-            addresses or ["local"], identity=identity, known_hosts=known_hosts, prefix=prefix
+    if max_regression is not None and baseline is None:
+        raise UsageError(
+            "--max-regression says nothing without an earlier bench",
+            observed=f"--max-regression {max_regression} alone",
+            expected="--baseline, too, or --compare",
+            remedy="name the earlier bench with --baseline FILE",
+        )
+    addresses = [*(devices or ()), *(command.read_addresses(devices_file) if devices_file else ())]
+    request = command.BenchRequest(
+        targets=tuple(targets or ()),
+        devices=tuple(
+            choose_devices(
+                addresses or ["local"], identity=identity, known_hosts=known_hosts, prefix=prefix
+            )
         ),
         settings=Settings(
             runs=runs,
@@ -169,18 +168,30 @@ def bench(
             sustain=sustain,
             profile=profile,
         ),
+        limits=DeviceLimits(
+            latency_ns=None
+            if max_latency is None
+            else parse_duration(max_latency, option="--max-latency"),
+            memory_bytes=None
+            if max_memory is None
+            else parse_bytes(max_memory, option="--max-memory"),
+            size_bytes=None if max_size is None else parse_bytes(max_size, option="--max-size"),
+        ),
+        baseline=baseline,
+        max_regression=_max_regression(max_regression),
         out=out,
+        csv=csv,
+        markdown=markdown,
     )
-    report, place = benching.bench(request, progress=terminal_progress(quiet=quiet))
-    judged = judge_bench(report, judging)
+    result = command.bench(request, progress=terminal_progress(quiet=quiet))
     if json_output:
-        print_json(judged_values(judged))
+        print_json(result.to_dict())
     else:
-        print_bench(out_console(), judged)
-        print_profiles(out_console(), report)
-    console = None if json_output else out_console()
-    write_bench_reports(console, judged, place, csv=csv, markdown=markdown)
-    exit_for(benching.nothing_measured(report) or exit_error(judged))
+        console = out_console()
+        print_bench(console, result.judged)
+        print_profiles(console, result.judged.report)
+        print_reports(console, result)
+    exit_for(result.error)
 
 
 CsvOption = Annotated[
@@ -205,33 +216,11 @@ def print_bench(console: Console, judged: JudgedBench) -> None:
         print_gate(console, judged.gate)
 
 
-def write_bench_reports(
-    console: Console | None,
-    judged: JudgedBench,
-    place: Path | None,
-    *,
-    csv: Path | None = None,
-    markdown: Path | None = None,
-) -> None:
-    """Write the page and what else was asked for, and print where they are.
-
-    Args:
-        console: Where to print; None for nowhere.
-        judged: What to write.
-        place: Where ``bench.json`` was written; None if it was not.
-        csv: See ``CsvOption``.
-        markdown: See ``MarkdownOption``.
-
-    Raises:
-        WorkspaceError: If a file cannot be written.
-    """
-    from edgecnn.bench.report.exports import write_exports
-
-    written = write_exports(judged, place, csv=csv, markdown=markdown)
-    if console is None:
-        return
-    for name in written if place is None else (written[0], place, *written[1:]):
-        console.print(f"report: {name}", markup=False, soft_wrap=True)
+def print_reports(console: Console, result: BenchResult) -> None:
+    """Print where the reports are: the page first, for it is what people look at."""
+    file = () if result.file is None else (result.file,)
+    for path in (*result.reports[:1], *file, *result.reports[1:]):
+        console.print(f"report: {path}", markup=False, soft_wrap=True)
 
 
 def _print_device(console: Console, device: DeviceBench, recommendation: Recommendation) -> None:
@@ -403,7 +392,6 @@ def _title(row: GateRow, *, several: bool) -> str:
 
 
 def _then_and_now(measure: Measure) -> str:
-    from edgecnn.bench.report.words import duration_text
 
     text = duration_text if measure.name in ("latency", "p90") else size_text
     tail = "p90 " if measure.name == "p90" else ""
@@ -411,7 +399,6 @@ def _then_and_now(measure: Measure) -> str:
 
 
 def _times(measure: Measure) -> str:
-    from edgecnn.bench.report.words import times_text
 
     ratio = measure.ratio
     if ratio.low is None or ratio.high is None:
@@ -471,49 +458,6 @@ CompareOption = Annotated[
 ]
 
 
-def judging_of(
-    *,
-    max_latency: str | None = None,
-    max_size: str | None = None,
-    max_memory: str | None = None,
-    baseline: Path | None = None,
-    max_regression: str | None = None,
-) -> Judging:
-    """Read the options; before anything is measured, so that a mistake costs no minutes.
-
-    Raises:
-        UsageError: If one cannot be read, or ``max_regression`` has nothing to be of.
-        WorkspaceError: If the baseline is missing, damaged or of another schema.
-    """
-    from edgecnn.bench import read_bench
-    from edgecnn.bench.judge.judgement import EarlierBench, Judging
-    from edgecnn.bench.judge.recommend import DeviceLimits
-    from edgecnn.errors import UsageError
-
-    if max_regression is not None and baseline is None:
-        raise UsageError(
-            "--max-regression says nothing without an earlier bench",
-            observed=f"--max-regression {max_regression} alone",
-            expected="--baseline, too, or --compare",
-            remedy="name the earlier bench with --baseline FILE",
-        )
-    return Judging(
-        limits=DeviceLimits(
-            latency_ns=None
-            if max_latency is None
-            else parse_duration(max_latency, option="--max-latency"),
-            memory_bytes=None
-            if max_memory is None
-            else parse_bytes(max_memory, option="--max-memory"),
-            size_bytes=None if max_size is None else parse_bytes(max_size, option="--max-size"),
-        ),
-        baseline=None
-        if baseline is None
-        else EarlierBench(report=read_bench(baseline), source=str(baseline)),
-        max_regression=_max_regression(max_regression),
-    )
-
-
 def compare_files(
     files: tuple[Path, Path],
     *,
@@ -533,11 +477,11 @@ def compare_files(
         UsageError: If ``max_regression`` cannot be read, or something was to be measured.
         WorkspaceError: If a file is missing, damaged or of another schema.
     """
-    from edgecnn.bench import gate_error, read_bench
-    from edgecnn.bench.judge.gate import compare_benches
+    from edgecnn.bench import gate_error
     from edgecnn.bench.report.json import gate_values
+    from edgecnn.bench.results import BENCH_SCHEMA
     from edgecnn.cli.render import exit_for, out_console, print_json
-    from edgecnn.errors import UsageError
+    from edgecnn.commands import bench as command
 
     if measuring:
         raise UsageError(
@@ -546,11 +490,9 @@ def compare_files(
             expected="two files, and nothing to measure",
             remedy="leave --compare out and compare with --baseline, or leave out the rest",
         )
-    allowed = _max_regression(max_regression)
-    before, now = (read_bench(path) for path in files)
-    gate = compare_benches(now, before, source=str(files[0]), max_regression=allowed)
+    gate = command.compare(*files, max_regression=_max_regression(max_regression))
     if json_output:
-        print_json(gate_values(gate))
+        print_json({"schema": BENCH_SCHEMA, **gate_values(gate)})
     else:
         print_gate(out_console(), gate)
     exit_for(gate_error(gate))

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from edgecnn.cli.options import RecipeRun, of_recipe
+from edgecnn.cli.options import (
+    DataOption,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+)
 
 
-@of_recipe
-def build(asked: RecipeRun) -> None:
+def build(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
     """Run the whole chain of a recipe: train, convert, verify.
 
     Stages whose inputs and results have not changed are skipped. Exits like
@@ -16,14 +29,13 @@ def build(asked: RecipeRun) -> None:
     Example: edgecnn build models/seed_cnn --data ~/data
     """
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import exit_for, out_console
+    from edgecnn.cli.render import exit_for
     from edgecnn.cli.tables import print_build
-    from edgecnn.commands import build as chain
-    from edgecnn.commands.paths import load_recipe_with, workspace_of_recipe
+    from edgecnn.commands import build as command
 
-    recipe = load_recipe_with(asked.recipe, asked.settings)
-    workspace = workspace_of_recipe(asked.recipe, asked.out)
-    progress = terminal_progress(quiet=asked.quiet)
-    result = chain.build(recipe, workspace, data=asked.data, progress=progress)
-    print_build(out_console(), workspace, result, json_output=asked.json_output)
+    result = command.build(
+        command.BuildRequest(recipe=recipe, out=out, data=data, settings=tuple(settings or ())),
+        progress=terminal_progress(quiet=quiet),
+    )
+    print_build(result, json_output=json_output)
     exit_for(result.error)

@@ -8,20 +8,24 @@ from typing import Annotated
 import typer
 
 from edgecnn.cli.options import (
+    CropFractionOption,
     DataOption,
+    FitOption,
+    InputMeanOption,
+    InputRangeOption,
+    InputStdOption,
     JsonOption,
     LabelsOption,
     MinAccuracyOption,
     OutOption,
     QuietOption,
+    ResampleOption,
     ScoresOption,
     data_option,
-    takes_preprocessing,
 )
-from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.input_options import Preprocessing
 
 
-@takes_preprocessing
 def convert(
     source: Annotated[
         Path,
@@ -41,7 +45,12 @@ def convert(
     ] = None,
     data: DataOption = None,
     labels: LabelsOption = None,
-    preprocessing: Preprocessing = NOTHING_SAID,
+    input_range: InputRangeOption = None,
+    input_mean: InputMeanOption = None,
+    input_std: InputStdOption = None,
+    fit: FitOption = None,
+    crop_fraction: CropFractionOption = None,
+    resample: ResampleOption = None,
     image_size: Annotated[
         str | None,
         typer.Option(
@@ -98,18 +107,24 @@ def convert(
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
     from edgecnn.cli.tables import print_repairs, variants_table
-    from edgecnn.commands import build as chain
-    from edgecnn.commands.convert import ConvertRequest
+    from edgecnn.commands import convert as command
     from edgecnn.recipe.section import number_or_text
 
-    made = chain.convert(
-        ConvertRequest(
+    result = command.convert(
+        command.ConvertRequest(
             source=source,
             out=out,
             variants=tuple(variant or ()),
             data=data,
             labels=labels,
-            preprocessing=preprocessing,
+            preprocessing=Preprocessing.of_options(
+                input_range=input_range,
+                input_mean=input_mean,
+                input_std=input_std,
+                fit=fit,
+                crop_fraction=crop_fraction,
+                resample=resample,
+            ),
             image_size=image_size,
             opset=opset,
             ir_version=ir_version,
@@ -121,20 +136,12 @@ def convert(
         ),
         progress=terminal_progress(quiet=quiet),
     )
-    folder, rows = made.workspace.folder, made.result.to_rows()
     if json_output:
-        print_json(
-            {
-                "build": str(folder),
-                "variants": rows,
-                "float_model": made.float_model.to_dict(),
-                "examined": dict(made.result.examined),
-            }
-        )
+        print_json(result.to_dict())
     else:
-        console = out_console()
+        console, rows = out_console(), result.conversion.to_rows()
         console.print(variants_table(rows))
         print_repairs(console, rows)
-        following = command_line("verify", folder, *data_option(data))
+        following = command_line("verify", result.build, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
-    exit_for(made.error)
+    exit_for(result.error)

@@ -11,9 +11,9 @@ from edgecnn.cli.options import JsonOption, QuietOption
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Build folder.")] = Path(
-        "build/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Build folder.")
+    ] = Path("build/demo"),
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -24,17 +24,16 @@ def demo(
 
     Example: edgecnn demo --out build/demo
     """
-    from edgecnn.build.workspace import Workspace
     from edgecnn.cli.progress import terminal_progress
-    from edgecnn.cli.render import exit_for, out_console
+    from edgecnn.cli.render import exit_for
     from edgecnn.cli.tables import print_build, show_demo
-    from edgecnn.commands import build as chain
+    from edgecnn.commands import build as command
     from edgecnn.commands.init import demo_recipe
 
-    recipe, workspace = demo_recipe(), Workspace(out)
-    result = chain.build(recipe, workspace, data=None, progress=terminal_progress(quiet=quiet))
-    console = out_console()
-    print_build(console, workspace, result, json_output=json_output)
+    recipe = demo_recipe()
+    request = command.BuildRequest(recipe=recipe, out=out)
+    result = command.build(request, progress=terminal_progress(quiet=quiet))
+    print_build(result, json_output=json_output)
     if not json_output and result.error is None:
-        show_demo(console, recipe, workspace)
+        show_demo(recipe, out)
     exit_for(result.error)

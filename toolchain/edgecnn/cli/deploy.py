@@ -30,7 +30,8 @@ def deploy(
         str,
         typer.Argument(
             metavar="ADDRESS",
-            help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere.",
+            help="USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that starts "
+            "Python elsewhere.",
         ),
     ],
     key: Annotated[
@@ -56,26 +57,18 @@ def deploy(
 
     Example: edgecnn deploy resnet8-1.0-pi-arm64-cp311.tar.gz ssh://pi@raspberrypi.local
     """
-    from edgecnn import install as stage
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import out_console, print_json
+    from edgecnn.commands import deploy as deployment
     from edgecnn.devices import choose_device
-    from edgecnn.errors import UsageError
+    from edgecnn.install import DeployRequest
 
-    device = choose_device(address, identity=identity, known_hosts=known_hosts, prefix=prefix)
-    if device is None:
-        raise UsageError(
-            "deploy is for another machine",
-            observed=address,
-            expected="ssh://USER@HOST[:PORT] or cmd:COMMAND",
-            remedy="on this machine, unpack the bundle and run its install.sh",
-        )
-    result = stage.run(
-        bundle,
-        device,
+    request = DeployRequest(
+        bundle=bundle,
+        device=choose_device(address, identity=identity, known_hosts=known_hosts, prefix=prefix),
         key=key,
-        progress=terminal_progress(quiet=quiet),
     )
+    result = deployment.deploy(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(result.to_dict())
     else:

@@ -30,7 +30,7 @@ def doctor(
     """
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import checks_table
-    from edgecnn.commands.doctor import check_machine, exit_error
+    from edgecnn.commands.doctor import DOCTOR_SCHEMA, check_machine, exit_error
     from edgecnn.devices import choose_device
 
     options = choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix)
@@ -41,7 +41,7 @@ def doctor(
 
         checks = check_device(options)
     if json_output:
-        print_json([check.to_dict() for check in checks])
+        print_json({"schema": DOCTOR_SCHEMA, "checks": [check.to_dict() for check in checks]})
     else:
         out_console().print(checks_table(checks))
     exit_for(exit_error(checks))

@@ -10,7 +10,7 @@ import typer
 from edgecnn.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from edgecnn.data import Survey
+    pass
 
 
 def init(
@@ -35,25 +35,14 @@ def init(
     Example: edgecnn init leaves --data photos/
     """
     from edgecnn.cli.render import command_line, err_console, out_console, print_json
-    from edgecnn.commands.init import make_project
-    from edgecnn.data import few_images, uneven_classes
+    from edgecnn.commands import init as command
 
-    project = make_project(folder, data)
-    survey = project.survey
-    notes = [] if survey is None else [*survey.notes, *uneven_classes(survey.counts)]
-    warnings = [] if survey is None else few_images(survey.counts)
+    project = command.init(command.InitRequest(folder=folder, data=data))
     if json_output:
-        print_json(
-            {
-                "folder": str(folder),
-                "files": [str(path) for path in project.made],
-                "images": None if survey is None else _as_json(project.images, survey),
-                "notes": notes,
-                "warnings": warnings,
-            }
-        )
+        print_json(project.to_dict())
         return
-    for kind, lines in (("note", notes), ("warning", warnings)):
+    survey = project.survey
+    for kind, lines in (("note", project.notes), ("warning", project.warnings)):
         for line in lines:
             err_console().print(f"{kind}: {line}", markup=False, soft_wrap=True)
     console = out_console()
@@ -66,13 +55,3 @@ def init(
         f"in {project.images}; look it over, then\n"
     )
     console.print(f"\nNext: {first}  {command_line('build', folder)}", markup=False, soft_wrap=True)
-
-
-def _as_json(images: Path, survey: Survey) -> dict[str, object]:
-    return {
-        "folder": str(images),
-        "counts": dict(survey.counts),
-        "splits": dict(survey.splits),
-        "short_side": survey.short_side,
-        "grey": survey.grey,
-    }

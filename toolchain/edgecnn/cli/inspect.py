@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgecnn.cli.options import JsonOption
-from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow
-from edgecnn_runner.contract import Contract
+from edgecnn.cli.options import JsonOption, ModelArgument
+
+if TYPE_CHECKING:
+    from edgecnn.commands.inspect import Inspection, OperatorRow, TensorRow
+    from edgecnn_runner.contract import Contract
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite or .onnx file.")],
+    model: ModelArgument,
     json_output: JsonOption = False,
 ) -> None:
     """Show a model file's operators, sizes, multiply-accumulates, quantization and contract.
@@ -27,20 +27,20 @@ def inspect(
     Example: edgecnn inspect build/demo/digits-int8.tflite
     """
     from edgecnn.cli.render import out_console, print_json
-    from edgecnn.cli.tables import print_repair, recorded_repair
-    from edgecnn.commands.inspect import inspect_file
+    from edgecnn.cli.tables import print_repair
+    from edgecnn.commands import inspect as command
 
-    inspection = inspect_file(file)
-    recorded = recorded_repair(file, inspection.sha256)
+    found = command.inspect(model)
     if json_output:
-        repair = {} if recorded is None else {"repair": recorded[1]}
-        print_json({**inspection.to_dict(), **repair})
-    else:
-        console = out_console()
-        console.print(render_inspection(inspection))
-        if recorded is not None and recorded[1]["outcome"] != "not needed":
-            console.print()
-            print_repair(console, *recorded, layers=False)  # the contract has them
+        print_json(found.to_dict())
+        return
+    console = out_console()
+    console.print(render_inspection(found))
+    repair, contract = found.repair, found.contract
+    if repair is not None and contract is not None and repair["outcome"] != "not needed":
+        console.print()
+        # The contract has the layers.
+        print_repair(console, contract.variant, repair, layers=False)
 
 
 _MAX_TEXT: Final = 60

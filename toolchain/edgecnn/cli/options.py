@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
-
+RecipeArgument = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A recipe.toml, or the folder that holds it.")
+]
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE_OR_BUILD",
+        help="A .tflite or .onnx file; of a build, its int8 file or another with a PASS.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one recipe key for this run, e.g. train.epochs=5. Repeatable.",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
+        "-o",
         metavar="FOLDER",
         help="Build folder. Default: build beside the recipe; for convert, build/NAME for a model "
         "file.",
@@ -101,14 +114,6 @@ ResampleOption = Annotated[
         "Default: box.",
     ),
 ]
-_PREPROCESSING = (
-    InputRangeOption,
-    InputMeanOption,
-    InputStdOption,
-    FitOption,
-    CropFractionOption,
-    ResampleOption,
-)
 ScoresOption = Annotated[
     Path | None,
     typer.Option(
@@ -150,8 +155,8 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="ADDRESS",
-        help="ssh://USER@HOST[:PORT], or cmd: and a command that starts Python elsewhere. Default: "
-        "this machine.",
+        help="USER@HOST[:PORT], also with ssh:// before it, or cmd: and a command that starts "
+        "Python elsewhere. Default: this machine.",
     ),
 ]
 IdentityOption = Annotated[
@@ -205,100 +210,6 @@ def numbers_of_threads(texts: list[str] | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecipeRun:
-    """What a command that follows a recipe was asked.
-
-    Attributes:
-        recipe: The recipe, or its folder.
-        out: The build folder; None for the default.
-        data: Where the images are, where the recipe does not say.
-        settings: ``KEY=VALUE`` texts that override keys of the recipe.
-        quiet: Whether to show no progress.
-        json_output: Whether the result is to be JSON.
-    """
-
-    recipe: Path
-    out: Path | None
-    data: str | None
-    settings: list[str]
-    quiet: bool
-    json_output: bool
-
-    def data_option(self) -> tuple[str, ...]:
-        """Return what the next command needs to find the same images."""
-        return data_option(self.data)
-
-
 def data_option(data: str | None) -> tuple[str, ...]:
     """Return ``--data`` as it was given: where images lie is not recorded in a build."""
     return () if data is None else ("--data", data)
-
-
-def takes_preprocessing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say how a model is fed, in place of ``preprocessing``.
-
-    Args:
-        command: Has a parameter ``preprocessing``, which gets what the options come to.
-
-    Returns:
-        The command with ``PREPROCESSING_OPTIONS`` as parameters where that one was. Calling it
-        raises ``UsageError`` for options that cannot be; see ``Preprocessing.of_options``.
-    """
-
-    @functools.wraps(command)
-    def parsed(**values: Any) -> None:
-        told = {name: values.pop(name, None) for name in PREPROCESSING_OPTIONS}
-        command(**values, preprocessing=Preprocessing.of_options(**told))
-
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        if parameter.name != "preprocessing":
-            parameters.append(parameter)
-            continue
-        parameters += (
-            inspect.Parameter(name, parameter.kind, default=None, annotation=option)
-            for name, option in zip(PREPROCESSING_OPTIONS, _PREPROCESSING, strict=True)
-        )
-    # Typer reads both.
-    parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    parsed.__annotations__ = {one.name: one.annotation for one in parameters}
-    return parsed
-
-
-def of_recipe(command: Callable[[RecipeRun], None]) -> Callable[..., None]:
-    """Give a command the arguments and options of every command that follows a recipe."""
-
-    def parsed(
-        recipe: Annotated[
-            Path,
-            typer.Argument(metavar="RECIPE", help="A recipe.toml, or the folder that holds it."),
-        ],
-        out: OutOption = None,
-        data: DataOption = None,
-        settings: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--set",
-                metavar="KEY=VALUE",
-                help="Override one recipe key for this run, e.g. train.epochs=5. Repeatable.",
-            ),
-        ] = None,
-        quiet: QuietOption = False,
-        json_output: JsonOption = False,
-    ) -> None:
-        command(
-            RecipeRun(
-                recipe=recipe,
-                out=out,
-                data=data,
-                settings=settings or [],
-                quiet=quiet,
-                json_output=json_output,
-            )
-        )
-
-    # Typer takes the name and the help from these; functools.wraps would also pass on the
-    # signature.
-    parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__
-    return parsed

@@ -53,30 +53,13 @@ def privacy(
     from edgecnn.cli.package import print_claims
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
-    from edgecnn.errors import UsageError
-    from edgecnn.package.privacy.again import check_again, exit_error
-    from edgecnn.package.privacy.web_again import check_web_again, web_exit_error
-    from edgecnn.package.privacy.web_file import check_file, file_exit_error, is_page
-    from edgecnn.package.web.opened import is_web_bundle
+    from edgecnn.commands import privacy as checking
+    from edgecnn.package.request import PrivacyRequest
 
-    progress = terminal_progress(quiet=quiet)
-    alone = is_page(bundle)
-    if alone or is_web_bundle(bundle):
-        if root is not None or wheels is not None:
-            raise UsageError(
-                "a web bundle is checked in a browser",
-                observed="--root or --wheels",
-                expected="neither: they are for bundles for a Raspberry Pi",
-                remedy="leave them out",
-            )
-        check, judge = (check_file, file_exit_error) if alone else (check_web_again, web_exit_error)
-        checked = check(bundle, progress=progress)
-        error = judge(checked, str(bundle))
-    else:
-        checked = check_again(bundle, root=root, wheels=wheels, progress=progress)
-        error = exit_error(checked, str(bundle))
+    request = PrivacyRequest(bundle=bundle, root=root, wheels=wheels)
+    checked = checking.privacy(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(checked.to_dict())
     else:
         print_claims(out_console(), checked)
-    exit_for(error)
+    exit_for(checking.privacy_error(request, checked))

@@ -39,10 +39,15 @@ class _TerminalProgress:
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[ProgressTask]:
-        if not is_terminal(sys.stderr):
-            with NO_PROGRESS.task(description, total) as silent:
+        with NO_PROGRESS.task(description, total) as silent:
+            if is_terminal(sys.stderr):
+                with self._bar(description, total) as shown:
+                    yield shown
+            else:
                 yield silent
-            return
+
+    @contextmanager
+    def _bar(self, description: str, total: int) -> Iterator[ProgressTask]:
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
@@ -57,6 +62,9 @@ class _TerminalProgress:
             yield _BarTask(bars, bars.add_task(description, total=total, note=""))
 
     def message(self, text: str) -> None:
+        from edgecnn.log import step
+
+        step(text, shown=True)
         self._console.print(text, markup=False, soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import json
 import os
@@ -34,10 +35,15 @@ def out_console() -> Console:
 
 
 def err_console() -> Console:
-    """Return a console on stderr, for messages and progress."""
+    """Return the console on stderr: one for messages, log and bars, which make room for lines."""
+    return _err_console(is_terminal(sys.stderr))
+
+
+@functools.cache
+def _err_console(terminal: bool) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, width=None if is_terminal(sys.stderr) else 100, highlight=False)
+    return Console(stderr=True, width=None if terminal else 100, highlight=False)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -128,6 +134,7 @@ def exit_for(error: EdgeError | None) -> None:
 
 def explain(error: EdgeError) -> int:
     """Show an error in words on stderr and return its exit code."""
+    _log(str(error))
     from rich.console import Console
     from rich.text import Text
 
@@ -145,8 +152,15 @@ def explain(error: EdgeError) -> int:
     return error.exit_code
 
 
+def _log(text: str) -> None:
+    from edgecnn.log import LOG
+
+    LOG.error("%s", text, extra={"shown": True})
+
+
 def report_bug(error: Exception) -> int:
     """Show an unexpected exception with its traceback, say where to report it; return 1."""
+    _log("".join(traceback.format_exception(error)))
     say("".join(traceback.format_exception(error)))
     say(
         f"\nThis is a bug in edgecnn ({type(error).__name__}), not a mistake of yours.\n"

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from edgecnn.cli.options import (
+    CropFractionOption,
+    FitOption,
+    InputMeanOption,
+    InputRangeOption,
+    InputStdOption,
     JsonOption,
     LabelsOption,
     LayoutOption,
+    ModelArgument,
     OutputKindOption,
+    QuietOption,
+    ResampleOption,
     ThreadsOption,
-    takes_preprocessing,
 )
-from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.input_options import Preprocessing
 
 
-@takes_preprocessing
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite or .onnx file.")],
+    model: ModelArgument,
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Image files of any size.")
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE_OR_FOLDER...",
+            help="Image files of any size, and folders: all images in them and below.",
+        ),
     ],
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to show.")] = 3,
     reject_below: Annotated[
@@ -36,7 +46,12 @@ def run(
         ),
     ] = 0.0,
     labels: LabelsOption = None,
-    preprocessing: Preprocessing = NOTHING_SAID,
+    input_range: InputRangeOption = None,
+    input_mean: InputMeanOption = None,
+    input_std: InputStdOption = None,
+    fit: FitOption = None,
+    crop_fraction: CropFractionOption = None,
+    resample: ResampleOption = None,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     threads: ThreadsOption = 1,
@@ -48,49 +63,73 @@ def run(
             help="litert, tflite-runtime or onnxruntime. Default: the best that is installed.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            "-o",
+            metavar="FILE",
+            help="Write the answers there instead: .csv, or .jsonl for a JSON document a line.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Classify images with the runner that a device gets.
 
     A file made by edgecnn says itself how it wants its input; another one needs --labels and
-    --input-range.
+    --input-range. An image that cannot be read does not keep the others from their answers; the
+    command then exits with 12.
 
     Example: edgecnn run build/demo/digits-int8.tflite build/demo/sample.png --top 3
+
+    Example: edgecnn run build/demo photos/ --out answers.csv
     """
+    from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import explain, out_console, print_json
     from edgecnn.cli.tables import print_classification
-    from edgecnn.errors import ImageError
-    from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.labels import read_labels
-    from edgecnn_runner.runtimes.quiet import without_native_chatter
+    from edgecnn.commands import run as command
 
-    names = None if labels is None else read_labels(labels)
-    with without_native_chatter():
-        classifier = Classifier(
-            file,
-            labels=names,
-            input_range=preprocessing.input_range,
-            output_kind=output_kind,
-            layout=layout,
-            resize=preprocessing.resize,
-            threads=threads,
-            runtime=runtime,
-        )
-    rows: list[dict[str, Any]] = []
-    failed: ImageError | None = None
-    for path in images:
-        try:
-            result = classifier.classify(path, top=top, reject_below=reject_below)
-        except ImageError as error:
-            # One bad picture does not keep the others from their answers.
-            failed = error
-            explain(error)
-            rows.append({"image": str(path), **error.to_dict()})
-            continue
-        rows.append({"image": str(path), **result.to_dict()})
-        if not json_output:
-            print_classification(out_console(), path, result)
+    progress = terminal_progress(quiet=quiet)
+    request = command.RunRequest(
+        model=model,
+        images=tuple(images),
+        top=top,
+        reject_below=reject_below,
+        labels=labels,
+        preprocessing=Preprocessing.of_options(
+            input_range=input_range,
+            input_mean=input_mean,
+            input_std=input_std,
+            fit=fit,
+            crop_fraction=crop_fraction,
+            resample=resample,
+        ),
+        output_kind=output_kind,
+        layout=layout,
+        threads=threads,
+        runtime=runtime,
+        out=out,
+    )
+    running = command.open_run(request, progress=progress)
+    shown = out is None and not json_output
+    answers = []
+    with progress.task("images", len(running.images)) as task:
+        for answer in running.answers():
+            answers.append(answer)
+            task.advance()
+            if answer.error is not None:
+                explain(answer.error)
+            elif answer.result is not None and shown:
+                print_classification(out_console(), answer.image, answer.result)
+    result = running.finish(tuple(answers))
     if json_output:
-        print_json(rows)
-    if failed is not None:
-        raise typer.Exit(failed.exit_code)
+        print_json(result.to_dict())
+    elif out is not None:
+        read = sum(answer.result is not None for answer in answers)
+        out_console().print(
+            f"wrote {out}: {read:,} of {len(answers):,} images classified", markup=False
+        )
+    if result.error is not None:
+        raise typer.Exit(result.error.exit_code)

@@ -13,7 +13,7 @@ from edgecnn.cli.options import JsonOption, QuietOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgecnn.serve.addresses import ServedAddress
+    from edgecnn.commands.serve import Served
 
 _LOOK_S: Final = 0.1
 
@@ -54,19 +54,10 @@ def serve(
     Example: edgecnn serve dist/seed_cnn-1.0-web --host lan --https
     """
     import signal
-    import threading
     import time
 
     from edgecnn.cli.render import out_console, print_json, say
-    from edgecnn.errors import UsageError
-    from edgecnn.package.web.opened import read_web_bundle
-    from edgecnn.serve.addresses import place_of
-    from edgecnn.serve.certificate import self_signed
-    from edgecnn.serve.server import BundleServer
-
-    files = read_web_bundle(folder)
-    place = place_of(host)
-    own = self_signed(place.names) if https else None
+    from edgecnn.commands import serve as serving
 
     def said(line: str) -> None:
         if not quiet:
@@ -77,28 +68,14 @@ def serve(
     ended: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: ended.append(which))
-    context = None if own is None else own.context
-    try:
-        server = BundleServer(files, place, port, context=context, said=said)
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen at {place.listen}, port {port}",
-            observed=error.strerror or str(error),
-            expected="an address of this machine, and a port that is free",
-            remedy="another port: --port 0 takes any",
-        ) from error
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
-    url = server.url
-    fingerprint = None if own is None else own.fingerprint
-    if json_output:
-        print_json({"url": url, "fingerprint": fingerprint})
-    else:
-        print_place(out_console(), url, place, fingerprint=fingerprint)
-    while not ended:
-        time.sleep(_LOOK_S)
-    server.shutdown()
-    server.server_close()
+    request = serving.ServeRequest(folder=folder, host=host, port=port, https=https)
+    with serving.serve(request, said=said) as served:
+        if json_output:
+            print_json(served.to_dict())
+        else:
+            print_place(out_console(), served)
+        while not ended:
+            time.sleep(_LOOK_S)
 
 
 _PLAIN: Final = (
@@ -113,29 +90,21 @@ _SELF_SIGNED: Final = (
 )
 
 
-def print_place(
-    console: Console, url: str, place: ServedAddress, *, fingerprint: str | None
-) -> None:
-    """Print where the bundle is served.
-
-    Args:
-        console: Where to.
-        url: For a browser.
-        place: Where it listens.
-        fingerprint: SHA-256 of the certificate; None without HTTPS.
-    """
+def print_place(console: Console, served: Served) -> None:
+    """Print where the bundle is served."""
+    url, fingerprint = served.url, served.fingerprint
 
     def line(text: str) -> None:
         # Without emoji: rich takes the :CD: of a fingerprint for a picture of a disc.
         console.print(text, markup=False, emoji=False, soft_wrap=True)
 
-    if place.shows_others_the_way:
+    if served.place.shows_others_the_way:
         code = qr_code(url, encoding=console.encoding, coloured=console.is_terminal)
         console.file.write(f"{code}\n" if code else "")
     line(f"{url}  (Ctrl-C ends it)")
     if fingerprint is not None:
         line(f"certificate, SHA-256: {fingerprint}\n{_SELF_SIGNED}")
-    elif place.is_loopback:
+    elif served.place.is_loopback:
         line("For a phone in the same network: --host lan --https")
     else:
         line(_PLAIN)

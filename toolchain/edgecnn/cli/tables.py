@@ -7,21 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.cli.render import command_line, explain, print_json
+from edgecnn.build.workspace import Workspace
+from edgecnn.cli.render import command_line, explain, out_console, print_json
 from edgecnn.errors import EdgeError
-from edgecnn_runner.quantities import size_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from edgecnn.report.text import duration_text, size_text, times_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgecnn.build.workspace import Workspace
-    from edgecnn.commands.build import ChainResult
+    from edgecnn.commands.build import BuildResult
     from edgecnn.commands.doctor import Check
-    from edgecnn.errors import EdgeError
     from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
     from edgecnn.verify.changes import Baseline
@@ -127,26 +123,18 @@ def explain_unwritten(report: ParityReport, ending: EdgeError | None) -> None:
             explain(problem)
 
 
-def print_build(
-    console: Console, workspace: Workspace, result: ChainResult, *, json_output: bool
-) -> None:
+def print_build(result: BuildResult, *, json_output: bool) -> None:
     """Print what a build came to: what was not made, the verdicts, and where the report is."""
     if json_output:
-        print_json(
-            {
-                "build": str(workspace.folder),
-                "stages": dict(result.stages),
-                "variants": result.variants,
-                "parity": result.report.to_dict(),
-            }
-        )
+        print_json(result.to_dict())
     else:
+        console = out_console()
         missing = [row for row in result.variants if row["status"] != "made"]
         if missing:
             console.print(variants_table(missing))
         print_repairs(console, result.variants)
-        print_report(console, result.report, workspace.path(workspace.REPORT))
-    explain_unwritten(result.report, result.error)
+        print_report(console, result.parity, result.build / Workspace.REPORT)
+    explain_unwritten(result.parity, result.error)
 
 
 def print_classification(console: Console, path: Path, result: Result) -> None:
@@ -160,7 +148,7 @@ def print_classification(console: Console, path: Path, result: Result) -> None:
         console.print(Text(f"  {score.label:<{width}}  {score.score:6.1%}  {bar}"), soft_wrap=True)
 
 
-def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
+def show_demo(recipe: Recipe, build: Path) -> None:
     """Classify one evaluation picture with the int8 file, as a user would next."""
     from PIL import Image
 
@@ -170,12 +158,13 @@ def show_demo(console: Console, recipe: Recipe, workspace: Workspace) -> None:
     from edgecnn_runner.classifier import Classifier
     from edgecnn_runner.runtimes.quiet import without_native_chatter
 
+    console = out_console()
     dataset = load_dataset(recipe.data)
-    sample = workspace.path("sample.png")
+    sample = build / "sample.png"
     picture = io.BytesIO()
     Image.fromarray(dataset.test.pixels[0, :, :, 0]).resize((256, 256), 0).save(picture, "PNG")
     write_whole(sample, picture.getvalue())
-    file = workspace.path(artifact_name(recipe.model.name, "tflite-int8"))
+    file = build / artifact_name(recipe.model.name, "tflite-int8")
     truth = dataset.class_names[int(dataset.test.labels[0])]
     console.print(
         f"\n$ {command_line('run', file, sample)}", style="bold", markup=False, soft_wrap=True
@@ -236,36 +225,14 @@ def _cost(variant: str, latency: Mapping[str, Any]) -> str:
     medians: Mapping[str, int] = latency["median_ns"]
     own = medians[variant]
     others = [
-        f"{own / median:.2f} times {name} ({median / 1000:.1f} us)"
+        f"{times_text(own / median)} times {name} ({duration_text(median)})"
         for name, median in sorted(medians.items(), key=lambda pair: pair[0].endswith("fp32"))
         if name != variant
     ]
     machine = latency["machine"]
     where = machine.get("model") or machine.get("processor") or machine.get("architecture")
     return (
-        f"latency of {variant}: {own / 1000:.1f} us an image, {', '.join(others)}; medians of "
+        f"latency of {variant}: {duration_text(own)} an image, {', '.join(others)}; medians of "
         f"{latency['n']} calls in turns on this machine ({where}, {latency['runtime']}, "
         f"{latency['threads']} thread)"
     )
-
-
-def recorded_repair(file: Path, sha256: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return what the build around a file says of its repair.
-
-    Args:
-        file: A model file.
-        sha256: Its digest; another file of the same name has another history.
-
-    Returns:
-        Its variant and its repair; None if it is in no build, or was not repaired.
-    """
-    from edgecnn.build.workspace import Workspace
-
-    try:
-        rows = Workspace(file.parent).manifest()["variants"]
-    except EdgeError:
-        return None
-    for row in rows:
-        if row.get("sha256") == sha256 and row.get("repair") is not None:
-            return str(row["variant"]), row["repair"]
-    return None

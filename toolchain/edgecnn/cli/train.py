@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from edgecnn.cli.options import RecipeRun, of_recipe
+from edgecnn.cli.options import (
+    DataOption,
+    JsonOption,
+    OutOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    data_option,
+)
 
 
-@of_recipe
-def train(asked: RecipeRun) -> None:
+def train(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    data: DataOption = None,
+    settings: SetOption = None,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
     """Train the float model of a recipe; resumes where a killed run stopped.
 
     Example: edgecnn train models/seed_cnn --data ~/data
     """
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, out_console, print_json
-    from edgecnn.commands import build as chain
-    from edgecnn.commands.paths import load_recipe_with, workspace_of_recipe
+    from edgecnn.commands import train as command
 
-    recipe = load_recipe_with(asked.recipe, asked.settings)
-    workspace = workspace_of_recipe(asked.recipe, asked.out)
-    progress = terminal_progress(quiet=asked.quiet)
-    result = chain.train(recipe, workspace, data=asked.data, progress=progress)
-    if asked.json_output:
-        print_json({"build": str(workspace.folder), **result})
+    request = command.TrainRequest(
+        recipe=recipe, out=out, data=data, settings=tuple(settings or ())
+    )
+    result = command.train(request, progress=terminal_progress(quiet=quiet))
+    if json_output:
+        print_json(result.to_dict())
         return
-    test = result["test"]
+    metrics = result.metrics
+    test = metrics["test"]
     out_console().print(
-        f"{recipe.model.name}: {result['parameters']:,} parameters, "
+        f"{metrics['model']}: {metrics['parameters']:,} parameters, "
         f"test accuracy {100 * test['accuracy']:.2f} % on {test['images']:,} images\n"
-        f"wrote {workspace.path('model.keras')}\n"
-        f"next: {command_line('convert', workspace.folder, *asked.data_option())}",
+        f"wrote {result.build / 'model.keras'}\n"
+        f"next: {command_line('convert', result.build, *data_option(data))}",
         markup=False,
         soft_wrap=True,
     )

@@ -10,9 +10,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from edgecnn.cli.options import (
+    CropFractionOption,
     DataOption,
     DeviceOption,
+    FitOption,
     IdentityOption,
+    InputMeanOption,
+    InputRangeOption,
+    InputStdOption,
     JsonOption,
     KnownHostsOption,
     LabelsOption,
@@ -21,12 +26,12 @@ from edgecnn.cli.options import (
     OutputKindOption,
     PrefixOption,
     QuietOption,
+    ResampleOption,
     ScoresOption,
     ThreadsOption,
-    takes_preprocessing,
 )
 from edgecnn.errors import UsageError
-from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.input_options import Preprocessing
 
 ArtifactOption = Annotated[
     list[Path] | None,
@@ -64,7 +69,6 @@ ReferenceLabelsOption = Annotated[
 ]
 
 
-@takes_preprocessing
 def verify(
     target: Annotated[
         Path | None,
@@ -167,6 +171,7 @@ def verify(
         Path | None,
         typer.Option(
             "--out",
+            "-o",
             metavar="FOLDER",
             help="Write the reports there, and leave the build as it is. Default with --artifact: "
             "parity/ and its name.",
@@ -191,7 +196,12 @@ def verify(
     artifact: ArtifactOption = None,
     reference: ReferenceOption = None,
     labels: LabelsOption = None,
-    preprocessing: Preprocessing = NOTHING_SAID,
+    input_range: InputRangeOption = None,
+    input_mean: InputMeanOption = None,
+    input_std: InputStdOption = None,
+    fit: FitOption = None,
+    crop_fraction: CropFractionOption = None,
+    resample: ResampleOption = None,
     output_kind: OutputKindOption = None,
     layout: LayoutOption = None,
     reference_range: ReferenceRangeOption = None,
@@ -224,11 +234,19 @@ def verify(
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.cli.tables import explain_unwritten, print_report
-    from edgecnn.commands import verify as verification
+    from edgecnn.commands import verify as command
     from edgecnn.devices import choose_device
     from edgecnn.recipe.section import number_or_text
-    from edgecnn.verify import ForeignFiles, VerifyRequest, exit_error
+    from edgecnn.verify import ForeignFiles, VerifyRequest
 
+    preprocessing = Preprocessing.of_options(
+        input_range=input_range,
+        input_mean=input_mean,
+        input_std=input_std,
+        fit=fit,
+        crop_fraction=crop_fraction,
+        resample=resample,
+    )
     limits = {
         "max_drop": max_drop,
         "min_agreement": min_agreement,
@@ -289,13 +307,13 @@ def verify(
         device=choose_device(device, identity=identity, known_hosts=known_hosts, prefix=prefix),
         scores=scores,
     )
-    report, page = verification.verify(request, progress=terminal_progress(quiet=quiet))
+    result = command.verify(request, progress=terminal_progress(quiet=quiet))
     if json_output:
-        print_json(report.to_dict())
+        print_json(result.to_dict())
     else:
-        print_report(out_console(), report, page)
-    ending = exit_error(report)
-    explain_unwritten(report, ending)
+        print_report(out_console(), result.report, result.page)
+    ending = result.error
+    explain_unwritten(result.report, ending)
     exit_for(ending)
 
 

@@ -1,26 +1,27 @@
-"""What ``edgecnn bench`` was asked for, and the measurement that it comes to."""
+"""``edgecnn bench`` as a function: figures of files on devices, judged."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import Any
 
+from edgecnn import bench as stage
+from edgecnn.bench import BenchReport, Settings, exit_error
+from edgecnn.bench.judge.gate import DEFAULT_MAX_REGRESSION, Gate, compare_benches
+from edgecnn.bench.judge.judgement import EarlierBench, JudgedBench, Judging, judge_bench
+from edgecnn.bench.judge.recommend import DeviceLimits
+from edgecnn.bench.report.exports import write_exports
+from edgecnn.bench.report.json import judged_values
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands.paths import RELEASED_RESULTS, proven_place
+from edgecnn.commands.paths import MODEL_SUFFIXES, Verdicts, proven_place, verdicts_of
+from edgecnn.devices import DeviceOptions
 from edgecnn.errors import DeviceError, EdgeError, UsageError, WorkspaceError
 from edgecnn.files import wrap_os_errors
 from edgecnn.progress import NO_PROGRESS, Progress
-
-if TYPE_CHECKING:
-    from edgecnn.bench import BenchReport, ProvenAccuracy, Settings
-    from edgecnn.devices import DeviceOptions
-
-_SUFFIXES = (".tflite", ".onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +32,54 @@ class BenchRequest:
         targets: Builds, recipes that were built, folders of released models, or model files.
         devices: Where to measure; None for this machine.
         settings: How.
+        limits: What a file may take at most, to be recommended.
+        baseline: ``bench.json`` of an earlier bench to compare with; None for none.
+        max_regression: By how much a figure may grow since then, as a share.
         out: Folder for the report in place of the build, which is then left as it is.
+        csv: Where a table of all figures goes, too.
+        markdown: Where a summary for a pull request goes, too.
     """
 
-    targets: Sequence[Path]
-    devices: Sequence[DeviceOptions | None]
-    settings: Settings
+    targets: tuple[Path, ...]
+    devices: tuple[DeviceOptions | None, ...] = (None,)
+    settings: Settings = field(default_factory=Settings)
+    limits: DeviceLimits = field(default_factory=DeviceLimits)
+    baseline: Path | None = None
+    max_regression: float = DEFAULT_MAX_REGRESSION
     out: Path | None = None
+    csv: Path | None = None
+    markdown: Path | None = None
 
 
-def bench(
-    request: BenchRequest, *, progress: Progress = NO_PROGRESS
-) -> tuple[BenchReport, Path | None]:
-    """Measure files on devices.
+@dataclass(frozen=True, kw_only=True)
+class BenchResult:
+    """What a bench came to.
+
+    Attributes:
+        judged: What was measured, what to ship on each device, and what got worse.
+        file: ``bench.json``; None where it was not written.
+        reports: The page for people, and what else was asked for.
+        write_error: Why one of these could not be written; None where all could.
+    """
+
+    judged: JudgedBench
+    file: Path | None
+    reports: tuple[Path, ...] = ()
+    write_error: EdgeError | None = None
+
+    @property
+    def error(self) -> EdgeError | None:
+        """What a command line ends with; None if all is well."""
+        unmeasured = nothing_measured(self.judged.report)
+        return self.write_error or unmeasured or exit_error(self.judged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values, as in ``bench.json``."""
+        return judged_values(self.judged)
+
+
+def bench(request: BenchRequest, *, progress: Progress = NO_PROGRESS) -> BenchResult:
+    """Measure files on devices, recommend one for each, and compare with an earlier bench.
 
     Of one build, or files of it, the report goes into the build: ``bench.json`` for all of its
     files, ``bench-partial.json`` for some. Of several builds, or files elsewhere, it is written
@@ -53,15 +89,45 @@ def bench(
         request: What to measure, where, and how.
         progress: Shows the devices.
 
-    Returns:
-        The report, and where it was written; None if it was not. ``nothing_measured`` tells
-        whether it holds any figures.
-
     Raises:
         UsageError: If there is nothing to measure, or ``out`` is a build.
-        WorkspaceError: If a target is neither, or the report cannot be written.
+        WorkspaceError: If a target is neither, the baseline cannot be read, or ``bench.json``
+            cannot be written.
     """
-    from edgecnn import bench as stage
+    # Before minutes of measuring, which a mistake would cost.
+    baseline = None
+    if request.baseline is not None:
+        baseline = EarlierBench(
+            report=stage.read_bench(request.baseline), source=str(request.baseline)
+        )
+    report, file = _measured(request, progress)
+    judged = judge_bench(
+        report,
+        Judging(limits=request.limits, baseline=baseline, max_regression=request.max_regression),
+    )
+    try:
+        written = write_exports(judged, file, csv=request.csv, markdown=request.markdown)
+    except WorkspaceError as error:
+        return BenchResult(judged=judged, file=file, write_error=error)
+    return BenchResult(judged=judged, file=file, reports=tuple(written))
+
+
+def compare(before: Path, now: Path, *, max_regression: float = DEFAULT_MAX_REGRESSION) -> Gate:
+    """Compare two finished benches.
+
+    Args:
+        before: An earlier ``bench.json``.
+        now: A later one of the same machine.
+        max_regression: By how much a figure may grow, as a share.
+
+    Raises:
+        WorkspaceError: If a file is missing, damaged or of another schema.
+    """
+    earlier, later = stage.read_bench(before), stage.read_bench(now)
+    return compare_benches(later, earlier, source=str(before), max_regression=max_regression)
+
+
+def _measured(request: BenchRequest, progress: Progress) -> tuple[BenchReport, Path | None]:
     from edgecnn.report.provenance import created, versions
 
     if not request.targets:
@@ -81,10 +147,15 @@ def bench(
     targets = [_target(path) for path in request.targets]
     files = stage.plan(
         [path for one in targets for path in one.files],
-        {digest: known for one in targets for digest, known in one.proven.items()},
+        {
+            digest: known
+            for target in targets
+            for digest, known in target.verdicts.by_sha256.items()
+        },
     )
     place = _place(targets, request.out)
-    allowed = [one.max_drop for one in targets if one.max_drop is not None]
+    drops = [target.verdicts.max_drop for target in targets]
+    allowed = [drop for drop in drops if drop is not None]
     report = stage.run(
         files,
         request.devices,
@@ -136,7 +207,7 @@ def read_addresses(path: Path) -> list[str]:
     Raises:
         UsageError: If it cannot be read, or names none.
     """
-    remedy = "write one address a line: local, ssh://USER@HOST, or cmd: and a command"
+    remedy = "write one address a line: local, USER@HOST, or cmd: and a command"
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeError) as error:
@@ -162,8 +233,7 @@ class _Target:
     """What a path means: files, what is known of them, and the build that they are in."""
 
     files: list[Path]
-    proven: dict[str, ProvenAccuracy]
-    max_drop: float | None
+    verdicts: Verdicts
     build: Workspace | None
     whole: bool
 
@@ -172,57 +242,20 @@ def _target(path: Path) -> _Target:
     if path.is_file() and path.suffix != ".toml":
         beside = Workspace(path.parent)
         build = beside if beside.is_build() else None
-        return _Target(files=[path], **_known(path.parent), build=build, whole=False)
+        return _Target(files=[path], verdicts=verdicts_of(path.parent), build=build, whole=False)
     place, workspace = proven_place(path)
     if workspace is None:
-        files = sorted(one for one in place.iterdir() if one.suffix in _SUFFIXES)
-        return _Target(files=files, **_known(place), build=None, whole=False)
+        files = sorted(one for one in place.iterdir() if one.suffix in MODEL_SUFFIXES)
+        return _Target(files=files, verdicts=verdicts_of(place), build=None, whole=False)
     # Nobody converts meanwhile: files are read while the lock is held.
     with build_lock(workspace.folder, unless_read_only=True):
         names = [row.get("file") for row in workspace.manifest()["variants"]]
     return _Target(
         files=[workspace.path(str(name)) for name in names if name],
-        **_known(workspace.folder),
+        verdicts=verdicts_of(workspace.folder),
         build=workspace,
         whole=True,
     )
-
-
-class _Known(TypedDict):
-    proven: dict[str, ProvenAccuracy]
-    max_drop: float | None
-
-
-def _known(folder: Path) -> _Known:
-    """Return what is known from a build's parity, or a release's record.
-
-    Of files by their digest; and how many points of accuracy they were allowed to lose.
-
-    What cannot be read counts as unknown: times do not depend on it.
-    """
-    from edgecnn.bench import ProvenAccuracy
-    from edgecnn.verify import read_report
-
-    found: dict[str, ProvenAccuracy] = {}
-    max_drop = None
-    try:
-        released = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))
-        for row in released["artifacts"]:
-            found[str(row["sha256"])] = ProvenAccuracy(
-                verdict=str(row["verdict"]), accuracy=float(row["accuracy"])
-            )
-        max_drop = float(released["limits"]["max_drop"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    try:
-        report = read_report(Workspace(folder).path(Workspace.PARITY))
-    except WorkspaceError:
-        return _Known(proven=found, max_drop=max_drop)
-    for one in report.rows:
-        if one.sha256 is not None:
-            accuracy = None if one.metrics is None else one.metrics.artifact.accuracy
-            found[one.sha256] = ProvenAccuracy(verdict=one.verdict, accuracy=accuracy)
-    return _Known(proven=found, max_drop=report.limits.get("max_drop", max_drop))
 
 
 def _place(targets: Sequence[_Target], out: Path | None) -> Path | None:

@@ -1,40 +1,49 @@
-"""What ``edgecnn convert`` was asked for, and the recipe and build that it comes to."""
+"""``edgecnn convert`` as a function: the recipe, build and files that a request comes to."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.artifact import asked_for
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace, default_build_folder
-from edgecnn.commands.paths import data_section, manifest_recipe, resize_keys
-from edgecnn.errors import LabelsError, RecipeError, UsageError
+from edgecnn.commands.paths import (
+    data_section,
+    left_out_of,
+    load_data_of_build,
+    manifest_recipe,
+    of_command_line,
+    readers_of,
+    resize_keys,
+)
+from edgecnn.errors import EdgeError, LabelsError, UsageError
+from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
 from edgecnn_runner.contract import parse_resize
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
-    from edgecnn.convert import Source
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgecnn.build.usefulness import AgainstGuessing
+    from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
+    from edgecnn.convert import Conversion, Source
+    from edgecnn.data import Images
+    from edgecnn.verify import OwnAgreement, Tried
+
+CONVERT_SCHEMA: Final = 1
+
+_MOST_SCORES: Final = 2000
+"""Images whose scores a conversion compares with the user's own, where there are more."""
 
 _CLASSES_OF_BOTH: Final = 10  # CIFAR-10 and the embedded digits
-_OPTIONS: Final = {
-    "convert.variants": "--variant",
-    "convert.opset": "--opset",
-    "convert.ir_version": "--ir-version",
-    "data.fit": "--fit",
-    "data.crop_fraction": "--crop-fraction",
-    "data.resample": "--resample",
-    "limits.max_drop": "--max-drop",
-    "limits.min_agreement": "--min-agreement",
-    "limits.max_class_drop": "--max-class-drop",
-    "limits.max_gap_increase": "--max-gap-increase",
-    "limits.max_corruption_drop": "--max-corruption-drop",
-    "limits.min_accuracy": "--min-accuracy",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +84,87 @@ class ConvertRequest:
     as_is: bool = False
     scores: Path | None = None
     min_accuracy: float | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertResult:
+    """What a conversion came to.
+
+    Attributes:
+        build: The build that holds the files.
+        conversion: A row per variant asked for.
+        float_model: What the float model is right on, beside guessing.
+        error: What the exit code is about: a float model that is no better than guessing first,
+            then variants that could not be made; None if all is well.
+    """
+
+    build: Path
+    conversion: Conversion
+    float_model: AgainstGuessing
+    error: EdgeError | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values, without the error."""
+        return {
+            "schema": CONVERT_SCHEMA,
+            "build": str(self.build),
+            "variants": self.conversion.to_rows(),
+            "float_model": self.float_model.to_dict(),
+            "examined": dict(self.conversion.examined),
+        }
+
+
+def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> ConvertResult:
+    """Convert a source to the variants asked for.
+
+    Args:
+        request: What to convert, and how.
+        progress: Shows variants.
+
+    Returns:
+        The build that holds the files, and what they came to. That the float model is of no use,
+        or a variant could not be made, is part of it, not an exception: the files stay.
+    """
+    from edgecnn import convert as stage
+
+    labels = None if request.labels is None else read_labels(request.labels)
+    source = stage.find_source(
+        request.source, labels=labels, input_range=request.preprocessing.input_range
+    )
+    recipe, workspace = recipe_of(source, request)
+    with build_lock(workspace.folder):
+        recipe = with_options(recipe, request, already_made(source, workspace))
+        tell_of_repairs_undone(recipe, workspace, progress)
+        trained = Workspace(source.path.parent)
+        recipe, dataset = load_data_of_build(recipe, request.data, trained, progress)
+        result = stage.run(
+            source,
+            recipe,
+            workspace,
+            dataset,
+            runtime=request.runtime,
+            judge=judge_of(recipe),
+            examine=_examiner_of(source, recipe, request, progress),
+            progress=progress,
+        )
+        float_model = read_float_model(workspace)
+    assumed = (
+        [f"no --labels: the outputs are taken for {', '.join(dataset.class_names)}, in this order"]
+        if source.origin == "foreign" and labels is None
+        else []
+    )
+    least = recipe.limits.min_accuracy
+    for note in (*assumed, *result.notes):
+        progress.message(f"note: {note}")
+    for warning in float_model.notes(least):
+        progress.message(f"warning: {warning}")
+    return ConvertResult(
+        build=workspace.folder,
+        conversion=result,
+        float_model=float_model,
+        # First, since a better model has to be converted again, whatever else went wrong.
+        error=float_model.error(least) or result.exit_error(),
+    )
 
 
 def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
@@ -246,14 +336,147 @@ def with_options(recipe: Recipe, request: ConvertRequest, made: list[str]) -> Re
     return of_command_line(raw)
 
 
-def of_command_line(raw: dict[str, Any]) -> Recipe:
-    """Validate a recipe whose values come from options: a mistake is one of usage."""
-    try:
-        return parse_recipe(raw, source="the command line", options=_OPTIONS)
-    except RecipeError as error:
-        raise UsageError(
-            error.problem,
-            observed=error.observed or "values that the options gave",
-            expected="values that these options can have",
-            remedy="give the options named above another value, or leave them out",
-        ) from error
+def read_float_model(workspace: Workspace) -> AgainstGuessing:
+    """Return what a build's float model is right on, beside guessing."""
+    from edgecnn.build.reference import read_reference
+    from edgecnn.build.usefulness import float_model_of
+
+    return float_model_of(read_reference(workspace.path(Workspace.REFERENCE)))
+
+
+def tell_of_repairs_undone(recipe: Recipe, workspace: Workspace, progress: Progress) -> None:
+    """Say so where a conversion without repair puts a repaired file's predecessor back."""
+    rows = workspace.manifest()["variants"]
+    replaced = [str(row["variant"]) for row in rows if row["status"] == "replaced"]
+    if replaced and not recipe.convert.repair:
+        progress.message(
+            f"note: a repair put other files in the place of {', '.join(replaced)}; this "
+            "conversion does not repair, and puts them back (convert --repair, or repair = true "
+            "in the recipe, keeps them)"
+        )
+
+
+def judge_of(recipe: Recipe) -> Judge | None:
+    """Return verify's gate with a recipe's limits, for a conversion that repairs."""
+    if not recipe.convert.repair:
+        return None
+    from edgecnn.verify import judge_candidate
+
+    return functools.partial(judge_candidate, limits=recipe.limits)
+
+
+def _examiner_of(
+    source: Source, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> Examiner | None:
+    """Return what tries a model made elsewhere, and compares it with the user's own scores.
+
+    A model that a recipe trained saw these very pixels in these very classes; and what was said of
+    a model when its build was made is not tried again.
+    """
+    made_elsewhere = source.origin != "build" and recipe.model.architecture is None
+    if not made_elsewhere and request.scores is None:
+        return None
+
+    def examine(model: ExaminedModel) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        if request.scores is not None:
+            own = _own_scores(model, recipe, request, progress)
+            found["own_scores"] = own.to_dict()
+            if own.named:
+                return found  # all that trials could find is proven
+        if made_elsewhere:
+            progress.message(f"convert: trying other ways to feed {source.path}")
+            found["trials"] = _tried(model, source, recipe, request, progress).to_dict()
+        return found
+
+    return examine
+
+
+def _tried(
+    model: ExaminedModel,
+    source: Source,
+    recipe: Recipe,
+    request: ConvertRequest,
+    progress: Progress,
+) -> Tried:
+    from edgecnn.verify import Given, try_source
+
+    again, _ = readers_of(recipe.data, request.data, model.dataset.shape)
+    given = Given(
+        name=source.path.name,
+        input_range=request.preprocessing.input_range is not None,
+        labels=request.labels is not None,
+        resize=recipe.data.resize,
+        rule=request.preprocessing.rule_parts,
+        as_is=request.as_is,
+    )
+    tried = try_source(model, given, again=again)
+    if tried.hint is not None:
+        progress.message(f"warning: {tried.hint.text}")
+    return tried
+
+
+def _own_scores(
+    model: ExaminedModel, recipe: Recipe, request: ConvertRequest, progress: Progress
+) -> OwnAgreement:
+    """Compare the user's own scores with the float model's, on the images that have some.
+
+    Raises:
+        OwnScoresError: If they are not the float model's.
+    """
+    from edgecnn.data.own_scores import read_scores
+    from edgecnn.verify import (
+        Explainer,
+        Feed,
+        balanced_subset,
+        check_enough,
+        check_own_scores,
+        feed_ranges,
+    )
+
+    assert request.scores is not None  # noqa: S101 - the caller has looked
+    dataset = model.dataset
+    parts = (dataset.test, dataset.validation, dataset.train)
+    ids = [name for part in parts for name in part.ids]
+    own = read_scores(request.scores, dataset.class_names, ids, others=left_out_of(dataset))
+    check_enough(own, ids)
+    some = _images_at(parts, own.places)
+    if len(some) > _MOST_SCORES:
+        some = some.take(balanced_subset(some.labels, some.ids, _MOST_SCORES, 0))
+    ours = model.ask(some.pixels, model.input_range)
+
+    def explainer() -> Explainer:
+        again, decoded = readers_of(recipe.data, request.data, dataset.shape)
+        normalizes = model.normalizes
+        return Explainer(
+            feed=Feed(
+                ask=model.ask,
+                input_range=model.input_range,
+                ranges=feed_ranges(model.input_range, dataset.shape[2], normalizes=normalizes),
+                normalizes=normalizes,
+                seconds=0.0,
+                resize=recipe.data.resize,
+                again=again,
+            ),
+            decoded=decoded,
+        )
+
+    found = check_own_scores(
+        own.of(ids, some.ids), some, ours, class_names=dataset.class_names, explainer=explainer
+    )
+    found = replace(found, without=len(ids) - len(own))
+    error = found.error()
+    if error is not None:
+        raise error
+    progress.message(f"convert: {found.text}")
+    return found
+
+
+def _images_at(parts: Sequence[Images], places: npt.NDArray[np.int64]) -> Images:
+    """Return the images at places that count through all parts."""
+    start, found = 0, []
+    for part in parts:
+        inside = places[(places >= start) & (places < start + len(part))] - start
+        found.append(part.take(inside))
+        start += len(part)
+    return functools.reduce(lambda one, more: one.joined(more), found)

@@ -19,10 +19,14 @@ from typing import Any, Final, Literal
 
 from edgecnn.build.keras_settings import other_choice
 from edgecnn.errors import CheckError, EdgeError
-from edgecnn_runner.quantities import size_text
+from edgecnn.log import run_program
+from edgecnn.report.text import size_text
 from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
 State = Literal["ok", "note", "bad"]
+
+DOCTOR_SCHEMA: Final = 1
+"""Version of the layout in JSON."""
 
 _NEEDED: Final = (
     "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy",
@@ -143,15 +147,7 @@ def _starts(name: str, runtime: str, package: str) -> Check:
     # -P: not a module that happens to lie in the current folder.
     command = [sys.executable, "-P", "-c", f"import {modules[runtime]}"]
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command, no shell
-            command,
-            env={**os.environ, **OPT_OUT},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_START_SECONDS,
-            check=False,
-        )
+        done = run_program(command, timeout_s=_START_SECONDS, env={**os.environ, **OPT_OUT})
     except subprocess.TimeoutExpired:
         failure = f"did not start within {_START_SECONDS} s"
     else:

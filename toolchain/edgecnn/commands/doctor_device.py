@@ -6,17 +6,20 @@ import re
 import shlex
 from typing import Final
 
-from edgecnn.commands.doctor import Check
+from edgecnn.commands.doctor import Check, State
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.facts import DeviceFacts, Release, Room, look
+from edgecnn.report.text import size_text
+from edgecnn_installer.device import Lack, Needs, lacks
 from edgecnn_installer.main import PREFIX
-from edgecnn_runner.quantities import size_text
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
-_PYTHONS: Final = ("3.11", "3.13")
-"""Those of bookworm and trixie, which bundles are made for."""
-_ENOUGH_BYTES: Final = 150_000_000
-"""The largest bundle, unpacked, beside the one before it."""
+_ANY_BUNDLE: Final = Needs(
+    architectures=("aarch64", "x86_64"),
+    pythons=("3.11", "3.13"),  # those of bookworm and trixie
+    glibc=(2, 28),  # the runtimes' own
+    free_bytes=150_000_000,  # the largest bundle, unpacked, beside the one before it
+)
 _DEPLOY: Final = "edgecnn deploy BUNDLE {}"
 
 
@@ -47,52 +50,43 @@ def checks_of(facts: DeviceFacts, *, device: str, prefix: str = PREFIX) -> list[
         prefix: Where models are to be installed.
     """
     address = shlex.quote(device)
+    lacking = {lack.what: lack for lack in lacks(_ANY_BUNDLE, facts.has(device, prefix))}
     return [
-        _machine(facts),
-        _python(facts),
-        _libc(facts),
+        _machine(facts, lacking.get("processor")),
+        _python(facts, lacking.get("python")),
+        _judged("C library", facts.libc, lacking.get("libc")),
         *_runtimes(facts, address),
         *_installed(facts, address),
         _rights(facts, facts.rooms[prefix], prefix),
-        _room(facts.rooms[prefix]),
+        _room(facts.rooms[prefix], lacking.get("room")),
         _systemd(facts),
         _cameras(facts),
     ]
 
 
-def _machine(facts: DeviceFacts) -> Check:
-    architecture = facts.machine["architecture"]
-    fine = facts.python.bits == 64 and architecture in ("aarch64", "x86_64")
+def _judged(name: str, found: str, lack: Lack | None, *, state: State = "bad") -> Check:
+    """Return the check of something that a bundle needs: ``state`` if the device lacks it."""
+    if lack is None:
+        return Check(name=name, state="ok", found=found)
+    fix = f"{lack.expected} is needed: {lack.remedy}"
+    return Check(name=name, state=state, found=found, fix=fix)
+
+
+def _machine(facts: DeviceFacts, lack: Lack | None) -> Check:
     board = facts.machine["model"] or facts.machine["processor"] or "unknown board"
-    return Check(
-        name="Machine",
-        state="ok" if fine else "bad",
-        found=f"{board}, {architecture}, {facts.machine['cores']} cores, "
-        f"{size_text(facts.memory_bytes)} of memory; {facts.system}",
-        fix="" if fine else "a Raspberry Pi 3 or newer with the 64-bit Raspberry Pi OS is needed",
+    found = (
+        f"{board}, {facts.machine['architecture']}, {facts.machine['cores']} cores, "
+        f"{size_text(facts.memory_bytes)} of memory; {facts.system}"
     )
+    return _judged("Machine", found, lack)
 
 
-def _python(facts: DeviceFacts) -> Check:
+def _python(facts: DeviceFacts, lack: Lack | None) -> Check:
     found = f"{facts.python.implementation} {facts.python.version}, {facts.python.bits} bits"
     if tuple(map(int, re.findall(r"\d+", facts.python.version)[:2])) < (3, 11):
         fix = "Python 3.11 or newer is needed: update the system to bookworm or trixie"
         return Check(name="Python", state="bad", found=found, fix=fix)
-    if not any(version in facts.pythons for version in _PYTHONS):
-        fix = "bundles are for Python 3.11 (bookworm) and 3.13 (trixie)"
-        return Check(name="Python", state="note", found=found, fix=fix)
-    return Check(name="Python", state="ok", found=found)
-
-
-def _libc(facts: DeviceFacts) -> Check:
-    found = re.fullmatch(r"glibc (\d+)\.(\d+)", facts.libc)
-    fine = found is not None and (int(found[1]), int(found[2])) >= (2, 28)
-    return Check(
-        name="C library",
-        state="ok" if fine else "bad",
-        found=facts.libc,
-        fix="" if fine else "the runtimes need glibc 2.28 or newer: update the system",
-    )
+    return _judged("Python", found, lack, state="note")
 
 
 def _runtimes(facts: DeviceFacts, address: str) -> list[Check]:
@@ -151,17 +145,11 @@ def _rights(facts: DeviceFacts, room: Room, prefix: str) -> Check:
     )
 
 
-def _room(room: Room) -> Check:
-    enough = room.free is not None and room.free >= _ENOUGH_BYTES
-    free = "unknown" if room.free is None else size_text(room.free)
-    return Check(
-        name="Disk",
-        state="ok" if enough else "bad",
-        found=f"{free} free in {room.folder}",
-        fix=""
-        if enough
-        else f"free some space there; a bundle needs up to {size_text(_ENOUGH_BYTES)}",
-    )
+def _room(room: Room, lack: Lack | None) -> Check:
+    if room.free is None:
+        fix = f"look at the disk there: df -h {shlex.quote(room.folder)}"
+        return Check(name="Disk", state="bad", found=f"unknown room in {room.folder}", fix=fix)
+    return _judged("Disk", f"{size_text(room.free)} free in {room.folder}", lack)
 
 
 def _systemd(facts: DeviceFacts) -> Check:

@@ -20,6 +20,9 @@ from edgecnn_runner.files import whole_file
 if TYPE_CHECKING:
     from edgecnn.data import Survey
 
+INIT_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
+
 _COMMENTS_AT: Final = 31  # the column that the template's comments begin in
 _WIDTH: Final = 100
 
@@ -44,33 +47,79 @@ _MOST_EPOCHS: Final = 150
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class InitResult:
     """What ``init`` made.
 
     Attributes:
+        folder: The project's folder.
         made: The files and folders, the recipe first.
         images: Where the images are, or belong.
         survey: What the images look like; None where there are none yet.
     """
 
+    folder: Path
     made: list[Path]
     images: Path
     survey: Survey | None
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the images."""
+        from edgecnn.data import uneven_classes
+
+        survey = self.survey
+        return [] if survey is None else [*survey.notes, *uneven_classes(survey.counts)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should change about the images."""
+        from edgecnn.data import few_images
+
+        return [] if self.survey is None else few_images(self.survey.counts)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-ready values."""
+        survey = self.survey
+        return {
+            "schema": INIT_SCHEMA,
+            "folder": str(self.folder),
+            "files": [str(path) for path in self.made],
+            "images": None
+            if survey is None
+            else {
+                "folder": str(self.images),
+                "counts": dict(survey.counts),
+                "splits": dict(survey.splits),
+                "short_side": survey.short_side,
+                "grey": survey.grey,
+            },
+            "notes": self.notes,
+            "warnings": self.warnings,
+        }
 
 
 def _template(name: str) -> str:
     return (resources.files("edgecnn.commands") / "templates" / name).read_text(encoding="utf-8")
 
 
-def make_project(folder: Path, data: Path | None = None) -> Project:
+@dataclass(frozen=True, kw_only=True)
+class InitRequest:
+    """What ``edgecnn init`` was asked for.
+
+    Attributes:
+        folder: Made if it does not exist; its name becomes the model's name.
+        data: Where the images are; None for the folder ``images`` in it, which is made, too.
+    """
+
+    folder: Path
+    data: Path | None = None
+
+
+def init(request: InitRequest) -> InitResult:
     """Write a commented recipe, chosen for the images where they are there already.
 
     Args:
-        folder: Made if it does not exist; its name becomes the model's name.
-        data: Where the images are; None for the folder ``images`` in it, which is made, too.
-
-    Returns:
-        What was made, and of which images.
+        request: Where to, and where the images are.
 
     Raises:
         UsageError: If there is a recipe already, or a build there would be taken for images;
@@ -78,6 +127,7 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
         WorkspaceError: If the folder cannot be written.
     """
+    folder, data = request.folder, request.data
     recipe = folder / "recipe.toml"
     if recipe.exists():
         raise UsageError(
@@ -95,7 +145,7 @@ def make_project(folder: Path, data: Path | None = None) -> Project:
         with whole_file(recipe) as file:
             file.write(text.encode())
     made = [recipe, images] if data is None else [recipe]
-    return Project(made=made, images=images, survey=survey)
+    return InitResult(folder=folder, made=made, images=images, survey=survey)
 
 
 def _check_place(folder: Path, images: Path) -> None:

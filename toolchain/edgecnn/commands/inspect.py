@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands.paths import best_file
+from edgecnn.errors import EdgeError
 from edgecnn.modelfile import Graph, Tensor, check_integer, loads, read_graph
 from edgecnn.modelfile.precision import Precision, find_precision
 from edgecnn.modelfile.runtimes import unlisted
@@ -20,6 +23,8 @@ from edgecnn_runner.errors import ArtifactError
 from edgecnn_runner.fitting import check_classifier
 from edgecnn_runner.formats.container import Container, read_container
 from edgecnn_runner.runtimes.choice import TensorInfo
+
+INSPECT_SCHEMA: Final = 1
 
 # The last release of the package that old Raspberry Pi systems have; worth a line of its own.
 _LAST_TFLITE_RUNTIME: Final = "2.14.0"
@@ -77,8 +82,8 @@ class Inspection:
         weight_dtypes: Data type to number of weights.
         macs: Multiply-accumulates of one run, sizes left open counted as 1.
         uncounted: Operators that ``macs`` leaves out.
-        precision: See ``edgecnn.modelfile.precision.Precision.name``.
-        float_macs: Of ``macs``, those of products of real numbers.
+        precision: ``fp32``, ``fp16``, ``int8``, ``int8-dynamic``, ``int8-weights``, ``int16x8``,
+            ``int8-mixed``, ``mixed (...)``, or ``none`` for a graph without products.
         per_channel: Whether quantized weights have a scale per channel; None if there are none.
         inputs: What to feed.
         outputs: What comes out.
@@ -91,6 +96,8 @@ class Inspection:
         metadata: The file's metadata names, and their values where short.
         contract: The contract inside; None in a file made elsewhere.
         hints: What a user of the file may want to know or mend, a sentence each.
+        float_macs: Of ``macs``, those of products of real numbers.
+        repair: What the build around it records of its repair; None where there is nothing.
     """
 
     file: str
@@ -118,16 +125,50 @@ class Inspection:
     contract: Contract | None = None
     hints: tuple[str, ...] = ()
     float_macs: int = 0
+    repair: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values; ``contract`` is None if there is none."""
         plain = dataclasses.asdict(dataclasses.replace(self, contract=None))
+        plain["schema"] = INSPECT_SCHEMA
         plain["contract"] = None if self.contract is None else dataclasses.asdict(self.contract)
         return plain
 
 
+def inspect(path: Path) -> Inspection:
+    """Look into a model file, or the file of a build that is to be shipped.
+
+    Args:
+        path: A ``.tflite`` or ``.onnx`` file, also one made elsewhere; or a build, a recipe that
+            was built, or the folder of a released model.
+
+    Raises:
+        ArtifactError: If the file is missing, of another type, or damaged.
+        ContractError: If it carries a contract that cannot be read.
+        WorkspaceError: If a build is named that has no verified file.
+    """
+    file = best_file(path)
+    found = inspect_file(file)
+    return dataclasses.replace(found, repair=_recorded_repair(file, found.sha256))
+
+
+def _recorded_repair(file: Path, sha256: str) -> Mapping[str, Any] | None:
+    """Return what the build around a file says of its repair.
+
+    Another file of the same name, with another digest, has another history.
+    """
+    try:
+        rows = Workspace(file.parent).manifest()["variants"]
+    except EdgeError:
+        return None
+    repairs: list[Mapping[str, Any] | None] = [
+        row.get("repair") for row in rows if row.get("sha256") == sha256
+    ]
+    return next((repair for repair in repairs if repair is not None), None)
+
+
 def inspect_file(path: str | Path) -> Inspection:
-    """Look into a model file.
+    """Look into a model file alone.
 
     Args:
         path: A ``.tflite`` or ``.onnx`` file, also one made elsewhere.

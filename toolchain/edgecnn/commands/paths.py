@@ -6,19 +6,51 @@ import json
 import os
 import shlex
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.workspace import Workspace, default_build_folder
 from edgecnn.errors import EdgeError, RecipeError, UsageError, WorkspaceError
+from edgecnn.files import file_digest
 from edgecnn.progress import Progress
-from edgecnn.recipe.load import Recipe, find_recipe, parse_recipe, read_tables, released_weights
+from edgecnn.recipe.load import (
+    Recipe,
+    find_recipe,
+    parse_recipe,
+    read_tables,
+    released_weights,
+)
 from edgecnn_runner.contract import RESIZE_RULE, parse_resize
+from edgecnn_runner.formats.container import read_container
 
 if TYPE_CHECKING:
-    from edgecnn.data import Dataset
+    import numpy as np
+    import numpy.typing as npt
 
+    from edgecnn.bench import ProvenAccuracy
+    from edgecnn.build.verdict import Again
+    from edgecnn.data import Dataset
+    from edgecnn.recipe.load import Data
+    from edgecnn.verify import Decoded
+
+_OPTIONS: Final = {
+    "convert.variants": "--variant",
+    "convert.opset": "--opset",
+    "convert.ir_version": "--ir-version",
+    "data.fit": "--fit",
+    "data.crop_fraction": "--crop-fraction",
+    "data.resample": "--resample",
+    "limits.max_drop": "--max-drop",
+    "limits.min_agreement": "--min-agreement",
+    "limits.max_class_drop": "--max-class-drop",
+    "limits.max_gap_increase": "--max-gap-increase",
+    "limits.max_corruption_drop": "--max-corruption-drop",
+    "limits.min_accuracy": "--min-accuracy",
+}
+
+MODEL_SUFFIXES: Final = (".tflite", ".onnx")
 RELEASED_RESULTS: Final = "results.json"
 """The record of a released model's verification, in its folder."""
 
@@ -325,3 +357,132 @@ def resize_keys(resize: str) -> dict[str, Any]:
     """Return the keys of a recipe's ``data`` section that ask for a resize rule."""
     rule = parse_resize(resize)
     return {"fit": rule.fit, "crop_fraction": rule.fraction / 1000, "resample": rule.filter}
+
+
+def left_out_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the images that are in no split of a data set, since something is wrong with them."""
+    return (
+        *dataset.dropped,
+        *(name for name, _ in dataset.skipped),
+        *(name for alike in dataset.conflicting for name in alike),
+    )
+
+
+def readers_of(
+    section: Data, data: str | None, shape: tuple[int, int, int]
+) -> tuple[Again | None, Decoded | None]:
+    """Return what reads images again: by other resize rules, and by another decoder.
+
+    Args:
+        section: The recipe's ``data`` section.
+        data: What the command line named in place of its folder.
+        shape: Height, width and channels of the images.
+
+    Returns:
+        None and None where images are no files: they have one size, and one meaning to the bit.
+    """
+    from edgecnn.data import FolderAgain, folder_of
+
+    folder = folder_of(section, data)
+    if folder is None:
+        return None, None
+    again = FolderAgain(folder, shape)
+
+    def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        from edgecnn.convert import png_copy
+
+        return again.copies(ids, section.resize, png_copy)
+
+    return again, decoded
+
+
+def of_command_line(raw: dict[str, Any]) -> Recipe:
+    """Validate a recipe whose values come from options: a mistake is one of usage."""
+    try:
+        return parse_recipe(raw, source="the command line", options=_OPTIONS)
+    except RecipeError as error:
+        raise UsageError(
+            error.problem,
+            observed=error.observed or "values that the options gave",
+            expected="values that these options can have",
+            remedy="give the options named above another value, or leave them out",
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """What a folder's own record says of files: a build's parity, or a released model's results.
+
+    Attributes:
+        by_sha256: A file's digest to its verdict and accuracy.
+        max_drop: How many points of accuracy they were allowed to lose; None if that is not known.
+    """
+
+    by_sha256: Mapping[str, ProvenAccuracy]
+    max_drop: float | None
+
+
+def verdicts_of(folder: Path) -> Verdicts:
+    """Read the record of a folder; what cannot be read counts as unknown."""
+    from edgecnn.bench import ProvenAccuracy
+    from edgecnn.verify import read_report
+
+    found: dict[str, ProvenAccuracy] = {}
+    max_drop = None
+    try:
+        released = json.loads((folder / RELEASED_RESULTS).read_text(encoding="utf-8"))
+        for row in released["artifacts"]:
+            found[str(row["sha256"])] = ProvenAccuracy(
+                verdict=str(row["verdict"]), accuracy=float(row["accuracy"])
+            )
+        max_drop = float(released["limits"]["max_drop"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        report = read_report(Workspace(folder).path(Workspace.PARITY))
+    except WorkspaceError:
+        return Verdicts(by_sha256=found, max_drop=max_drop)
+    for row in report.rows:
+        if row.sha256 is not None:
+            accuracy = None if row.metrics is None else row.metrics.artifact.accuracy
+            found[row.sha256] = ProvenAccuracy(verdict=row.verdict, accuracy=accuracy)
+    return Verdicts(by_sha256=found, max_drop=report.limits.get("max_drop", max_drop))
+
+
+def best_file(path: Path) -> Path:
+    """Return the model file that a path means: of a build, the one to ship.
+
+    Of the files with a PASS that is one in int8, as ``package`` takes it; else the smallest.
+
+    Args:
+        path: A model file; or a build, a recipe that was built, or the folder of a released model.
+
+    Raises:
+        WorkspaceError: If a folder is none of these, or no file in it passed its verification.
+    """
+    # It answers no, and raises nothing, where a name is too long.
+    if not os.path.isdir(path) and path.suffix != ".toml":  # noqa: PTH112
+        return path
+    place, workspace = proven_place(path)
+    folder = place if workspace is None else workspace.folder
+    verdicts = verdicts_of(folder).by_sha256
+    files = sorted(file for file in folder.iterdir() if file.suffix in MODEL_SUFFIXES)
+    known = {file: verdicts.get(file_digest(file)) for file in files}
+    passed = [file for file, found in known.items() if found and found.verdict == "PASS"]
+    if not passed:
+        found = sorted({verdict.verdict for verdict in known.values() if verdict})
+        raise WorkspaceError(
+            f"no file of {path} has passed verification",
+            observed=", ".join(found) or f"{len(files)} model files, none verified as it is now",
+            expected="a file with a PASS",
+            remedy=f"edgecnn verify {shlex.quote(str(path))}; or name one file, not a build",
+        )
+    return min(passed, key=_rank)
+
+
+def _rank(file: Path) -> tuple[bool, bool, int, str]:
+    """Return what files are ordered by: int8 first, as TFLite before ONNX, then the smallest."""
+    contract = read_container(file).contract
+    variant = "" if contract is None else contract.variant
+    is_int8 = variant.endswith(("-int8", "-int8-mixed"))
+    return not is_int8, is_int8 and file.suffix != ".tflite", file.stat().st_size, file.name

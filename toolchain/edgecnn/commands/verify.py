@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands.convert import of_command_line
-from edgecnn.commands.paths import build_of, data_section, load_data_of_build, manifest_recipe
+from edgecnn.commands.paths import (
+    build_of,
+    data_section,
+    left_out_of,
+    load_data_of_build,
+    manifest_recipe,
+    of_command_line,
+    readers_of,
+)
 from edgecnn.errors import EdgeError, LabelsError, SourceModelError, UsageError, WorkspaceError
 from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
@@ -23,16 +30,10 @@ from edgecnn_runner.input_options import RANGES_EXPECTED
 from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from edgecnn.build.reference import Reference
-    from edgecnn.build.verdict import Again
     from edgecnn.data import Dataset
-    from edgecnn.recipe.load import Data
     from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
-        Decoded,
         EarlierReport,
         Explainer,
         ForeignReference,
@@ -46,9 +47,31 @@ if TYPE_CHECKING:
 _REPORTS: Final = "parity"
 
 
-def verify(
-    request: VerifyRequest, *, progress: Progress = NO_PROGRESS
-) -> tuple[ParityReport, Path]:
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult:
+    """What a verification came to.
+
+    Attributes:
+        report: The verdicts. Where the reports could not be written, its ``write_error`` says why.
+        page: Where they can be read as a page.
+    """
+
+    report: ParityReport
+    page: Path
+
+    @property
+    def error(self) -> EdgeError | None:
+        """What the exit code is about; None if every file passed."""
+        from edgecnn.verify import exit_error
+
+        return exit_error(self.report)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values, as in ``parity.json``."""
+        return self.report.to_dict()
+
+
+def verify(request: VerifyRequest, *, progress: Progress = NO_PROGRESS) -> VerifyResult:
     """Verify a build or one of its files, or files that edgecnn did not make.
 
     Of a build, only a verification here of every file, on every image, with the recipe's limits
@@ -59,8 +82,13 @@ def verify(
         progress: Shows images.
 
     Returns:
-        The report, and where it can be read as a page. Where it could not be written, its
-        ``write_error`` says why.
+        What it came to. A file that failed is part of it, not an exception.
+
+    Raises:
+        WorkspaceError: If there is no such build, or the earlier verification cannot be read.
+        DataError: If the images are missing or not those that the build was converted on.
+        UsageError: If the request cannot be.
+        SourceModelError: If the reference of foreign files cannot be loaded.
     """
     check_folder_of("--junit", request.junit)
     check_folder_of("--markdown", request.markdown)
@@ -71,9 +99,7 @@ def verify(
     return _verify_build(request, request.target, progress)
 
 
-def _verify_build(
-    request: VerifyRequest, target: Path, progress: Progress
-) -> tuple[ParityReport, Path]:
+def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> VerifyResult:
     from edgecnn import verify as stage
     from edgecnn.build.reference import read_reference
     from edgecnn.data import in_class_order
@@ -123,7 +149,8 @@ def _verify_build(
         )
         report = stage.run(request, subject, progress=progress)
     place = workspace if request.out is None else Workspace(request.out)
-    return report, place.path(stage.report_names(partial=partial, device=report.device)[1])
+    page = place.path(stage.report_names(partial=partial, device=report.device)[1])
+    return VerifyResult(report=report, page=page)
 
 
 def _own_scores(
@@ -183,7 +210,7 @@ def _own_scores(
 
 def _verify_foreign(
     request: VerifyRequest, files: ForeignFiles, progress: Progress
-) -> tuple[ParityReport, Path]:
+) -> VerifyResult:
     """Verify files that edgecnn did not make.
 
     What is cheap to check is checked first: the files are tried before a float model is loaded,
@@ -232,7 +259,8 @@ def _verify_foreign(
         decoded=decoded,
     )
     report = stage.run_foreign(replace(request, out=out), subject, progress=progress)
-    return report, Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+    page = Workspace(out).path(stage.report_names(partial=False, device=report.device)[1])
+    return VerifyResult(report=report, page=page)
 
 
 def _check_range(option: str, name: str | None) -> None:
@@ -386,43 +414,6 @@ def _check_size(
 def others_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the images of a data set that are not evaluated: scores of theirs are no mistake."""
     return (*dataset.train.ids, *dataset.validation.ids, *left_out_of(dataset))
-
-
-def left_out_of(dataset: Dataset) -> tuple[str, ...]:
-    """Return the images that are in no split of a data set, since something is wrong with them."""
-    return (
-        *dataset.dropped,
-        *(name for name, _ in dataset.skipped),
-        *(name for alike in dataset.conflicting for name in alike),
-    )
-
-
-def readers_of(
-    section: Data, data: str | None, shape: tuple[int, int, int]
-) -> tuple[Again | None, Decoded | None]:
-    """Return what reads images again: by other resize rules, and by another decoder.
-
-    Args:
-        section: The recipe's ``data`` section.
-        data: What the command line named in place of its folder.
-        shape: Height, width and channels of the images.
-
-    Returns:
-        None and None where images are no files: they have one size, and one meaning to the bit.
-    """
-    from edgecnn.data import FolderAgain, folder_of
-
-    folder = folder_of(section, data)
-    if folder is None:
-        return None, None
-    again = FolderAgain(folder, shape)
-
-    def decoded(ids: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        from edgecnn.convert import png_copy
-
-        return again.copies(ids, section.resize, png_copy)
-
-    return again, decoded
 
 
 def _current(recipe: Recipe, target: Path) -> Recipe:

@@ -6,7 +6,7 @@ TensorFlow is imported when ``run`` is called, not before.
 from __future__ import annotations
 
 from edgecnn.build.keras_settings import choose_backend
-from edgecnn.convert.result import ConvertResult, VariantRow
+from edgecnn.convert.result import Conversion, VariantRow
 from edgecnn.convert.runtimes import parse_runtime
 from edgecnn.convert.source.paths import Source, find_source
 from edgecnn.convert.source.png_copies import png_copy
@@ -14,7 +14,7 @@ from edgecnn.convert.source.reference_model import ReferenceModel
 from edgecnn.convert.stage import input_size, key, run
 
 __all__ = [
-    "ConvertResult",
+    "Conversion",
     "ReferenceModel",
     "Source",
     "VariantRow",

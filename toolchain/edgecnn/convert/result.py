@@ -48,7 +48,7 @@ class VariantRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertResult:
+class Conversion:
     """What ``run`` did.
 
     Attributes:

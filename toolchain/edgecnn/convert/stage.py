@@ -12,7 +12,7 @@ from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
-from edgecnn.convert.result import ConvertResult, VariantRow
+from edgecnn.convert.result import Conversion, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, converter_versions, parse_runtime
 from edgecnn.convert.source.paths import Source, check_channels
 from edgecnn.data import Dataset, in_class_order
@@ -42,7 +42,7 @@ def run(
     judge: Judge | None = None,
     examine: Examiner | None = None,
     progress: Progress = NO_PROGRESS,
-) -> ConvertResult:
+) -> Conversion:
     """Convert a float model to every variant asked for.
 
     A variant that cannot be made, or that ``runtime`` cannot load, is a row with its reason; the
@@ -97,7 +97,7 @@ def _run(
     judge: Judge | None,
     examine: Examiner | None,
     progress: Progress,
-) -> ConvertResult:
+) -> Conversion:
     start_keras()
     from edgecnn.convert.files import Maker, kind_of, write_golden_file, write_reference
     from edgecnn.convert.graph.deployable import deployable_of
@@ -188,7 +188,7 @@ def _run(
                     **({} if examine is None else {"examined": dict(examined)}),
                 },
             )
-    return ConvertResult(
+    return Conversion(
         rows=tuple(rows), golden=golden, notes=_notes(golden, rows), examined=examined
     )
 

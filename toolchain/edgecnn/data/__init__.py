@@ -6,7 +6,7 @@ TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 
 from edgecnn.data.again import FolderAgain, folder_of
 from edgecnn.data.calibration import CalibrationSet, choose_calibration, overlap, read_calibration
-from edgecnn.data.class_folders import count_classes, has_files
+from edgecnn.data.class_folders import count_classes, has_files, images_below
 from edgecnn.data.split import digest_per_image
 from edgecnn.data.survey import Survey, few_images, survey_folder, uneven_classes
 from edgecnn.data.types import Dataset, Images, in_class_order
@@ -25,6 +25,7 @@ __all__ = [
     "few_images",
     "folder_of",
     "has_files",
+    "images_below",
     "in_class_order",
     "load_dataset",
     "load_judged_images",

@@ -22,6 +22,7 @@ from edgecnn.data.download import CIFAR10, PublishedFile, fetch
 from edgecnn.data.split import split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import ChecksumError, DataError
+from edgecnn.log import has_read
 from edgecnn.progress import NO_PROGRESS, Progress
 
 ENVIRONMENT: Final = "EDGECNN_DATA"
@@ -78,6 +79,7 @@ def load_cifar10(
         DownloadError: If a download was needed and failed.
     """
     folder = find_cifar10(root=root, path=path, progress=progress, release=release, cache=cache)
+    has_read(folder)
     published = read_batches(folder, _TRAIN_BATCHES, prefix="train", release=release)
     test = read_batches(folder, _TEST_BATCHES, prefix="test", release=release)
     train, valid = split_off(

@@ -471,6 +471,15 @@ def has_files(folder: Path) -> bool:
     return next(_files_below(folder), None) is not None
 
 
+def images_below(folder: Path) -> list[Path]:
+    """Return the image files in a folder and those below it, by name, but for hidden ones.
+
+    Raises:
+        DataError: If a folder cannot be read.
+    """
+    return sorted(path for path in _files_below(folder) if is_image(path))
+
+
 def claims_to_be_an_image(path: Path) -> bool:
     """Return whether a file's name is that of an image."""
     return path.suffix[1:].lower() in _IMAGE_SUFFIXES

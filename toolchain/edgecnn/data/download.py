@@ -18,7 +18,7 @@ from typing import Any, Final
 from edgecnn.errors import ChecksumError, DownloadError
 from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress, ProgressTask
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import size_text
 
 _LARGEST_MEMBER: Final = 64 * 1024 * 1024
 _TIMEOUT_S: Final = 30

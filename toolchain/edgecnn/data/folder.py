@@ -30,9 +30,10 @@ from edgecnn.data.class_folders import (
 from edgecnn.data.split import digest_per_image, split_off
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError
+from edgecnn.log import has_read
 from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.report.text import size_text
 from edgecnn_runner.contract import RESIZE_RULE
-from edgecnn_runner.quantities import size_text
 
 _LISTED: Final = 20
 _WORKERS: Final = 4
@@ -112,6 +113,7 @@ def load_folder(
             them are listed, those of all given splits together), or too few to split.
     """
     layout = find_layout(root)
+    has_read(root)
     form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")
@@ -185,6 +187,7 @@ def load_unsplit(
         DataError: As ``load_folder``, of the images that are used.
     """
     layout = find_layout(root)
+    has_read(root)
     form = _Form(height=image_size[0], width=image_size[1], channels=channels, resize=resize)
     for note in layout.notes:
         progress.message(f"note: {note}")

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from edgecnn.errors import DataError
 from edgecnn.files import file_digest
+from edgecnn.log import has_read
 from edgecnn_runner.files import describe, regular_size
 from edgecnn_runner.postprocess import softmax
 
@@ -125,6 +126,7 @@ def read_scores(
             scores that are no numbers or neither probabilities nor logits, or names of images that
             fit none of the images, or several.
     """
+    has_read(path)
     try:
         size = regular_size(path)
         if size > _LARGEST:

@@ -1,4 +1,4 @@
-"""Where a runner runs, as it is typed: ``local``, ``ssh://pi@host[:port]``, ``cmd:COMMAND``."""
+"""Addresses of devices: ``local``, ``pi@host``, ``ssh://pi@host:port``, ``cmd:COMMAND``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ _SSH: Final = re.compile(
     /?""",
     re.VERBOSE,
 )
+_BARE: Final = re.compile(r"[^@/]*@[^/]*")
+_PASSWORD: Final = re.compile(r"(ssh://)?[^@/]+:(?!//).*@")
 _EXPECTED: Final = (
-    "local, ssh://USER@HOST, ssh://USER@HOST:PORT, or cmd: and a command that starts Python"
+    "local, USER@HOST or USER@HOST:PORT (also with ssh:// before it, IPv6 as [::1]), or cmd: and a "
+    "command that starts Python"
 )
 
 
@@ -27,7 +30,7 @@ class Address:
     """A device's address.
 
     Attributes:
-        text: As it was typed.
+        text: As it was typed; ``pi@host`` with the ``ssh://`` that it means.
         kind: What sort it is.
         host: Name or number of an ``ssh`` device; empty for others.
         user: The user there; None for what the SSH configuration says, or the own name.
@@ -47,7 +50,8 @@ def parse_address(text: str) -> Address:
     """Return the address that a text means.
 
     Args:
-        text: What was typed. A ``cmd:`` is split as a shell would, and no shell ever sees it.
+        text: What was typed. A ``cmd:`` is split as a shell would, and no shell ever sees it; what
+            has an @ and no slash means a device of ``ssh``.
 
     Raises:
         UsageError: If it is none; a password in it is refused, and not repeated.
@@ -56,21 +60,22 @@ def parse_address(text: str) -> Address:
         return Address(text=text, kind="local")
     if text.startswith("cmd:"):
         return Address(text=text, kind="cmd", command=_command(text))
-    if re.match(r"ssh://[^@/]*:[^@/]*@", text):
+    if _PASSWORD.match(text):
         raise UsageError(
             "a password does not belong into a device's address: others would see it",
             observed="ssh://USER:PASSWORD@...",
             expected="ssh://USER@HOST",
             remedy="leave it out, and let the device know your key: ssh-copy-id USER@HOST",
         )
-    found = _SSH.fullmatch(text)
+    full = f"ssh://{text}" if _BARE.fullmatch(text) else text
+    found = _SSH.fullmatch(full)
     if found is None:
         raise _no_address(text)
     port = None if found["port"] is None else int(found["port"])
     if port is not None and not 1 <= port <= 65535:
         raise _no_address(text)
     host = found["ipv6"] or found["host"]
-    return Address(text=text, kind="ssh", host=host, user=found["user"], port=port)
+    return Address(text=full, kind="ssh", host=host, user=found["user"], port=port)
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -93,5 +98,5 @@ def _no_address(text: str) -> UsageError:
         "this is no device's address",
         observed=text,
         expected=_EXPECTED,
-        remedy="for example ssh://pi@raspberrypi.local, or 'cmd:chroot /srv/pi python3.11'",
+        remedy="for example pi@raspberrypi.local, or 'cmd:chroot /srv/pi python3.11'",
     )

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import edgecnn.errors
-from edgecnn.devices.payload import code_zip
-from edgecnn.devices.protocol import Blob, FrameReader, Message, encode_request, size_of
+from edgecnn.devices.protocol import Blob, FrameReader, Message, code_zip, encode_request, size_of
 from edgecnn.devices.types import Completed, Device, PythonCall, printable
 from edgecnn.errors import DeviceError, EdgeError
 

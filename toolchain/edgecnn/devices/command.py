@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from edgecnn.devices.address import Address
-from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail
-from edgecnn.errors import DeviceConnectionError, DeviceError
+from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail, silent
+from edgecnn.errors import DeviceError
+from edgecnn.log import timed_command
 
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.5
@@ -34,6 +35,12 @@ class CommandDevice:
     def run_python(self, call: PythonCall) -> Completed:
         """See ``types.Device``."""
         command = [*self._command, "-I", "-B", "-c", LOADER]
+        with timed_command(command) as ended:
+            done = self._run(command, call)
+            ended.append(done.code)
+        return done
+
+    def _run(self, command: list[str], call: PythonCall) -> Completed:
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user named, no shell
                 command,
@@ -95,7 +102,7 @@ class _Exchange:
                 elif not ready and self._process.poll() is not None:
                     break  # a program that it left behind may keep its output open for ever
                 elif time.monotonic() - heard > self._call.silence_s:
-                    raise _silent(name, self._call.silence_s, self._tail.text())
+                    raise silent(name, self._call.silence_s, self._tail.text())
             # What it said last; not what a program that it left behind may still say.
             self._stdin.close()
             with contextlib.suppress(BlockingIOError):
@@ -140,15 +147,6 @@ class _Exchange:
 
 def _views(parts: Sequence[bytes | memoryview]) -> list[memoryview]:
     return [memoryview(part).cast("B") for part in parts if len(part)]
-
-
-def _silent(name: str, silence_s: float, stderr: str) -> DeviceConnectionError:
-    return DeviceConnectionError(
-        f"{name} has fallen silent, and was given up",
-        observed=f"nothing for {silence_s:g} s" + (f"; it said: {stderr[-300:]}" if stderr else ""),
-        expected="a sign of progress within that time",
-        remedy="look at what the device is doing, and try again",
-    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

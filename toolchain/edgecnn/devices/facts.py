@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.types import Device, printable
-from edgecnn.errors import DeviceError
+from edgecnn.devices.protocol import checked_values, nonsense, plain
+from edgecnn.devices.types import Device
+from edgecnn_installer.device import Has
 from edgecnn_installer.main import PREFIX
 
-_MOST_TEXT: Final = 500
+_OWN: Final = "its own Python"
+_SAYS: Final = "describes itself in a way that makes no sense"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class DeviceFacts:
     """What a device is, has and holds.
 
     Attributes:
-        machine: See ``edgecnn_runner.machine.describe_machine``.
+        machine: Processor, cores, system and Python.
         python: The Python that answered.
         pythons: Versions of Python 3 on its PATH, for example ``3.11``.
         system: Name of the operating system.
@@ -106,6 +109,39 @@ class DeviceFacts:
     systemd: bool
     cameras: list[Camera]
 
+    def python_for(self, runtimes: Sequence[str]) -> str:
+        """Choose the Python that has a runtime: the usual one, or that of an installed bundle.
+
+        Args:
+            runtimes: Keys of ``edgecnn_runner.runtimes.choice.RUNTIMES``; one of them is enough.
+        """
+        found = [place for name in runtimes for place in self.runtimes[name].found]
+        if not found or any(place.place == _OWN for place in found):
+            return "python3"
+        python = found[0].python
+        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
+
+    def has(self, name: str, prefix: str) -> Has:
+        """Return what it has of what a bundle needs.
+
+        Args:
+            name: What to call the device.
+            prefix: Where a bundle is to go; a folder that was asked for.
+        """
+        room = self.rooms[prefix]
+        return Has(
+            name=name,
+            architecture=str(self.machine.get("architecture")),
+            bits=self.python.bits,
+            python=f"{self.python.implementation} {self.python.version}",
+            pythons=self.pythons,
+            libc=self.libc,
+            user=self.user,
+            folder=room.folder,
+            writable=room.writable,
+            free=room.free,
+        )
+
 
 def look(
     device: Device, *, prefix: str | None = None, start: bool = False, as_root: bool = False
@@ -117,13 +153,12 @@ def look(
         prefix: A folder that models are installed below, besides the usual one.
         start: Whether to start each runtime there, and to compare installed files with their
             manifests; both take some seconds.
-        as_root: See ``types.PythonCall``.
+        as_root: Whether to be root there, by sudo, where the device lets choose.
 
     Raises:
-        EdgeError: See ``ask``; ``DeviceError`` if the answer makes no sense.
+        EdgeError: What the device tells; ``DeviceError`` if the answer makes no sense,
+            ``DeviceConnectionError`` from the way there.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     from edgecnn_runner.runtimes.choice import RUNTIMES
 
     starts = {
@@ -141,27 +176,12 @@ def look(
         "places": prefixes,
     }
     task = Task(name="look", parameters=parameters, any_python=True, as_root=as_root)
-    values = plain(ask(device, task).values)
-    try:
-        values["machine"] = machine_facts(values.get("machine"))
-        facts = TypeAdapter(DeviceFacts).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _makes_no_sense(
-            device, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from error
+    values = dict(ask(device, task).values)
+    values["machine"] = machine_facts(values.get("machine"))
+    facts = checked_values(DeviceFacts, values, device.name, _SAYS)
     if not facts.rooms.keys() >= set(prefixes) or not facts.runtimes.keys() >= RUNTIMES.keys():
-        raise _makes_no_sense(device, "folders or runtimes that were asked for are missing")
+        raise nonsense(device.name, _SAYS, "folders or runtimes that were asked for are missing")
     return facts
-
-
-def _makes_no_sense(device: Device, observed: str) -> DeviceError:
-    return DeviceError(
-        f"{device.name} describes itself in a way that makes no sense",
-        observed=observed,
-        expected="what our program there says",
-        remedy="check that the address starts a plain Python on the device",
-    )
 
 
 def machine_facts(values: Any) -> dict[str, Any]:
@@ -180,14 +200,3 @@ def machine_facts(values: Any) -> dict[str, Any]:
     }
     cores = given.get("cores")
     return texts | {"cores": cores if type(cores) is int else None}
-
-
-def plain(value: Any) -> Any:
-    """Return JSON from a device with texts that are fit to be shown, and of bounded length."""
-    if isinstance(value, str):
-        return printable(value, most=_MOST_TEXT)
-    if isinstance(value, Mapping):
-        return {printable(str(key), most=_MOST_TEXT): plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    return value

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.devices.address import Address
-from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail, printable
+from edgecnn.devices.types import LOADER, Completed, PythonCall, StderrTail, printable, silent
 from edgecnn.errors import DeviceConnectionError, UsageError
+from edgecnn.log import timed_command
 
 if TYPE_CHECKING:
     from asyncssh import SSHKey, SSHKnownHosts
@@ -49,7 +50,10 @@ class SshDevice:
         """See ``types.Device``."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(self._run(call))
+        with timed_command([self.name, call.python]) as ended:
+            done = self._runner.run(self._run(call))
+            ended.append(done.code)
+        return done
 
     def close(self) -> None:
         """See ``types.Device``."""
@@ -105,7 +109,7 @@ class _Exchange:
                 await asyncio.wait([reading], timeout=_LOOK_S)
                 self._call.looked()
                 if time.monotonic() - self._heard > self._call.silence_s:
-                    raise _silent(name, self._call.silence_s, self._tail.text())
+                    raise silent(name, self._call.silence_s, self._tail.text())
                 for task in tasks:
                     if task.done():
                         task.result()  # what a listener raised, for example at Ctrl-C
@@ -163,15 +167,6 @@ def _lost(name: str, said: str) -> DeviceConnectionError:
         observed=said[-300:] or "it was closed on the way",
         expected="a connection until the answer is here",
         remedy="check the network and the device, and try again",
-    )
-
-
-def _silent(name: str, silence_s: float, said: str) -> DeviceConnectionError:
-    return DeviceConnectionError(
-        f"{name} has fallen silent, and was given up",
-        observed=f"nothing for {silence_s:g} s" + (f"; it said: {said[-300:]}" if said else ""),
-        expected="a sign of progress within that time",
-        remedy="look at what the device is doing, and try again",
     )
 
 

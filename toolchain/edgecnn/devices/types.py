@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from edgecnn.errors import DeviceConnectionError
+
 LOADER: Final = (
     "import sys;b=sys.stdin.buffer;exec(compile(b.read(int(b.readline())),'edgecnn','exec'))"
 )
@@ -94,3 +96,19 @@ def printable(text: str, *, most: int = _MOST_STDERR) -> str:
     """Return a device's words without what could steer a terminal, and not too many of them."""
     kept = (letter if letter.isprintable() or letter == "\n" else " " for letter in text[:most])
     return "".join(kept)
+
+
+def silent(name: str, silence_s: float, said: str) -> DeviceConnectionError:
+    """Return the error of a device that gave no sign for too long.
+
+    Args:
+        name: What to call it.
+        silence_s: For how long.
+        said: What it wrote to standard error.
+    """
+    return DeviceConnectionError(
+        f"{name} has fallen silent, and was given up",
+        observed=f"nothing for {silence_s:g} s" + (f"; it said: {said[-300:]}" if said else ""),
+        expected="a sign of progress within that time",
+        remedy="look at what the device is doing, and try again",
+    )

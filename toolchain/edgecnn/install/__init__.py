@@ -3,6 +3,6 @@
 ``run`` is the entry point. The switch of releases is the bundle's own ``install.sh``.
 """
 
-from edgecnn.install.stage import DeployResult, run
+from edgecnn.install.stage import DeployRequest, DeployResult, run
 
-__all__ = ["DeployResult", "run"]
+__all__ = ["DeployRequest", "DeployResult", "run"]

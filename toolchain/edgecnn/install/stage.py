@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.bundle import opened_bundle
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask, error_of
-from edgecnn.devices.facts import DeviceFacts, look, plain
-from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.facts import DeviceFacts, look
+from edgecnn.devices.protocol import Blob, Message, checked_values
 from edgecnn.devices.types import Device
 from edgecnn.errors import DeviceConnectionError, DeviceError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import MANIFEST, SIGNATURE, Manifest
+from edgecnn_installer.device import Lack, lacks, needs_of
 from edgecnn_installer.main import PREFIX
 from edgecnn_installer.problems import InstallError
 from edgecnn_installer.signature import check_signature
-from edgecnn_runner.quantities import size_text
 
 _INSTALL_SILENCE_S: Final = 2400.0
 """Longer than the device gives to ``install.sh``, which says nothing while it is at work."""
 
 
+DEPLOY_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployRequest:
+    """What is to be installed, and where.
+
+    Attributes:
+        bundle: A ``.tar.gz``, or the folder it unpacks to.
+        device: The device; None, this machine, is refused. With its usual prefix the bundle gets a
+            service and is installed as root; with another one without both.
+        key: A public key that the bundle must be signed with; it is pinned on the device, too.
+    """
+
+    bundle: Path
+    device: DeviceOptions | None
+    key: Path | None = None
+
+
 def run(
-    bundle: Path,
-    options: DeviceOptions,
-    *,
-    key: Path | None = None,
-    progress: Progress = NO_PROGRESS,
+    request: DeployRequest, options: DeviceOptions, *, progress: Progress = NO_PROGRESS
 ) -> DeployResult:
     """Install a bundle on a device.
 
     Args:
-        bundle: A ``.tar.gz``, or the folder it unpacks to.
-        options: The device. With its usual prefix the bundle gets a service and is installed as
-            root; with another one without both.
-        key: A public key that the bundle must be signed with; it is pinned on the device, too.
+        request: Which bundle, and by which key.
+        options: Its device.
         progress: Shows the copy, and says what happens.
 
     Returns:
@@ -55,8 +68,8 @@ def run(
         SelfTestError: If the device does not reproduce the golden vectors; what was active before
             is active again.
     """
-    prefix = options.prefix
-    with opened(bundle, key=key) as checked, open_device(options) as device:
+    prefix, key = options.prefix, request.key
+    with opened(request.bundle, key=key) as checked, open_device(options) as device:
         progress.message(
             f"{checked.manifest.model} {checked.manifest.release}: "
             f"{len(checked.manifest.files)} files as packaged, "
@@ -194,14 +207,10 @@ def opened(path: Path, *, key: Path | None) -> Iterator[Bundle]:
         yield Bundle(folder=folder, manifest=manifest, signature_by=by)
 
 
-_SPARE_BYTES: Final = 16 << 20
-"""What ``install.sh`` asks for beyond the files, too."""
-
-
 def check_fitness(
     facts: DeviceFacts, manifest: Manifest, *, device: str, prefix: str, as_root: bool
 ) -> None:
-    """Compare a device with what a bundle is for.
+    """Compare a device with what a bundle is for, and its user with what installing takes.
 
     Args:
         facts: What the device is.
@@ -214,65 +223,37 @@ def check_fitness(
         DeviceError: If it is for another processor, Python or an older C library, or if there is
             no room or no right to install it. The device is as it was.
     """
-    architecture = str(facts.machine.get("architecture"))
-    if architecture != manifest.architecture or facts.python.bits != 64:
-        raise _unfit(
-            f"this bundle is for another processor than that of {device}",
-            observed=f"{architecture}, a Python of {facts.python.bits} bits",
-            expected=f"{manifest.architecture}, 64 bits",
-            remedy="a Raspberry Pi 3 or newer with the 64-bit Raspberry Pi OS takes it",
-        )
-    if manifest.python not in facts.pythons:
-        raise _unfit(
-            f"this bundle is for another Python than {device} has",
-            observed=", ".join(f"Python {version}" for version in facts.pythons)
-            or f"Python {facts.python.version}",
-            expected=f"Python {manifest.python}, as python{manifest.python} on PATH",
-            remedy="package it for this system: edgecnn package BUILD --target pi --os bookworm "
-            "(Python 3.11) or trixie (3.13)",
-        )
-    found = re.fullmatch(r"glibc (\d+)\.(\d+)", facts.libc)
-    if found is None or (int(found[1]), int(found[2])) < manifest.glibc:
-        raise _unfit(
-            f"the C library of {device} is too old, or not glibc",
-            observed=facts.libc,
-            expected="glibc {}.{} or newer".format(*manifest.glibc),
-            remedy="update the system, or package the model for an older one",
-        )
-    _check_rights(facts, device=device, prefix=prefix, as_root=as_root)
-    room = facts.rooms[prefix]
-    needed = manifest.installed_bytes + _SPARE_BYTES
-    if room.free is not None and room.free < needed:
-        raise _unfit(
-            f"{device} has too little room in {room.folder}",
-            observed=f"{size_text(room.free)} free",
-            expected=f"at least {size_text(needed)}",
-            remedy="free some space there, or install it elsewhere: --prefix DIR",
+    has = facts.has(device, prefix)
+    if as_root:
+        has = replace(has, writable=facts.sudo)
+    for lack in lacks(needs_of(manifest), has):
+        if lack.what == "rights":
+            lack = _without_rights(lack, facts, device=device, prefix=prefix, as_root=as_root)
+        raise DeviceError(
+            f"{lack.problem}; nothing was copied",
+            observed=lack.observed,
+            expected=lack.expected,
+            remedy=lack.remedy,
         )
 
 
-def _check_rights(facts: DeviceFacts, *, device: str, prefix: str, as_root: bool) -> None:
-    room = facts.rooms[prefix]
-    if as_root and not facts.sudo:
-        raise _unfit(
-            f"{facts.user} may not install in {prefix} of {device}",
-            observed="sudo asks for a password, or is not there",
-            expected="root, or sudo without a password",
-            remedy="install it without a service in a folder of your own: --prefix "
-            f"/home/{facts.user}/edgecnn; or allow sudo without a password there, with visudo",
+def _without_rights(
+    lack: Lack, facts: DeviceFacts, *, device: str, prefix: str, as_root: bool
+) -> Lack:
+    """Say who may not install, and where they may."""
+    own = f"--prefix /home/{facts.user}/edgecnn"
+    problem = f"{facts.user} may not install in {prefix} of {device}"
+    if not as_root:
+        return replace(
+            lack, problem=problem, observed=lack.problem, remedy=f"install it elsewhere: {own}"
         )
-    if not as_root and not room.writable:
-        raise _unfit(
-            f"{facts.user} may not install in {prefix} of {device}",
-            observed=f"{room.folder} cannot be written",
-            expected="a folder that this user may write",
-            remedy=f"install it in another one: --prefix /home/{facts.user}/edgecnn",
-        )
-
-
-def _unfit(problem: str, *, observed: str, expected: str, remedy: str) -> DeviceError:
-    return DeviceError(
-        f"{problem}; nothing was copied", observed=observed, expected=expected, remedy=remedy
+    return replace(
+        lack,
+        problem=problem,
+        observed="sudo asks for a password, or is not there",
+        expected="root, or sudo without a password",
+        remedy=f"install it without a service in a folder of your own: {own}; or allow sudo "
+        "without a password there, with visudo",
     )
 
 
@@ -310,7 +291,7 @@ class DeployResult:
         signature_by: Who checked the bundle's signature here; None if no key was given.
         device_signature_by: Who checked it on the device; None if no key is pinned there.
         self_tests: One per model file.
-        machine: See ``edgecnn_runner.machine.describe_machine``; of the device.
+        machine: The device's board, processor, system and Python.
         notes: What the installer said for people: how to start it, and what it does.
     """
 
@@ -327,7 +308,29 @@ class DeployResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": DEPLOY_SCHEMA, **asdict(self)}
+
+
+_TOLD_OTHERWISE: Final = ("checked:", "self-test:", "active:")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Installed:
+    """The result of ``install.sh``."""
+
+    model: str
+    active: str
+    signature: str | None
+    lines: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """The last frame of ``on_device.install``."""
+
+    installed: _Installed
+    before: str | None
+    self_tests: tuple[SelfTestLine, ...]
 
 
 def result_of(
@@ -336,7 +339,7 @@ def result_of(
     """Return the result that a device tells of.
 
     Args:
-        values: Of its last frame; see ``edgecnn.devices.on_device.install``.
+        values: Of its last frame.
         device: Its address.
         signature_by: Who checked the signature here.
         machine: What the device is.
@@ -344,32 +347,19 @@ def result_of(
     Raises:
         DeviceError: If it tells what makes no sense; the bundle is installed then.
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    said = plain(values)
-    try:
-        installed = said["installed"]
-        raw = {
-            "device": device,
-            "model": installed["model"],
-            "release": installed["active"].rsplit("/", 1)[-1],
-            "before": said["before"],
-            "active": installed["active"],
-            "signature_by": signature_by,
-            "device_signature_by": installed["signature"],
-            "self_tests": said["self_tests"],
-            "machine": machine,
-            "notes": [line for line in installed["lines"] if not _told_otherwise(line)],
-        }
-        return TypeAdapter(DeployResult).validate_python(raw)
-    except (KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise DeviceError(
-            f"{device} has installed the bundle, and says so in a way that makes no sense",
-            observed=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="what our program there says",
-            remedy=f"look at what is installed: edgecnn doctor --device {device}",
-        ) from error
-
-
-def _told_otherwise(line: str) -> bool:
-    return line.startswith(("checked:", "self-test:", "active:"))
+    says = "has installed the bundle, and says so in a way that makes no sense"
+    remedy = f"look at what is installed: edgecnn doctor --device {device}"
+    said = checked_values(_Done, values, device, says, remedy=remedy)
+    installed = said.installed
+    return DeployResult(
+        device=device,
+        model=installed.model,
+        release=installed.active.rsplit("/", 1)[-1],
+        before=said.before,
+        active=installed.active,
+        signature_by=signature_by,
+        device_signature_by=installed.signature,
+        self_tests=said.self_tests,
+        machine=machine,
+        notes=tuple(line for line in installed.lines if not line.startswith(_TOLD_OTHERWISE)),
+    )

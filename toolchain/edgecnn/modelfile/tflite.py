@@ -1,6 +1,5 @@
 """Read a TFLite file without a runtime, trusting nothing in it.
 
-Slots are field numbers of ``tensorflow/compiler/mlir/lite/schema/schema.fbs``, counted from 0.
 Whatever the interpreter would index without asking is checked here: tensor, buffer and operator
 numbers, sizes of constants against their shapes, and that every operator's inputs exist before
 it runs (so that there is no cycle).
@@ -15,7 +14,6 @@ from typing import Final
 
 import numpy as np
 
-from edgecnn.modelfile.flatbuffer import Reader, Table
 from edgecnn.modelfile.macs import tflite_macs
 from edgecnn.modelfile.runtimes import tflite_minimum
 from edgecnn.modelfile.tflite_operators import OPERATOR_NAMES
@@ -29,8 +27,15 @@ from edgecnn.modelfile.types import (
     Tensor,
 )
 from edgecnn.modelfile.weights import Weights
+from edgecnn_runner.formats.flatbuffer import Reader, Table
+from edgecnn_runner.formats.tflite_schema import (
+    ELEMENT_BITS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    TENSOR_TYPES,
+    constant_bytes,
+)
 
-SCHEMA_VERSION: Final = 3
 _MAX_OPERATORS: Final = 200_000
 _MAX_METADATA_TEXT: Final = 64
 
@@ -55,15 +60,16 @@ def read_tflite(payload: memoryview) -> Graph:
 
     Raises:
         DamagedGraphError: If its structure is impossible.
+        BrokenFlatbufferError: If it leads out of the file.
     """
-    reader = Reader(payload)
-    model = reader.root()
-    version = model.number(0, "I")
+    reader = Reader(payload, SCHEMA)
+    model = reader.root("Model")
+    version = model.number("version")
     if version != SCHEMA_VERSION:
         raise DamagedGraphError(f"its schema version is {version}, not {SCHEMA_VERSION}")
-    codes = [_code(table) for table in model.tables(1)]
-    buffers = [read_buffer(table, reader) for table in model.tables(4)]
-    subgraphs = model.tables(2)
+    codes = [_code(table) for table in model.tables("operator_codes")]
+    buffers = [read_buffer(table, reader) for table in model.tables("buffers")]
+    subgraphs = model.tables("subgraphs")
     if not subgraphs:
         raise DamagedGraphError("it holds no graph")
 
@@ -71,11 +77,11 @@ def read_tflite(payload: memoryview) -> Graph:
     operators: list[Operator] = []
     ends: list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = []
     for index, subgraph in enumerate(subgraphs):
-        tensors = [read_tensor(table, buffers) for table in subgraph.tables(0)]
+        tensors = [read_tensor(table, buffers) for table in subgraph.tables("tensors")]
         for read in tensors:
             weigh(weights, read)
         operators += _operators(subgraph, tensors, codes, index)
-        ends.append((_named(subgraph, 1, tensors), _named(subgraph, 2, tensors)))
+        ends.append((_named(subgraph, "inputs", tensors), _named(subgraph, "outputs", tensors)))
         if len(operators) > _MAX_OPERATORS:
             raise DamagedGraphError(f"it claims more than {_MAX_OPERATORS} operators")
     metadata = _metadata(model, buffers)
@@ -96,15 +102,15 @@ def read_tflite(payload: memoryview) -> Graph:
         flex=tuple(name for name in custom if name.startswith("Flex")),
         custom=tuple(name for name in custom if not name.startswith("Flex")),
         subgraphs=len(subgraphs),
-        description=model.text(3),
+        description=model.text("description"),
         metadata=metadata,
     )
 
 
 def _code(table: Table) -> _Code:
     """Read an operator code; its number is in one of two fields, the newer one being wider."""
-    number = max(table.number(0, "b"), table.number(3, "i"))
-    custom = table.text(1)
+    number = max(table.number("deprecated_builtin_code"), table.number("builtin_code"))
+    custom = table.text("custom_code")
     if number < 0:
         raise DamagedGraphError(f"operator number {number} does not exist")
     is_custom = number < len(OPERATOR_NAMES) and OPERATOR_NAMES[number] == "CUSTOM"
@@ -112,7 +118,7 @@ def _code(table: Table) -> _Code:
         name = custom or "CUSTOM"
     else:
         name = OPERATOR_NAMES[number] if number < len(OPERATOR_NAMES) else f"BUILTIN_{number}"
-    return _Code(name=name, version=table.number(2, "i", 1), custom=is_custom)
+    return _Code(name=name, version=table.number("version"), custom=is_custom)
 
 
 def _operators(
@@ -120,14 +126,14 @@ def _operators(
 ) -> list[Operator]:
     """Read a graph's operators, checking that each input has a value by then."""
     ready = {number for number, read in enumerate(tensors) if read.ready}
-    ready.update(_indices(subgraph, 1, len(tensors)))
+    ready.update(_indices(subgraph, "inputs", len(tensors)))
     operators = []
-    for table in subgraph.tables(3):
-        number = table.number(0, "I")
+    for table in subgraph.tables("operators"):
+        number = table.number("opcode_index")
         if number >= len(codes):
             raise DamagedGraphError(f"an operator names code {number} of {len(codes)}")
         code = codes[number]
-        inputs, outputs = (_indices(table, slot, len(tensors)) for slot in (1, 2))
+        inputs, outputs = (_indices(table, name, len(tensors)) for name in ("inputs", "outputs"))
         if any(tensor not in ready and tensor != -1 for tensor in inputs):
             raise DamagedGraphError(f"{code.name} reads a tensor that nothing has computed yet")
         written = [tensor for tensor in outputs if tensor != -1]
@@ -135,7 +141,7 @@ def _operators(
             raise DamagedGraphError(f"{code.name} writes a constant, an input, or a tensor twice")
         ready.update(written)
         operators.append(_operator(code, inputs, outputs, tensors, index))
-    for output in _indices(subgraph, 2, len(tensors)):
+    for output in _indices(subgraph, "outputs", len(tensors)):
         if output not in ready:
             raise DamagedGraphError(f"nothing computes output {tensors[output].tensor.name!r}")
     return operators
@@ -168,18 +174,18 @@ def _writable(read: TensorRead) -> bool:
     return read.ready and not read.tensor.constant
 
 
-def _indices(table: Table, slot: int, count: int) -> tuple[int, ...]:
+def _indices(table: Table, name: str, count: int) -> tuple[int, ...]:
     """Read a vector of tensor numbers; -1 stands for an optional tensor left out."""
-    numbers = table.integers(slot)
+    numbers = table.integers(name)
     for number in numbers:
         if not -1 <= number < count:
             raise DamagedGraphError(f"tensor {number} of {count} does not exist")
     return numbers
 
 
-def _named(subgraph: Table, slot: int, tensors: Sequence[TensorRead]) -> tuple[Tensor, ...]:
+def _named(subgraph: Table, name: str, tensors: Sequence[TensorRead]) -> tuple[Tensor, ...]:
     """Return a graph's inputs or outputs."""
-    numbers = _indices(subgraph, slot, len(tensors))
+    numbers = _indices(subgraph, name, len(tensors))
     if -1 in numbers:
         raise DamagedGraphError("a graph's input or output is left out")
     return tuple(tensors[number].tensor for number in numbers)
@@ -188,48 +194,18 @@ def _named(subgraph: Table, slot: int, tensors: Sequence[TensorRead]) -> tuple[T
 def _metadata(model: Table, buffers: Sequence[memoryview]) -> dict[str, str]:
     """Return the file's metadata: names, and values where they are short text."""
     found: dict[str, str] = {}
-    for table in model.tables(6):
-        number = table.number(1, "I")
+    for table in model.tables("metadata"):
+        number = table.number("buffer")
         if number >= len(buffers):
             raise DamagedGraphError(f"metadata names buffer {number} of {len(buffers)}")
         data = bytes(buffers[number][: _MAX_METADATA_TEXT + 1]).rstrip(b"\0")
         is_text = len(data) <= _MAX_METADATA_TEXT and data.isascii() and data.decode().isprintable()
-        found[table.text(0)] = data.decode() if is_text else ""
+        found[table.text("name")] = data.decode() if is_text else ""
     return found
 
 
 _MAX_RANK: Final = 16
 _MAX_ELEMENTS: Final = 1 << 40
-
-# TensorType of the schema.
-_DTYPES: Final = (
-    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64"),
-    *("int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16"),
-    *("int4", "bfloat16", "int2", "uint4", "float8_e4m3fn", "float8_e5m2"),
-)
-_BITS: Final = {
-    "float32": 32,
-    "float16": 16,
-    "int32": 32,
-    "uint8": 8,
-    "int64": 64,
-    "bool": 8,
-    "int16": 16,
-    "complex64": 64,
-    "int8": 8,
-    "float64": 64,
-    "complex128": 128,
-    "uint64": 64,
-    "uint32": 32,
-    "uint16": 16,
-    "int4": 4,
-    "bfloat16": 16,
-    "int2": 2,
-    "uint4": 4,
-    "float8_e4m3fn": 8,
-    "float8_e5m2": 8,
-}
-
 _FLOATS: Final = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}
 
 
@@ -247,14 +223,14 @@ class TensorRead:
 
 def read_buffer(table: Table, reader: Reader) -> memoryview:
     """Return a buffer's bytes; large files keep them behind the flatbuffer, at offset and size."""
-    offset, size = table.number(1, "Q"), table.number(2, "Q")
+    offset, size = table.number("offset"), table.number("size")
     if offset > 1:  # the schema gives 0 and 1 no meaning
         return reader.bulk(offset, size)
-    return table.blob(0)
+    return table.blob("data")
 
 
 def _shape(table: Table) -> Shape:
-    sizes, signature = table.integers(0), table.integers(7)
+    sizes, signature = table.integers("shape"), table.integers("shape_signature")
     if signature and len(signature) != len(sizes):
         raise DamagedGraphError("a tensor's shape and shape signature disagree")
     if len(sizes) > _MAX_RANK:
@@ -268,7 +244,8 @@ def _quantization(table: Table | None, shape: Shape) -> Quantization | None:
     """Read scales and zero points; None for a tensor that has ranges at most."""
     if table is None:
         return None
-    scales, zero_points, axis = table.floats(2), table.integers(3, "q"), table.number(6, "i")
+    scales, zero_points = table.floats("scale"), table.integers("zero_point")
+    axis = table.number("quantized_dimension")
     if not scales:
         return None
     zero_points = zero_points or (0,) * len(scales)
@@ -299,25 +276,25 @@ def read_tensor(table: Table, buffers: Sequence[memoryview]) -> TensorRead:
         DamagedGraphError: If its type, shape, quantization or buffer is impossible.
     """
     shape = _shape(table)
-    kind, buffer = table.number(1, "b"), table.number(2, "I")
-    if not 0 <= kind < len(_DTYPES):
+    kind, buffer = table.number("type"), table.number("buffer")
+    if not 0 <= kind < len(TENSOR_TYPES):
         raise DamagedGraphError(f"a tensor has the unknown type {kind}")
     if buffer and buffer >= len(buffers):
         raise DamagedGraphError(f"a tensor names buffer {buffer} of {len(buffers)}")
-    if table.number(10, "I"):
+    if table.number("external_buffer"):
         raise DamagedGraphError("it keeps weights in other files, which are not read")
-    dtype = _DTYPES[kind]
+    dtype = TENSOR_TYPES[kind]
     data = buffers[buffer] if buffer else memoryview(b"")  # buffer 0 is empty by convention
-    sparse, variable = table.has(6), bool(table.number(5, "b"))
+    sparse, variable = table.has("sparsity"), bool(table.number("is_variable"))
     tensor = Tensor(
-        name=table.text(3),
+        name=table.text("name"),
         shape=shape,
         dtype=dtype,
-        quantization=_quantization(table.table(4), shape),
+        quantization=_quantization(table.table("quantization"), shape),
         constant=len(data) > 0,
     )
     elements = math.prod(1 if size is None else size for size in shape)
-    if tensor.constant and dtype in _BITS and not sparse:
+    if tensor.constant and dtype in ELEMENT_BITS and not sparse:
         _check_size(tensor, len(data), elements)
     ready = tensor.constant or variable or elements == 0 or dtype in ("resource", "variant")
     return TensorRead(tensor=tensor, buffer=buffer, data=data, ready=ready, sparse=sparse)
@@ -325,7 +302,7 @@ def read_tensor(table: Table, buffers: Sequence[memoryview]) -> TensorRead:
 
 def _check_size(tensor: Tensor, found: int, elements: int) -> None:
     """Check that a constant fills its shape; the interpreter refuses it otherwise, too."""
-    expected = (elements * _BITS[tensor.dtype] + 7) // 8
+    expected = constant_bytes(tensor.dtype, elements)
     if None in (tensor.shape or ()) or found != expected:
         raise DamagedGraphError(
             f"constant {tensor.name!r} has {found} bytes, its shape asks for {expected}"
@@ -335,7 +312,7 @@ def _check_size(tensor: Tensor, found: int, elements: int) -> None:
 def weigh(weights: Weights, read: TensorRead) -> None:
     """Count a constant that is, or stands for, real numbers."""
     tensor = read.tensor
-    if not tensor.constant or tensor.dtype not in _BITS:
+    if not tensor.constant or tensor.dtype not in ELEMENT_BITS:
         return
     if tensor.dtype not in FLOAT_DTYPES and tensor.quantization is None:
         return

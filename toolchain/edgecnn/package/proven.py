@@ -15,6 +15,7 @@ from typing import Any
 from edgecnn.build.workspace import Workspace
 from edgecnn.errors import PackageError
 from edgecnn.files import file_digest
+from edgecnn.log import has_read
 from edgecnn.modelfile import loads, read_graph
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import read_container
@@ -71,6 +72,7 @@ def find_proven(place: Path, workspace: Workspace | None, variants: Sequence[str
     record = folder / ("results.json" if workspace is None else Workspace.PARITY)
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
+        has_read(record)
         rows = found["artifacts"] if workspace is None else found["rows"]
         by_variant = {row["variant"]: row for row in rows}
         facts = {name: _facts(found, row) for name, row in by_variant.items()}

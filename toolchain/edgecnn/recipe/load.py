@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError, field_validator
 
 from edgecnn.errors import RecipeError
+from edgecnn.log import has_read
 from edgecnn.recipe.rules import cross_key_mistakes, notes, training_mistakes
 from edgecnn.recipe.section import SHARE, Section, explain, refusal
 from edgecnn.recipe.sections import (
@@ -224,6 +225,7 @@ def read_tables(file: Path) -> dict[str, Any]:
     Raises:
         RecipeError: If it cannot be read, or is not TOML.
     """
+    has_read(file)
     try:
         # With -sig, since some editors begin a file with a byte order mark.
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from edgecnn.report.axes import LogScale, Scale
 from edgecnn.report.markdown import markdown_row, markdown_text
-from edgecnn.report.page import page_environment
+from edgecnn.report.page import markdown_environment, page_environment
 
-__all__ = ["LogScale", "Scale", "markdown_row", "markdown_text", "page_environment"]
+__all__ = [
+    "LogScale", "Scale", "markdown_environment", "markdown_row", "markdown_text",
+    "page_environment",
+]  # fmt: skip

@@ -6,6 +6,7 @@ Templates draw inline SVG with percent coordinates, so that it fits any screen w
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -15,8 +16,20 @@ _STEPS: Final = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 _FEW_TICKS: Final = 3
 
 
+class _Axis(ABC):
+    """A line from 0 to 100 percent."""
+
+    @abstractmethod
+    def place(self, value: float) -> float:
+        """Return a value's position from the left, 0..100."""
+
+    def height(self, value: float) -> float:
+        """Return a value's position from above, 0..100, where more is higher."""
+        return round(100 - self.place(value), 2)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class Scale(_Axis):
     """A linear axis.
 
     Attributes:
@@ -52,7 +65,7 @@ class Scale:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogScale:
+class LogScale(_Axis):
     """A logarithmic axis.
 
     Attributes:

@@ -1,9 +1,11 @@
-"""How pages are made of templates: escaped, self-contained, with one base style sheet."""
+"""Makes HTML pages and Markdown files of templates; numbers are formatted by the same filters."""
 
 from __future__ import annotations
 
 from importlib import resources
 from typing import TYPE_CHECKING
+
+from edgecnn.report.text import FILTERS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,8 +19,20 @@ def page_environment(package: str) -> Environment:
             which has ``page.css``: colours for light and dark, type, tables, the footer.
 
     Returns:
-        An environment that refuses names it does not know.
+        An environment that refuses names it does not know, with the filters of ``text.FILTERS``.
     """
+    return _environment(package, escape=True)
+
+
+def markdown_environment(package: str) -> Environment:
+    """Return what renders a package's Markdown templates, as ``page_environment`` does pages.
+
+    Values are not escaped: a template gives texts of its own, or what ``markdown_text`` made safe.
+    """
+    return _environment(package, escape=False)
+
+
+def _environment(package: str, *, escape: bool) -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folders = [resources.files(name) / "templates" for name in (package, "edgecnn.report")]
@@ -29,10 +43,13 @@ def page_environment(package: str) -> Environment:
                 return file.read_text(encoding="utf-8")
         return None
 
-    return Environment(
+    environment = Environment(
         loader=FunctionLoader(load),
-        autoescape=True,
+        autoescape=escape,  # noqa: S701 - Markdown is not HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=not escape,
     )
+    environment.filters |= FILTERS
+    return environment

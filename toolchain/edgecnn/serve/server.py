@@ -253,18 +253,20 @@ class BundleServer(ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving(
     files: Mapping[str, bytes],
+    place: ServedAddress | None = None,
     *,
-    host: str = "127.0.0.1",
+    port: int = 0,
     context: ssl.SSLContext | None = None,
     headers: Mapping[str, str] = HEADERS,
     said: Callable[[str], object] = lambda _: None,
     patience_s: float = _PATIENCE_S,
 ) -> Iterator[BundleServer]:
-    """Serve a bundle in a thread while the block runs, at any free port.
+    """Serve a bundle in a thread while the block runs.
 
     Args:
         files: Name to bytes.
-        host: See ``place_of``.
+        place: Where to listen; None for this machine alone.
+        port: 0 for any that is free.
         context: For HTTPS.
         headers: What every answer has.
         said: Is told of each request.
@@ -272,9 +274,18 @@ def serving(
 
     Yields:
         The server. At the end of the block its port refuses connections.
+
+    Raises:
+        OSError: If the address cannot be had.
     """
     server = BundleServer(
-        files, place_of(host), 0, context=context, headers=headers, said=said, patience_s=patience_s
+        files,
+        place_of("127.0.0.1") if place is None else place,
+        port,
+        context=context,
+        headers=headers,
+        said=said,
+        patience_s=patience_s,
     )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -4,6 +4,6 @@
 """
 
 from edgecnn.train.earlier import Earlier, earlier_recipe
-from edgecnn.train.stage import TrainResult, key, run
+from edgecnn.train.stage import Training, key, run
 
-__all__ = ["Earlier", "TrainResult", "earlier_recipe", "key", "run"]
+__all__ = ["Earlier", "Training", "earlier_recipe", "key", "run"]

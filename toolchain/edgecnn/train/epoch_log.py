@@ -1,6 +1,6 @@
 """What happens at the ends of a training's steps and epochs: validation, history, checkpoints.
 
-This module imports TensorFlow; see ``fit``.
+This module imports TensorFlow, as ``fit`` does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from edgecnn.train.backend import keras
 from edgecnn.train.checkpoint import Checkpoint, CheckpointFolder
 from edgecnn.train.history import Epoch
 from edgecnn.train.optimizers import Rate
+from edgecnn.train.pace import Pace
 from edgecnn.train.selection import is_out_of_patience
 from edgecnn.train.validation import Validation
 
@@ -36,12 +37,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         history: Epochs that were done before; those of this run are added.
         images: How many an epoch has.
         epochs: Of the whole training.
-        steps: Of an epoch.
+        pace: The steps of an epoch, and after how many epochs without a better validation figure
+            training stops.
         rate: The learning rate of each step.
         epoch: A variable that the batches are made by; set to each epoch as it begins.
         validation: Asked after each epoch; None where there is none.
-        patience: Epochs without a better validation figure after which training stops; 0 for
-            never.
         checkpoints: Written after each epoch.
         progress: Gets a message now and then.
         task: Gets each step.
@@ -53,11 +53,10 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         history: list[Epoch],
         images: int,
         epochs: int,
-        steps: int,
+        pace: Pace,
         rate: Rate,
         epoch: Any,
         validation: Validation | None,
-        patience: int,
         checkpoints: CheckpointFolder,
         progress: Progress,
         task: ProgressTask,
@@ -66,11 +65,11 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self.history = history
         self._images = images
         self._epochs = epochs
-        self._steps = steps
+        self._steps = pace.steps
         self._rate = rate
         self._epoch = epoch
         self._validation = validation
-        self._patience = patience
+        self._patience = pace.patience
         self._checkpoints = checkpoints
         self._progress = progress
         self._task = task

@@ -86,19 +86,17 @@ def fit(
     classes = len(dataset.class_names)
     soft = soft_labels(recipe.augment, settings.label_smoothing)
     pace = Pace.of(settings, len(images))
-    steps = pace.steps
-    rate = Rate.of(settings.optimizer, steps_per_epoch=steps, epochs=settings.epochs)
+    rate = Rate.of(settings.optimizer, steps_per_epoch=pace.steps, epochs=settings.epochs)
     optimizer = make_optimizer(
         settings.optimizer, rate, ema=settings.ema, variables=network.trainable_variables
     )
-    # With numbers as labels, equal to the loss on one-hot labels, without making those. XLA is
-    # off: on processors it was measured several times slower.
     network.compile(
         optimizer=optimizer,
+        # With numbers as labels, equal to the loss on one-hot labels, without making those.
         loss="categorical_crossentropy" if soft else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,
-        steps_per_execution=min(_STEPS_PER_CALL, steps),
+        jit_compile=False,  # on processors XLA was measured several times slower
+        steps_per_execution=min(_STEPS_PER_CALL, pace.steps),
     )
     weights = weights_for(recipe, dataset)
     if weights is not None:
@@ -133,17 +131,16 @@ def fit(
             epoch=epoch,
             weights=weights,
         )
-        left = (settings.epochs - len(history)) * steps
+        left = (settings.epochs - len(history)) * pace.steps
         with progress.task(f"training {recipe.model.name}", left) as task:
             log = EpochLog(
                 history=list(history),
                 images=len(images),
                 epochs=settings.epochs,
-                steps=steps,
+                pace=pace,
                 rate=rate,
                 epoch=epoch,
                 validation=validation,
-                patience=pace.patience,
                 checkpoints=checkpoints,
                 progress=progress,
                 task=task,
@@ -159,27 +156,15 @@ def fit(
                     verbose=0,
                 )
             except tf.errors.ResourceExhaustedError as error:
-                raise TrainingError(
-                    "there is not enough memory for a training step",
-                    observed=f"train.batch_size = {pace.batch_size}",
-                    expected="a batch that fits into memory",
-                    remedy="set a smaller train.batch_size in the recipe",
-                ) from error
+                raise _no_memory(pace) from error
         history = tuple(log.history)
-    shipped = history[-1]
-    if validation is not None and validation.best:
-        network.set_weights(validation.best)
-        shipped = shipped_of(history, len(dataset.validation)) or shipped
+    best = () if validation is None else validation.best
+    if best:
+        network.set_weights(best)
     else:
         settle(network, averages)
-    selection = EpochSelection(
-        rule="best" if validation is not None and validation.best else "last",
-        shipped=shipped,
-        best=best_of(history),
-        trained=len(history),
-        asked=settings.epochs,
-        ended="last epoch" if len(history) == settings.epochs else "no better validation",
-    )
+    shipped = shipped_of(history, len(dataset.validation)) if best else None
+    selection = _selection(history, shipped, epochs=settings.epochs)
     _tell(selection, pace, progress)
     return Fitted(
         history=history,
@@ -187,6 +172,27 @@ def fit(
         pace=pace,
         weights=weights,
         averaged_images=0 if averages is None else averages.images,
+    )
+
+
+def _selection(history: tuple[Epoch, ...], shipped: Epoch | None, *, epochs: int) -> EpochSelection:
+    """Return which epoch's weights the network has; ``shipped`` is None for those of the last."""
+    return EpochSelection(
+        rule="last" if shipped is None else "best",
+        shipped=shipped or history[-1],
+        best=best_of(history),
+        trained=len(history),
+        asked=epochs,
+        ended="last epoch" if len(history) == epochs else "no better validation",
+    )
+
+
+def _no_memory(pace: Pace) -> TrainingError:
+    return TrainingError(
+        "there is not enough memory for a training step",
+        observed=f"train.batch_size = {pace.batch_size}",
+        expected="a batch that fits into memory",
+        remedy="set a smaller train.batch_size in the recipe",
     )
 
 

@@ -43,7 +43,7 @@ _CODE_VERSION: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainResult:
+class Training:
     """What a training came to.
 
     Attributes:
@@ -109,7 +109,7 @@ def run(
     *,
     recipe_source: str,
     progress: Progress = NO_PROGRESS,
-) -> TrainResult:
+) -> Training:
     """Train a recipe's network and write everything the later stages need.
 
     Killed at any moment, the same call goes on after the last whole epoch. With
@@ -186,7 +186,7 @@ def run(
                 entries={"recipe": recipe.to_dict(), "tools": tools},
             )
     checkpoints.discard()
-    return TrainResult(
+    return Training(
         test_accuracy=metrics["accuracy"],
         test_loss=metrics["loss"],
         test_images=metrics["images"],

@@ -11,12 +11,12 @@ from edgecnn.errors import (
     ParityInconclusiveError,
     ParityRegressionError,
 )
+from edgecnn.report.text import percent_text
 from edgecnn.verify.gate.judgement import Outcome
 from edgecnn.verify.report.wording import (
     baseline_headline,
     criterion_sentence,
     limits_text,
-    percent,
     worse_than,
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
@@ -120,7 +120,7 @@ def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
         floats = failed[0].metrics.reference.accuracy if failed[0].metrics is not None else None
         where = "" if report.foreign is not None else ", or [limits] in the recipe"
         return (
-            f"the float model is right on {percent(floats)} itself, and no file of it can be "
+            f"the float model is right on {percent_text(floats)} itself, and no file of it can be "
             "expected to do better: train it further, or ask for less if that is enough "
             f"(--min-accuracy{where})"
         )

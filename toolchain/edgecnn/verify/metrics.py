@@ -25,7 +25,7 @@ class ModelMetrics:
 
     Attributes:
         accuracy: Share of images whose true class has the highest score, 0..1.
-        calibration_error: See ``measure.expected_calibration_error``.
+        calibration_error: Expected difference between confidence and accuracy, 0..1.
         ties: Images on which several classes share the highest score.
         confusion: True class against decision.
     """

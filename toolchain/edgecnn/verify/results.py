@@ -178,7 +178,7 @@ class ParityReport:
             they were judged by, ``max_gap_increase``, ``max_corruption_drop`` and
             ``min_accuracy``; percent.
         rows: One per artifact asked for, also those that did not run or were not made.
-        machine: What ran them; see ``edgecnn_runner.machine.describe_machine``.
+        machine: What ran them: processor, cores, system and Python.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
         device: Its address; ``local`` for the machine that verified.

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.ask import Task, ask
-from edgecnn.devices.facts import DeviceFacts, look, machine_facts, plain
-from edgecnn.devices.protocol import Blob, Message
+from edgecnn.devices.facts import DeviceFacts, look, machine_facts
+from edgecnn.devices.protocol import Blob, Message, nonsense, other_file, plain
 from edgecnn.devices.types import Device
-from edgecnn.errors import ArtifactError, DeviceError
 from edgecnn.verify.results import LOCAL
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
-
-_OWN: Final = "its own Python"
 
 
 @dataclass
@@ -175,7 +171,7 @@ class DeviceScorer:
                 Blob(name="images", data=_bytes_of(pixels), memory=True),
             ],
             largest_reply=4 * shape[0] * shape[1],
-            python=self._python(fitting),
+            python=self._facts.python_for(fitting),
         )
         done = 0
 
@@ -196,32 +192,20 @@ class DeviceScorer:
         advance(len(pixels) - done)
         return self._checked(last, path, shape)
 
-    def _python(self, fitting: list[str]) -> str:
-        """Choose the Python that has a runtime: the usual one, or that of an installed bundle."""
-        found = [one for name in fitting for one in self._facts.runtimes[name].found]
-        if not found or any(one.place == _OWN for one in found):
-            return "python3"
-        python = found[0].python
-        return python if re.fullmatch(r"python3\.\d+", python) else "python3"
-
     def _checked(
         self, last: Message, path: Path, shape: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if last.values.get("model_sha256") != digest:
-            raise ArtifactError(
-                f"{self.device} did not run the file that was sent",
-                observed=f"sha256 {plain(last.values.get('model_sha256'))}",
-                expected=f"sha256 {digest}",
-                remedy="try again; if it stays, the device's memory or disk is at fault",
-            )
+            told = last.values.get("model_sha256")
+            raise other_file(self.device, "run", path.name, observed=told, expected=digest)
         sizes = [len(blob) for blob in last.blobs]
         if sizes != [4 * shape[0] * shape[1]] or not isinstance(last.values.get("machine"), dict):
-            raise DeviceError(
-                f"{self.device} sends scores that do not fit",
-                observed=f"bytes: {sizes}",
+            raise nonsense(
+                self.device,
+                "sends scores that do not fit",
+                f"bytes: {sizes}",
                 expected=f"{shape[0]} times {shape[1]} scores of 4 bytes",
-                remedy="try again; if it stays, please report it in the project's issue tracker",
             )
         self._machine = machine_facts(last.values["machine"])
         return np.frombuffer(last.blobs[0], "<f4").reshape(shape).astype(np.float32)

@@ -96,7 +96,7 @@ class LeftOut:
 
     Attributes:
         row: Its index in the device's rows.
-        name: See ``Candidate``.
+        name: Its variant or file name.
         reason: Why, as a clause: ``not verified``.
     """
 

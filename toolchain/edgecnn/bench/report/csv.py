@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +13,7 @@ from edgecnn.bench.report.figures import figures_of
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.errors import RowError
 from edgecnn.files import write_whole
+from edgecnn.report.csv import table_text
 
 COLUMNS: Final[Mapping[str, str]] = {
     "device": "its address; local for the workstation",
@@ -63,9 +62,6 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 """Column to what it holds; empty cells are unknown. Units are in the names."""
 
-# A spreadsheet takes a cell that begins so for a formula, which may start programs.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
 
 def write_csv(path: Path, judged: JudgedBench) -> None:
     """Write ``csv_text``.
@@ -81,12 +77,7 @@ def csv_text(judged: JudgedBench) -> str:
 
     Text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n", restval="")
-    writer.writeheader()
-    for row in csv_rows(judged):
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue()
+    return table_text(list(COLUMNS), csv_rows(judged))
 
 
 def csv_rows(judged: JudgedBench) -> Iterator[dict[str, Any]]:
@@ -176,9 +167,3 @@ def _error(error: RowError | None) -> str:
     if error is None:
         return ""
     return f"{error.problem} ({error.observed})" if error.observed else error.problem
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from edgecnn.bench.report.figures import DASH, frequency_text
 from edgecnn.bench.results import ArtifactBench, DeviceBench
+from edgecnn.report.text import DASH, frequency_text
 
 _UNKNOWN: Final = "not told"
 _XNNPACK: Final = "XNNPACK"

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from edgecnn.bench.report.figures import RowFigures, time_text
+from edgecnn.bench.report.figures import RowFigures
 from edgecnn.report import LogScale
+from edgecnn.report.text import duration_text
 from edgecnn_runner.timing import percentile
 
 BINS: Final = 64
@@ -114,7 +115,7 @@ def distribution_chart(rows: Sequence[RowFigures]) -> DistributionChart | None:
             _strip(one, run, median, scale, shapes)
             for (one, run), median in zip(timed, medians, strict=True)
         ),
-        tick_texts=tuple((scale.place(one), time_text(one)) for one in scale.ticks(5)),
+        tick_texts=tuple((scale.place(one), duration_text(one)) for one in scale.ticks(5)),
         shape_ticks=_shape_ticks(shapes),
     )
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import statistics as plain
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from edgecnn.bench.report.words import duration_text
 from edgecnn.bench.results import ArtifactBench, DeviceBench, ThreadBench
 from edgecnn.bench.statistics import Summary, macs_per_second, summarize
-
-DASH: Final = "\u2013"
-
-_UNITS: Final = (("ns", 1), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000))
+from edgecnn.report.text import plural_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +28,6 @@ class Figures:
     decode_ns: int | None
     preprocess_ns: int | None
     macs_per_second: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimeUnit:
-    """A unit that several times are given in, so that they compare.
-
-    Attributes:
-        name: Its symbol.
-        nanoseconds: How many it has.
-    """
-
-    name: str
-    nanoseconds: int
-
-    def number(self, time_ns: float | None) -> str:
-        """Return a time in this unit, to three digits, without its symbol; a dash for None."""
-        return DASH if time_ns is None else _three_digits(time_ns / self.nanoseconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,42 +112,9 @@ def row_labels(rows: Sequence[ArtifactBench]) -> list[str]:
     return labels
 
 
-def time_unit(times_ns: Sequence[float]) -> TimeUnit:
-    """Return the unit that suits several times: the largest in which the least is at least 1.
-
-    >>> time_unit([88_000, 4_300_000]).name, time_unit([1_200_000, 90_000_000]).name
-    ('µs', 'ms')
-    """
-    least = min((one for one in times_ns if one > 0), default=1_000_000)
-    name, size = next(unit for unit in reversed(_UNITS) if least >= unit[1] or unit[1] == 1)
-    return TimeUnit(name=name, nanoseconds=size)
-
-
-def time_text(time_ns: float | None) -> str:
-    """Return a time with the unit that suits it; a dash for None."""
-    return DASH if time_ns is None else duration_text(round(time_ns))
-
-
-def rate_text(macs_per_s: int | None) -> str:
-    """Return multiply-accumulates per second in GMAC/s, without the unit; a dash for None."""
-    return DASH if macs_per_s is None else _three_digits(macs_per_s / 1e9)
-
-
-def share_text(share: float | None, digits: int = 2) -> str:
-    """Return a share as percent, without the sign; a dash for None."""
-    return DASH if share is None else f"{100 * share:.{digits}f}"
-
-
-def frequency_text(hertz: float | None) -> str:
-    """Return a clock in MHz; a dash for None."""
-    return DASH if hertz is None else f"{hertz / 1e6:,.0f} MHz"
-
-
 def threads_text(threads: int) -> str:
     """Return a number of threads in words; 0 stands for all cores."""
-    if threads == 0:
-        return "all cores"
-    return "1 thread" if threads == 1 else f"{threads} threads"
+    return "all cores" if threads == 0 else plural_text(threads, "thread")
 
 
 def runtime_text(row: ArtifactBench) -> str:
@@ -190,13 +135,3 @@ def _differs(
 
 def _median(values: Sequence[int]) -> int | None:
     return round(plain.median_low(values)) if values else None
-
-
-def _three_digits(value: float) -> str:
-    if value >= 99.95:
-        return f"{value:,.0f}"
-    if value >= 9.995:
-        return f"{value:.1f}"
-    if value >= 0.9995:
-        return f"{value:.2f}"
-    return f"{value:.3g}"

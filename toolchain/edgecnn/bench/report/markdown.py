@@ -9,15 +9,7 @@ from edgecnn.bench.judge.gate import Gate
 from edgecnn.bench.judge.judgement import JudgedBench
 from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.device_facts import device_facts, device_title
-from edgecnn.bench.report.figures import (
-    DASH,
-    RowFigures,
-    rate_text,
-    rows_by_latency,
-    runtime_text,
-    share_text,
-    time_text,
-)
+from edgecnn.bench.report.figures import RowFigures, rows_by_latency, runtime_text
 from edgecnn.bench.report.page import page_headline
 from edgecnn.bench.report.words import (
     gate_headline,
@@ -29,7 +21,13 @@ from edgecnn.bench.report.words import (
 from edgecnn.bench.results import DeviceBench
 from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import (
+    DASH,
+    duration_text,
+    points_text,
+    rate_text,
+    size_text,
+)
 
 _SIGNS: Final = {
     "PASS": "✅ PASS",
@@ -135,7 +133,7 @@ def _artifact(one: RowFigures, recommendation: Recommendation) -> str:
     if one.index == recommendation.chosen:
         name = f"**{name}** ⭐"
     verdict = _SIGNS.get(row.verdict or "", "not verified")
-    ends = [size_text(row.bytes), share_text(row.accuracy), verdict]
+    ends = [size_text(row.bytes), points_text(row.accuracy), verdict]
     runtime = markdown_text(runtime_text(row))
     if one.figures is None or best is None:
         return markdown_row([name, runtime, *[DASH] * 5, *ends])
@@ -146,9 +144,9 @@ def _artifact(one: RowFigures, recommendation: Recommendation) -> str:
             name,
             runtime,
             str(row.chosen),
-            time_text(times.median_ns),
-            time_text(times.p90_ns),
-            time_text(times.p99_ns),
+            duration_text(times.median_ns),
+            duration_text(times.p90_ns),
+            duration_text(times.p99_ns),
             DASH if memory is None else size_text(memory),
             *ends,
         ]
@@ -172,11 +170,11 @@ def _more(device: DeviceBench, rows: list[RowFigures], recommendation: Recommend
         best = row.row.best
         if row.figures is not None and best is not None:
             cells = (
-                time_text(row.figures.times.min_ns),
-                time_text(row.figures.times.mad_ns),
-                time_text(best.first_ns),
-                time_text(best.load_ns),
-                time_text(row.figures.starts_ns),
+                duration_text(row.figures.times.min_ns),
+                duration_text(row.figures.times.mad_ns),
+                duration_text(best.first_ns),
+                duration_text(best.load_ns),
+                duration_text(row.figures.starts_ns),
                 rate_text(row.figures.macs_per_second),
                 markdown_text(best.kernels),
             )

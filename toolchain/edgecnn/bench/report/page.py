@@ -13,17 +13,7 @@ from edgecnn.bench.judge.judgement import JudgedBench
 from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.report.device_facts import device_facts, device_title
 from edgecnn.bench.report.distribution_chart import distribution_chart
-from edgecnn.bench.report.figures import (
-    RowFigures,
-    TimeUnit,
-    rate_text,
-    rows_by_latency,
-    runtime_text,
-    share_text,
-    threads_text,
-    time_text,
-    time_unit,
-)
+from edgecnn.bench.report.figures import RowFigures, rows_by_latency, runtime_text, threads_text
 from edgecnn.bench.report.pareto_chart import HEIGHT_PX, pareto_chart
 from edgecnn.bench.report.profile_view import profile_view
 from edgecnn.bench.report.sustained_chart import sustained_chart
@@ -37,7 +27,7 @@ from edgecnn.bench.report.words import (
 )
 from edgecnn.bench.results import BenchReport, DeviceBench
 from edgecnn.report import Scale, page_environment
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import TimeUnit, time_unit
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,13 +75,7 @@ def page_headline(judged: JudgedBench) -> str:
 
 def _environment() -> Environment:
     environment = page_environment("edgecnn.bench")
-    environment.filters |= {
-        "rate_text": rate_text,
-        "share_text": share_text,
-        "size_text": lambda size: "\u2013" if size is None else size_text(size),
-        "threads_text": threads_text,
-        "time_text": time_text,
-    }
+    environment.filters["threads"] = threads_text
     environment.globals |= {
         "gate_headline": gate_headline,
         "headline": headline,

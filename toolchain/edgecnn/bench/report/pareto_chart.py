@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from edgecnn.bench.report.figures import RowFigures, share_text, time_text
+from edgecnn.bench.report.figures import RowFigures
 from edgecnn.report import LogScale, Scale
-from edgecnn_runner.quantities import size_text
+from edgecnn.report.text import duration_text, percent_text, size_text
 
 # A mark stands at a percentage of a width that is not known before the page is shown, a text has a
 # size in pixels. So places are tried at several widths, and one is taken only if it is free at all
@@ -214,6 +214,11 @@ class ParetoChart:
     unknown: tuple[RowFigures, ...]
 
     @property
+    def edge(self) -> str:
+        """The corners of the front as SVG's polyline has them."""
+        return " ".join(f"{x},{y}" for x, y in self.front)
+
+    @property
     def numbered(self) -> bool:
         """Whether a number stands for a name on wide screens, too."""
         return any(label.text.isdecimal() for label in self.names)
@@ -255,7 +260,7 @@ def pareto_chart(
     ]
     numbers = [str(one.number) for one in shown]
     both = [
-        (f"{mark.row.label} ({share_text(mark.row.row.accuracy, 1)} %)", number)
+        (f"{mark.row.label} ({percent_text(mark.row.row.accuracy, 1)})", number)
         if mark.off
         else (mark.row.label, number)
         for mark, number in zip(marks, numbers, strict=True)
@@ -266,11 +271,11 @@ def pareto_chart(
         front=_front(marks),
         names=_labels(marks, both, _WIDE_PX),
         numbers=_labels(marks, [(one,) for one in numbers], _NARROW_PX),
-        x_ticks=tuple((x.place(one), time_text(one)) for one in x.ticks(5)),
+        x_ticks=tuple((x.place(one), duration_text(one)) for one in x.ticks(5)),
         y_ticks=tuple(
             (
                 _height(y, one, up=of_accuracy),
-                f"{share_text(one, _digits(y))} %" if of_accuracy else size_text(round(one)),
+                percent_text(one, _digits(y)) if of_accuracy else size_text(round(one)),
             )
             for one in y.ticks(5)
         ),
@@ -328,9 +333,10 @@ def _kind(one: RowFigures, front: Collection[int], chosen: int | None) -> str:
 
 def _title(one: RowFigures) -> str:
     row, median = one.row, one.measured.times.median_ns
-    accuracy = f"accuracy {share_text(row.accuracy)} %, " if row.accuracy is not None else ""
-    verdict = row.verdict or "not verified"
-    return f"{one.label}: median {time_text(median)}, {accuracy}{size_text(row.bytes)}, {verdict}"
+    parts = [f"{one.label}: median {duration_text(median)}"]
+    if row.accuracy is not None:
+        parts.append(f"accuracy {percent_text(row.accuracy)}")
+    return ", ".join([*parts, size_text(row.bytes), row.verdict or "not verified"])
 
 
 def _front(marks: Sequence[ParetoMark]) -> tuple[tuple[float, float], ...]:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecnn.bench.results import BenchReport, OperatorTime, Profile
+from edgecnn.report.text import (
+    duration_text,
+    macs_text,
+    percent_text,
+    plural_text,
+    rate_text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +91,16 @@ def profile_view(profile: Profile, *, device: str, file: str) -> ProfileView:
 def _notes(profile: Profile) -> tuple[str, ...]:
     notes = []
     if profile.runtime is not None and profile.plain_ns is not None:
-        threads = f"{profile.threads} thread{'s' * (profile.threads != 1)}"
         notes.append(
-            f"By {profile.runtime} (kernels: {profile.kernels}), {threads}: "
-            f"{_time(profile.plain_ns)} an inference, median."
+            f"By {profile.runtime} (kernels: {profile.kernels}), "
+            f"{plural_text(profile.threads or 0, 'thread')}: "
+            f"{duration_text(profile.plain_ns)} an inference, median."
         )
     if profile.profiled_ns is not None:
         notes.append(
-            f"With the profiler on it takes {_time(profile.profiled_ns)}; the profiler's clock "
-            f"counts whole microseconds. So short operators look longer than they are. Medians of "
-            f"{profile.runs} runs; operators as the runtime has fused them."
+            f"With the profiler on it takes {duration_text(profile.profiled_ns)}; the profiler's "
+            "clock counts whole microseconds. So short operators look longer than they are. "
+            f"Medians of {profile.runs} runs; operators as the runtime has fused them."
         )
     if profile.lacks is not None:
         notes.append(f"{profile.lacks[:1].upper()}{profile.lacks[1:]}.")
@@ -108,40 +115,16 @@ def _line(one: OperatorTime, largest: float, *, timed: bool) -> ProfileLine:
     share = _share(one, timed=timed)
     rate = ""
     if one.macs and one.median_ns:
-        rate = f"{one.macs / one.median_ns:.1f}"
+        rate = rate_text(1e9 * one.macs / one.median_ns)
     # TFLite names a fused operator by all it was made of.
     name = one.name.partition(";")[0]
     return ProfileLine(
         name=name,
         type=f"{one.type} x{one.count}" if one.count > 1 else one.type,
-        time="-" if one.median_ns is None else _time(one.median_ns),
+        time=duration_text(one.median_ns),
         share=share,
-        share_text="-" if share is None else f"{100 * share:.1f} %",
+        share_text=percent_text(share, 1),
         bar=round(100 * share / largest, 2) if share else 0.0,
-        macs="unknown" if one.macs is None else _macs(one.macs),
+        macs="unknown" if one.macs is None else macs_text(one.macs) if one.macs else "",
         rate=rate,
     )
-
-
-def _time(nanoseconds: int) -> str:
-    """Return a time in the unit a person would use.
-
-    >>> [_time(2_000), _time(84_365), _time(1_234_567)]
-    ['2.0 µs', '84.4 µs', '1.23 ms']
-    """
-    if nanoseconds < 1_000_000:
-        return f"{nanoseconds / 1e3:.1f} µs"
-    return f"{nanoseconds / 1e6:.2f} ms"
-
-
-def _macs(count: int) -> str:
-    """Return a count in the unit a person would use.
-
-    >>> [_macs(0), _macs(640), _macs(442_368), _macs(2_359_296)]
-    ['', '640', '442.4 k', '2.36 M']
-    """
-    if not count:
-        return ""
-    if count < 1000:
-        return str(count)
-    return f"{count / 1e3:.1f} k" if count < 1_000_000 else f"{count / 1e6:.2f} M"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.bench.report.figures import time_unit
 from edgecnn.bench.results import Sustained, SustainedPoint
 from edgecnn.report import Scale
+from edgecnn.report.text import time_unit
 
 _MOST_POINTS: Final = 400
 _THROTTLED_NOW: Final = 0xF
@@ -37,6 +37,13 @@ class SustainedPanel:
     ticks: tuple[tuple[float, str], ...]
     first: str
     last: str
+
+    @property
+    def curves(self) -> list[tuple[str, str]]:
+        """Kind and points of each piece, those of the quantity itself last."""
+        kinds = ("whole", *["half"] * len(self.lines))
+        pairs = reversed(list(zip(kinds, self.lines, strict=False)))
+        return [(kind, points) for kind, line in pairs for points in line]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +128,7 @@ def _panel(
         name=name,
         unit=unit,
         lines=tuple(_pieces(one, scale) for one in thinned),
-        ticks=tuple((round(100 - scale.place(one), 2), tick(one)) for one in ticks),
+        ticks=tuple((scale.height(one), tick(one)) for one in ticks),
         first=text(first),
         last=text(last),
     )
@@ -152,7 +159,7 @@ def _pieces(values: Sequence[tuple[float, float | None]], scale: Scale) -> tuple
         if value is None:
             pieces.append([])
         else:
-            pieces[-1].append(f"{place},{100 - scale.place(value):.2f}")
+            pieces[-1].append(f"{place},{scale.height(value):.2f}")
     # A point alone would not be seen: it becomes a line of two equal points, with round ends.
     return tuple(" ".join(one if len(one) > 1 else one * 2) for one in pieces if one)
 

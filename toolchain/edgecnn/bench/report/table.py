@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edgecnn.bench.judge.recommend import Recommendation
-from edgecnn.bench.report.figures import (
+from edgecnn.bench.report.figures import RowFigures, rows_by_latency, runtime_text
+from edgecnn.bench.results import DeviceBench
+from edgecnn.report.text import (
     DASH,
-    RowFigures,
-    rows_by_latency,
-    runtime_text,
-    share_text,
+    points_text,
+    size_text,
     time_unit,
 )
-from edgecnn.bench.results import DeviceBench
-from edgecnn_runner.quantities import size_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +61,7 @@ def render_table(device: DeviceBench, recommendation: Recommendation) -> Table:
         name = Text.assemble(
             (one.label, "bold" if is_chosen else ""), (f"\n{runtime_text(row)}", "dim")
         )
-        size = f"{size_text(row.bytes)}\n{share_text(row.accuracy)}"
+        size = f"{size_text(row.bytes)}\n{points_text(row.accuracy)}"
         verdict = Text(row.verdict or "not verified", style=_STYLES.get(row.verdict or "", "dim"))
         if is_chosen:
             verdict.append(f"\n{_MARK} ship", style="bold green")

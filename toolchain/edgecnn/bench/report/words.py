@@ -18,38 +18,20 @@ from edgecnn.bench.judge.recommend import (
     needs_more,
 )
 from edgecnn.bench.statistics import LEAST_TURNS, Ratio
-from edgecnn_runner.quantities import number_text, percent_text, size_text
+from edgecnn.report.text import (
+    duration_text,
+    percent_text,
+    plural_text,
+    points_text,
+    size_text,
+    times_text,
+)
 
-_UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1000, "\u00b5s"))
 _LIMIT_NAMES: Final[dict[LimitName, str]] = {
     "latency": "latency",
     "memory": "peak memory",
     "size": "size",
 }
-
-
-def duration_text(ns: int) -> str:
-    """Return a duration to three digits, in the unit a person would use.
-
-    >>> [duration_text(ns) for ns in (812, 88_040, 999_700, 5_200_000, 1_304_000_000)]
-    ['812 ns', '88.0 \u00b5s', '1.00 ms', '5.20 ms', '1.30 s']
-    """
-    for unit, name in _UNITS:
-        # What rounds up to the next unit is written in it.
-        if ns >= 0.9995 * unit:
-            value = ns / unit
-            return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {name}"
-    return f"{ns} ns"
-
-
-def points(share: float) -> str:
-    """Return a share in percentage points, without unit: ``0.06``."""
-    return number_text(share * 100, 2)
-
-
-def times_text(value: float) -> str:
-    """Return a factor to three digits, but two decimals at most: ``0.98``, ``3.12``, ``31.2``."""
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def ratio_text(ratio: Ratio) -> str:
@@ -86,12 +68,11 @@ def headline(recommendation: Recommendation) -> str:
             f"Nothing keeps the limits ({limits_text(recommendation.limits)}): "
             f"{_excluded(recommendation.candidates)}."
         )
-    threads = "1 thread" if choice.threads == 1 else f"{choice.threads} threads"
     memory = "" if choice.memory_bytes is None else f", {size_text(choice.memory_bytes)} of memory"
     return (
-        f"Ship {choice.name}, {threads}: {duration_text(choice.median_ns)}, "
-        f"{percent_text(choice.accuracy)} of test images right, a file of "
-        f"{size_text(choice.size_bytes)}{memory}."
+        f"Ship {choice.name}, {plural_text(choice.threads, 'thread')}: "
+        f"{duration_text(choice.median_ns)}, {percent_text(choice.accuracy)} of test images right, "
+        f"a file of {size_text(choice.size_bytes)}{memory}."
     )
 
 
@@ -120,8 +101,8 @@ def loss_sentence(recommendation: Recommendation, candidate: Candidate) -> str:
     if falls_short(candidate.accuracy, best.accuracy, recommendation.max_drop):
         return (
             f"Its accuracy, {percent_text(candidate.accuracy)}, is "
-            f"{points(best.accuracy - candidate.accuracy)} points below that of {best.name}; only "
-            f"up to {points(recommendation.max_drop)} count as equal."
+            f"{points_text(best.accuracy - candidate.accuracy)} points below that of {best.name}; "
+            f"only up to {points_text(recommendation.max_drop)} count as equal."
         )
     worse, better = _worse(candidate, choice), _worse(choice, candidate, turned=True)
     if is_slower(ratio):
@@ -219,7 +200,7 @@ def _worse(one: Candidate, other: Candidate, *, turned: bool = False) -> list[st
             else f"needs more memory ({sizes[0]} against {sizes[1]})"
         )
     if one.accuracy < other.accuracy:
-        difference = points(other.accuracy - one.accuracy)
+        difference = points_text(other.accuracy - one.accuracy)
         found.append(
             f"it is {difference} points more accurate"
             if turned
@@ -262,7 +243,7 @@ def row_title(row: GateRow, *, threads: bool = True) -> str:
     """Name a row: ``tflite-int8 with litert, 2 threads, on local``."""
     parts = [row.name]
     if threads and row.threads is not None:
-        parts.append("1 thread" if row.threads == 1 else f"{row.threads} threads")
+        parts.append(plural_text(row.threads, "thread"))
     return f"{', '.join(parts)}{',' if len(parts) > 1 else ''} on {row.device}"
 
 

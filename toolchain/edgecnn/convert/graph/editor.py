@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
+from edgecnn.convert.graph import in_order
 from edgecnn.convert.graph.constants import (
     Array,
     constant_node,
@@ -107,18 +108,10 @@ class GraphEditor:
 
     def _in_order(self) -> list[str]:
         # The placeholder stays, also in the odd model whose answer does not depend on it.
-        todo = [(producer(self.output), False), (self.image, False)]
-        ordered: dict[str, None] = {}
-        while todo:
-            name, inputs_done = todo.pop()
-            if name in ordered:
-                continue
-            if inputs_done:
-                ordered[name] = None
-                continue
-            todo.append((name, True))
-            todo.extend((producer(t), False) for t in reversed(self.nodes[name].input))
-        return list(ordered)
+        return in_order(
+            (self.image, producer(self.output)),
+            lambda name: (producer(tensor) for tensor in self.nodes[name].input),
+        )
 
 
 def _renamed(tensor: str, names: dict[str, str]) -> str:

@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from edgecnn.convert.graph import in_order
+
 _NCHW_TO_NHWC: Final = [0, 2, 3, 1]
 _WEIGHTED: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
@@ -265,21 +267,13 @@ def _rename_in(
 
 def _in_order(graph: Any) -> list[Any]:
     """Return the nodes as a walk from the outputs meets them: the same order for equal graphs."""
-    makers = {tensor: node for node in graph.node for tensor in node.output}
-    ordered: dict[int, Any] = {}
-    todo = [
-        (makers[output.name], False) for output in reversed(graph.output) if output.name in makers
-    ]
-    while todo:
-        node, inputs_done = todo.pop()
-        if id(node) in ordered:
-            continue
-        if inputs_done:
-            ordered[id(node)] = node
-            continue
-        todo.append((node, True))
-        todo.extend((makers[t], False) for t in reversed(list(_reads(node))) if t in makers)
-    return list(ordered.values())
+    nodes = {str(index): node for index, node in enumerate(graph.node)}
+    makers = {tensor: key for key, node in nodes.items() for tensor in node.output}
+    ordered = in_order(
+        (makers[output.name] for output in graph.output if output.name in makers),
+        lambda key: (makers[tensor] for tensor in _reads(nodes[key]) if tensor in makers),
+    )
+    return [nodes[key] for key in ordered]
 
 
 def _role(node: Any, index: int) -> str:

@@ -16,7 +16,7 @@ from edgecnn.modelfile import Graph, Operator, Tensor
 from edgecnn.modelfile.layers import LayerComparison, LayerError
 from edgecnn.modelfile.precision import real_operators
 from edgecnn.modelfile.types import FLOAT_DTYPES
-from edgecnn_runner.quantities import decibel_text, number_text, percent_text
+from edgecnn.report.text import decibel_text, number_text, percent_text
 
 _BEFORE_ROUNDING: Final = "_QuantizeLinear_Input"
 """What onnxruntime puts behind the name of an output when it rounds it once more."""

@@ -13,8 +13,7 @@ from typing import Any, Final
 from edgecnn.build.verdict import Judge
 from edgecnn.convert.files import Maker
 from edgecnn.convert.repair.candidates import Calibrations
-from edgecnn.convert.repair.selection import choose_selection
-from edgecnn.convert.repair.trial import Attempt, Tribunal
+from edgecnn.convert.repair.trial import Attempt, Tribunal, choose_selection
 from edgecnn.convert.repair.variant import VariantRepair
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.scoring import FloatScorer

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from edgecnn.convert.graph import in_order
 from edgecnn.convert.source.library import functions_of
 from edgecnn.errors import SourceModelError
 
@@ -183,19 +184,12 @@ class _Follower:
 def _in_order(nodes: Sequence[Any]) -> list[Any]:
     """Return nodes each behind those it reads."""
     by_name = {node.name: node for node in nodes}
-    ordered: dict[str, Any] = {}
-    todo = [(node, False) for node in reversed(nodes)]
-    while todo:
-        node, inputs_done = todo.pop()
-        if node.name in ordered:
-            continue
-        if inputs_done:
-            ordered[node.name] = node
-            continue
-        todo.append((node, True))
-        sources = (tensor.removeprefix("^").partition(":")[0] for tensor in node.input)
-        todo += [(by_name[name], False) for name in sources if name in by_name]
-    return list(ordered.values())
+
+    def reads(name: str) -> list[str]:
+        sources = (tensor.removeprefix("^").partition(":")[0] for tensor in by_name[name].input)
+        return [source for source in sources if source in by_name]
+
+    return [by_name[name] for name in in_order(by_name, reads)]
 
 
 def _read_body(arguments: Sequence[str], nodes: Sequence[Any], returned: Sequence[str]) -> _Body:

@@ -19,6 +19,7 @@ from edgecnn.convert.source.normalization import Normalization, normalization_of
 from edgecnn.convert.source.paths import Source
 from edgecnn.convert.source.saved_model import harmless_saved_model
 from edgecnn.errors import EdgeError, SourceModelError, UsageError
+from edgecnn.log import has_read
 from edgecnn.quiet import captured_log
 from edgecnn_runner.contract import INPUT_RANGES
 from edgecnn_runner.input_options import range_options
@@ -93,6 +94,7 @@ def load_source(source: Source, *, otherwise: str | None = None) -> SourceModel:
             weights that are not numbers.
         UsageError: If an input range is missing, or the model's own arithmetic contradicts it.
     """
+    has_read(source.path)
     with captured_log():
         if source.kind == "saved_model":
             return _load_saved_model(source, otherwise)

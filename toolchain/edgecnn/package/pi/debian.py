@@ -15,7 +15,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Final
 
 from edgecnn.errors import PackageError, UsageError
 from edgecnn.files import atomic_file, wrap_os_errors
+from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import ARCHITECTURES
 from edgecnn.package.pi.tree import BundlePlan, fill_template
 from edgecnn_installer.bundle import read_manifest
@@ -98,13 +98,10 @@ def write_debian(plan: BundlePlan, bundle: Path, path: Path, *, work: Path, date
             if one.is_dir():
                 one.chmod(0o755)
     made = work / "made.deb"
-    done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", str(root), str(made)],  # noqa: S607
+    done = run_program(
+        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", str(root), str(made)],
+        timeout_s=_TIMEOUT_S,
         env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(date)},
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
     )
     if done.returncode != 0:
         raise PackageError(

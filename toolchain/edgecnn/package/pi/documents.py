@@ -10,7 +10,7 @@ from edgecnn.package.licences import libraries_in, licences_page, own_licence
 from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
-from edgecnn_runner.quantities import number_text, percent_text, size_text
+from edgecnn.report import markdown_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,22 +85,9 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
 
 def environment() -> Environment:
     """Return how these texts are made: a fact that is not there is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("edgecnn.package"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Markdown, not HTML
-    )
-    made.filters.update(percent=percent_text, points=_points, size=size_text, limits=_limits)
+    made = markdown_environment("edgecnn.package")
+    made.filters["limits"] = _limits
     return made
-
-
-def _points(share: float) -> str:
-    return number_text(100 * share, 1)
 
 
 def _limits(limits: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +24,7 @@ from edgecnn.package.pi.wheels import collect_wheels, read_lock
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.note import summary, write_note
 from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
+from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.signing import read_signer
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import SIGNATURE
@@ -33,39 +33,6 @@ from edgecnn_runner.runtimes.choice import RUNTIMES
 _DEFAULT_VARIANT: Final = {
     "litert": "tflite-int8", "tflite-runtime": "tflite-int8", "onnxruntime": "onnx-int8",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackageRequest:
-    """What is to be packaged, and for what.
-
-    Attributes:
-        place: What the command line named, for errors.
-        workspace: The build; None for the released model in the folder ``place``.
-        variants: Those to put in, the one to use first; empty for the runtime's int8 variant, or
-            the mixed one where a repair put it in its place.
-        system: The release of the device's system.
-        runtime: Which runtime goes in; None for the system's first.
-        version: The bundle's version; None for the date.
-        wheels: A folder with the libraries; None for cache and network.
-        key: Ed25519 private key to sign with; None for no signature.
-        out: Folder that the bundle goes to; made if it is not there.
-        root: The folder of a system for the bundle's architecture, to check the privacy claims in;
-            None to check them with what this machine can run.
-        form: ``tar`` for a ``.tar.gz`` with ``install.sh``, or ``deb`` for a Debian package.
-    """
-
-    place: Path
-    workspace: Workspace | None
-    variants: Sequence[str] = ()
-    system: str = "bookworm"
-    runtime: str | None = None
-    version: str | None = None
-    wheels: Path | None = None
-    key: Path | None = None
-    out: Path = Path("dist")
-    root: Path | None = None
-    form: str = "tar"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +69,24 @@ class PackageResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": PACKAGE_SCHEMA, **asdict(self)}
 
 
-def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> PackageResult:
+def run(
+    request: PackageRequest,
+    place: Path,
+    workspace: Workspace | None,
+    *,
+    progress: Progress = NO_PROGRESS,
+) -> PackageResult:
     """Make a bundle for a Raspberry Pi.
 
     Everything that can be refused is refused before a library is fetched or a file is written.
 
     Args:
         request: What, and for what.
+        place: What to name in errors; of a released model its folder.
+        workspace: The build; None for a released model.
         progress: Shows the steps.
 
     Returns:
@@ -123,17 +98,16 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
         UsageError: If the combination does not exist, or a name or key cannot be used.
         WorkspaceError: If the bundle cannot be written.
     """
-    platform = choose_platform(request.system, request.runtime)
+    platform = choose_platform(request.system or "bookworm", request.runtime)
+    form = request.form or "tar"
     date = source_date()
     version = bundle_version(request.version, date)
     signer = None if request.key is None else read_signer(request.key)
-    variants = request.variants or [
-        default_variant(request.workspace, _DEFAULT_VARIANT[platform.runtime])
-    ]
-    proven = find_proven(request.place, request.workspace, variants)
+    variants = request.variants or [default_variant(workspace, _DEFAULT_VARIANT[platform.runtime])]
+    proven = find_proven(place, workspace, variants)
     runtime_version = _refuse(proven, platform)
     model = named_model(proven)
-    if request.form == "deb":
+    if form == "deb":
         check_debian(model, version)
     name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
     name += f"-{platform.python_tag}"
@@ -141,7 +115,7 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
     wheels = collect_wheels(platform, folder=request.wheels)
     plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
     debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"
-    file_name = f"{name}.tar.gz" if request.form == "tar" else f"{debian}.deb"
+    file_name = f"{name}.tar.gz" if form == "tar" else f"{debian}.deb"
     bundle = request.out / file_name
     with wrap_os_errors(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
@@ -155,14 +129,17 @@ def run(request: PackageRequest, *, progress: Progress = NO_PROGRESS) -> Package
             write_manifest(plan, folder)
             progress.message("checking the privacy claims")
             checked = check_bundle(
-                folder, root=request.root, wheels=request.wheels, fetch=request.wheels is None
+                folder,
+                root=None if request.root is None else request.root.resolve(),
+                wheels=request.wheels,
+                fetch=request.wheels is None,
             )
-            refuse_broken(checked, str(request.place))
+            refuse_broken(checked, str(place))
             write_note(plan, folder, checked)
             manifest = write_manifest(plan, folder)
             if signer is not None:
                 (folder / SIGNATURE).write_bytes(signer.sign(manifest))
-        if request.form == "deb":
+        if form == "deb":
             work = Path(temporary) / "debian"
             work.mkdir()
             write_debian(plan, folder, bundle, work=work, date=date)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import stat
-import subprocess
 import sys
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ import pooch
 
 from edgecnn.errors import PackageError
 from edgecnn.files import file_digest, wrap_os_errors
+from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import Platform
 
 _PIN: Final = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>[0-9a-z.+]+)")
@@ -155,15 +155,7 @@ def _fetch(pins: Sequence[Pinned], cache: Path, platform: Platform) -> None:
         *(part for tag in platform.wheel_tags() for part in ("--platform", tag)),
         "--dest", str(cache), "--requirement", "/dev/stdin",
     ]  # fmt: skip
-    done = subprocess.run(  # noqa: S603 - pip, no shell
-        command,
-        input=requirements,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    done = run_program(command, timeout_s=_TIMEOUT_S, fed=requirements)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise PackageError(

@@ -8,23 +8,19 @@ from pathlib import Path
 from edgecnn.build.bundle import opened_bundle
 from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
-from edgecnn.package.privacy.claims import NOTE, Checked, read_record, subject_digest
+from edgecnn.package.privacy.claims import NOTE, RECORD, Checked, read_record, subject_digest
+from edgecnn.package.privacy.web_check import check_web_bundle
+from edgecnn.package.request import PrivacyRequest
+from edgecnn.package.web.contents import subject_of
+from edgecnn.package.web.opened import read_web_bundle
 from edgecnn.progress import NO_PROGRESS, Progress
 
 
-def check_again(
-    bundle: Path,
-    *,
-    root: Path | None = None,
-    wheels: Path | None = None,
-    progress: Progress = NO_PROGRESS,
-) -> Checked:
-    """Check every claim of a bundle again.
+def check_again(request: PrivacyRequest, *, progress: Progress = NO_PROGRESS) -> Checked:
+    """Check every claim of a bundle for a Raspberry Pi again.
 
     Args:
-        bundle: A ``.tar.gz``, or the folder it was unpacked into.
-        root: See ``check_bundle``.
-        wheels: See ``check_bundle``; if it is given, nothing is fetched.
+        request: Which bundle, and where to run it.
         progress: Says what is done.
 
     Raises:
@@ -32,6 +28,7 @@ def check_again(
         PrivacyClaimError: If its claims are about other files.
         UsageError: If ``root`` is no system's folder.
     """
+    bundle, root = request.bundle, request.root
     if root is not None and not (root / "usr/bin").is_dir():
         raise UsageError(
             f"--root {root} is no system's folder",
@@ -57,8 +54,8 @@ def check_again(
         return check_bundle(
             folder,
             root=None if root is None else root.resolve(),
-            wheels=wheels,
-            fetch=wheels is None,
+            wheels=request.wheels,
+            fetch=request.wheels is None,
         )
 
 
@@ -69,6 +66,37 @@ def _no_claims(bundle: Path, observed: str) -> PrivacyClaimError:
         expected=f"{NOTE} and its record, as edgecnn package writes them",
         remedy="make it anew: edgecnn package BUILD",
     )
+
+
+def check_web_again(folder: Path, *, progress: Progress = NO_PROGRESS) -> Checked:
+    """Check every claim of a web bundle again, and of the single file that it makes.
+
+    Args:
+        folder: The bundle.
+        progress: Says what is done.
+
+    Raises:
+        BundleError: If it is not what was packaged.
+        PackageError: If the app does not work in this machine's browser.
+        PrivacyClaimError: If its claims are about other files.
+    """
+    files = read_web_bundle(folder)
+    subject = subject_of(files)
+    try:
+        claimed = str(json.loads(files[RECORD])["subject"])
+        noted = subject in files[NOTE].decode()
+    except (ValueError, KeyError, TypeError) as error:
+        claimed, noted = f"{type(error).__name__}: {error}", False
+    if claimed != subject or not noted:
+        raise PrivacyClaimError(
+            f"the privacy claims in {folder} are about other files than it holds",
+            observed=f"claims about {claimed}",
+            expected=subject,
+            remedy="make it anew, so that its claims are checked: edgecnn package BUILD --target "
+            "web",
+        )
+    progress.message(f"{folder}: {len(files)} files as packaged; opening it in a browser")
+    return check_web_bundle(files)
 
 
 def exit_error(
@@ -100,4 +128,14 @@ def exit_error(
         observed="; ".join(dict.fromkeys(one.evidence for one in missing)),
         expected=expected,
         remedy=remedy,
+    )
+
+
+def web_exit_error(checked: Checked, named: str) -> EdgeError | None:
+    """Return the error that a check amounts to; None if every claim was checked and held."""
+    return exit_error(
+        checked,
+        named,
+        expected="Chromium, and Playwright's package for Python",
+        remedy="sudo apt install chromium, and pip install playwright",
     )

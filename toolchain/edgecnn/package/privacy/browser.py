@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.log import step
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -107,6 +109,7 @@ def opened_browser(
             rules = ["<-loopback>", *([] if allowed is None else [allowed])]
             proxy = ProxySettings(server=f"http://{sink.address}", bypass=",".join(rules))
             program = chromium()
+            step(f"browser {program}")
             browser = playwright.chromium.launch(
                 executable_path=program,
                 # Root has no sandbox to be put into; nobody else goes without it.

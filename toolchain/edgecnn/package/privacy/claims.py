@@ -82,7 +82,7 @@ class Checked:
     """All claims of a bundle, and where they were checked.
 
     Attributes:
-        subject: See ``subject_digest``.
+        subject: Digest of the files that the claims are about.
         architecture: Of the processor that the checks ran on, as ``uname -m`` gives it; emulated
             or not; None if none ran.
         bundle_architecture: The one that the bundle is for.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from edgecnn.log import run_program
 from edgecnn.package.privacy.claims import Claim, Outcome, State
 from edgecnn.package.privacy.pi_runs import Run, Runs
 from edgecnn.package.privacy.traced import other_programs, strange_sockets
@@ -241,12 +242,8 @@ def _exposure(unit: Path) -> float | None:
     if program is None:
         return None
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            [program, "security", "--offline=true", "--no-pager", str(unit)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        done = run_program(
+            [program, "security", "--offline=true", "--no-pager", str(unit)], timeout_s=60
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 from edgecnn.errors import PackageError
 from edgecnn.files import write_json
+from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import ARCHITECTURES, choose_platform
 from edgecnn.package.pi.tree import file_entries
 from edgecnn.package.pi.wheels import collect_wheels, unpack_wheel
@@ -137,13 +137,7 @@ def _python(folder: Path, version: str) -> str:
     found = shutil.which(f"python{version}")
     if found is None:
         raise NoPlaceError(f"there is no Python {version} here, which the bundle is for")
-    done = subprocess.run(  # noqa: S603 - the interpreter, no shell
-        [found, "-I", "-c", "import sys; print(sys.executable)"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_program([found, "-I", "-c", "import sys; print(sys.executable)"], timeout_s=60)
     real = Path(done.stdout.strip())
     if done.returncode != 0 or not real.is_file():
         said = " ".join(done.stderr.split())[:120]

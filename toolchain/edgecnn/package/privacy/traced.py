@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from edgecnn.log import run_program
+
 # A question mark lets strace go on where an architecture lacks the call.
 _WATCHED: Final = (
     "%network", "?open", "openat", "?openat2", "?creat", "?rename", "renameat", "?renameat2",
@@ -127,16 +129,11 @@ def _run(
         apart += ["--user", "--map-root-user"]
     # One file for each process, so that no two share a line; with each descriptor's path.
     trace = ["strace", "-ff", "-qq", "-y", "-s", "4096", "-e", f"trace={','.join(_WATCHED)}"]
-    done = subprocess.run(  # noqa: S603 - fixed programs, no shell
+    done = run_program(
         [*trace, "-e", "signal=none", "-o", str(folder / "trace"), "--", *apart, "--", *command],
-        env=dict(environment),
+        timeout_s=_TIMEOUT_S,
+        env=environment,
         cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_TIMEOUT_S,
-        check=False,
     )
     program = os.path.basename(command[0])  # noqa: PTH119 - as execve has it
     calls = tuple(

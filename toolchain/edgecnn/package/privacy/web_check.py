@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from edgecnn.errors import PackageError
 from edgecnn.package.privacy.browser import why_no_browser
@@ -13,12 +14,7 @@ from edgecnn.package.privacy.claims import NOTE, RECORD, Checked
 from edgecnn.package.privacy.web import Seen, judge_web, unchecked_web
 from edgecnn.package.privacy.web_session import SessionError, folder_session, single_session
 from edgecnn.package.web.contents import WebPlan, sealed, subject_of
-from edgecnn.package.web.icons import png
 from edgecnn.package.web.single import single_page
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 _PLACE: Final = "a browser"
 _PICTURES: Final = 3
@@ -82,23 +78,19 @@ def _checked(subject: str, place: str | None, setting: str, outcomes: list[Any])
 def sample_pictures(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return pictures to classify: the first golden images, as PNG files."""
     import numpy as np
+    from PIL import Image
 
     golden = json.loads(files["golden.json"])
     found = {}
     for number, image in enumerate(golden.get("images", [])[:_PICTURES]):
         shape = (image["height"], image["width"], image["channels"])
         pixels = np.frombuffer(base64.b64decode(image["pixels"]), np.uint8).reshape(shape)
-        found[f"picture-{number}.png"] = png(_opaque(pixels))
+        file = io.BytesIO()
+        Image.fromarray(pixels[..., 0] if shape[2] == 1 else pixels).convert("RGBA").save(
+            file, "PNG"
+        )
+        found[f"picture-{number}.png"] = file.getvalue()
     return found
-
-
-def _opaque(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    import numpy as np
-
-    height, width = pixels.shape[:2]
-    made = np.full((height, width, 4), 255, np.uint8)
-    made[..., :3] = pixels  # one channel becomes three
-    return made
 
 
 def _no_claims_yet() -> dict[str, bytes]:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.errors import BundleError, EdgeError, PackageError
+from edgecnn.package.privacy.again import web_exit_error
 from edgecnn.package.privacy.browser import why_no_browser
 from edgecnn.package.privacy.claims import Checked, Claim
 from edgecnn.package.privacy.web import CONNECTS, other_ways, refusals, unchecked_web
-from edgecnn.package.privacy.web_again import web_exit_error
 from edgecnn.package.privacy.web_check import sample_pictures
 from edgecnn.package.privacy.web_session import (
     SessionError,

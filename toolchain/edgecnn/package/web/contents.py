@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.errors import PackageError
+from edgecnn.log import has_read
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM
-from edgecnn.package.web.icons import GROUND, icon
 from edgecnn.package.web.licences import licence_texts
-from edgecnn.package.web.sources import WORKER
+from edgecnn.package.web.sources import WORKER, app_icons
 from edgecnn_runner.contract import Contract, parse_resize
 from edgecnn_runner.golden import Golden, preprocessing_cases, read_golden
 from edgecnn_runner.selftest import tolerance_of
@@ -46,6 +46,8 @@ _ICONS: Final = (
     ("icons/icon-512.png", 512, False),
     ("icons/maskable-512.png", 512, True),
 )
+_GROUND: Final = "#14171a"
+"""Colour of the icons' tile."""
 _PLAIN: Final = ".nojekyll"
 _VERSION_LINE: Final = re.compile(rb'^const VERSION = "([0-9a-f]{64})";$', re.MULTILINE)
 _SHORTEST: Final = 12  # characters that a home screen shows of a name
@@ -82,11 +84,12 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
     (file,) = plan.proven.files
     files = {name: text.encode() for name, text in plan.sources.items()}
     files |= {f"vendor/{name}": data for name, data in plan.vendor.items()}
-    files |= {name: icon(size, maskable=maskable) for name, size, maskable in _ICONS}
+    files |= app_icons()
     files |= licence_texts()
     files[_PLAIN] = b""
     files[MANIFEST] = _json(_webmanifest(plan))
     files[MODEL] = file.path.read_bytes()
+    has_read(file.path)
     contract = json.loads(file.contract.to_json())
     files[CONTRACT] = _json(
         {
@@ -164,7 +167,6 @@ def _digest_of(files: Mapping[str, bytes]) -> str:
 def _webmanifest(plan: WebPlan) -> dict[str, Any]:
     """Return what an installation reads; see https://www.w3.org/TR/appmanifest/."""
     model = plan.proven.model
-    colour = "#" + "".join(f"{part:02x}" for part in GROUND)
     classes = len(plan.proven.files[0].contract.labels)
     return {
         "name": f"{model} classifier",
@@ -175,8 +177,8 @@ def _webmanifest(plan: WebPlan) -> dict[str, Any]:
         "scope": "./",
         "display": "standalone",
         "lang": "en",
-        "background_color": colour,
-        "theme_color": colour,
+        "background_color": _GROUND,
+        "theme_color": _GROUND,
         "icons": [
             {
                 "src": name,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import BundleError
+from edgecnn.log import has_read
 from edgecnn.package.web.contents import MANIFEST, SUMS
 from edgecnn.serve.policy import PAGE
 
@@ -52,6 +53,7 @@ def read_web_bundle(folder: Path) -> dict[str, bytes]:
             expected="a folder that edgecnn package BUILD --target web made",
             remedy="name that folder; it is called MODEL-VERSION-web",
         ) from error
+    has_read(folder)
     lines = [_LINE.fullmatch(line) for line in text.splitlines()]
     named = {found[2]: found[1] for found in lines if found is not None}
     if None in lines or len(named) != len(lines) or PAGE not in named:

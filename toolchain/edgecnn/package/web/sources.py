@@ -43,6 +43,12 @@ def app_sources(folder: Path | None = None) -> Mapping[str, str]:
     return found
 
 
+def app_icons(folder: Path | None = None) -> Mapping[str, bytes]:
+    """Return the app's icons, ``icons/NAME.png`` to the file's bytes; arguments as above."""
+    place = folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
+    return {f"icons/{path.name}": path.read_bytes() for path in sorted(place.glob("icons/*.png"))}
+
+
 def modules_of(sources: Mapping[str, str]) -> Mapping[str, str]:
     """Return the modules that make up the app; the service worker is none of them."""
     return {name: text for name, text in sources.items() if name.endswith(".js") and name != WORKER}

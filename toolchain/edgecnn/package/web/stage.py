@@ -23,6 +23,7 @@ from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.web_check import check_web_bundle, claimed
 from edgecnn.package.proven import find_proven, refuse_unloadable
+from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
 from edgecnn.package.web.contents import MODEL, SUMS, WebPlan, contents, sealed
 from edgecnn.package.web.opened import is_web_bundle, named_files
@@ -31,35 +32,8 @@ from edgecnn.package.web.sources import app_sources
 from edgecnn.package.web.vendor import collect_vendor, read_vendor
 from edgecnn.progress import NO_PROGRESS, Progress
 
-FORMS: Final = ("both", "folder", "html")
 VARIANTS: Final = ("onnx-int8", "onnx-int8-mixed", "onnx-fp32")
 """What the app runs: float32 in and out, as every ONNX file of edgecnn has it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WebRequest:
-    """What is to be packaged.
-
-    Attributes:
-        place: What the command line named, for errors.
-        workspace: The build; None for the released model in the folder ``place``.
-        variant: One of ``VARIANTS``; None for the int8 file, or the mixed one where a repair put
-            it in its place.
-        version: The bundle's version; None for the date.
-        reject_below: Probability below which the app says "unknown", 0..1.
-        vendor: A folder with the runtime's files; None for cache and npm.
-        form: One of ``FORMS``.
-        out: Folder that it goes to; made if it is not there.
-    """
-
-    place: Path
-    workspace: Workspace | None
-    variant: str | None = None
-    version: str | None = None
-    reject_below: float = 0.0
-    vendor: Path | None = None
-    form: str = "both"
-    out: Path = Path("dist")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +68,24 @@ class WebResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return asdict(self)
+        return {"schema": PACKAGE_SCHEMA, **asdict(self)}
 
 
-def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
+def run(
+    request: PackageRequest,
+    place: Path,
+    workspace: Workspace | None,
+    *,
+    progress: Progress = NO_PROGRESS,
+) -> WebResult:
     """Make a web bundle.
 
     Everything that can be refused is refused before the runtime is fetched or a file is written.
 
     Args:
         request: What.
+        place: What to name in errors; of a released model its folder.
+        workspace: The build; None for a released model.
         progress: Shows the steps.
 
     Returns:
@@ -117,7 +99,7 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
     """
     date = source_date()
     version = bundle_version(request.version, date)
-    variant = request.variant or default_variant(request.workspace, "onnx-int8")
+    variant = next(iter(request.variants), None) or default_variant(workspace, "onnx-int8")
     if variant not in VARIANTS:
         raise UsageError(
             f"{variant} does not run in a browser",
@@ -125,7 +107,7 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
             expected=", ".join(VARIANTS),
             remedy="leave it out, or name one of these",
         )
-    proven = find_proven(request.place, request.workspace, [variant])
+    proven = find_proven(place, workspace, [variant])
     vendor = read_vendor()
     refuse_unloadable(proven, package="onnxruntime", version=vendor.version)
     model = named_model(proven)
@@ -138,7 +120,7 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
         proven=proven,
         version=version,
         date=date,
-        reject_below=request.reject_below,
+        reject_below=request.reject_below or 0.0,
         sources=app_sources(),
         vendor=collect_vendor(request.vendor),
     )
@@ -146,12 +128,12 @@ def run(request: WebRequest, *, progress: Progress = NO_PROGRESS) -> WebResult:
     progress.message("checking the privacy claims")
     stamp = f"edgecnn {__version__}, {dt.datetime.fromtimestamp(date, dt.UTC):%Y-%m-%d}"
     checked = check_web_bundle(made)
-    refuse_broken(checked, str(request.place))
+    refuse_broken(checked, str(place))
     made = sealed(made | claimed(plan, checked, made=stamp))
     page = single_page(made)
     with wrap_os_errors(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
-    with_folder, with_html = request.form in ("both", "folder"), request.form in ("both", "html")
+    with_folder, with_html = request.form != "html", request.form != "folder"
     if with_folder:
         place_files(made, folder)
     if with_html:

@@ -24,6 +24,7 @@ import pooch
 
 from edgecnn.errors import PackageError
 from edgecnn.files import wrap_os_errors, write_whole
+from edgecnn.log import run_program
 
 _TIMEOUT_S: Final = 600
 
@@ -140,10 +141,7 @@ def _fetched(vendor: Vendor) -> dict[str, bytes]:
         command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel", "error"]
         command += ["--pack-destination", name]
         try:
-            done = subprocess.run(  # noqa: S603 - npm, no shell
-                command, cwd=name, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                errors="replace", timeout=_TIMEOUT_S, check=False,
-            )  # fmt: skip
+            done = run_program(command, timeout_s=_TIMEOUT_S, cwd=name)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise _no_package(wanted, str(error)) from error
         packed = sorted(Path(name).glob("*.tgz"))

@@ -15,6 +15,7 @@ from typing import Any, Final
 from edgecnn.build.verdict import Again, ExaminedModel
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrialError
+from edgecnn.report.text import percent_text
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.foreign.facts import Hint
 from edgecnn.verify.foreign.hints import LEVEL
@@ -27,7 +28,6 @@ from edgecnn.verify.foreign.trials import (
     find,
     hint_of,
 )
-from edgecnn.verify.report.wording import percent
 from edgecnn_runner.contract import RESIZE_RULE, parse_resize
 
 _MOST_NAMES: Final = 100
@@ -125,10 +125,11 @@ def try_source(model: ExaminedModel, given: Given, *, again: Again | None) -> Tr
     if not (given.as_is or _is_given(found, given)):
         raise TrialError(
             hint.text,
-            observed=f"right on {percent(found.before, 1)} of {found.images:,} labelled images",
+            observed=f"right on {percent_text(found.before, 1)} of {found.images:,} labelled "
+            "images",
             expected="no other way to feed or to read it in which it is right on more of them "
-            f"({percent(found.after, 1)}; McNemar's exact test, Holm's correction over "
-            f"{found.tries} tries, {percent(LEVEL, 0)})",
+            f"({percent_text(found.after, 1)}; McNemar's exact test, Holm's correction over "
+            f"{found.tries} tries, {percent_text(LEVEL, 0)})",
             remedy=_remedy(found, hint, subject),
         )
     return Tried(images=len(images), right=right, hint=hint)

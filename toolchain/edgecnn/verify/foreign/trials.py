@@ -20,6 +20,7 @@ import numpy.typing as npt
 from edgecnn.build.verdict import Again, Ask
 from edgecnn.data import Images
 from edgecnn.errors import EdgeError
+from edgecnn.report.text import percent_text
 from edgecnn.verify.evaluation import balanced_subset
 from edgecnn.verify.foreign.facts import Hint
 from edgecnn.verify.foreign.files import with_range
@@ -33,7 +34,6 @@ from edgecnn.verify.foreign.hints import (
     reordered,
     surely_better,
 )
-from edgecnn.verify.report.wording import percent
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn_runner.contract import (
     FILTERS,
@@ -426,8 +426,8 @@ def _is_better(one: tuple[Way, Hits, Hits], best: tuple[Way, Hits, Hits]) -> boo
 def hint_of(subject: Subject, feed: Feed, found: Finding) -> Hint:
     """Say in words what was found, and what to do about it."""
     numbers = (
-        f"it would {subject.means} on {percent(found.after, 1)} of {found.images:,} images, now "
-        f"on {percent(found.before, 1)}."
+        f"it would {subject.means} on {percent_text(found.after, 1)} of {found.images:,} images, "
+        f"now on {percent_text(found.before, 1)}."
     )
     if found.way.order is not None:
         moved = [(out, one) for out, one in enumerate(found.way.order) if out != one]
@@ -533,11 +533,11 @@ def guessing_hint(subject: Subject) -> Hint | None:
     _, largest = main_answer(labels)
     answer, share = main_answer(subject.decisions)
     name = subject.class_names[answer]
-    always = f" It answers {name} for {percent(share, 1)} of them." if share > 0.5 else ""
+    always = f" It answers {name} for {percent_text(share, 1)} of them." if share > 0.5 else ""
     return Hint(
         kind="guessing",
-        text=f"{subject.name} is right on {percent(float(hits.mean()), 1)} of {len(hits):,} "
-        f"images, no better than guessing ({percent(largest, 1)}).{always} No other range, "
+        text=f"{subject.name} is right on {percent_text(float(hits.mean()), 1)} of {len(hits):,} "
+        f"images, no better than guessing ({percent_text(largest, 1)}).{always} No other range, "
         "order of colours or order of the outputs that was tried explains it: check the order of "
         "the labels, the range, and the file itself.",
         images=len(hits),

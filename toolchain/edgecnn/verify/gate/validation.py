@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.recipe.sections import Limits
+from edgecnn.report.text import number_text, percent_text
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
 from edgecnn.verify.metrics import measure
-from edgecnn_runner.quantities import number_text, percent_text
 
 Scores = npt.NDArray[np.floating[Any]]
 

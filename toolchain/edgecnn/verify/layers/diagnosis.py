@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from edgecnn.modelfile.layers import LayerComparison, LayerError
-from edgecnn_runner.quantities import decibel_text
+from edgecnn.report.text import decibel_text
 
 LIMIT_DB: Final = 10.0
 """Below this a layer is suspect: the noise has a tenth of the signal's energy.

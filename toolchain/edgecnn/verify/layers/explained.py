@@ -18,7 +18,7 @@ class Layers:
         images: How many evaluation images they were compared on, balanced over the classes.
         seed: Seed of their choice.
         limit_db: Ratio below which a layer is suspect, dB.
-        layers: See ``edgecnn.modelfile.layers``; in network order.
+        layers: The comparison tensor by tensor, in network order.
         ratios_db: What each layer is judged by; see ``diagnosis.ratios_that_count``.
         unmatched: The float file's tensors that were not compared.
         first: Position of the first layer below the limit; None where there is none.

@@ -174,6 +174,7 @@ class LayerChart:
         channels_line: Likewise through those of half the channels.
         limit: Height of the limit, percent from above.
         ticks: Height and text of the axis.
+        ends: Place and number of the first and of the last layer.
         bar_width: Width of a bar of saturated shares, percent.
         bars: Whether any value of the network is stored in a range that it could leave.
         saturated: Whether any bar is above 0.
@@ -184,6 +185,7 @@ class LayerChart:
     channels_line: str
     limit: float
     ticks: tuple[tuple[float, str], ...]
+    ends: tuple[tuple[float, str], ...]
     bar_width: float
     bars: bool
     saturated: bool
@@ -205,9 +207,9 @@ def layer_chart(layers: Layers) -> LayerChart:
             layer=one,
             label=label_of(one),
             x=round(100 * (one.position + 0.5) / count, 2),
-            y=_height(scale, one.snr_db),
-            channels_y=_height(scale, one.channels_db),
-            low_y=_height(scale, ratio) if ratio < layers.limit_db else None,
+            y=scale.height(one.snr_db),
+            channels_y=scale.height(one.channels_db),
+            low_y=scale.height(ratio) if ratio < layers.limit_db else None,
             bar=_bar(one.saturated),
         )
         for one, ratio in zip(layers.layers, layers.ratios_db, strict=True)
@@ -216,18 +218,15 @@ def layer_chart(layers: Layers) -> LayerChart:
         marks=marks,
         line=" ".join(f"{mark.x},{mark.y}" for mark in marks),
         channels_line=" ".join(f"{mark.x},{mark.channels_y}" for mark in marks),
-        limit=_height(scale, layers.limit_db),
+        limit=scale.height(layers.limit_db),
         ticks=tuple(
-            (_height(scale, value), f"{value} dB") for value in range(0, int(top) + 1, _TICK_DB)
+            (scale.height(value), f"{value} dB") for value in range(0, int(top) + 1, _TICK_DB)
         ),
+        ends=((0.0, "layer 1"), (100.0, str(count))),
         bar_width=round(min(_WIDEST, 70 / count), 2),
         bars=any(mark.layer.saturated is not None for mark in marks),
         saturated=any(mark.bar > 0 for mark in marks),
     )
-
-
-def _height(scale: Scale, value: float) -> float:
-    return round(100 - scale.place(value), 2)
 
 
 def _bar(share: float | None) -> float:

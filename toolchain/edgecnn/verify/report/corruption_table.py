@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecnn.report.text import interval_text, level_text, percent_text, points_text
 from edgecnn.verify.corruptions.conditions import Condition, CorruptionResults
 from edgecnn.verify.corruptions.images import KIND_TITLES, KINDS, Kind
-from edgecnn.verify.report.wording import percent, points
 from edgecnn.verify.results import ParityReport
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def condition_sentence(one: Condition) -> str:
     before, after = (shares[key]["share"] for key in ("reference_accuracy", "accuracy"))
     judged = "" if one.outcome is None else f": {one.outcome}"
     return (
-        f"{one.name}: accuracy {percent(before)} \u2192 {percent(after)}, a drop of "
-        f"{points(one.paired.drop)} points, {one.level * 100:.4g} % interval {points(one.low)} to "
-        f"{points(one.high)}{judged}"
+        f"{one.name}: accuracy {percent_text(before)} \u2192 {percent_text(after)}, a drop of "
+        f"{points_text(one.paired.drop)} points, {level_text(one.level)} interval "
+        f"{interval_text(one.low, one.high)}{judged}"
     )
 
 
@@ -83,7 +83,7 @@ def render_corruptions(report: ParityReport) -> Table | None:
         worst = [_worst_of(found, kind) for kind in KINDS]
         table.add_row(
             row.variant,
-            *(Text(points(one.paired.drop), style=_STYLES[one.outcome]) for one in worst),
+            *(Text(points_text(one.paired.drop), style=_STYLES[one.outcome]) for one in worst),
         )
     return table
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
+from edgecnn.report.text import interval_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.report.corruption_table import worst_sentence
 from edgecnn.verify.report.page import headline
@@ -18,9 +19,6 @@ from edgecnn.verify.report.wording import (
     criterion_sentence,
     float_model_sentences,
     limits_text,
-    percent,
-    points,
-    size_text,
     verdict_sentence,
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
@@ -95,7 +93,9 @@ def _about(report: ParityReport) -> str:
         return f"Up to {images}, for each artifact until its verdict is sure."
     judged = [row.metrics for row in report.rows if row.metrics is not None]
     accuracy = (
-        f"; the float model is right on {percent(judged[0].reference.accuracy)}" if judged else ""
+        f"; the float model is right on {percent_text(judged[0].reference.accuracy)}"
+        if judged
+        else ""
     )
     return f"{images}{accuracy}."
 
@@ -116,10 +116,10 @@ def _row(row: ArtifactRow, report: ParityReport) -> str:
         [
             *start,
             size_text(row.bytes),
-            percent(row.metrics.artifact.accuracy),
-            f"{points(drop.estimate)} ({points(drop.low)} to {points(drop.high)})",
-            percent(row.metrics.agreement),
-            f"{markdown_text(name)} {points(-worst.estimate, 1, sign=True)}",
+            percent_text(row.metrics.artifact.accuracy),
+            f"{points_text(drop.estimate)} ({interval_text(drop.low, drop.high)})",
+            percent_text(row.metrics.agreement),
+            f"{markdown_text(name)} {points_text(-worst.estimate, 1, sign=True)}",
         ]
     )
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.errors import some_of
 from edgecnn.report import page_environment
+from edgecnn.verify.exit import exit_error
 from edgecnn.verify.gate.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.report.charts import (
@@ -35,17 +37,13 @@ from edgecnn.verify.report.wording import (
     criterion_sentence,
     float_model_sentences,
     gap_sentence,
+    limits_text,
     looked_sentence,
-    p_text,
-    percent,
-    points,
     share_interval,
-    size_text,
     unit_of,
     verdict_sentence,
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
-from edgecnn_runner.quantities import decibel_text, number_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,9 +74,9 @@ _ON_LIMITS_OF_ONE: Final[dict[RowVerdict, str]] = {
 }
 
 _FLIP_TITLES: Final[dict[FlipKind, str]] = {
-    "right_to_wrong": "Right, now wrong",
-    "wrong_to_right": "Wrong, now right",
-    "wrong_to_other": "Wrong, now wrong otherwise",
+    "right_to_wrong": "Right, now misclassified",
+    "wrong_to_right": "Misclassified, now right",
+    "wrong_to_other": "Misclassified, now as another class",
 }
 
 
@@ -133,6 +131,13 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
             report=report,
             views=views,
             headline=headline(report),
+            opening=answer(report),
+            files=[
+                ("Evaluation images", report.evaluated.images_sha256),
+                ("Float model", report.evaluated.model_sha256),
+                ("Reference scores", report.evaluated.reference_sha256),
+                *((row.file, row.sha256) for row in report.rows if row.sha256),
+            ],
             judged=judged,
             titles=CRITERION_TITLES,
             pixelated=small,
@@ -145,14 +150,6 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
 
 def _environment() -> Environment:
     environment = page_environment("edgecnn.verify")
-    environment.filters |= {
-        "p_text": p_text,
-        "decibels": decibel_text,
-        "number": number_text,
-        "percent": percent,
-        "points": points,
-        "size_text": size_text,
-    }
     environment.globals |= {
         "baseline_headline": baseline_headline,
         "basis_sentence": basis_sentence,
@@ -161,6 +158,7 @@ def _environment() -> Environment:
         "criterion_sentence": criterion_sentence,
         "float_model_sentences": float_model_sentences,
         "gap_sentence": gap_sentence,
+        "limits_text": limits_text,
         "looked_sentence": looked_sentence,
         "share_interval": share_interval,
         "stand_in_sentence": stand_in_sentence,
@@ -199,6 +197,30 @@ def headline(report: ParityReport) -> str:
     else:
         does = f"{'classifies' if passed == 1 else 'classify'} as the float model does"
     return f"{passed} of {total} artifacts {does}; {', '.join(parts)}."
+
+
+def answer(report: ParityReport) -> str:
+    """Say in one sentence which artifacts passed, which did not, and what to do next."""
+    parts = []
+    for verdict, said in (
+        ("PASS", "passed"),
+        ("FAIL", "failed"),
+        ("ERROR", "could not be judged"),
+        ("INCONCLUSIVE", "undecided"),
+        ("NOT MADE", "not made"),
+    ):
+        names = [row.variant for row in report.rows if row.verdict == verdict]
+        if names:
+            parts.append(f"{said}: {some_of(names)}")
+    ending = exit_error(report)
+    if ending is not None:
+        step = ending.remedy
+    elif report.foreign is not None:
+        step = "ship what passed"
+    else:
+        step = "package what passed, with edgecnn package BUILD --target pi or web"
+    told = "; ".join([*parts, f"next: {step}"])
+    return f"{told[:1].upper()}{told[1:].removesuffix('.')}."
 
 
 def _verdict_counts(report: ParityReport) -> dict[str, int]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edgecnn.report.text import (
+    decibel_text,
+    percent_text,
+    points_text,
+    size_text,
+)
 from edgecnn.verify.gate.judgement import GapChange
 from edgecnn.verify.layers.diagnosis import label_of
 from edgecnn.verify.layers.explained import Layers
@@ -14,12 +20,8 @@ from edgecnn.verify.report.wording import (
     gap_sentence,
     looked_sentence,
     needed_sentence,
-    percent,
-    points,
-    size_text,
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
-from edgecnn_runner.quantities import decibel_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -187,13 +189,13 @@ def _row(row: ArtifactRow, report: ParityReport) -> TableRow:
         variant=row.variant,
         file=file,
         size=size,
-        reference_accuracy=points(row.metrics.reference.accuracy),
-        accuracy=points(row.metrics.artifact.accuracy),
-        drop=points(drop.estimate),
-        drop_interval=f"[{points(drop.low)}, {points(drop.high)}]",
-        agreement=points(row.metrics.agreement),
+        reference_accuracy=points_text(row.metrics.reference.accuracy),
+        accuracy=points_text(row.metrics.artifact.accuracy),
+        drop=points_text(drop.estimate),
+        drop_interval=f"[{points_text(drop.low)}, {points_text(drop.high)}]",
+        agreement=points_text(row.metrics.agreement),
         worst_class=name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "\u2026",
-        worst_class_change=points(-worst.estimate, 1, sign=True),
+        worst_class_change=points_text(-worst.estimate, 1, sign=True),
         verdict=row.verdict,
         note=needed_sentence(row),
     )
@@ -254,7 +256,7 @@ def worst_layers(layers: Layers, most: int = _MOST) -> list[tuple[int, str, str,
             label_of(one),
             decibel_text(one.snr_db),
             decibel_text(one.channels_db),
-            percent(one.saturated),
+            percent_text(one.saturated),
         )
         for one in sorted(order, key=lambda one: one.position)
     ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from edgecnn.report.text import interval_text, level_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.statistics.intervals import wilson_interval
-from edgecnn_runner import quantities
 
 CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",
@@ -20,33 +20,11 @@ CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "corruption_drop": "Worst drop under corruption",
 }
 
-_MINUS: Final = "\u2212"
-
-
-def percent(share: float | None, digits: int = 2) -> str:
-    """Return a share as percent, ``97.51 %``; a dash for None."""
-    return "\u2013" if share is None else f"{_number(share * 100, digits)} %"
-
-
-def points(share: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """Return a share in percentage points, without unit: ``0.26``, ``+0.26``; a dash for None."""
-    return "\u2013" if share is None else _number(share * 100, digits, sign=sign)
-
 
 def share_interval(share: float, images: int) -> str:
     """Return the 95 % interval of a share of images, alone and without its pair, in percent."""
     interval = wilson_interval(round(share * images), images)
-    return f"{points(interval.low)} to {points(interval.high)}"
-
-
-def p_text(p: float) -> str:
-    """Return a p value to two digits; those below 0.0001 are not told apart."""
-    return "below 0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
-def size_text(size_bytes: int | None) -> str:
-    """Return a size with its unit; a dash for None."""
-    return "\u2013" if size_bytes is None else quantities.size_text(size_bytes)
+    return f"{interval_text(interval.low, interval.high)}"
 
 
 def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
@@ -56,7 +34,7 @@ def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
     if row.judgement is None or row.metrics is None:
         return f"It was not made: {row.reason}."
     metrics, names = row.metrics, report.class_names
-    same = f"the same answer as the float model on {percent(metrics.agreement)} of images"
+    same = f"the same answer as the float model on {percent_text(metrics.agreement)} of images"
     if row.verdict == "PASS":
         if metrics.disagreements == 0:
             return f"It gives the same answer as the float model on all {metrics.images:,} images."
@@ -121,12 +99,12 @@ def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
         title += f" ({class_names[criterion.class_index]})"
     if criterion.about is not None:
         title += f" ({criterion.about})"
-    level = f"{criterion.level * 100:.4g} %"
+    level = level_text(criterion.level)
     limit = "at least" if criterion.name == "accuracy" else "limit"
     return (
-        f"{title}: {points(criterion.estimate)} {unit_of(criterion)}, {level} interval "
-        f"{points(criterion.low)} to {points(criterion.high)}, "
-        f"{limit} {points(criterion.limit)}: {criterion.outcome}"
+        f"{title}: {points_text(criterion.estimate)} {unit_of(criterion)}, {level} interval "
+        f"{interval_text(criterion.low, criterion.high)}, "
+        f"{limit} {points_text(criterion.limit)}: {criterion.outcome}"
     )
 
 
@@ -173,11 +151,11 @@ def _accuracy_change(drop: float) -> str:
     if drop == 0:
         return "accuracy is unchanged"
     word = "lower" if drop > 0 else "higher"
-    return f"accuracy is {points(abs(drop))} points {word}"
+    return f"accuracy is {points_text(abs(drop))} points {word}"
 
 
 def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
-    value, limit = points(criterion.estimate), points(criterion.limit)
+    value, limit = points_text(criterion.estimate), points_text(criterion.limit)
     if criterion.name == "accuracy_drop":
         return f"accuracy falls by {value} points (limit {limit})"
     if criterion.name == "disagreement":
@@ -208,15 +186,16 @@ def _in_question(criterion: Criterion, names: Sequence[str]) -> str:
 
 def gap_sentence(gap: GapChange) -> str:
     """Say what became of the gap between two groups."""
-    after = f"the artifact {points(gap.after, 1)}"
+    after = f"the artifact {points_text(gap.after, 1)}"
     if gap.after < 0:
-        after = f"the artifact {points(-gap.after, 1)} points worse there"
+        after = f"the artifact {points_text(-gap.after, 1)} points worse there"
     word = "wider" if gap.increase >= 0 else "narrower"
     return (
-        f"{gap.column}: the float model is {points(gap.before, 1)} points better on {gap.ahead} "
-        f"than on {gap.behind}, {after}. The gap is {points(abs(gap.increase), 1)} points {word}, "
-        f"{gap.level * 100:.4g} % interval of the increase {points(gap.low, 1)} to "
-        f"{points(gap.high, 1)}: {gap.outcome}."
+        f"{gap.column}: the float model is {points_text(gap.before, 1)} points better on "
+        f"{gap.ahead} than on {gap.behind}, {after}. The gap is "
+        f"{points_text(abs(gap.increase), 1)} points {word}, "
+        f"{level_text(gap.level)} interval of the increase "
+        f"{interval_text(gap.low, gap.high, 1)}: {gap.outcome}."
     )
 
 
@@ -224,10 +203,6 @@ def _rounded_up(number: int) -> int:
     """Round up to three digits; an estimate from observed rates does not have more."""
     unit = int(10 ** max(0, len(str(number)) - 3))
     return -(-number // unit) * unit
-
-
-def _number(value: float, digits: int, *, sign: bool = False) -> str:
-    return quantities.number_text(value, digits, plus="+" if sign else "", minus=_MINUS)
 
 
 _MEASURES: Final = {"accuracy": "accuracy", "agreement": "agreement with the float model"}
@@ -296,9 +271,9 @@ def worse_than(baseline: Baseline) -> str:
 
 def _share_sentence(name: str, share: ShareChange, *, worse: bool) -> str:
     return (
-        f"{name} {percent(share.before)} before, now {percent(share.now)} "
-        f"({points(share.now - share.before, sign=True)} points, 95 % interval "
-        f"{points(share.low)} to {points(share.high)}{', worse beyond chance' if worse else ''})"
+        f"{name} {percent_text(share.before)} before, now {percent_text(share.now)} "
+        f"({points_text(share.now - share.before, sign=True)} points, 95 % interval "
+        f"{interval_text(share.low, share.high)}{', worse beyond chance' if worse else ''})"
     )
 
 

@@ -1,0 +1,94 @@
+"""A web bundle served to browsers: to this machine, or to phones in its network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edgecnn.errors import UsageError
+from edgecnn.package.web.opened import read_web_bundle
+from edgecnn.serve.addresses import ServedAddress, place_of
+from edgecnn.serve.certificate import self_signed
+from edgecnn.serve.server import serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeRequest:
+    """Which web bundle is to be served, and where.
+
+    Attributes:
+        folder: The bundle.
+        host: Where to listen: an address of this machine, ``0.0.0.0`` or ``::`` for all of them,
+            ``localhost``, or ``lan`` for the one in its network.
+        port: 0 for any that is free.
+        https: Whether to encrypt, with a certificate of its own making.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    https: bool = False
+
+
+SERVE_SCHEMA: Final = 1
+"""Version of the layout in JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A web bundle that is being served.
+
+    Attributes:
+        url: Where a browser finds it.
+        fingerprint: SHA-256 of the certificate; None without HTTPS.
+        place: Where it listens.
+    """
+
+    url: str
+    fingerprint: str | None
+    place: ServedAddress
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """Return JSON-ready values."""
+        return {"schema": SERVE_SCHEMA, "url": self.url, "fingerprint": self.fingerprint}
+
+
+@contextlib.contextmanager
+def serve(
+    request: ServeRequest, *, said: Callable[[str], object] = lambda _: None
+) -> Iterator[Served]:
+    """Serve a web bundle, in a thread, while the block runs.
+
+    Args:
+        request: Which, and where.
+        said: Is told of each request in a line.
+
+    Yields:
+        Where it is. At the end of the block its port refuses connections.
+
+    Raises:
+        BundleError: If it is no web bundle, or not as it was packaged.
+        UsageError: If it cannot listen there.
+    """
+    files = read_web_bundle(request.folder)
+    place = place_of(request.host)
+    own = self_signed(place.names) if request.https else None
+    with contextlib.ExitStack() as stack:
+        context = None if own is None else own.context
+        try:
+            server = stack.enter_context(
+                serving(files, place, port=request.port, context=context, said=said)
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen at {place.listen}, port {request.port}",
+                observed=error.strerror or str(error),
+                expected="an address of this machine, and a port that is free",
+                remedy="another port: --port 0 takes any",
+            ) from error
+        yield Served(
+            url=server.url, fingerprint=None if own is None else own.fingerprint, place=place
+        )

@@ -1,0 +1,170 @@
+"""``edgecnn train`` as a function: the float model of a recipe, with its history and reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgecnn.build.lock import build_lock
+from edgecnn.build.workspace import Workspace
+from edgecnn.commands.paths import load_data_of_build, load_recipe_with, workspace_of_recipe
+from edgecnn.errors import UsageError
+from edgecnn.progress import NO_PROGRESS, Progress
+from edgecnn.recipe.load import Recipe
+
+if TYPE_CHECKING:
+    from edgecnn.data import Dataset
+
+StageState = Literal["made", "up to date"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """What ``edgecnn train`` was asked for.
+
+    Attributes:
+        recipe: A ``recipe.toml``, or the folder that holds it; or a recipe that was loaded already.
+        out: Build folder; None for ``build`` beside the recipe. A recipe that was loaded needs one.
+        data: Folder of the images, where the recipe does not say.
+        settings: Texts such as ``train.epochs=5`` that override keys of the recipe's file.
+    """
+
+    recipe: Path | Recipe
+    out: Path | None = None
+    data: str | None = None
+    settings: tuple[str, ...] = ()
+
+    def resolved(self) -> tuple[Recipe, Workspace]:
+        """Return the recipe with its settings, and the build that it fills.
+
+        Raises:
+            RecipeError: If the recipe has mistakes.
+            UsageError: If a setting cannot be used, or it is not said where a recipe that was
+                loaded is to be built.
+        """
+        if not isinstance(self.recipe, Recipe):
+            return (
+                load_recipe_with(self.recipe, self.settings),
+                workspace_of_recipe(self.recipe, self.out),
+            )
+        if self.out is None or self.settings:
+            raise UsageError(
+                f"the recipe of {self.recipe.model.name} was loaded already",
+                observed="no folder for its build" if self.out is None else "settings beside it",
+                expected="out, a folder; and no settings, since they override a file's keys",
+                remedy="name the recipe by its path, or give out and change the recipe itself",
+            )
+        return self.recipe, Workspace(self.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training came to.
+
+    Attributes:
+        build: The build that holds the model.
+        state: Whether it was trained, or was there already.
+        metrics: What ``metrics.json`` says of it: ``parameters``, ``test`` with ``accuracy``,
+            ``loss`` and ``images``, and more.
+    """
+
+    build: Path
+    state: StageState
+    metrics: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {"build": str(self.build), "state": self.state, **self.metrics}
+
+
+def train(request: TrainRequest, *, progress: Progress = NO_PROGRESS) -> TrainResult:
+    """Train a recipe's float model, or continue a training that was killed.
+
+    Args:
+        request: What to train, and where to.
+        progress: Shows epochs.
+
+    Raises:
+        RecipeError: If the recipe has mistakes, or does not fit the images.
+        DataError: If the images are missing or inconsistent.
+        TrainingError: If the training diverges or runs out of memory.
+        UsageError: If the recipe's model was made elsewhere, or the request cannot be.
+        WorkspaceError: If the build folder cannot be written.
+    """
+    recipe, workspace = request.resolved()
+    with build_lock(workspace.folder):
+        recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
+        recipe = as_trained(recipe, workspace, dataset, progress)
+        state = train_if_needed(recipe, workspace, dataset, progress)
+        metrics = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
+    return TrainResult(build=workspace.folder, state=state, metrics=metrics)
+
+
+def as_trained(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> Recipe:
+    """Return the recipe with the defaults that the model in a build was trained with.
+
+    Those of edgecnn 0.1 were others. A recipe that does not state them would train anew today,
+    for hours perhaps, without a word of it having changed.
+    """
+    from edgecnn import train as stage
+
+    if workspace.stage_is_current("train", stage.key(recipe, dataset)):
+        return recipe
+    earlier = stage.earlier_recipe(recipe, dataset)
+    if earlier is None:
+        return recipe
+    if not workspace.stage_is_current("train", stage.key(earlier.recipe, dataset)):
+        return recipe
+    changes = ", ".join(f"{key} = {new} (was {old})" for key, new, old in earlier.changes)
+    key, new, _ = earlier.changes[0]
+    progress.message(
+        "note: edgecnn 0.1 trained this model, with the defaults it had, and it is kept. Today's "
+        f"defaults would train it otherwise: {changes}. To train anew with them, state one of "
+        f"them in the recipe, or add --set {key}={new}"
+    )
+    return earlier.recipe
+
+
+def train_if_needed(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> StageState:
+    """Train, unless the build holds the model already.
+
+    Raises:
+        UsageError: If the recipe's model was made elsewhere.
+    """
+    from edgecnn import train as stage
+    from edgecnn.data import few_images
+
+    if recipe.model.architecture is None:
+        raise UsageError(
+            f"{recipe.model.name} was made elsewhere and cannot be trained here",
+            observed="a recipe without model.architecture",
+            expected="a network that edgecnn trains",
+            remedy="convert it: edgecnn convert MODEL",
+        )
+    if is_current(workspace, "train", stage.key(recipe, dataset), progress):
+        return "up to date"
+    for warning in few_images(dataset.class_counts()):
+        progress.message(f"warning: {warning}")
+    stage.run(
+        recipe,
+        workspace,
+        dataset,
+        recipe_source=f"the recipe of {recipe.model.name}",
+        progress=progress,
+    )
+    return "made"
+
+
+def is_current(workspace: Workspace, stage: str, key: str, progress: Progress) -> bool:
+    """Tell whether a stage ran with this key and its files are unchanged, and say so."""
+    if not workspace.stage_is_current(stage, key):
+        return False
+    progress.message(f"{stage}: up to date")
+    return True

@@ -1,0 +1,67 @@
+"""What is asked of bundles: to make one, for any target, and to check one's privacy claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PACKAGE_SCHEMA: Final = 1
+"""Version of a result's layout in JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRequest:
+    """What is to be packaged, and for what; None means the target's usual choice.
+
+    Attributes:
+        source: A build, a recipe that was built, or a released model's folder.
+        target: ``pi`` or ``web``.
+        variants: Those to put in, the one to use first; for ``web`` one alone. Empty for the
+            runtime's int8 variant, or the mixed one where a repair put it in its place.
+        version: The bundle's version; None for the date.
+        form: ``pi``: ``tar`` for a ``.tar.gz`` with ``install.sh``, or ``deb`` for a Debian
+            package; None for ``tar``. ``web``: ``folder`` for an app to install, ``html`` for a
+            single file, or ``both``; None for ``both``.
+        out: Folder that the bundle goes to; made if it is not there.
+        system: ``pi``: the release of the device's system; None for ``bookworm``.
+        runtime: ``pi``: which runtime goes in; None for the system's first.
+        wheels: ``pi``: a folder with the libraries; None for cache and network.
+        key: ``pi``: Ed25519 private key to sign with; None for no signature.
+        root: ``pi``: the folder of a system for the bundle's architecture, to check the privacy
+            claims in; None to check them with what this machine can run.
+        reject_below: ``web``: probability below which the app says "unknown", 0..1; None for 0.
+        vendor: ``web``: a folder with the runtime's files; None for cache and npm.
+    """
+
+    source: Path
+    target: str = "pi"
+    variants: tuple[str, ...] = ()
+    version: str | None = None
+    form: str | None = None
+    out: Path = Path("dist")
+    system: str | None = None
+    runtime: str | None = None
+    wheels: Path | None = None
+    key: Path | None = None
+    root: Path | None = None
+    reject_below: float | None = None
+    vendor: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyRequest:
+    """Which bundle's privacy claims are to be checked, and where.
+
+    Attributes:
+        bundle: A bundle's ``.tar.gz``, the folder it was unpacked into, or a web bundle's folder
+            or single file.
+        root: For a Raspberry Pi: the folder of a system to run it in by chroot, which needs root;
+            None to run it, or its twin with libraries for this processor, here.
+        wheels: For a Raspberry Pi: a folder with the libraries of a twin; if it is given, nothing
+            is fetched.
+    """
+
+    bundle: Path
+    root: Path | None = None
+    wheels: Path | None = None
