@@ -179,7 +179,7 @@ def test_init_chooses_for_the_images_that_are_there_and_warns(tmp_path: Path) ->
 def test_doctor_finds_this_environment_fit() -> None:
     done = edgecnn("doctor", "--json")
     assert done.code == 0, done.out
-    checks = {check["name"]: check for check in done.json()}
+    checks = {check["name"]: check for check in done.json()["checks"]}
     assert checks["TFLite runtime"]["state"] == "ok"
     assert checks["tensorflow"]["state"] == "ok"
 

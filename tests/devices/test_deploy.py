@@ -284,12 +284,12 @@ def test_a_command_is_a_device_too(bundle: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert (prefix / "small/current").is_symlink()
     doctor = edgecnn("doctor", "--device", f"cmd:{sys.executable}", "--prefix", prefix, "--json")
-    found = {check["name"]: check for check in doctor.json()}
+    found = {check["name"]: check for check in doctor.json()["checks"]}
     assert found["Model small"]["state"] == "ok"
     (prefix / "small/current/PRIVACY.md").write_text("")
     doctor = edgecnn("doctor", "--device", f"cmd:{sys.executable}", "--prefix", prefix, "--json")
     assert doctor.code == 30
-    found = {check["name"]: check for check in doctor.json()}
+    found = {check["name"]: check for check in doctor.json()["checks"]}
     assert "PRIVACY.md is not the file that was packaged" in found["Model small"]["found"]
 
 

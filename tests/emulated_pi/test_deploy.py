@@ -79,7 +79,7 @@ def test_a_bundle_is_deployed(deployed: dict[str, object], board: Pi) -> None:
 def test_the_device_is_well(deployed: dict[str, object], board: Pi, server: Server) -> None:
     done = edgecnn("doctor", "--device", server.address, *server.options, "--json")
     assert done.code == 0, done.out + done.err
-    checks = {check["name"]: check for check in done.json()}
+    checks = {check["name"]: check for check in done.json()["checks"]}
     assert checks["Model resnet8"]["state"] == "ok"
     assert checks["Machine"]["found"].startswith("aarch64")
     assert checks["ai-edge-litert"]["found"] == "starts, of resnet8"

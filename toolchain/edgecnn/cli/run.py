@@ -30,7 +30,7 @@ def run(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE_OR_FOLDER...",
+            metavar="IMAGE_OR_FOLDER",
             help="Image files of any size, and folders: all images in them and below.",
         ),
     ],
@@ -80,11 +80,9 @@ def run(
 
     A file made by edgecnn says itself how it wants its input; another one needs --labels and
     --input-range. An image that cannot be read does not keep the others from their answers; the
-    command then exits with 12.
+    command then exits with 12. For a folder of many: --out answers.csv.
 
     Example: edgecnn run build/demo/digits-int8.tflite build/demo/sample.png --top 3
-
-    Example: edgecnn run build/demo photos/ --out answers.csv
     """
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import explain, out_console, print_json
