@@ -105,8 +105,8 @@ def test_a_built_wheel_holds_the_whole_package(folder: Path, package: Path, tmp_
     if package == TOOLCHAIN:
         from edgecnn.package.web.sources import app_icons, app_sources
 
-        folder = ROOT / "deploy/web"
-        held_by_app = {*app_sources(folder), *app_icons(folder)}
+        web = ROOT / "deploy/web"
+        held_by_app = {*app_sources(web), *app_icons(web)}
         app = {f"edgecnn/web_app/{name}" for name in held_by_app}
         assert app == {name for name in names if name.startswith("edgecnn/web_app/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
