@@ -46,7 +46,7 @@ def check_document(arguments: Sequence[str], value: Any) -> None:
     import jsonschema
 
     commands = {path.stem for path in SCHEMAS.glob("*.json")} | {"demo"}
-    name = next(argument for argument in arguments if argument in commands)
+    name = next((argument for argument in arguments if argument in commands), "error")
     name = {"demo": "build"}.get(name, name)
     if isinstance(value, dict) and "exit_code" in value:
         name = "error"

@@ -95,3 +95,43 @@ def test_a_deleted_current_folder_is_a_finding_with_a_fix(
     assert error is not None
     assert "Disk: the current folder" in str(error.observed)
     assert disk.fix in error.remedy
+
+
+TOOLS = {
+    "npm": "sudo apt install npm",
+    "Chromium": "sudo apt install chromium",
+    "Playwright": "pip install playwright",
+    "strace": "sudo apt install strace",
+}
+
+
+def test_what_some_commands_need_is_optional_and_its_fix_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "_starts", lambda name, *_: _note())
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(health, "_version", lambda package: None)
+    found = {check.name: check for check in check_machine()}
+    for name, fix in TOOLS.items():
+        assert found[name].state == "note"
+        assert found[name].found.startswith("not found (optional); for ")
+        assert found[name].fix == fix
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [("echo Chromium 156.0.1 built on Debian", "156.0.1"), ("exit 3", "of an unknown version")],
+)
+def test_a_tool_that_is_there_says_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, version: str
+) -> None:
+    for name in ("npm", "chromium", "strace"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(health, "_starts", lambda name, *_: _note())
+    found = {check.name: check for check in check_machine()}
+    for name in ("npm", "Chromium", "strace"):
+        assert found[name].state == "ok"
+        assert found[name].found.startswith(f"{version}; for ")
+        assert found[name].fix == ""

@@ -159,6 +159,25 @@ def test_without_a_network_the_same_inputs_give_the_same_bytes(place: Path) -> N
         assert (place / "again" / name).read_bytes() == (place / "dist" / name).read_bytes()
 
 
+def test_checks_that_are_left_out_are_said_to_be_and_can_be_made_later(tmp_path: Path) -> None:
+    options = ("--version", "1.0", "-o", tmp_path, "--skip-privacy-checks", "--json")
+    done = edgecnn("package", MODELS / "resnet8", *options)
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)["privacy"]["outcomes"]
+    assert len(outcomes) == 7
+    assert {one["state"] for one in outcomes} == {"not checked"}
+    made = tmp_path / f"{NAME}.tar.gz"
+    subprocess.run(["tar", "xzf", made], cwd=tmp_path, check=True)
+    for name in ("PRIVACY.md", "MODEL_CARD.md"):
+        text = (tmp_path / NAME / name).read_text()
+        for one in outcomes:
+            assert f"| {one['claim']} | not checked |" in text
+    done = edgecnn("privacy", made, "--json")
+    if REASON is None:
+        assert done.returncode == 0, done.stderr
+        assert {one["state"] for one in json.loads(done.stdout)["outcomes"]} == {"held"}
+
+
 @pytest.mark.skipif(REASON is not None, reason=f"nothing can be traced here: {REASON}")
 def test_the_claims_can_be_checked_again(place: Path) -> None:
     done = edgecnn("privacy", place / "dist" / f"{NAME}.tar.gz", "--json")

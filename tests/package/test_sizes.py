@@ -12,7 +12,7 @@ from edgecnn.package.pi.platforms import choose_platform
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.privacy.claims import Checked
 from edgecnn.package.privacy.note import write_note
-from edgecnn.package.privacy.pi import check_service, unchecked
+from edgecnn.package.privacy.pi import SERVICE, unchecked
 from edgecnn.package.proven import find_proven
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -39,7 +39,7 @@ def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     folder.mkdir()
     lay_out(plan, folder)
     write_documents(plan, folder, date=0)
-    service = check_service(folder / f"service/edgecnn-{model}.service")
+    service = SERVICE.judged(folder / f"service/edgecnn-{model}.service")
     outcomes = (*unchecked("x" * 200), service)  # as long as what is seen in a real check
     write_note(
         plan,

@@ -156,3 +156,19 @@ def test_a_users_own_files_in_a_bundle_are_not_deleted(place: Path, tmp_path: Pa
     assert ".htaccess" in done.stderr
     assert (folder / ".htaccess").read_text() == "mine"
     assert [path.name for path in (tmp_path / "dist").iterdir()] == [folder.name]
+
+
+def test_checks_that_are_left_out_are_said_to_be_and_can_be_made_later(tmp_path: Path) -> None:
+    done = package(MODELS / "resnet8", "--version", "1.0", "-o", tmp_path, "--skip-privacy-checks")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("  not checked: ") == len(IDS)
+    folder = tmp_path / "resnet8-1.0-web"
+    record = json.loads((folder / "privacy.json").read_text())
+    assert [one["checked"] for one in record["claims"]] == [False] * len(IDS)
+    for name in ("PRIVACY.md", "MODEL_CARD.md"):
+        text = (folder / name).read_text()
+        for one in record["claims"]:
+            assert f"| {one['text']} | not checked |" in text
+    done = privacy(folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert {one["state"] for one in json.loads(done.stdout)["outcomes"]} == {"held"}

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -152,10 +153,36 @@ def test_ctrl_c_ends_it_cleanly(bundle: Path, number: signal.Signals) -> None:
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == '"GET / HTTP/1.1" 200 -\n'
+        assert re.fullmatch(
+            r"visit 1: the page was opened at \d\d:\d\d:\d\d\n", process.stderr.read()
+        )
         kept.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.mark.parametrize("options", [(), ("--verbose",), ("--quiet",)])
+def test_one_line_is_said_of_a_visit_and_one_of_a_file_if_asked_for(
+    bundle: Path, options: tuple[str, ...]
+) -> None:
+    with served(bundle, *options) as (process, said):
+        url = said["url"]
+        for path in ("/", "/app.js", "/index.html", "/app.css", "/none"):
+            ask(url, path)
+        ask(url, "/", "HEAD")
+        ask(url, "/", headers={"Sec-Fetch-Dest": "empty"})  # as a worker asks for it
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=20)
+    visits = [line.split(":")[0] for line in text.splitlines() if line.startswith("visit ")]
+    assert visits == ([] if options == ("--quiet",) else ["visit 1", "visit 2"])
+    files = re.findall(r'"(?:GET|HEAD) (\S+) HTTP/1\.1" (\d+)', text)
+    if options == ("--verbose",):
+        assert len(files) == 7
+        assert ("/app.js", "200") in files
+        assert ("/none", "404") in files
+    else:
+        assert files == []
+        assert len(text.splitlines()) == len(visits)
 
 
 def test_by_default_only_this_machine_reaches_it(url: str) -> None:

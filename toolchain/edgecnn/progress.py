@@ -6,7 +6,7 @@ give none. Nothing here prints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -29,6 +29,37 @@ class Progress(Protocol):
 
     def message(self, text: str) -> None:
         """Show one line that stays, for example a summary of an epoch."""
+
+
+@contextmanager
+def named_steps(
+    progress: Progress, description: str, total: int
+) -> Iterator[Callable[[str], object]]:
+    """Show a task whose steps have names.
+
+    Args:
+        progress: Where.
+        description: What the task is.
+        total: How many steps it has.
+
+    Yields:
+        A function that is given the name of each step when it begins.
+    """
+    from edgecnn.log import step  # not above: the help needs no log
+
+    with progress.task(description, total) as task:
+        begun = False
+
+        def begin(name: str) -> None:
+            nonlocal begun
+            if begun:
+                task.advance()
+            begun = True
+            task.note(name)
+            step(f"{description}: {name}")
+
+        yield begin
+        task.advance()
 
 
 class _SilentTask:

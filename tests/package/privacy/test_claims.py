@@ -12,7 +12,7 @@ from edgecnn.package.privacy.again import exit_error
 from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.claims import Checked, Outcome, State, read_record, subject_digest
 from edgecnn.package.privacy.note import summary
-from edgecnn.package.privacy.pi import check_service, unchecked
+from edgecnn.package.privacy.pi import SERVICE, unchecked
 from edgecnn.package.privacy.pi_runs import differences, take_snapshot
 
 FILES = {name: {"sha256": name} for name in ("PRIVACY.md", "privacy.json", "lib/a", "install.sh")}
@@ -108,9 +108,9 @@ def test_a_service_that_is_not_shut_in_is_seen(
     text = UNIT.read_text().replace("@MODEL@", "m").replace("@PREFIX@", "/opt/edgecnn")
     unit = tmp_path / "edgecnn-m.service"
     unit.write_text(text)
-    assert check_service(unit).state == "held"
+    assert SERVICE.judged(unit).state == "held"
     assert old in text
     unit.write_text(text.replace(old, new))
-    outcome = check_service(unit)
+    outcome = SERVICE.judged(unit)
     assert outcome.state == "broken"
     assert said in outcome.evidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,6 +119,14 @@ def package(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the bundle goes.")
     ] = Path("dist"),
+    skip_privacy_checks: Annotated[
+        bool,
+        typer.Option(
+            "--skip-privacy-checks",
+            help="Check no privacy claim, which takes most of the time; the bundle says so. "
+            "edgecnn privacy checks it later.",
+        ),
+    ] = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -151,6 +160,7 @@ def package(
         key=key,
         root=root,
         out=out,
+        skip_privacy_checks=skip_privacy_checks,
     )
     result = packaging.package(request, progress=terminal_progress(quiet=quiet))
     if json_output:
@@ -174,12 +184,20 @@ def print_bundle(console: Console, result: PackageResult) -> None:
         f"{result.runtime}, for {result.system} (Python {result.python}) on arm64"
     )
     line(f"privacy: {result.privacy_summary}")
+    print_unchecked(line, result)
     if result.public_key is not None:
         line(f"signed; devices pin this public key: {result.public_key}")
     there = f"tar xzf {name} && sudo {folder}/install.sh"
     if name.endswith(".deb"):
         there = f"sudo apt install ./{name}"
     line(f"\ncopy it to the device, then there:\n  {there}")
+
+
+def print_unchecked(line: Callable[[str], object], result: PackageResult | WebResult) -> None:
+    """Print each privacy claim that was not checked."""
+    for outcome in result.privacy["outcomes"]:
+        if outcome["state"] == "not checked":
+            line(f"  not checked: {outcome['claim']}")
 
 
 def print_web_bundle(console: Console, result: WebResult) -> None:
@@ -197,6 +215,7 @@ def print_web_bundle(console: Console, result: WebResult) -> None:
         line(f"{result.html}  {size}: the same in one file, to open without a server")
         line(f"  SHA-256 {result.html_sha256}")
     line(f"privacy: {result.privacy_summary}")
+    print_unchecked(line, result)
     if result.folder is not None:
         line(f"\nlook at it:\n  edgecnn serve {shlex.quote(result.folder)}")
 

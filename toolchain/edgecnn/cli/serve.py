@@ -49,19 +49,17 @@ def serve(
 ) -> None:
     """Serve a web bundle until Ctrl-C: to this machine, or to phones in its network.
 
-    Only the files that were packaged are served, with fixed content types and headers.
+    Only the files that were packaged are served, with fixed content types and headers. Each visit
+    is one line, each file too with --verbose; who came is not kept.
 
     Example: edgecnn serve dist/seed_cnn-1.0-web --host lan --https
     """
     import signal
     import time
 
-    from edgecnn.cli.render import out_console, print_json, say
+    from edgecnn.cli.progress import terminal_progress
+    from edgecnn.cli.render import out_console, print_json
     from edgecnn.commands import serve as serving
-
-    def said(line: str) -> None:
-        if not quiet:
-            say(f"{line}\n")
 
     # Ctrl-C is how this is meant to end. Not by sigwait: a signal that comes before it waits may be
     # delivered to a thread of numpy's, and it would wait for ever.
@@ -69,7 +67,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: ended.append(which))
     request = serving.ServeRequest(folder=folder, host=host, port=port, https=https)
-    with serving.serve(request, said=said) as served:
+    with serving.serve(request, progress=terminal_progress(quiet=quiet)) as served:
         if json_output:
             print_json(served.to_dict())
         else:

@@ -6,9 +6,11 @@ the check down with it; only the two runtimes are really started, in a process o
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from typing import Any, Final, Literal
 from edgecnn.build.keras_settings import other_choice
 from edgecnn.errors import CheckError, EdgeError
 from edgecnn.log import run_program
+from edgecnn.package.privacy.browser import CHROMIUM
 from edgecnn.report.text import size_text
 from edgecnn_runner.runtimes.telemetry import OPT_OUT
 
@@ -70,6 +73,7 @@ def check_machine() -> list[Check]:
         _starts("TFLite runtime", "litert", "ai-edge-litert"),
         _starts("ONNX runtime", "onnxruntime", "onnxruntime"),
         _tflite_runtime(),
+        *(_tool(tool) for tool in _TOOLS),
         _keras(),
         _cifar10(),
         _disk(),
@@ -171,6 +175,71 @@ def _tflite_runtime() -> Check:
         state="bad" if clash else "ok",
         found=f"{version} with numpy {numpy}" + (": it was built for numpy 1" if clash else ""),
         fix='pip install "numpy<2", or pip uninstall tflite-runtime' if clash else "",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tool:
+    """A program or a package that some commands use where it is there.
+
+    Attributes:
+        name: What it is called.
+        programs: Names of its program, the first that is there is taken; empty for a package.
+        asked: Makes the program say its version.
+        purpose: What it is needed for.
+        fix: The command that installs it.
+    """
+
+    name: str
+    programs: tuple[str, ...]
+    asked: str = "--version"
+    purpose: str
+    fix: str
+
+
+_TOOLS: Final = (
+    _Tool(
+        name="npm",
+        programs=("npm",),
+        purpose="making web bundles: it fetches their runtime",
+        fix="sudo apt install npm",
+    ),
+    _Tool(
+        name="Chromium",
+        programs=CHROMIUM,
+        purpose="checking the privacy claims of web bundles",
+        fix="sudo apt install chromium",
+    ),
+    _Tool(
+        name="Playwright",
+        programs=(),
+        purpose="checking the privacy claims of web bundles",
+        fix="pip install playwright",
+    ),
+    _Tool(
+        name="strace",
+        programs=("strace",),
+        asked="-V",
+        purpose="checking the privacy claims of bundles for a Raspberry Pi",
+        fix="sudo apt install strace",
+    ),
+)
+
+
+def _tool(tool: _Tool) -> Check:
+    """Look for something optional; one that does not say its version is there all the same."""
+    program = next((path for name in tool.programs if (path := shutil.which(name))), None)
+    version = None if tool.programs else _version(tool.name.lower())
+    if program is not None:
+        version = "of an unknown version"
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            said = run_program([program, tool.asked], timeout_s=_START_SECONDS).stdout
+            version = next(iter(re.findall(r"\d+(?:\.\d+)+", said)), version)
+    return Check(
+        name=tool.name,
+        state="note" if version is None else "ok",
+        found=f"{version or 'not found (optional)'}; for {tool.purpose}",
+        fix=tool.fix if version is None else "",
     )
 
 

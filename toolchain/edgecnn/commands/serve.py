@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import UsageError
+from edgecnn.log import LOG
 from edgecnn.package.web.opened import read_web_bundle
+from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.serve.addresses import ServedAddress, place_of
 from edgecnn.serve.certificate import self_signed
 from edgecnn.serve.server import serving
@@ -57,14 +61,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(
-    request: ServeRequest, *, said: Callable[[str], object] = lambda _: None
-) -> Iterator[Served]:
+def serve(request: ServeRequest, *, progress: Progress = NO_PROGRESS) -> Iterator[Served]:
     """Serve a web bundle, in a thread, while the block runs.
 
     Args:
         request: Which, and where.
-        said: Is told of each request in a line.
+        progress: Is told of each visit, and the log of each request; neither of who came.
 
     Yields:
         Where it is. At the end of the block its port refuses connections.
@@ -73,6 +75,12 @@ def serve(
         BundleError: If it is no web bundle, or not as it was packaged.
         UsageError: If it cannot listen there.
     """
+    numbers = itertools.count(1)
+
+    def visited() -> None:
+        now = time.strftime("%H:%M:%S")
+        progress.message(f"visit {next(numbers)}: the page was opened at {now}")
+
     files = read_web_bundle(request.folder)
     place = place_of(request.host)
     own = self_signed(place.names) if request.https else None
@@ -80,7 +88,9 @@ def serve(
         context = None if own is None else own.context
         try:
             server = stack.enter_context(
-                serving(files, place, port=request.port, context=context, said=said)
+                serving(
+                    files, place, port=request.port, context=context, said=LOG.info, visited=visited
+                )
             )
         except OSError as error:
             raise UsageError(

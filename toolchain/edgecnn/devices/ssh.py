@@ -17,12 +17,9 @@ from edgecnn.errors import DeviceConnectionError, UsageError
 from edgecnn.log import timed_command
 
 if TYPE_CHECKING:
-    from asyncssh import SSHKey, SSHKnownHosts
-if TYPE_CHECKING:
     import asyncssh
+    from asyncssh import SSHClientConnection, SSHClientProcess, SSHKey, SSHKnownHosts
 
-if TYPE_CHECKING:
-    from asyncssh import SSHClientConnection, SSHClientProcess
 
 _CHUNK: Final = 1 << 16
 _LOOK_S: Final = 0.5

@@ -339,7 +339,7 @@ def result_of(
     """Return the result that a device tells of.
 
     Args:
-        values: Of its last frame.
+        values: Of its last frame: what ``edgecnn.devices.on_device.install`` sends.
         device: Its address.
         signature_by: Who checked the signature here.
         machine: What the device is.

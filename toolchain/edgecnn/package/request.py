@@ -24,6 +24,7 @@ class PackageRequest:
             package; None for ``tar``. ``web``: ``folder`` for an app to install, ``html`` for a
             single file, or ``both``; None for ``both``.
         out: Folder that the bundle goes to; made if it is not there.
+        skip_privacy_checks: Whether no privacy claim is checked; the bundle then says so of each.
         system: ``pi``: the release of the device's system; None for ``bookworm``.
         runtime: ``pi``: which runtime goes in; None for the system's first.
         wheels: ``pi``: a folder with the libraries; None for cache and network.
@@ -40,6 +41,7 @@ class PackageRequest:
     version: str | None = None
     form: str | None = None
     out: Path = Path("dist")
+    skip_privacy_checks: bool = False
     system: str | None = None
     runtime: str | None = None
     wheels: Path | None = None

@@ -105,6 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
         if body is None:
             self.send_error(http.HTTPStatus.NOT_FOUND)
             return
+        # A worker takes the page once more, to keep it, and says so. Over plain HTTP to another
+        # machine a browser says nothing, and has no workers.
+        wanted = self.headers.get("Sec-Fetch-Dest", "document")
+        if with_body and (name or PAGE) == PAGE and wanted == "document":
+            self.server.visited()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if self.headers.get("If-None-Match") == tag:
             self.send_response(http.HTTPStatus.NOT_MODIFIED)
@@ -166,6 +171,7 @@ class BundleServer(ThreadingHTTPServer):
         port: 0 for any that is free.
         context: For HTTPS; None for HTTP.
         said: Is told of each request in a line.
+        visited: Is told when somebody opens the page.
         headers: What every answer has.
         patience_s: After how many seconds without a request a connection ends.
 
@@ -186,10 +192,12 @@ class BundleServer(ThreadingHTTPServer):
         *,
         context: ssl.SSLContext | None = None,
         said: Callable[[str], object] = lambda _: None,
+        visited: Callable[[], object] = lambda: None,
         headers: Mapping[str, str] = HEADERS,
         patience_s: float = _PATIENCE_S,
     ) -> None:
-        self.files, self.place, self.said, self.headers = files, place, said, headers
+        self.files, self.place, self.headers = files, place, headers
+        self.said, self.visited = said, visited
         self.connections = Connections()
         self._context, self._patience_s = context, patience_s
         if ":" in place.listen:
@@ -259,6 +267,7 @@ def serving(
     context: ssl.SSLContext | None = None,
     headers: Mapping[str, str] = HEADERS,
     said: Callable[[str], object] = lambda _: None,
+    visited: Callable[[], object] = lambda: None,
     patience_s: float = _PATIENCE_S,
 ) -> Iterator[BundleServer]:
     """Serve a bundle in a thread while the block runs.
@@ -270,6 +279,7 @@ def serving(
         context: For HTTPS.
         headers: What every answer has.
         said: Is told of each request.
+        visited: Is told when somebody opens the page.
         patience_s: After how many seconds without a request a connection ends.
 
     Yields:
@@ -285,6 +295,7 @@ def serving(
         context=context,
         headers=headers,
         said=said,
+        visited=visited,
         patience_s=patience_s,
     )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
+def write_documents(
+    plan: BundlePlan, folder: Path, *, date: int, unchecked: Sequence[str] = ()
+) -> None:
     """Write README, model card, licences and bill of materials into a bundle's folder.
 
     Args:
         plan: What the bundle holds.
         folder: The bundle, laid out.
         date: When it is made, in seconds since 1970.
+        unchecked: The privacy claims, where their checks are left out.
 
     Raises:
         PackageError: If a library says nothing of its licence.
@@ -31,6 +34,7 @@ def write_documents(plan: BundlePlan, folder: Path, *, date: int) -> None:
     facts = {
         **card_facts(proven, plan.version, place=None),
         "target": "pi",
+        "unchecked": unchecked,
         "system": plan.platform.system.name,
         "python": plan.platform.system.python,
     }

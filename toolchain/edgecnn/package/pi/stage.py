@@ -21,8 +21,10 @@ from edgecnn.package.pi.documents import write_documents
 from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.pi.wheels import collect_wheels, read_lock
-from edgecnn.package.privacy.check import check_bundle, refuse_broken
+from edgecnn.package.privacy.check import check_bundle, refuse_broken, unchecked_bundle
+from edgecnn.package.privacy.claims import Checked
 from edgecnn.package.privacy.note import summary, write_note
+from edgecnn.package.privacy.pi import CLAIMS
 from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
 from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.signing import read_signer
@@ -125,15 +127,10 @@ def run(
         with wrap_os_errors(folder):
             folder.mkdir()
             lay_out(plan, folder)
-            write_documents(plan, folder, date=date)
+            unchecked = CLAIMS if request.skip_privacy_checks else ()
+            write_documents(plan, folder, date=date, unchecked=unchecked)
             write_manifest(plan, folder)
-            progress.message("checking the privacy claims")
-            checked = check_bundle(
-                folder,
-                root=None if request.root is None else request.root.resolve(),
-                wheels=request.wheels,
-                fetch=request.wheels is None,
-            )
+            checked = _checked(request, folder, progress)
             refuse_broken(checked, str(place))
             write_note(plan, folder, checked)
             manifest = write_manifest(plan, folder)
@@ -161,6 +158,20 @@ def run(
         public_key=None if public_key is None else str(public_key),
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
+    )
+
+
+def _checked(request: PackageRequest, folder: Path, progress: Progress) -> Checked:
+    if request.skip_privacy_checks:
+        progress.message("the privacy checks are left out")
+        return unchecked_bundle(folder)
+    progress.message("checking the privacy claims")
+    return check_bundle(
+        folder,
+        root=None if request.root is None else request.root.resolve(),
+        wheels=request.wheels,
+        fetch=request.wheels is None,
+        progress=progress,
     )
 
 

@@ -56,6 +56,7 @@ def check_again(request: PrivacyRequest, *, progress: Progress = NO_PROGRESS) ->
             root=None if root is None else root.resolve(),
             wheels=request.wheels,
             fetch=request.wheels is None,
+            progress=progress,
         )
 
 
@@ -96,7 +97,7 @@ def check_web_again(folder: Path, *, progress: Progress = NO_PROGRESS) -> Checke
             "web",
         )
     progress.message(f"{folder}: {len(files)} files as packaged; opening it in a browser")
-    return check_web_bundle(files)
+    return check_web_bundle(files, progress=progress)
 
 
 def exit_error(

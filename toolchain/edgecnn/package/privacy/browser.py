@@ -17,7 +17,8 @@ from edgecnn.log import step
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-_PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""What Chromium is called, the first that is there is taken."""
 PHONE: Final = (393, 851)
 """CSS pixels of the emulated phone's screen."""
 # A camera of the browser's own, which is allowed without a question.
@@ -29,7 +30,7 @@ _LISTEN_S: Final = 0.2
 
 def chromium() -> Path | None:
     """Return where this machine's Chromium is; None if there is none."""
-    found = next((path for name in _PROGRAMS if (path := shutil.which(name))), None)
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     return None if found is None else Path(found)
 
 

@@ -5,17 +5,43 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from edgecnn.errors import PrivacyClaimError
 from edgecnn.package.privacy.claims import Checked, subject_digest
-from edgecnn.package.privacy.pi import check_service, judge, unchecked
-from edgecnn.package.privacy.pi_runs import run_bundle
+from edgecnn.package.privacy.pi import SERVICE, judge, unchecked
+from edgecnn.package.privacy.pi_runs import RUNS, run_bundle
 from edgecnn.package.privacy.place import NoPlaceError, place_for
+from edgecnn.progress import NO_PROGRESS, Progress, named_steps
 from edgecnn_installer.bundle import MANIFEST
+
+LEFT_OUT: Final = "left out when the bundle was made, by --skip-privacy-checks"
+"""Why no claim of a bundle is checked whose maker did not want to wait."""
+
+
+def unchecked_bundle(bundle: Path) -> Checked:
+    """Return the claims of a bundle for a Raspberry Pi whose checks are left out.
+
+    Args:
+        bundle: The unpacked bundle, with its manifest.
+    """
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    return Checked(
+        subject=subject_digest(manifest),
+        architecture=None,
+        bundle_architecture=manifest["architecture"],
+        setting=f"the checks were {LEFT_OUT}",
+        outcomes=(*unchecked(LEFT_OUT), SERVICE.outcome("not checked", LEFT_OUT)),
+    )
 
 
 def check_bundle(
-    bundle: Path, *, root: Path | None = None, wheels: Path | None = None, fetch: bool = True
+    bundle: Path,
+    *,
+    root: Path | None = None,
+    wheels: Path | None = None,
+    fetch: bool = True,
+    progress: Progress = NO_PROGRESS,
 ) -> Checked:
     """Check every claim of a bundle for a Raspberry Pi.
 
@@ -25,6 +51,7 @@ def check_bundle(
             None to run it, or its twin, here.
         wheels: A folder that may hold the libraries of a twin.
         fetch: Whether pip may fetch them.
+        progress: Shows each check.
 
     Returns:
         The claims; one that could not be checked is among them, with the reason.
@@ -32,17 +59,20 @@ def check_bundle(
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     model = manifest["model"]
     architecture: str | None = None
-    try:
-        with place_for(bundle, root=root, wheels=wheels, fetch=fetch) as place:
-            runs = run_bundle(place, model=model, python=manifest["python"])
-            outcomes = judge(runs, folder=place.inside(place.folder))
-            architecture, setting = place.architecture, place.setting
-    except NoPlaceError as error:
-        outcomes, setting = unchecked(str(error)), f"nothing was run: {error}"
-    except subprocess.TimeoutExpired as error:
-        outcomes = unchecked(f"it did not end within {error.timeout:.0f} s")
-        setting = "nothing was run to its end"
-    service = check_service(bundle / f"service/edgecnn-{model}.service")
+    with named_steps(progress, "privacy checks", RUNS + 2) as begin:
+        try:
+            begin("a place to run it")
+            with place_for(bundle, root=root, wheels=wheels, fetch=fetch) as place:
+                runs = run_bundle(place, model=model, python=manifest["python"], begin=begin)
+                outcomes = judge(runs, folder=place.inside(place.folder))
+                architecture, setting = place.architecture, place.setting
+        except NoPlaceError as error:
+            outcomes, setting = unchecked(str(error)), f"nothing was run: {error}"
+        except subprocess.TimeoutExpired as error:
+            outcomes = unchecked(f"it did not end within {error.timeout:.0f} s")
+            setting = "nothing was run to its end"
+        begin("the service's settings")
+        service = SERVICE.judged(bundle / f"service/edgecnn-{model}.service")
     return Checked(
         subject=subject_digest(manifest),
         architecture=architecture,

@@ -48,9 +48,9 @@ class Claim(Generic[Seen]):
     """Something that is claimed of every bundle of a kind, and how it is told.
 
     Attributes:
-        id: See ``Outcome``.
-        claim: See ``Outcome``.
-        check: See ``Outcome``.
+        id: A short name, for programs.
+        claim: One sentence.
+        check: How it is checked, in words.
         find: Takes what was seen of a bundle; returns what is wrong, and what is said if nothing
             is. Raises ``CannotCheckError`` where it can tell neither.
     """

@@ -206,12 +206,7 @@ _CLAIMS: Final[tuple[Claim[Runs], ...]] = (
 )
 
 
-def check_service(unit: Path) -> Outcome:
-    """Check that a bundle's service is shut in by the kernel.
-
-    Args:
-        unit: The unit's file.
-    """
+def _service(unit: Path) -> tuple[list[str], str]:
     settings = [line.strip() for line in unit.read_text(encoding="utf-8").splitlines()]
     wrong = [f"{wanted} is missing" for wanted in _SERVICE if wanted not in settings]
     for line in settings:
@@ -225,15 +220,22 @@ def check_service(unit: Path) -> Outcome:
         seen += f"; systemd-analyze security: exposure {exposure:.1f} of 10"
         if exposure > _EXPOSURE_LIMIT:
             wrong.append(f"exposure {exposure:.1f}, more than {_EXPOSURE_LIMIT}")
-    return Outcome(
-        id="service",
-        claim="As a service it has no network, no files but its results, and no device but "
-        "cameras: the kernel refuses them, whatever the program tries.",
-        check="The unit's settings are read, and rated by systemd-analyze where that is at hand. "
-        "That the kernel keeps to them is systemd's promise and not tested here.",
-        state="broken" if wrong else "held",
-        evidence="; ".join(wrong) if wrong else seen,
-    )
+    return wrong, seen
+
+
+SERVICE: Final = Claim[Path](
+    "service",
+    "As a service it has no network, no files but its results, and no device but cameras: the "
+    "kernel refuses them, whatever the program tries.",
+    "The unit's settings are read, and rated by systemd-analyze where that is at hand. That the "
+    "kernel keeps to them is systemd's promise and not tested here.",
+    _service,
+)
+"""What is claimed of a bundle's service; it is judged by the unit's file."""
+
+
+CLAIMS: Final = (*(claim.claim for claim in _CLAIMS), SERVICE.claim)
+"""All that is claimed of a bundle for a Raspberry Pi, in words."""
 
 
 def _exposure(unit: Path) -> float | None:

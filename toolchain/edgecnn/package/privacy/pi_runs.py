@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +61,8 @@ class Runs:
     Attributes:
         all: In the order in which they were done.
         lines: What was printed and written as results: one JSON object each.
-        attempts: See ``attempts``; empty if that did not end well.
+        attempts: What was tried, and how it ended, as the program ``attempts`` prints it; empty if
+            that did not end well.
         left: What is there after the end that was not there before the installation, but for
             the results.
     """
@@ -72,15 +73,26 @@ class Runs:
     left: tuple[str, ...]
 
 
-def run_bundle(place: CheckedPlace, *, model: str, python: str) -> Runs:
+RUNS: Final = 8
+"""So many programs are run."""
+
+
+def run_bundle(
+    place: CheckedPlace,
+    *,
+    model: str,
+    python: str,
+    begin: Callable[[str], object] = lambda _: None,
+) -> Runs:
     """Install a bundle, use it in every way, and uninstall it.
 
     Args:
         place: With the bundle in ``bundle``.
         model: The model's name.
         python: The version of the Python that it is for.
+        begin: Is told of each program before it is run.
     """
-    doing = _Doing(place)
+    doing = _Doing(place, begin)
     pictures, inbox, out = (doing.made(name) for name in ("pictures", "inbox", "out"))
     for name in PICTURES:
         for folder in (pictures, inbox):
@@ -139,8 +151,8 @@ def run_bundle(place: CheckedPlace, *, model: str, python: str) -> Runs:
 class _Doing:
     """Runs one program after the other, and looks at the files in between."""
 
-    def __init__(self, place: CheckedPlace) -> None:
-        self._place = place
+    def __init__(self, place: CheckedPlace, begin: Callable[[str], object]) -> None:
+        self._place, self._begin = place, begin
         self.runs: list[Run] = []
         self._first: Snapshot = {}
         self._last: Snapshot = {}
@@ -161,6 +173,7 @@ class _Doing:
         notify: Path | None = None,
     ) -> Traced:
         place = self._place
+        self._begin(name)
         environment = {} if notify is None else {"NOTIFY_SOCKET": place.inside(notify)}
         done = place.run(name, command, **environment)
         now = self._look()

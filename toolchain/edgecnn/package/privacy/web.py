@@ -71,8 +71,8 @@ def refusals(attempts: Mapping[str, str | None], arrived: Sequence[str]) -> tupl
     """Return what is wrong with how attempts to send ended, and what is said if nothing is.
 
     Args:
-        attempts: See ``FolderSession``.
-        arrived: See ``FolderSession``.
+        attempts: Way of sending to the directive that refused it; None where none did.
+        arrived: Ways whose attempt was seen outside.
     """
     wrong = [f"{name} went out" for name in arrived]
     wrong += [
@@ -227,6 +227,8 @@ _CLAIMS: Final[tuple[Claim[Seen], ...]] = (
     ),
 )
 
+CLAIMS: Final = tuple(claim.claim for claim in _CLAIMS)
+"""All that is claimed of a web bundle, in words."""
 
 # A search finds what is there by mistake, and is no proof: a name can be put together when it runs.
 

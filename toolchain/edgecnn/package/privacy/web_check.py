@@ -10,22 +10,43 @@ from typing import Any, Final
 
 from edgecnn.errors import PackageError
 from edgecnn.package.privacy.browser import why_no_browser
+from edgecnn.package.privacy.check import LEFT_OUT
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked
 from edgecnn.package.privacy.web import Seen, judge_web, unchecked_web
-from edgecnn.package.privacy.web_session import SessionError, folder_session, single_session
+from edgecnn.package.privacy.web_session import (
+    FOLDER_STEPS,
+    SINGLE_STEPS,
+    SessionError,
+    folder_session,
+    single_session,
+)
 from edgecnn.package.web.contents import WebPlan, sealed, subject_of
 from edgecnn.package.web.single import single_page
+from edgecnn.progress import NO_PROGRESS, Progress, named_steps
 
 _PLACE: Final = "a browser"
 _PICTURES: Final = 3
 
 
-def check_web_bundle(files: Mapping[str, bytes], page: bytes | None = None) -> Checked:
+def unchecked_web_bundle(files: Mapping[str, bytes]) -> Checked:
+    """Return the claims of a web bundle whose checks are left out.
+
+    Args:
+        files: The bundle's, as ``contents`` makes them, before there are claims.
+    """
+    subject = subject_of(sealed({**files, **_no_claims_yet()}))
+    return _checked(subject, None, f"the checks were {LEFT_OUT}", unchecked_web(LEFT_OUT))
+
+
+def check_web_bundle(
+    files: Mapping[str, bytes], page: bytes | None = None, *, progress: Progress = NO_PROGRESS
+) -> Checked:
     """Check every claim of a web bundle.
 
     Args:
         files: The bundle's; complete, or as ``contents`` makes them, before there are claims.
         page: The single file; None for the one that these files make.
+        progress: Shows each check.
 
     Returns:
         The claims; where there is no browser, each with that as the reason why it was not checked.
@@ -43,11 +64,13 @@ def check_web_bundle(files: Mapping[str, bytes], page: bytes | None = None) -> C
 
     pictures = sample_pictures(files)
     try:
-        seen = Seen(
-            files=files,
-            folder=folder_session(files, pictures),
-            single=single_session(single_page(files) if page is None else page, pictures),
-        )
+        with named_steps(progress, "privacy checks", FOLDER_STEPS + SINGLE_STEPS) as begin:
+            single = single_page(files) if page is None else page
+            seen = Seen(
+                files=files,
+                folder=folder_session(files, pictures, begin),
+                single=single_session(single, pictures, begin),
+            )
     except SessionError as error:
         raise PackageError(
             "the web app does not work in this machine's browser",

@@ -13,7 +13,7 @@ import io
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +25,6 @@ from edgecnn.serve.server import BundleServer, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 # What Debian's Chromium itself asks for, page or no page: looks for updates, and for accounts.
 _BROWSERS_OWN: Final = ("accounts.google.com", "update.googleapis.com")
@@ -67,8 +65,8 @@ class SingleSession:
     Attributes:
         browser: Name and version.
         outside: What left for elsewhere, attempts not counted.
-        attempts: See ``FolderSession``.
-        arrived: See ``FolderSession``.
+        attempts: Way of sending to the directive that refused it; None where none did.
+        arrived: Ways whose attempt was seen outside.
         answers: File name to label.
     """
 
@@ -79,18 +77,29 @@ class SingleSession:
     answers: Mapping[str, str]
 
 
-def folder_session(files: Mapping[str, bytes], pictures: Mapping[str, bytes]) -> FolderSession:
+FOLDER_STEPS: Final = 4
+SINGLE_STEPS: Final = 2
+"""So many steps each session tells of."""
+
+
+def folder_session(
+    files: Mapping[str, bytes],
+    pictures: Mapping[str, bytes],
+    begin: Callable[[str], object] = lambda _: None,
+) -> FolderSession:
     """Start the app, use all that it has, try to send, end the server, and use it again.
 
     Args:
         files: A web bundle's.
         pictures: File name to bytes; what the app is to classify.
+        begin: Is told of each step before it is done.
 
     Raises:
         SessionError: If the app does not work in the first place.
         playwright.sync_api.Error: If the browser fails.
     """
     asked: list[str] = []
+    begin("the app in use")
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(serving(files, headers={}, said=asked.append))
         place = f"127.0.0.1:{server.port}"
@@ -100,13 +109,16 @@ def folder_session(files: Mapping[str, bytes], pictures: Mapping[str, bytes]) ->
         page.goto(f"http://{place}/")
         answers = use_app(page, pictures)
         page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
+        begin("what it stores")
         stored = page.evaluate(_script("stored.js"))
         other = context.new_page()
         other.goto(f"http://{place}/")
         wait_for(other, "#choose:enabled", "the app to be ready a second time")
         host = _no_host()
+        begin("ways to send")
         attempts, arrived = _attempts(other, sink, host)
         other.close()
+        begin("without its server")
         offline, refused = _offline(page, server, pictures)
         page.wait_for_timeout(_LATE_MS)
         return FolderSession(
@@ -122,21 +134,28 @@ def folder_session(files: Mapping[str, bytes], pictures: Mapping[str, bytes]) ->
         )
 
 
-def single_session(page_text: bytes, pictures: Mapping[str, bytes]) -> SingleSession:
+def single_session(
+    page_text: bytes,
+    pictures: Mapping[str, bytes],
+    begin: Callable[[str], object] = lambda _: None,
+) -> SingleSession:
     """Open the single file from a disk, use it, and try to send.
 
     Args:
         page_text: The file.
-        pictures: See ``folder_session``.
+        pictures: File name to bytes; what the app is to classify.
+        begin: Is told of each step before it is done.
 
     Raises:
         SessionError: If the app does not work in the first place.
         playwright.sync_api.Error: If the browser fails.
     """
+    begin("the single file in use")
     with _opened_file(page_text) as (page, browser, sink, strange):
         answers = use_app(page, pictures)
         page.wait_for_timeout(_LATE_MS)
         outside = _elsewhere(sink, strange, "")
+        begin("its ways to send")
         attempts, arrived = _attempts(page, sink, _no_host())
         return SingleSession(
             browser=f"Chromium {browser.version}",

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,8 @@ from edgecnn.package.pi.debian import source_date
 from edgecnn.package.pi.documents import card_facts, environment
 from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.note import summary
-from edgecnn.package.privacy.web_check import check_web_bundle, claimed
+from edgecnn.package.privacy.web import CLAIMS
+from edgecnn.package.privacy.web_check import check_web_bundle, claimed, unchecked_web_bundle
 from edgecnn.package.proven import find_proven, refuse_unloadable
 from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
@@ -124,10 +125,15 @@ def run(
         sources=app_sources(),
         vendor=collect_vendor(request.vendor),
     )
-    made = contents(plan) | documents(plan)
-    progress.message("checking the privacy claims")
+    unchecked = CLAIMS if request.skip_privacy_checks else ()
+    made = contents(plan) | documents(plan, unchecked=unchecked)
     stamp = f"edgecnn {__version__}, {dt.datetime.fromtimestamp(date, dt.UTC):%Y-%m-%d}"
-    checked = check_web_bundle(made)
+    if request.skip_privacy_checks:
+        progress.message("the privacy checks are left out")
+        checked = unchecked_web_bundle(made)
+    else:
+        progress.message("checking the privacy claims")
+        checked = check_web_bundle(made, progress=progress)
     refuse_broken(checked, str(place))
     made = sealed(made | claimed(plan, checked, made=stamp))
     page = single_page(made)
@@ -153,11 +159,17 @@ def run(
     )
 
 
-def documents(plan: WebPlan) -> dict[str, bytes]:
-    """Return README, model card and bill of materials by their names."""
+def documents(plan: WebPlan, *, unchecked: Sequence[str] = ()) -> dict[str, bytes]:
+    """Return README, model card and bill of materials by their names.
+
+    Args:
+        plan: What the bundle holds.
+        unchecked: The privacy claims, where their checks are left out.
+    """
     facts = {
         **card_facts(plan.proven, plan.version, place=MODEL),
         "target": "web",
+        "unchecked": unchecked,
         "variant": plan.proven.files[0].contract.variant,
     }
     pages = environment()
@@ -255,7 +267,7 @@ def place_files(files: Mapping[str, bytes], folder: Path) -> None:
 
     Args:
         files: Name to bytes.
-        folder: Where to; see ``refuse_other_folder``. Its parent must exist.
+        folder: Where to; nothing, an empty folder or an earlier bundle. Its parent must exist.
 
     Raises:
         WorkspaceError: If it cannot be written; what was there before is there again.

@@ -25,9 +25,8 @@ from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-if TYPE_CHECKING:
     from rich.table import Table
+
 
 _NAME_WIDTH: Final = 11
 
