@@ -21,7 +21,6 @@ from command import edgecnn
 from edgecnn.cli.app import app
 from edgecnn.errors import EdgeError
 from edgecnn.package.privacy import pi, web
-from edgecnn.package.privacy.claims import Claim
 from edgecnn.recipe.load import DEFAULT_VARIANTS, VARIANTS, Recipe, parse_recipe
 from edgecnn.recipe.section import Section
 from edgecnn.recipe.sections import Limits
@@ -156,10 +155,10 @@ def test_the_example_for_ci_is_a_gate_of_commands_that_exist(file: Path) -> None
     assert text in page("parity")
 
 
-@pytest.mark.parametrize("claims", [pi._CLAIMS, web._CLAIMS], ids=["pi", "web"])
-def test_every_privacy_claim_is_on_the_privacy_page(claims: tuple[Claim[Any], ...]) -> None:
+@pytest.mark.parametrize("claims", [pi.CLAIMS, web.CLAIMS], ids=["pi", "web"])
+def test_every_privacy_claim_is_on_the_privacy_page(claims: tuple[str, ...]) -> None:
     for claim in claims:
-        assert f"| {claim.claim} |" in page("privacy")
+        assert f"| {claim} |" in page("privacy")
 
 
 def exit_codes() -> list[tuple[str, str, str, str]]:

@@ -114,9 +114,12 @@ def test_a_new_range_is_refused_there(earlier: Path, photo: Path, tmp_path: Path
 WRITE = """
 import dataclasses, sys
 import numpy as np
-from edgecnn_runner.formats.container import append_contract, read_container
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.golden import preprocessing_cases
+try:
+    from edgecnn_runner.formats.container import append_contract, read_container
+except ModuleNotFoundError:  # where it lay in 0.1
+    from edgecnn_runner.container import append_contract, read_container
 
 held = read_container(sys.argv[1])
 old = held.contract
