@@ -148,10 +148,9 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
             progress=progress,
         )
         float_model = read_float_model(workspace)
+    names = some_of(dataset.class_names, 20)
     assumed = (
-        [
-            f"no --labels: the outputs are taken for {some_of(dataset.class_names, 20)}, in this order"
-        ]
+        [f"no --labels: the outputs are taken for {names}, in this order"]
         if source.origin == "foreign" and labels is None
         else []
     )
