@@ -7,7 +7,7 @@ give none. Nothing here prints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -75,7 +75,7 @@ class _NoProgress:
     def task(self, description: str, total: int) -> Iterator[ProgressTask]:
         from edgecnn.log import timed  # not above: the help needs no log
 
-        with timed(f"{description} ({total:,})"):
+        with timed(f"{description} ({total:,})") if description else nullcontext():
             yield _SilentTask()
 
     def message(self, text: str) -> None:

@@ -22,6 +22,7 @@ from typing import Final
 
 from edgecnn.build.workspace import Workspace
 from edgecnn.files import wrap_os_errors
+from edgecnn.log import step
 
 PREFIX: Final = ".edgecnn-staging-"
 """How the hidden folder's name begins."""
@@ -79,6 +80,7 @@ class Staging:
                     with contextlib.suppress(FileNotFoundError):
                         after.replace(before)
             raise
+        step(f"put into {self._workspace.folder}: {', '.join(names)}")
 
 
 @contextlib.contextmanager
