@@ -41,7 +41,7 @@ def write(home: Path, text: str) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["convert.keras_model", "train.backend"])
+@pytest.mark.parametrize("stage", ["convert.source.keras_model", "train.backend"])
 def test_a_users_settings_are_not_followed(home: Path, stage: str) -> None:
     settings = {"backend": "theano", "floatx": "float16", "epsilon": 0.5}
     file = write(home, json.dumps({**settings, "image_data_format": "channels_first"}))
