@@ -143,7 +143,7 @@ def recipe(demo: Demo, tmp_path: Path) -> Path:
     """The demo as a recipe of one's own, built."""
     import edgecnn as package
 
-    text = (Path(package.__file__).parent / "templates" / "demo.toml").read_text()
+    text = (Path(package.__file__).parent / "commands/templates/demo.toml").read_text()
     (tmp_path / "recipe.toml").write_text(text)
     assert parse_recipe(read_tables(tmp_path / "recipe.toml"), source="x") == demo_recipe()
     shutil.copytree(demo[0], tmp_path / "build")

@@ -300,7 +300,8 @@ def test_a_variant_is_added_to_those_a_build_has(demo: Demo, tmp_path: Path) -> 
 
 def test_a_variant_is_added_however_the_build_is_named(demo: Demo, tmp_path: Path) -> None:
     shutil.copy(
-        Path(edgecnn_package.__file__).parent / "commands/templates/demo.toml", tmp_path / "recipe.toml"
+        Path(edgecnn_package.__file__).parent / "commands/templates/demo.toml",
+        tmp_path / "recipe.toml",
     )
     folder = copy_of(demo, tmp_path)
     assert folder == tmp_path / "build"

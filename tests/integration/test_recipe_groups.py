@@ -14,7 +14,7 @@ from command import Finished, edgecnn
 pytestmark = pytest.mark.slow
 
 Demo = tuple[Path, Finished]
-DEMO = Path(edgecnn_package.__file__).parent / "templates" / "demo.toml"
+DEMO = Path(edgecnn_package.__file__).parent / "commands/templates/demo.toml"
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def refuse_effects(found: list[str]) -> None:
     if found:
         raise SourceModelError(
             "the model does more than compute: it touches files, runs Python code or keeps a state",
-            observed=f"operators {some_of(found)}",
+            observed=f"operators {some_of(found, 10)}",
             expected="operators that only compute",
             remedy="export the model without them",
         )
