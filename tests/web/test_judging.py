@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from edgecnn.package.privacy.web import Seen, judge_web
+from edgecnn.package.privacy.again import web_exit_error
+from edgecnn.package.privacy.claims import Checked
+from edgecnn.package.privacy.web import Seen, judge_web, unchecked_web
 from edgecnn.package.privacy.web_session import FolderSession, SingleSession
 from edgecnn.package.web.contents import sealed
 from edgecnn.package.web.sources import WORKER, app_sources
@@ -115,6 +117,21 @@ def test_a_bundle_of_another_edgecnn_is_not_compared(files: dict[str, bytes]) ->
     outcomes = {one.id: one for one in judge_web(Seen(files=other, folder=FOLDER, single=SINGLE))}
     assert outcomes["own-files"].state == "not checked"
     assert "made by edgecnn 99" in outcomes["own-files"].evidence
+    checked = Checked(
+        subject="0",
+        architecture=None,
+        bundle_architecture="any",
+        setting="opened",
+        outcomes=tuple(outcomes.values()),
+    )
+    error = web_exit_error(checked, "x")
+    assert error is not None
+    assert "package it anew" in str(error.remedy)
+    assert "chromium" not in str(error)
+    without = tuple(unchecked_web("Chromium is not installed"))
+    error = web_exit_error(dataclasses.replace(checked, outcomes=without), "x")
+    assert error is not None
+    assert "chromium" in str(error.remedy)
 
 
 def test_a_record_that_does_not_say_who_made_it_is_compared(files: dict[str, bytes]) -> None:

@@ -9,6 +9,7 @@ from edgecnn.build.bundle import opened_bundle
 from edgecnn.errors import EdgeError, PrivacyClaimError, UsageError, some_of
 from edgecnn.package.privacy.check import check_bundle, refuse_broken
 from edgecnn.package.privacy.claims import NOTE, RECORD, Checked, read_record, subject_digest
+from edgecnn.package.privacy.web import OWN_FILES
 from edgecnn.package.privacy.web_check import check_web_bundle
 from edgecnn.package.request import PrivacyRequest
 from edgecnn.package.web.contents import subject_of
@@ -134,6 +135,16 @@ def exit_error(
 
 def web_exit_error(checked: Checked, named: str) -> EdgeError | None:
     """Return the error that a check amounts to; None if every claim was checked and held."""
+    missing = {outcome.id for outcome in checked.of("not checked")}
+    if missing == {OWN_FILES}:
+        # All else held: what is missing is another edgecnn, not a browser.
+        return exit_error(
+            checked,
+            named,
+            expected="the edgecnn that made the bundle, whose files its are compared with",
+            remedy="package it anew with this one: edgecnn package BUILD --target web; or install "
+            "the one that made it, and check the bundle with that",
+        )
     return exit_error(
         checked,
         named,

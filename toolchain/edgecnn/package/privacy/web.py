@@ -143,6 +143,10 @@ def _other_ways(seen: Seen) -> tuple[list[str], str]:
     return wrong, f"the page, {len(own)} scripts of the app and {others} of the runtime"
 
 
+OWN_FILES: Final = "own-files"
+"""The claim that takes the edgecnn which made the bundle."""
+
+
 def _own_files(seen: Seen) -> tuple[list[str], str]:
     made = str(json.loads(seen.files[RECORD]).get("made", "")).partition(",")[0]
     if made not in ("", f"edgecnn {__version__}"):
@@ -220,7 +224,7 @@ _CLAIMS: Final[tuple[Claim[Seen], ...]] = (
         _other_ways,
     ),
     Claim(
-        "own-files",
+        OWN_FILES,
         "Page, scripts, style and runtime are those of edgecnn, unchanged.",
         "Each is compared with the installed edgecnn's, the runtime's by its pinned SHA-256.",
         _own_files,
