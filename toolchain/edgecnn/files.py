@@ -77,7 +77,7 @@ def write_json(path: Path, value: object) -> None:
 
     Raises:
         ValueError: If the value holds NaN or infinity, which JSON has no words for.
-        WorkspaceError: See ``atomic_file``.
+        WorkspaceError: If it cannot be written; what was there before stays then.
     """
     write_whole(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 

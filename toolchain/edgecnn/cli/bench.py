@@ -469,7 +469,7 @@ def compare_files(
 
     Args:
         files: The earlier one and the later one.
-        max_regression: See ``MaxRegressionOption``.
+        max_regression: By how much a figure may grow, as it was typed; None for 5 %.
         json_output: Whether to print JSON.
         measuring: What was given besides that is for measuring, which this does not do.
 

@@ -197,7 +197,7 @@ def print_repair(
     Args:
         console: Where to.
         variant: The file's.
-        repair: See ``edgecnn.convert.repair.record.RepairRecord``.
+        repair: A ``RepairRecord`` as JSON values.
         layers: Whether to list the layers in float, too.
     """
     from rich.box import SIMPLE_HEAD

@@ -174,7 +174,7 @@ def load_recipe_with(path: Path, overrides: Sequence[str]) -> Recipe:
     """Load a recipe for a training and override single keys.
 
     Args:
-        path: See ``edgecnn.recipe.load.find_recipe``.
+        path: A ``recipe.toml``, or the folder that holds it.
         overrides: Texts such as ``train.epochs=5``; values in TOML syntax, a bare word is text.
 
     Returns:
@@ -276,7 +276,7 @@ def load_data_of_build(
 
     Args:
         recipe: Says which.
-        data: See ``load_data``.
+        data: Folder of the images, or name of the data set; None for what the recipe says.
         build: May hold a model, and the record of its images.
         progress: Shows a download.
 

@@ -462,7 +462,7 @@ def own_groups(recipe: Recipe, *, instead: Path | None = None) -> Groups | None:
         None if there is no table.
 
     Raises:
-        DataError: See ``edgecnn.verify.read_groups``.
+        DataError: If the table cannot be read, or is none of groups.
     """
     from edgecnn.verify import read_groups
 
