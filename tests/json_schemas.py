@@ -178,8 +178,10 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _VERDICTS: Final = ["PASS", "FAIL", "INCONCLUSIVE", "ERROR"]
 _SHARE: Final = {"type": "number", "description": "A share, 0..1."}
 _INTERVAL: Final = {
-    "type": "object",
-    "description": "A share, 0..1, with its 95 % interval.",
+    "type": ["object", "null"],
+    "description": "A share, 0..1, with its 95 % interval; null for a share of nothing.",
+    "properties": {name: {"type": "number"} for name in ("share", "low", "high")},
+    "additionalProperties": False,
 }
 # What ``to_dict`` adds to a class's own fields, and leaves out of them.
 _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
@@ -222,6 +224,7 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
     | {"drop": {"type": ["number", "null"]}},
 }
 _LEFT_OUT: Final = {"ArtifactRow": ("seconds",)}
+_OPTIONAL: Final = {"VariantRow": ("repair",)}
 
 
 def _bench() -> Schema:
@@ -312,8 +315,8 @@ def _describe(name: str, schema: Schema) -> Schema:
         if field in known:
             value["description"] = _plain(known[field])
     schema["properties"] |= _ADDED.get(name, {})
-    # Everything is always there; what is not known is null.
-    schema["required"] = sorted(schema["properties"])
+    # Everything is always there, but for these; what is not known is null.
+    schema["required"] = sorted(schema["properties"].keys() - set(_OPTIONAL.get(name, ())))
     schema["additionalProperties"] = False
     schema.pop("title", None)
     return schema

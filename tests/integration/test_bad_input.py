@@ -89,7 +89,7 @@ def of_row(document: Any) -> Any:
 
 def of_image(document: Any) -> Any:
     """Take the error out of the answers of ``run``."""
-    return next(row for row in document if "error" in row)
+    return next(row for row in document["images"] if "error" in row)
 
 
 def copy_of(demo: Demo, tmp_path: Path) -> Path:

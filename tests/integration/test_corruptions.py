@@ -109,7 +109,7 @@ def test_and_is_caught_by_the_limit_under_corruptions(fragile: Path, tmp_path: P
     assert failure is not None
     assert "Under low light, severity 3: accuracy" in (failure.text or "")
     page = (fragile / "report-partial.html").read_text(encoding="utf-8")
-    assert "<h3>What the corruptions do</h3>" in page
+    assert "<h2>What the corruptions do</h2>" in page
     assert len(page) < 3_000_000
 
 

@@ -596,6 +596,7 @@ def test_a_path_the_terminal_cannot_show_is_no_failure(start: Start, tmp_path: P
 def test_every_error_class_has_its_own_exit_code() -> None:
     from edgecnn_runner import errors
 
-    classes = [getattr(errors, name) for name in errors.__all__]
+    found = [getattr(errors, name) for name in errors.__all__]
+    classes = [kind for kind in found if isinstance(kind, type)]
     codes = [kind.exit_code for kind in classes if issubclass(kind, EdgeError)]
     assert len(codes) == len(set(codes))

@@ -133,6 +133,8 @@ class Running:
         """
         for image in self.images:
             try:
+                if os.path.isdir(image):  # noqa: PTH112 - a name may be too long
+                    raise _no_images_in(image)
                 yield ImageAnswer(
                     image=image,
                     result=self.classifier.classify(
@@ -181,7 +183,7 @@ def open_run(request: RunRequest, *, progress: Progress = NO_PROGRESS) -> Runnin
     """Find and load what a request names; what is cheap to refuse is refused first.
 
     Raises:
-        UsageError: If there are no images in a folder, or ``out`` is no CSV or JSON lines file.
+        UsageError: If ``out`` is no CSV or JSON lines file.
         ArtifactError: If the model file is missing, damaged or no image classifier.
         ContractError: If it was made elsewhere and more has to be said of it.
         LabelsError: If the labels are not as many as its outputs.
@@ -223,15 +225,17 @@ def _images_of(path: Path) -> list[Path]:
         return [path]
     from edgecnn.data import images_below
 
-    found = images_below(path)
-    if not found:
-        raise UsageError(
-            f"there are no images in {path}",
-            observed="no image file in it, nor in a folder below",
-            expected="files such as photo.jpg",
-            remedy="name another folder, or the files themselves",
-        )
-    return found
+    # An empty folder has an answer of its own, and keeps no other image from its.
+    return images_below(path) or [path]
+
+
+def _no_images_in(folder: Path) -> ImageError:
+    return ImageError(
+        f"there are no images in {folder}",
+        observed="no image file in it, nor in a folder below",
+        expected="files such as photo.jpg",
+        remedy="name another folder, or the files themselves",
+    )
 
 
 def _table(request: RunRequest, answers: tuple[ImageAnswer, ...]) -> str:

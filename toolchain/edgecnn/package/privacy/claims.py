@@ -20,6 +20,10 @@ State = Literal["held", "broken", "not checked"]
 Seen = TypeVar("Seen")
 
 
+MOST_FINDINGS: Final = 20
+"""That the record of a broken claim names: it is what a person has to mend."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A claim and what came of checking it.
@@ -61,13 +65,13 @@ class Claim(Generic[Seen]):
     find: Callable[[Seen], tuple[list[str], str]]
 
     def judged(self, seen: Seen) -> Outcome:
-        """Return what a bundle shows of it; no more than three findings, and how many more."""
+        """Return what a bundle shows of it; the first findings, and how many more."""
         try:
             wrong, good = self.find(seen)
         except CannotCheckError as error:
             return self.outcome("not checked", str(error))
         if wrong:
-            return self.outcome("broken", some_of(wrong, joint="; "))
+            return self.outcome("broken", some_of(wrong, MOST_FINDINGS, joint="; "))
         return self.outcome("held", good)
 
     def outcome(self, state: State, evidence: str) -> Outcome:

@@ -11,7 +11,7 @@ from typing import Final
 
 from edgecnn.errors import some_of
 from edgecnn.log import run_program
-from edgecnn.package.privacy.claims import Claim, Outcome, State
+from edgecnn.package.privacy.claims import MOST_FINDINGS, Claim, Outcome, State
 from edgecnn.package.privacy.pi_runs import Run, Runs
 from edgecnn.package.privacy.traced import other_programs, strange_sockets
 
@@ -63,7 +63,7 @@ def judge(runs: Runs, *, folder: str) -> list[Outcome]:
     for claim in _CLAIMS:
         wrong, seen = claim.find(runs)
         state: State = "broken" if wrong else "not checked" if failed else "held"
-        evidence = some_of(wrong or failed, joint="; ") if wrong or failed else seen
+        evidence = some_of(wrong or failed, MOST_FINDINGS, joint="; ") if wrong or failed else seen
         outcomes.append(claim.outcome(state, evidence.replace(f"{folder}/", "")))
     return outcomes
 
