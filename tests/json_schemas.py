@@ -218,8 +218,13 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
     },
     "GateRow": {"sentence": {"type": "string"}},
     "Gate": {"headline": {"type": "string"}, "passed": {"type": "boolean"}},
-    "Group": dict.fromkeys(("reference_accuracy", "accuracy", "agreement"), _INTERVAL)
-    | {"drop": {"type": ["number", "null"]}},
+    "Group": {
+        "reference_accuracy": _INTERVAL,
+        "accuracy": _INTERVAL,
+        "drop": {"type": ["number", "null"]},
+        "reference_recall": {"type": "array", "items": _INTERVAL, "description": "By class."},
+        "recall": {"type": "array", "items": _INTERVAL, "description": "By class."},
+    },
     "Condition": dict.fromkeys(("reference_accuracy", "accuracy", "agreement"), _INTERVAL)
     | {"drop": {"type": ["number", "null"]}},
 }
