@@ -1,4 +1,4 @@
-"""Files that are safe to read whole."""
+"""Files read only where they have an end, and written whole."""
 
 from __future__ import annotations
 

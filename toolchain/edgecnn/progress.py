@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing who listens.
+"""The interface by which long work reports progress, without knowing who listens.
 
 Stages take a ``Progress``; the command line gives one that draws bars, tests and library users
 give none. Nothing here prints.

@@ -1,4 +1,4 @@
-"""From an image of the model's size to the array the runtime is fed.
+"""From an image of the model's size to the array the runtime is fed, NHWC or NCHW.
 
 The table of ``quantize.input_table`` is always right; where it does nothing, or what one
 arithmetic instruction does too, it is not used, since a gather costs more than a copy.

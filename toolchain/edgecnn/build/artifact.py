@@ -7,12 +7,15 @@ understand a file in one way. Writing is here.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from edgecnn.files import write_whole
 from edgecnn.log import has_read
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import Container, append_contract, read_container
 
+CALIBRATED: Final = ("int8", "int8-mixed", "int16x8")
+"""Precisions that compute with integers, and so need ranges taken from images."""
 _MIXED = "-mixed"
 
 

@@ -1,4 +1,4 @@
-"""Says how convert is told what verify thinks: of a candidate, and of the float model itself.
+"""The interface by which convert asks for a judgement: ``Judge`` and ``Examiner``.
 
 Stages do not import each other. Who calls both hands convert a ``Judge`` that is verify's gate, and
 an ``Examiner`` that tries the float model before anything is made of it.

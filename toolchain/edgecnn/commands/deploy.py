@@ -1,4 +1,4 @@
-"""The installation of a bundle that a request comes to."""
+"""``edgecnn deploy`` as a function: the installation that a request comes to."""
 
 from __future__ import annotations
 

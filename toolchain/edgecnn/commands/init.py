@@ -1,4 +1,4 @@
-"""Writes what ``init`` puts into a new folder, and reads the recipe of ``demo``."""
+"""``edgecnn init`` as a function: a recipe chosen for images; and the recipe of ``demo``."""
 
 from __future__ import annotations
 

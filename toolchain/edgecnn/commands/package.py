@@ -1,4 +1,4 @@
-"""The bundle that a request comes to: its options are checked, its build is found."""
+"""``edgecnn package`` as a function: options are checked, the build is found, a bundle is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The privacy claims of a bundle that was made, checked again as its kind asks for."""
+"""``edgecnn privacy`` as a function: a bundle's claims, checked again as its kind asks for."""
 
 from __future__ import annotations
 

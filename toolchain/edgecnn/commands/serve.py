@@ -1,4 +1,4 @@
-"""A web bundle served to browsers: to this machine, or to phones in its network."""
+"""``edgecnn serve`` as a function: a web bundle, for this machine or phones in its network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verification that a request comes to: of a build, or of files that edgecnn did not make."""
+"""``edgecnn verify`` as a function: verdicts on a build, or on files made elsewhere."""
 
 from __future__ import annotations
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.artifact import precision_of
+from edgecnn.build.artifact import CALIBRATED, precision_of
 from edgecnn.data import Dataset
 from edgecnn.data.calibration import CalibrationSet, choose_calibration
 from edgecnn.files import canonical_digest
 from edgecnn.recipe.load import Recipe
 
 Pixels = npt.NDArray[np.uint8]
-
-CALIBRATED: Final = ("int8", "int8-mixed", "int16x8")
-"""Precisions that compute with integers, and so need ranges taken from images."""
 
 
 def calibration_for(

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from edgecnn.build.artifact import artifact_name, precision_of, write_artifact
+from edgecnn.build.artifact import CALIBRATED, artifact_name, precision_of, write_artifact
 from edgecnn.build.reference import Reference, images_digest, read_reference
 from edgecnn.build.staging import Staging
 from edgecnn.build.workspace import Workspace
-from edgecnn.convert.calibration import CALIBRATED
 from edgecnn.convert.golden import choose_golden
 from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.payload import Payload, PayloadMaker

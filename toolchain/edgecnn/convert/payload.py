@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.artifact import format_of, precision_of
-from edgecnn.convert.calibration import CALIBRATED, full_range
+from edgecnn.build.artifact import CALIBRATED, format_of, precision_of
+from edgecnn.convert.calibration import full_range
 from edgecnn.convert.graph.deployable import Deployable
 from edgecnn.convert.to_onnx import onnx_fp16, onnx_fp32, onnx_int8
 from edgecnn.convert.to_tflite import to_tflite

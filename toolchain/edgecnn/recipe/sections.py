@@ -1,4 +1,4 @@
-"""The sections of a recipe that a training reads: ``[augment]`` and ``[train]``."""
+"""Sections of a recipe: ``[augment]`` and ``[train]``, ``[limits]`` and ``[corruptions]``."""
 
 from __future__ import annotations
 

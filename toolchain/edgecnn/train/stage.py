@@ -1,4 +1,4 @@
-"""The stage: a recipe and its images in, a float model with its record and reference out."""
+"""The train stage: a recipe and its images in, a float model with its record and reference out."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecnn.build.artifact import precision_of, read_artifact
+from edgecnn.build.artifact import CALIBRATED, precision_of, read_artifact
 from edgecnn.build.reference import Reference
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Images
@@ -13,7 +13,6 @@ from edgecnn.errors import CalibrationError, ContractError
 from edgecnn_runner.contract import Contract
 
 _CONVERT_AGAIN = "convert the model again: edgecnn convert SOURCE"
-_CALIBRATED_PRECISIONS = ("int8", "int8-mixed", "int16x8")
 
 
 def check_artifact(path: Path, reference: Reference, test: Images) -> Contract:
@@ -96,7 +95,7 @@ def check_calibration(contract: Contract, path: Path, test: Images) -> None:
             made with, or names a test image.
     """
     if contract.calibration_sha256 is None:
-        if precision_of(contract.variant) in _CALIBRATED_PRECISIONS:
+        if precision_of(contract.variant) in CALIBRATED:
             raise CalibrationError(
                 f"{path.name} does not say which images it was calibrated with",
                 observed="no calibration digest in its contract",

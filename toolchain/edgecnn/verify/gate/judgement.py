@@ -1,4 +1,4 @@
-"""A verdict and all that it rests on, as data: counts, criteria, classes. ``gate`` reaches it."""
+"""A verdict and all that it rests on: counts, criteria, classes; ``verdict_of`` decides it."""
 
 from __future__ import annotations
 
