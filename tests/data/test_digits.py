@@ -4,7 +4,7 @@ import numpy as np
 from sklearn import datasets
 
 from edgecnn.data import Images, digest_per_image
-from edgecnn.data.unsplit import load_digits
+from edgecnn.data.load import load_digits
 
 
 def test_digits_are_scaled_to_bytes_with_their_labels() -> None:
