@@ -55,7 +55,8 @@ _TURN: Final = """async ([bytes, uncounted, count]) => {
   return (performance.now() - begin) / count;
 }"""
 _READY: Final = """() => new Promise((done) => {
-  const look = () => document.getElementById("choose").disabled
+  // Before the page is parsed there is no such button.
+  const look = () => document.getElementById("choose")?.disabled ?? true
     ? setTimeout(look, 5) : done(performance.now());
   look();
 })"""

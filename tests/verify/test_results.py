@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from edgecnn.files import write_json
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
+from edgecnn.verify.gate.criteria import judge, least_drop
+from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.recording import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
 from verify.synthetic import GUESSES, make_report, make_row
@@ -277,3 +280,22 @@ def test_a_failure_names_the_repair_where_there_is_one(variant: str, mends: bool
     assert isinstance(error, ParityFailError)
     assert ("edgecnn convert BUILD --repair" in error.remedy) == mends
     assert "--explain" in error.remedy
+
+
+def test_what_few_images_can_show_at_best_is_said_and_stands_in_the_manual() -> None:
+    manual = Path(__file__).parents[2] / "toolchain/docs/getting-started.md"
+    rows = re.findall(
+        r"^\| [\d,]+ \| (\d+) \| ([\d.]+) \| (\d+) \|$", manual.read_text("utf-8"), re.MULTILINE
+    )
+    assert len(rows) == 6
+    for images, drop, agreement in rows:
+        assert least_drop(int(images)) == float(drop)
+        same = Paired(images=int(images), lost=0, gained=0)
+        counts = Counts(overall=same, disagreements=0, right=int(images), classes=(same,))
+        limits = {"max_drop": float(drop), "max_class_drop": 95.0}
+        for wanted, verdict in ((int(agreement), "PASS"), (int(agreement) + 1, "INCONCLUSIVE")):
+            if wanted < 100:
+                asked = Limits(min_agreement=wanted, **limits)
+                assert judge(counts, asked).verdict == verdict, (images, wanted)
+        stricter = Limits(max_drop=float(drop) - 0.5, min_agreement=5.0, max_class_drop=95.0)
+        assert judge(counts, stricter).verdict == "INCONCLUSIVE"

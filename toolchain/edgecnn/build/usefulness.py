@@ -100,6 +100,12 @@ class AgainstGuessing:
             expected=f"right on at least {self.least_right:,} of them, which chance alone gives "
             "in at most 2.5 % of cases",
             remedy=(f"perhaps it is how it is fed or read: {hint} Else " if hint else "")
+            + (
+                "train on more images, longer, or on classes that look less alike; of a model made "
+                "elsewhere "
+                if recipe
+                else ""
+            )
             + "check the order of the labels, the input range, the other preprocessing flags and "
             f"the training; if such a model is wanted: {where}--min-accuracy 0 of convert and "
             "verify",

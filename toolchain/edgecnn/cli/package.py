@@ -58,7 +58,9 @@ def package(
     version: Annotated[
         str | None,
         typer.Option(
-            "--version", metavar="TEXT", help="The bundle's version. Default: the date, 2026.11.25."
+            "--version",
+            metavar="TEXT",
+            help="The bundle's version. Default: today's date, as 2026.12.31.",
         ),
     ] = None,
     form: Annotated[

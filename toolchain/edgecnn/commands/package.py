@@ -61,7 +61,7 @@ def _check(request: PackageRequest) -> None:
             f"bundles for {request.target} cannot be made",
             observed=f"--target {request.target}",
             expected="pi or web",
-            remedy="leave it out, or name one of these",
+            remedy="for a Raspberry Pi: --target pi; for phones and browsers: --target web",
         )
     for target, only in _ONLY.items():
         given = [name for name, field in only.items() if getattr(request, field) is not None]

@@ -475,9 +475,14 @@ def best_file(path: Path) -> Path:
             f"no file of {path} has passed verification",
             observed=", ".join(found) or f"{len(files)} model files, none verified as it is now",
             expected="a file with a PASS",
-            remedy=f"edgecnn verify {shlex.quote(str(path))}; or name one file, not a build",
+            remedy=f"edgecnn verify {shlex.quote(str(path))} says what is missing; or name one "
+            f"file: {_a_file(files)}",
         )
     return min(passed, key=_rank)
+
+
+def _a_file(files: Sequence[Path]) -> str:
+    return shlex.quote(str(min(files, key=_rank))) if files else "a .tflite or .onnx file"
 
 
 def _rank(file: Path) -> tuple[bool, bool, int, str]:

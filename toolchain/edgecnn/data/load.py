@@ -1,8 +1,8 @@
 """Loads a data set by what a recipe says, and the images that models made elsewhere are judged on.
 
-No split of ours divides the latter. A data set's own test set is taken where it comes with one, since
-the models may have been trained on the rest; else all images are, and which of them a model has seen
-is not known here.
+No split of ours divides the latter. A data set's own test set is taken where it comes with one,
+since the models may have been trained on the rest; else all images are, and which of them a model
+has seen is not known here.
 """
 
 from __future__ import annotations

@@ -193,7 +193,10 @@ def _file(
             f"{variant} of {place} has no PASS, and only what is proven is packaged",
             observed="it was not verified" if row is None else f"verdict {row['verdict']}",
             expected="PASS; that have: " + (some_of(passed) or "none"),
-            remedy=f"edgecnn verify {place}, or another --variant",
+            remedy="another --variant"
+            if passed
+            else f"edgecnn verify {place} says what is missing: with INCONCLUSIVE, more images or "
+            "wider limits in the recipe",
         )
     path = folder / Path(str(row["file"])).name
     if is_released and not path.exists():

@@ -13,6 +13,7 @@ from edgecnn.errors import (
     some_of,
 )
 from edgecnn.report.text import percent_text
+from edgecnn.verify.gate.criteria import least_drop
 from edgecnn.verify.gate.judgement import Outcome
 from edgecnn.verify.report.wording import (
     baseline_headline,
@@ -24,6 +25,7 @@ from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
 
 _MOST_CRITERIA: Final = 2
 _MOST_NAMES: Final = 3
+_ADD_IMAGES: Final = "add images to the test split"
 
 
 def exit_error(report: ParityReport) -> EdgeError | None:
@@ -171,8 +173,8 @@ def _more_images(report: ParityReport) -> str:
     if most > report.evaluated.available:
         return (
             f"about {most:,} test images under each corruption would decide if the observed rates "
-            "hold; add images to the test split, or change the limit (--max-corruption-drop, or "
-            "[limits] in the recipe)"
+            f"hold; {_ADD_IMAGES}, or change the limit (--max-corruption-drop, or [limits] in the "
+            "recipe)"
         )
     return (
         f"corrupt more images: about {most:,} under each corruption would decide if the observed "
@@ -191,14 +193,10 @@ def _many_more_images(report: ParityReport) -> str:
     elif report.evaluated.images < available:
         more = f"use all of the {available:,} test images, without --images"
     elif report.foreign is None:
-        more = "add images to the test split"
+        more = _ADD_IMAGES
     else:
         more = "add images to the data"
-    own = ", or [limits] in the recipe" if report.foreign is None else ""
-    return (
-        f"{more}: how many would decide is too uncertain to say; or change the limits (--max-drop "
-        f"and others{own})"
-    )
+    return f"{more}: how many would decide is too uncertain to say; or {_other_limits(report)}"
 
 
 def _more_clean_images(report: ParityReport) -> str:
@@ -213,20 +211,32 @@ def _more_clean_images(report: ParityReport) -> str:
             f"the observed rates hold (--images {max(wanted)}, or all of them without --images)"
         )
     if wanted:
-        own = ", or [limits] in the recipe" if report.foreign is None else ""
+        more = _ADD_IMAGES if report.foreign is None else "add images to the data"
         return (
-            f"about {max(wanted):,} test images would decide if the observed rates hold; add "
-            f"images to {'the test split' if own else 'the data'}, or change the limits "
-            f"(--max-drop and others{own})"
+            f"about {max(wanted):,} test images would decide if the observed rates hold; {more}, "
+            f"or {_other_limits(report)}"
         )
     if any(row.looked is not None for row in report.rows):
         return (
             "look once at all images, without --until-decided, which decides with fewer of them, "
-            "and take that answer; or add images to the test split"
+            f"and take that answer; or {_ADD_IMAGES}"
         )
     if report.foreign is not None:
         return "an observed value is at its limit; change the limits: --max-drop and others"
     return "an observed value is at its limit; change [limits] in the recipe"
+
+
+def _other_limits(report: ParityReport) -> str:
+    """Say how limits are changed, and which one these images could show to be kept at all."""
+    if report.foreign is not None:
+        return "change the limits (--max-drop and others)"
+    images = report.evaluated.images
+    least = least_drop(images)
+    at_best = f": {images:,} images show {least:g} points at best" if least is not None else ""
+    return (
+        f"write wider limits into [limits] of the recipe{at_best} (--max-drop and others of verify "
+        "try them; what they come to is not the build's)"
+    )
 
 
 def _list(rows: Sequence[ArtifactRow]) -> str:

@@ -158,6 +158,22 @@ def _judge_drop(paired: Paired, limit: float) -> Criterion:
     )
 
 
+def least_drop(images: int) -> float | None:
+    """Return the smallest limit of the drop that so many images can show to be kept.
+
+    That is where no answer changed at all: 14.5 points with 24 images.
+
+    Args:
+        images: At least 1.
+
+    Returns:
+        Points, in steps of a half; None where not even 99 points can be shown.
+    """
+    same = Paired(images=images, lost=0, gained=0)
+    halves = (half / 2 for half in range(1, 199))
+    return next((drop for drop in halves if _judge_drop(same, drop / 100).outcome == "met"), None)
+
+
 def _judge_disagreement(counts: Counts, limit: float) -> Criterion:
     n = counts.overall.images
     interval = wilson_interval(counts.disagreements, n, LEVEL)

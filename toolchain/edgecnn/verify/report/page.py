@@ -188,6 +188,12 @@ def headline(report: ParityReport) -> str:
     if passed == total:
         does = "keep every limit" if more else "classify as their float model does"
         return f"All {total} artifacts {does}."
+    if counts["INCONCLUSIVE"] == total:
+        # Not "0 of 6 classify as ...", which reads as if something were wrong.
+        return (
+            f"{report.evaluated.images:,} images are too few to tell of all {total} artifacts; "
+            "none is known to be wrong."
+        )
     parts = []
     for verdict, one, many in (
         ("FAIL", "does not", "do not"),
