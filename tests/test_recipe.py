@@ -493,6 +493,21 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
         load_recipe(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[limits]\nmax_drop = 1.0\n\n[limits]\nmax_drop = 2.0\n",
+        "[limits]\nmax_drop = 1\nmax_drop = 2\n",
+    ],
+    ids=["table", "key"],
+)
+def test_what_stands_twice_is_told_apart(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "recipe.toml")
+    assert "take the second copy out" in str(caught.value.remedy)
+
+
 def test_a_missing_recipe_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="edgecnn init"):
         find_recipe(tmp_path)

@@ -68,7 +68,6 @@ def run(
         typer.Option(
             "--out",
             "-o",
-            "-o",
             metavar="FILE",
             help="Write the answers there instead: .csv, or .jsonl for a JSON document a line.",
         ),

@@ -230,11 +230,17 @@ def read_tables(file: Path) -> dict[str, Any]:
         # With -sig, since some editors begin a file with a byte order mark.
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
+        remedy = "mend the line named above; edgecnn init FOLDER writes a recipe to compare with"
+        # What Python says where a table or a key is there already: often one pasted from a manual.
+        if "twice" in str(error) or "overwrite" in str(error):
+            remedy = (
+                "change the values where they stand first in the file, and take the second copy out"
+            )
         raise RecipeError(
             f"{file} is not readable as TOML: {error}",
             observed=str(error),
             expected="a TOML file in UTF-8",
-            remedy="mend the line named above; edgecnn init FOLDER writes a recipe to compare with",
+            remedy=remedy,
         ) from error
 
 
