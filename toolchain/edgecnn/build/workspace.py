@@ -53,6 +53,7 @@ class Workspace:
     PARTIAL_BENCH: Final = "bench-partial.json"
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
+    FEATURES: Final = "features"  # of photos, by a pretrained network; kept for the next run
 
     def path(self, name: str) -> Path:
         """Return the path of a file of this build."""

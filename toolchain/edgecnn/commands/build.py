@@ -83,11 +83,16 @@ def build(request: BuildRequest, *, progress: Progress = NO_PROGRESS) -> BuildRe
     recipe, workspace = request.resolved()
     with build_lock(workspace.folder):
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
-        return _build(recipe, workspace, dataset, progress)
+        return _build(recipe, workspace, dataset, weights=request.weights, progress=progress)
 
 
 def _build(
-    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    weights: Path | None,
+    progress: Progress,
 ) -> BuildResult:
     from edgecnn.verify import check_groups, exit_error
 
@@ -97,7 +102,9 @@ def _build(
         check_groups(groups, dataset.test.ids)
     recipe = as_trained(recipe, workspace, dataset, progress)
     stages: dict[str, StageState] = {}
-    stages["train"] = train_if_needed(recipe, workspace, dataset, progress)
+    stages["train"] = train_if_needed(
+        recipe, workspace, dataset, weights=weights, progress=progress
+    )
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
         # Nothing is left to verify; of a useless model nothing had to be.

@@ -30,12 +30,15 @@ class TrainRequest:
         out: Build folder; None for ``build`` beside the recipe. A recipe that was loaded needs one.
         data: Folder of the images, where the recipe does not say.
         settings: Texts such as ``train.epochs=5`` that override keys of the recipe's file.
+        weights: A file with the published weights of the recipe's backbone; None for the file that
+            ``EDGECNN_WEIGHTS`` names, or else to fetch them once.
     """
 
     recipe: Path | Recipe
     out: Path | None = None
     data: str | None = None
     settings: tuple[str, ...] = ()
+    weights: Path | None = None
 
     def resolved(self) -> tuple[Recipe, Workspace]:
         """Return the recipe with its settings, and the build that it fills.
@@ -98,7 +101,9 @@ def train(request: TrainRequest, *, progress: Progress = NO_PROGRESS) -> TrainRe
     with build_lock(workspace.folder):
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
         recipe = as_trained(recipe, workspace, dataset, progress)
-        state = train_if_needed(recipe, workspace, dataset, progress)
+        state = train_if_needed(
+            recipe, workspace, dataset, weights=request.weights, progress=progress
+        )
         metrics = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return TrainResult(build=workspace.folder, state=state, metrics=metrics)
 
@@ -131,7 +136,12 @@ def as_trained(
 
 
 def train_if_needed(
-    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    weights: Path | None,
+    progress: Progress,
 ) -> StageState:
     """Train, unless the build holds the model already.
 
@@ -140,8 +150,9 @@ def train_if_needed(
     """
     from edgecnn import train as stage
     from edgecnn.data import few_images
+    from edgecnn.train.backbones.weights import named_weights
 
-    if recipe.model.architecture is None:
+    if recipe.model.architecture is None and not recipe.model.is_pretrained:
         raise UsageError(
             f"{recipe.model.name} was made elsewhere and cannot be trained here",
             observed="a recipe without model.architecture",
@@ -157,6 +168,7 @@ def train_if_needed(
         workspace,
         dataset,
         recipe_source=f"the recipe of {recipe.model.name}",
+        weights=named_weights(weights),
         progress=progress,
     )
     return "made"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edgecnn.errors import RecipeError
 from edgecnn.log import has_read
@@ -24,6 +24,7 @@ from edgecnn.recipe.sections import (
     CorruptionSettings,
     Limits,
     Train,
+    Transfer,
 )
 from edgecnn_runner.contract import resize_name
 
@@ -50,6 +51,7 @@ DEFAULT_VARIANTS: Final[tuple[Variant, ...]] = (
 
 Architecture = Literal["seed_cnn", "resnet8", "wren", "finch", "tiny_cnn"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+BackboneName = Literal["efficientnet_lite0", "mobilenet_025", "mobilenet_050", "wren", "resnet8"]
 
 
 class Model(Section):
@@ -65,7 +67,26 @@ class Model(Section):
     ]
     """Used in file names: lower-case letters, digits, ``_``, ``.`` and ``-``."""
     architecture: Architecture | None = "seed_cnn"
-    """None (not writable in TOML) for a model that was made elsewhere."""
+    """The network that is trained from scratch. None (not writable in TOML) where a pretrained one
+    is named instead, or for a model that was made elsewhere."""
+    backbone: BackboneName | None = None
+    """The pretrained network that a classifier is trained on; see ``edgecnn.train.transfer``."""
+    start: Path | None = None
+    """A ``.keras`` file of a classifier to take the network and its weights from, relative to the
+    recipe's own folder; with ``backbone``, a network of that name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_default_beside_a_backbone(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or "architecture" in values:
+            return values
+        pretrained = values.get("backbone") is not None or values.get("start") is not None
+        return {**values, "architecture": None} if pretrained else values
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training begins with a network that has learnt already."""
+        return self.backbone is not None or self.start is not None
 
 
 # Strict, since `Section` looks at whole values only and not into a list.
@@ -158,6 +179,7 @@ class Recipe(Section):
     data: Data = Data()
     augment: Augment = Augment()
     train: Train = Train()
+    transfer: Transfer = Transfer()
     convert: Convert = Convert()
     calibration: Calibration = Calibration()
     limits: Limits = Limits()
@@ -305,4 +327,7 @@ def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     if teacher is not None:
         distillation = train.distillation.model_copy(update={"teacher": folder / teacher})
         train = train.model_copy(update={"distillation": distillation})
-    return recipe.model_copy(update={"data": data, "train": train})
+    model = recipe.model
+    if model.start is not None:
+        model = model.model_copy(update={"start": folder / model.start})
+    return recipe.model_copy(update={"model": model, "data": data, "train": train})

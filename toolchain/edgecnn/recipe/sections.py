@@ -145,6 +145,23 @@ class Train(Section):
     distillation: Distillation = Distillation()
 
 
+class Transfer(Section):
+    """How a classifier is trained on a pretrained network, where ``model`` names one."""
+
+    fine_tune: Literal["auto", "always", "never"] = "auto"
+    """Whether the network's last blocks learn from the photos, too. ``auto`` tries it from about
+    100 photos a class on, and keeps what is better on the validation images."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Of fine-tuning."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    """Of fine-tuning: the highest, after a short rise and before a cosine's fall to zero."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.1
+    """Share of each label that is spread over all classes, in fine-tuning."""
+    copies: Annotated[int, Field(ge=1, le=100)] = 6
+    """Of each photo that fine-tuning learns from: itself, and others changed as ``augment`` says;
+    each takes time and some 25 kB."""
+
+
 class Limits(Section):
     """What an artifact may lose against its float model, and what it has to reach."""
 
