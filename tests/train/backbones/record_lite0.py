@@ -11,29 +11,33 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 
-def picture(height: int, width: int, seed: int) -> np.ndarray:
+def picture(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
     """Return waves of many lengths and directions, uint8, shape (height, width, 3)."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     total = np.zeros((height, width, 3))
     for _ in range(12):
-        across, down, start = generator.normal(0, 0.15, 2).tolist() + [generator.uniform(0, 6)]
+        across, down = generator.normal(0, 0.15, 2)
+        start = generator.uniform(0, 6)
         colour = generator.uniform(0, 1, 3)
         total += np.cos(across * x + down * y + start)[:, :, None] * colour
     low, high = total.min(), total.max()
-    return ((total - low) / (high - low) * 255).astype(np.uint8)
+    scaled: npt.NDArray[np.uint8] = ((total - low) / (high - low) * 255).astype(np.uint8)
+    return scaled
 
 
 def main() -> None:
     """Write the pictures and the features of the reference implementation."""
-    import torch
-    from efficientnet_lite_pytorch import EfficientNet
+    import torch  # type: ignore[import-not-found]
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found]
 
-    recorded = {}
+    recorded: dict[str, Any] = {}
     for number, shape in enumerate([(96, 96), (160, 128), (97, 131)]):
         network = EfficientNet.from_name("efficientnet-lite0", image_size=shape)
         network.load_state_dict(torch.load(sys.argv[1]))
