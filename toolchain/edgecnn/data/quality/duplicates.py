@@ -1,4 +1,4 @@
-"""Finds photos that are the same, or nearly: equal files, equal pixels, and pictures that look alike.
+"""Finds photos that are the same, or nearly: equal files or pixels, and pictures that look alike.
 
 Candidates are pairs whose perceptual hashes differ in few bits. They are confirmed by what the
 hash does not see: colour, and the picture in small; where there are features of a backbone, by
@@ -130,9 +130,9 @@ def _candidates(
             distance = (HASH_BITS - rows @ signs[top:].T) / 2
             # Each pair once: the columns begin with the rows themselves.
             distance[np.tril_indices(len(rows), 0, distance.shape[1])] = HASH_BITS
-            close = np.argpartition(
-                distance, min(_MOST_LINKS, distance.shape[1]) - 1, axis=1
-            )[:, :_MOST_LINKS]
+            close = np.argpartition(distance, min(_MOST_LINKS, distance.shape[1]) - 1, axis=1)[
+                :, :_MOST_LINKS
+            ]
             row = np.repeat(np.arange(len(rows)), close.shape[1])
             column = close.ravel()
             value = distance[row, column]

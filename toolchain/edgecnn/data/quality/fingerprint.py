@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -41,7 +42,7 @@ class Fingerprint:
         bits: Perceptual hash, shape (HASH_BITS // 8,), uint8: the low frequencies of the
             luminance, each above or below their median (pHash; ``imagehash.phash``).
         small: The picture in small, shape (SMALL_SIDE, SMALL_SIDE, 3), uint8.
-        taken_s: When it was taken by the camera's clock, seconds since year 1; None where the
+        taken_s: When it was taken by the camera's clock, seconds since 1970; None where the
             file does not say.
         camera: Make and model as the file names them; empty where it does not.
     """
@@ -52,14 +53,14 @@ class Fingerprint:
     camera: str = ""
 
 
-def fingerprint(rgb: Rgb, data: bytes | None = None) -> Fingerprint:
+def fingerprint(rgb: Rgb, file: Path | bytes | None = None) -> Fingerprint:
     """Return a photo's fingerprint.
 
     Args:
         rgb: Its pixels, upright, shape (height, width, 3), uint8.
-        data: The bytes of its file, for what the camera wrote down; None for pixels alone.
+        file: Its file, or the bytes of it, for what the camera wrote down; None for pixels alone.
     """
-    return fingerprint_of_reduced(reduced(rgb), data)
+    return fingerprint_of_reduced(reduced(rgb), file)
 
 
 def reduced(rgb: Rgb) -> Rgb:
@@ -81,7 +82,7 @@ def reduced(rgb: Rgb) -> Rgb:
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
 
 
-def fingerprint_of_reduced(rgb: Rgb, data: bytes | None) -> Fingerprint:
+def fingerprint_of_reduced(rgb: Rgb, file: Path | bytes | None) -> Fingerprint:
     """Return the fingerprint of a photo that was ``reduced`` already."""
     import imagehash
     from PIL import Image
@@ -89,11 +90,11 @@ def fingerprint_of_reduced(rgb: Rgb, data: bytes | None) -> Fingerprint:
     picture = Image.fromarray(rgb)
     bits = np.packbits(imagehash.phash(picture, hash_size=_HASH_SIDE).hash.ravel())
     small = np.asarray(picture.resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.BOX))
-    taken_s, camera = (None, "") if data is None else _written_by_camera(data)
+    taken_s, camera = (None, "") if file is None else _written_by_camera(file)
     return Fingerprint(bits=bits, small=small, taken_s=taken_s, camera=camera)
 
 
-def _written_by_camera(data: bytes) -> tuple[float | None, str]:
+def _written_by_camera(file: Path | bytes) -> tuple[float | None, str]:
     """Return when and by what a photo was taken, as far as its file says so in a form that counts.
 
     The time of the last change is not asked for: programs write it into hundreds of files at once.
@@ -102,7 +103,7 @@ def _written_by_camera(data: bytes) -> tuple[float | None, str]:
 
     # Damaged metadata raise anything. The photo itself was read, and a time is only a hint.
     with contextlib.suppress(Exception):
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             exif: Any = image.getexif()
             camera = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL))
             inner = exif.get_ifd(_EXIF_IFD)
@@ -128,4 +129,4 @@ def _seconds(moment: object, fraction: object) -> float | None:
         return None
     digits = str(fraction).strip("\0 ")
     part = float(f"0.{digits}") if digits.isascii() and digits.isdecimal() else 0.0
-    return (when - dt.datetime.min).total_seconds() + part
+    return when.replace(tzinfo=dt.UTC).timestamp() + part

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgecnn.data.quality.fingerprint import Rgb
 
 LEAST_SIDE_FOR_BLUR: Final = 128
-"""Pixels of the shorter side; a smaller picture holds too little to tell blur from a plain motif."""
+"""Pixels of the shorter side; a smaller picture has too few to tell blur from a plain motif."""
 
 _REBLUR: Final = 11  # pixels; Crete et al. 2007
 # Luma below which a photo's brightest parts are still dark, and the share that may be brighter:
