@@ -40,7 +40,7 @@ from edgecnn_runner.contract import RESIZE_RULE
 _WORKERS: Final = 4
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,
 # or a format that nothing here reads, and a data set that is not the one that was meant.
-_MOST_UNREADABLE: Final = 0.05
+MOST_UNREADABLE: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -465,14 +465,14 @@ def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> N
     """Refuse more than a few images that cannot be read; files that are no images do not count."""
     failures = [(path, why) for path, why in unread if why.remedy]
     total = readable + len(failures)
-    if len(failures) <= max(1, int(_MOST_UNREADABLE * total)):
+    if len(failures) <= max(1, int(MOST_UNREADABLE * total)):
         return
     lines = some_of((f"{path}: {why.reason}" for path, why in failures), joint="\n  ")
     remedies = dict.fromkeys(why.remedy for _, why in failures)
     raise DataError(
         f"{len(failures)} of {total} files cannot be read as images:\n  {lines}",
         observed=f"{readable} files that can be read",
-        expected=f"at most {percent_text(_MOST_UNREADABLE, 0)} of the images that cannot be "
+        expected=f"at most {percent_text(MOST_UNREADABLE, 0)} of the images that cannot be "
         "read; so few are left out",
         remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
         + "delete these files, move them out of the class folders, or replace them",
