@@ -53,6 +53,8 @@ class Workspace:
     PARTIAL_BENCH: Final = "bench-partial.json"
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
+    # What was said of the images before the training; made again where it is missing.
+    ESSENCE: Final = "data-essence.json"
 
     def path(self, name: str) -> Path:
         """Return the path of a file of this build."""
