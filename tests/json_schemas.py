@@ -20,12 +20,14 @@ from edgecnn.bench.results import BENCH_SCHEMA, BenchReport
 from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.commands.build import BUILD_SCHEMA
 from edgecnn.commands.convert import CONVERT_SCHEMA
+from edgecnn.commands.data import DATA_SCHEMA
 from edgecnn.commands.doctor import DOCTOR_SCHEMA, Check
 from edgecnn.commands.init import INIT_SCHEMA
 from edgecnn.commands.inspect import INSPECT_SCHEMA, Inspection
 from edgecnn.commands.run import RUN_SCHEMA
 from edgecnn.commands.serve import SERVE_SCHEMA
 from edgecnn.convert.result import VariantRow
+from edgecnn.data.quality.inspection import DataQuality
 from edgecnn.install import DeployResult
 from edgecnn.install.stage import DEPLOY_SCHEMA
 from edgecnn.package.pi.stage import PackageResult
@@ -140,6 +142,7 @@ def schemas() -> dict[str, Schema]:
                 }
             ),
         ),
+        "data": _document("data", DATA_SCHEMA, _data()),
         "doctor": _document(
             "doctor", DOCTOR_SCHEMA, _object({"checks": _list(Check, "In reading order.")})
         ),
@@ -230,6 +233,17 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
 }
 _LEFT_OUT: Final = {"ArtifactRow": ("seconds",)}
 _OPTIONAL: Final = {"VariantRow": ("repair",)}
+
+
+def _data() -> Schema:
+    found = _of(DataQuality)
+    written = {"type": ["string", "null"]}
+    found["properties"] |= {
+        "page": {**written, "description": "The page with the pictures; null without --out."},
+        "record": {**written, "description": "This document as a file; null without --out."},
+    }
+    found["required"] = sorted(found["properties"])
+    return found
 
 
 def _bench() -> Schema:

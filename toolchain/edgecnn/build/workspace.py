@@ -54,6 +54,8 @@ class Workspace:
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
     FEATURES: Final = "features"  # of photos, by a pretrained network; kept for the next run
+    # What was said of the images before the training; made again where it is missing.
+    ESSENCE: Final = "data-essence.json"
 
     def path(self, name: str) -> Path:
         """Return the path of a file of this build."""

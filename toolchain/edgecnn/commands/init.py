@@ -201,8 +201,7 @@ def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
         place, here = data.resolve(), folder.resolve()
         path = place.relative_to(here) if place.is_relative_to(here) else place
         choices.append(_Choice("data", "path", path.as_posix(), ""))
-    if survey is not None:
-        choices += _choices(survey)
+    choices += _choices(survey) if survey is not None else [_TOGETHER]
     text = _template("recipe.toml")
     for choice in choices:
         text = _with(text, choice)
@@ -234,6 +233,15 @@ class _Choice:
     key: str
     value: str | int | float | bool
     why: str
+
+
+_TOGETHER: Final = _Choice(
+    "data",
+    "split_by",
+    "auto",
+    "a test by photos of things that the training has seen from another side flatters: photos that "
+    "look alike, were taken within seconds, or follow on each other by name stay together",
+)
 
 
 def _with(text: str, choice: _Choice) -> str:
@@ -336,6 +344,7 @@ def _split_choices(survey: Survey, share: float, left: int) -> list[_Choice]:
     return [
         _Choice("data", "test", share, f"{test:,} of {survey.total:,} images for the verdict"),
         validation,
+        _TOGETHER,
     ]
 
 

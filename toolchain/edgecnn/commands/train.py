@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,7 @@ def train_if_needed(
         return "up to date"
     for warning in few_images(dataset.class_counts()):
         progress.message(f"warning: {warning}")
+    tell_of_data(recipe, workspace, dataset, progress)
     stage.run(
         recipe,
         workspace,
@@ -172,6 +174,28 @@ def train_if_needed(
         progress=progress,
     )
     return "made"
+
+
+def tell_of_data(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> None:
+    """Say in a few lines what is wrong with a folder's photos, before hours of training by them.
+
+    Raises:
+        WorkspaceError: If the build folder cannot be written.
+    """
+    if recipe.data.name != "folder":
+        return  # published data sets are what they are
+    from edgecnn.data.quality.essence import kept_essence
+
+    workspace.create()
+    lines = kept_essence(dataset, workspace.path(Workspace.ESSENCE), progress=progress)
+    for line in lines:
+        progress.message(line)
+    if len(lines) > 1:
+        folder = "FOLDER" if recipe.data.path is None else str(recipe.data.path)
+        command = shlex.join(["edgecnn", "data", folder, "--out", "data-report"])
+        progress.message(f"note: for all that can be found, with pictures: {command}")
 
 
 def is_current(workspace: Workspace, stage: str, key: str, progress: Progress) -> bool:

@@ -93,6 +93,11 @@ class Model(Section):
 _Side = Annotated[int, Field(ge=4, le=4096, strict=True)]
 
 
+SPLIT_RULES: Final = ("image", "auto", "name", "folder")
+"""What ``data.split_by`` can be, beside a table's column."""
+SPLIT_BY: Final = "'image', 'auto', 'name', 'folder' or a table's column, 'groups.csv:object'"
+
+
 class Data(Section):
     """Which images, and how they are split."""
 
@@ -130,11 +135,22 @@ class Data(Section):
     conflicting: Literal["exclude", "error", "keep"] = "exclude"
     """For ``folder``: what becomes of a picture that stands in two classes. ``keep`` leaves it in
     both, as edgecnn 0.1 did."""
+    split_by: Annotated[str, Field(description=SPLIT_BY)] = "image"
+    """For ``folder``: which images stay together in the splits; see ``edgecnn.data.grouping``. A
+    table's path is relative to the recipe's folder."""
 
     @property
     def resize(self) -> str:
         """The resize rule's name; see ``edgecnn_runner.contract.Contract``."""
         return resize_name(self.fit, self.crop_fraction, self.resample)
+
+    @field_validator("split_by")
+    @classmethod
+    def _a_rule(cls, value: str) -> str:
+        table, colon, column = value.rpartition(":")
+        if value not in SPLIT_RULES and not (colon and table.lower().endswith(".csv") and column):
+            raise ValueError("no such rule")
+        return value
 
     @field_validator("image_size", mode="before")
     @classmethod
@@ -323,6 +339,8 @@ def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     data = data.model_copy(
         update={name: folder / path for name, path in paths.items() if path is not None}
     )
+    if data.split_by not in SPLIT_RULES:
+        data = data.model_copy(update={"split_by": str(folder / data.split_by)})
     teacher = train.distillation.teacher
     if teacher is not None:
         distillation = train.distillation.model_copy(update={"teacher": folder / teacher})

@@ -45,6 +45,9 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     conflicting = data.get("conflicting", "exclude")
     if data.get("name", "cifar10") in ("cifar10", "digits") and conflicting != "exclude":
         yield f"data.conflicting = {shown(conflicting)}: only with data.name = 'folder'"
+    split_by = data.get("split_by", "image")
+    if data.get("name", "cifar10") in ("cifar10", "digits") and split_by != "image":
+        yield f"data.split_by = {shown(split_by)}: only with data.name = 'folder'"
     yield from _resize_mistakes(data)
     yield from _backbone_mistakes(raw)
     distillation = _table(train, "distillation")

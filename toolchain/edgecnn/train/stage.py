@@ -84,13 +84,14 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
     Where data and teacher lie does not count; what is in them does, and with it what became of
-    pictures in two classes and how images were brought to size. Groups are for ``verify``.
+    pictures in two classes, how images were brought to size and what stayed together in the
+    splits. Groups are for ``verify``.
     A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
     """
     settings, code = recipe.to_dict(), _CODE_VERSION
     if trains_as_0_1(recipe, dataset):
         settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
-    other = ("path", "groups", "conflicting", "fit", "crop_fraction", "resample")
+    other = ("path", "groups", "conflicting", "split_by", "fit", "crop_fraction", "resample")
     data = {k: v for k, v in settings["data"].items() if k not in other}
     if recipe.model.is_pretrained:
         return _key_of_transfer(recipe, settings, data, dataset)
