@@ -22,7 +22,7 @@ from edgecnn.commands.train import (
     is_current,
     train_if_needed,
 )
-from edgecnn.commands.verify import own_corruptions, own_groups
+from edgecnn.commands.verify import own_corruptions, own_groups, scored_unlabelled
 from edgecnn.errors import EdgeError, ParityFailError, UselessModelError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
@@ -159,12 +159,18 @@ def _verify_if_needed(
     from edgecnn import verify as stage
 
     corruptions = own_corruptions(recipe)
+    unlabelled = None
+    if recipe.data.unlabelled is not None:
+        unlabelled = scored_unlabelled(
+            recipe.data.unlabelled, recipe, workspace, dataset, keep=True, progress=progress
+        )
     request = stage.VerifyRequest(target=workspace.folder)
     subject = stage.BuildSubject(
         workspace=workspace,
         dataset=dataset,
         limits=recipe.limits,
         groups=groups,
+        unlabelled=unlabelled,
         corruptions=corruptions,
         recipe=recipe.to_dict(),
     )

@@ -13,8 +13,8 @@ from edgecnn.errors import (
     some_of,
 )
 from edgecnn.report.text import percent_text
-from edgecnn.verify.gate.criteria import least_drop
 from edgecnn.verify.gate.judgement import Outcome
+from edgecnn.verify.gate.tightest import least_drop
 from edgecnn.verify.report.wording import (
     baseline_headline,
     criterion_sentence,
