@@ -19,6 +19,7 @@ from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Criterion,
 _HALVES: Final = tuple(half / 2 for half in range(1, 199))  # 0.5 to 99 points
 _FINE: Final = tuple(tenth / 10 for tenth in range(1, 10))
 _MANY: Final = 1000
+_MOST_IMAGES: Final = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,46 @@ def least_drop(images: int) -> float | None:
         99 points can be shown.
     """
     return tightest_at_best(images).max_drop
+
+
+def images_to_decide(limits: Limits) -> int:
+    """Return how many evaluation images can show, at best, that limits are kept.
+
+    Args:
+        limits: Of which the drop and the agreement count.
+
+    Returns:
+        The fewest, for a file that changes no answer; some hundred thousand at most are looked at.
+    """
+    low, high = 0, 1
+    while not _decides(high, limits) and high < _MOST_IMAGES:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _decides(middle, limits) else (middle, high)
+    return high
+
+
+def _decides(images: int, limits: Limits) -> bool:
+    alone = _unchanged(images, images, 0, 0)
+    names = ("accuracy_drop", "disagreement")
+    return all(_criterion(alone, limits, name).outcome == "met" for name in names)
+
+
+def keeps_drop(paired: Paired, points: float) -> bool:
+    """Tell whether answers lost and gained are shown to keep a limit of the drop, in points."""
+    counts = Counts(overall=paired, disagreements=0, right=0, classes=())
+    return _criterion(counts, Limits(max_drop=points), "accuracy_drop").outcome == "met"
+
+
+def keeps_agreement(changed: Changed, percent: float) -> bool:
+    """Tell whether changed answers are shown to keep a least agreement, in per cent."""
+    every = Agreement(labelled=changed, unlabelled=None, together=changed, whole=changed)
+    counts = dataclasses.replace(
+        _unchanged(changed.pictures, changed.pictures, 0, 0), agreement=every
+    )
+    limits = Limits(min_agreement=percent)
+    return _criterion(counts, limits, "disagreement").outcome == "met"
 
 
 def _unchanged(images: int, clear: int, unlabelled: int, clear_unlabelled: int) -> Counts:
