@@ -21,8 +21,9 @@ from edgecnn.files import write_json
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
-from edgecnn.verify.gate.criteria import judge, least_drop
+from edgecnn.verify.gate.criteria import judge, limits_in_force
 from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.gate.tightest import least_drop
 from edgecnn.verify.recording import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
 from verify.synthetic import GUESSES, make_report, make_row
@@ -185,7 +186,9 @@ LEAST = Limits(max_drop=50, min_agreement=20, max_class_drop=100, min_accuracy=8
 def least_report(*wrong: int, **changes: Any) -> ParityReport:
     """Return a report that asks for 80 % right; each artifact gets some of 600 wrong."""
     rows = tuple(make_row(f"tflite-{number}", number, limits=LEAST) for number in wrong)
-    return make_report(rows=rows, limits=LEAST.model_dump(exclude_none=True), **changes)
+    return make_report(
+        rows=rows, limits=limits_in_force(LEAST, groups=True, corruptions=True), **changes
+    )
 
 
 def test_a_file_below_the_least_accuracy_fails_and_is_not_said_to_differ() -> None:
@@ -226,7 +229,7 @@ def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:
 
 def test_json_holds_what_a_reader_would_otherwise_compute() -> None:
     values = json.loads(json.dumps(make_report().to_dict(), allow_nan=False))
-    assert values["schema"] == 1
+    assert values["schema"] == 2
     assert values["verdict"] == "FAIL"
     passed, failed = values["rows"][:2]
     assert passed["verdict"] == "PASS"
@@ -292,7 +295,7 @@ def test_what_few_images_can_show_at_best_is_said_and_stands_in_the_manual() -> 
         assert least_drop(int(images)) == float(drop)
         same = Paired(images=int(images), lost=0, gained=0)
         counts = Counts(overall=same, disagreements=0, right=int(images), classes=(same,))
-        limits = {"max_drop": float(drop), "max_class_drop": 95.0}
+        limits: dict[str, Any] = {"max_drop": float(drop), "max_class_drop": 95.0}
         for wanted, verdict in ((int(agreement), "PASS"), (int(agreement) + 1, "INCONCLUSIVE")):
             if wanted < 100:
                 asked = Limits(min_agreement=wanted, **limits)

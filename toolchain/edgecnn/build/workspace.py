@@ -42,6 +42,8 @@ class Workspace:
     CURVES: Final = "curves.png"
     METRICS: Final = "metrics.json"
     REFERENCE: Final = "reference.npz"
+    # The float model's scores of pictures without labels; made when a verification first asks.
+    UNLABELLED: Final = "unlabelled.npz"
     CALIBRATION: Final = "calibration.json"
     GOLDEN: Final = "golden.npz"
     PARITY: Final = "parity.json"

@@ -44,6 +44,12 @@ _SHOWN: Final = 60_000
 _WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
 _LEAST_EPOCHS: Final = 10
 _MOST_EPOCHS: Final = 150
+# What a good int8 file may be expected to lose, to gain and to change, shares of the images.
+_GOOD_LOSS: Final = 0.01
+_GOOD_CHANGE: Final = 0.005
+_DROPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 90.0)
+_AGREEMENTS: Final = (95.0, 92.0, 90.0, 85.0, 80.0, 75.0, 70.0, 60.0, 50.0, 30.0, 10.0)
+_CLASS_DROPS: Final = (5.0, 8.0, 10.0, 15.0, 20.0, 25.0, 34.0, 50.0, 100.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +302,7 @@ def _choices(survey: Survey) -> list[_Choice]:
         *_split_choices(survey, share, left),
         *_augment_choices(survey, trained),
         *_training_choices(side, network, trained, left),
+        *_limit_choices(survey, share),
     ]
 
 
@@ -346,6 +353,65 @@ def _split_choices(survey: Survey, share: float, left: int) -> list[_Choice]:
         validation,
         _TOGETHER,
     ]
+
+
+def _limit_choices(survey: Survey, share: float) -> list[_Choice]:
+    """Return limits that the test images can decide; none where they can decide the defaults.
+
+    A good int8 file changes a few answers, to right and to wrong alike. So limits leave room for
+    one answer in a hundred lost and one gained, and one in two hundred clear answers changed, at
+    least one each: by the tightest limits that the images can decide, one of these would leave
+    the verdict open.
+    """
+    from edgecnn.recipe.sections import Limits
+    from edgecnn.report.text import number_text
+    from edgecnn.verify.gate.judgement import Changed, Paired
+    from edgecnn.verify.gate.tightest import keeps_agreement, keeps_drop
+
+    images = survey.splits.get("test", max(1, round(survey.total * share)))
+    each = max(1, math.ceil(_GOOD_LOSS * images))
+    changed = max(1, math.ceil(_GOOD_CHANGE * images))
+    default = Limits()
+    pair = Paired(images=images, lost=min(each, images // 2), gained=min(each, images // 2))
+    drop = next((one for one in _DROPS if keeps_drop(pair, one)), _DROPS[-1])
+    counts = Changed.alone(images, min(changed, images))
+    agreement = next((one for one in _AGREEMENTS if keeps_agreement(counts, one)), _AGREEMENTS[-1])
+    smallest = max(1, min(survey.counts.values()) * images // survey.total)
+    in_class = next((one for one in _CLASS_DROPS if one >= 100 / smallest), _CLASS_DROPS[-1])
+    shown = f"{images:,} test images"
+    found = []
+    if drop > default.max_drop:
+        found.append(
+            _Choice(
+                "limits",
+                "max_drop",
+                drop,
+                f"{shown} can decide this where a file loses {each} answer{'s' * (each > 1)} and "
+                f"gains as many; more images can decide less",
+            )
+        )
+    if agreement < default.min_agreement:
+        found.append(
+            _Choice(
+                "limits",
+                "min_agreement",
+                agreement,
+                f"{shown} can decide this where {changed} clear "
+                f"answer{' changes' if changed == 1 else 's change'}",
+            )
+        )
+        found.append(_Choice("limits", "agreement_on", "clear", ""))
+    if in_class > default.max_class_drop:
+        found.append(
+            _Choice(
+                "limits",
+                "max_class_drop",
+                in_class,
+                f"one answer of the {smallest} test images of the smallest class is "
+                f"{number_text(100 / smallest, 1)} points",
+            )
+        )
+    return found
 
 
 def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:

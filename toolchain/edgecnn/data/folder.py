@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -277,6 +277,42 @@ def load_unsplit(
     return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
+def read_pictures(
+    files: Sequence[Path],
+    *,
+    shape: tuple[int, int, int],
+    resize: str = RESIZE_RULE,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[npt.NDArray[np.uint8], list[Path], int]:
+    """Read image files that no class folder holds.
+
+    Args:
+        files: The files.
+        shape: Height, width and channels that they are brought to.
+        resize: Name of the rule that brings them there.
+        progress: Who to tell how far the reading is, and what was left out.
+
+    Returns:
+        Pixels, shape (n, height, width, channels), uint8; the n files that could be read; and how
+        many could not.
+
+    Raises:
+        DataError: If more than a few cannot be read, or all do not fit into memory.
+    """
+    form = _Form(height=shape[0], width=shape[1], channels=shape[2], resize=resize)
+    pixels = _room_for({"": len(files)}, form)[""]
+    read: list[Path] = []
+    unread: list[tuple[Path, _Unread]] = []
+    for path, outcome in _outcomes({"": [(path, 0) for path in files]}, form, progress):
+        if isinstance(outcome, _Unread):
+            unread.append((path[0], outcome))
+        else:
+            pixels[len(read)] = outcome.pixels
+            read.append(path[0])
+    _check_unread(unread, readable=len(read))
+    return pixels[: len(read)], read, len(unread)
+
+
 def _of_given_splits(
     root: Path, layout: Layout
 ) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
@@ -410,29 +446,20 @@ def _read_all(
 ) -> _Loaded:
     """Read the files of all parts, so that what cannot be read is told of all at once."""
     prints: dict[str, Fingerprint] = {}
-    total = sum(map(len, parts.values()))
     # Before the reading, which takes a while where there are many.
     pixels = _room_for({part: len(files) for part, files in parts.items()}, form)
     read: dict[str, list[ImageFile]] = {part: [] for part in parts}
     unread: list[tuple[Path, _Unread]] = []
-    pool = ThreadPoolExecutor(max_workers=_WORKERS)
-    try:
-        # The decoder silences Pillow's warnings image by image; threads that do so at the same
-        # time would leave the filters changed.
-        with warnings.catch_warnings(), progress.task("reading images", total) as task:
-            for part, files in parts.items():
-                outcomes = pool.map(lambda file: _read(file[0], form, with_prints), files)
-                for file, outcome in zip(files, outcomes, strict=True):
-                    if isinstance(outcome, _Unread):
-                        unread.append((file[0], outcome))
-                    else:
-                        pixels[part][len(read[part])] = outcome.pixels
-                        read[part].append(file)
-                        if outcome.print is not None:
-                            prints[id_of(file[0].relative_to(root))] = outcome.print
-                    task.advance()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    part_of = iter([part for part, files in parts.items() for _ in files])
+    for file, outcome in _outcomes(parts, form, progress, with_prints=with_prints):
+        part = next(part_of)
+        if isinstance(outcome, _Unread):
+            unread.append((file[0], outcome))
+            continue
+        pixels[part][len(read[part])] = outcome.pixels
+        read[part].append(file)
+        if outcome.print is not None:
+            prints[id_of(file[0].relative_to(root))] = outcome.print
     _check_unread(unread, readable=sum(map(len, read.values())))
     _tell_unread(root, unread, progress)
     images = {
@@ -459,6 +486,28 @@ def _read_all(
         conflicting=tuple(groups),
         prints=prints,
     )
+
+
+def _outcomes(
+    parts: Mapping[str, Sequence[ImageFile]],
+    form: _Form,
+    progress: Progress,
+    *,
+    with_prints: bool = False,
+) -> Iterator[tuple[ImageFile, _Read | _Unread]]:
+    """Yield each file of all parts, in order, with its pixels or why there are none."""
+    files = [file for part in parts.values() for file in part]
+    pool = ThreadPoolExecutor(max_workers=_WORKERS)
+    try:
+        # The decoder silences Pillow's warnings image by image; threads that do so at the same
+        # time would leave the filters changed.
+        with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
+            outcomes = pool.map(lambda file: _read(file[0], form, with_prints), files)
+            for file, outcome in zip(files, outcomes, strict=True):
+                yield file, outcome
+                task.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> None:

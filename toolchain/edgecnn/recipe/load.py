@@ -127,6 +127,9 @@ class Data(Section):
     """For ``folder``: how pixels are resampled."""
     groups: Path | None = None
     """A table of groups of images that ``verify`` compares; relative to the recipe's folder."""
+    unlabelled: Path | None = None
+    """A folder of pictures without labels that agreement is judged on, too; relative to the
+    recipe's folder."""
     validation: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of the training images held out for validation."""
     test: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
@@ -335,7 +338,7 @@ def parse_recipe(
 def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     """Return the recipe with its paths taken relative to a folder."""
     data, train = recipe.data, recipe.train
-    paths = {"path": data.path, "groups": data.groups}
+    paths = {"path": data.path, "groups": data.groups, "unlabelled": data.unlabelled}
     data = data.model_copy(
         update={name: folder / path for name, path in paths.items() if path is not None}
     )

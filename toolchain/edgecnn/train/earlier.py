@@ -39,7 +39,7 @@ _NEW: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 _DATA: Final = frozenset(
-    {"name", "path", "image_size", "channels", "groups", "validation", "test", "seed"}
+    {"name", "path", "image_size", "channels", "groups", "unlabelled", "validation", "test", "seed"}
 )
 _NORMALIZED: Final[Mapping[str, bool]] = {
     "seed_cnn": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,11 @@ import numpy.typing as npt
 
 from edgecnn.build import tools
 from edgecnn.build.artifact import write_labels
-from edgecnn.build.reference import Reference, images_digest
+from edgecnn.build.reference import Reference
 from edgecnn.build.staging import Staging, staging
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
+from edgecnn.data.patterns import probes
 from edgecnn.files import canonical_digest, file_digest, write_json, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
@@ -91,7 +93,9 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     settings, code = recipe.to_dict(), _CODE_VERSION
     if trains_as_0_1(recipe, dataset):
         settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
-    other = ("path", "groups", "conflicting", "split_by", "fit", "crop_fraction", "resample")
+    other = (
+        "path", "groups", "unlabelled", "conflicting", "split_by", "fit", "crop_fraction", "resample",
+    )  # fmt: skip
     data = {k: v for k, v in settings["data"].items() if k not in other}
     if recipe.model.is_pretrained:
         return _key_of_transfer(recipe, settings, data, dataset)
@@ -431,16 +435,15 @@ def _write_reference(staged: Staging, dataset: Dataset) -> npt.NDArray[np.float3
 
     path = staged.path(Workspace.MODEL)
     write_labels(staged.path(Workspace.LABELS), dataset.class_names)
-    scores = score_saved(path, dataset.test.pixels)
-    Reference(
-        scores=scores,
-        labels=dataset.test.labels,
-        ids=dataset.test.ids,
-        images_sha256=images_digest(dataset.test.pixels),
+    reference = Reference.asked(
+        functools.partial(score_saved, path),
+        dataset.test,
+        probes=probes(dataset.shape),
         model_sha256=file_digest(path),
         class_names=dataset.class_names,
-    ).write(staged.path(Workspace.REFERENCE))
-    return scores
+    )
+    reference.write(staged.path(Workspace.REFERENCE))
+    return reference.scores
 
 
 def _write_record(staged: Staging, dataset: Dataset, made: _Made, metrics: dict[str, Any]) -> None:

@@ -57,6 +57,8 @@ class VerifyRequest:
         images: How many evaluation images, a class-balanced subset; None for all.
         limits: Limits that replace the recipe's or the defaults, numbers or texts such as ``1%``;
             None leaves one as it is.
+        unlabelled: A folder of pictures without labels that agreement is judged on, too, in place
+            of the recipe's.
         until_decided: Use only as many images as each verdict needs.
         groups: A table of groups of images to compare in place of the recipe's.
         corruptions: Whether to corrupt images where the recipe does not ask for it, too.
@@ -79,6 +81,7 @@ class VerifyRequest:
     images: int | None = None
     limits: Mapping[str, float | str | None] = field(default_factory=dict)
     groups: Path | None = None
+    unlabelled: Path | None = None
     until_decided: bool = False
     corruptions: bool = False
     corruption_images: int | None = None

@@ -1,7 +1,8 @@
-"""Generated pictures: images that may be shipped with every bundle.
+"""Generated pictures: images that need no data set, and may be shipped with every bundle.
 
 Photographs of a data set often may not be redistributed, so the self-test of a device uses
-pictures made from nothing but a seed: smooth noise, gradients, stripes and blobs.
+pictures made from nothing but a seed: smooth noise, gradients, stripes and blobs. ``probes`` are
+those on which a file is compared with its float model, however few photographs there are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from edgecnn.build.reference import PROBES
+
+_PROBE_SEED: Final = 7
 
 Field = npt.NDArray[np.float64]
 
@@ -31,6 +36,19 @@ def patterns(count: int, *, shape: tuple[int, int, int], seed: int) -> npt.NDArr
     for index, picture in enumerate(islice(pattern_stream(shape=shape, seed=seed), count)):
         pictures[index] = picture
     return pictures
+
+
+def probes(shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Make the pictures that every float model is asked about beside its evaluation images.
+
+    Args:
+        shape: Height, width and channels of the model's images.
+
+    Returns:
+        Shape (``PROBES``, height, width, channels), uint8. They are the same wherever numpy's
+        generator and rounding are; their digest beside the scores tells.
+    """
+    return patterns(PROBES, shape=shape, seed=_PROBE_SEED)
 
 
 def pattern_stream(*, shape: tuple[int, int, int], seed: int) -> Iterator[npt.NDArray[np.uint8]]:
