@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from edgecnn.cli.options import JsonOption, QuietOption
+from edgecnn.cli.options import JsonOption, QuietOption, WeightsOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +34,13 @@ def data(
             help="Write a page with the pictures there, data.html, and all findings, data.json.",
         ),
     ] = None,
+    weights: WeightsOption = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Leave out what takes a pretrained network: labels likely wrong."
+        ),
+    ] = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -50,7 +57,7 @@ def data(
     from edgecnn.cli.render import exit_for, out_console, print_json
     from edgecnn.commands import data as command
 
-    request = command.DataRequest(folder=folder, out=out)
+    request = command.DataRequest(folder=folder, out=out, weights=weights, quick=quick)
     result = command.data(request, progress=terminal_progress(quiet=quiet))
     if json_output:
         print_json(result.to_dict())

@@ -30,7 +30,7 @@ WeightsOption = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="The published weights of the recipe's backbone, for a machine without a network. "
+        help="The published weights of the pretrained network, for a machine without a network. "
         "Default: the file that EDGECNN_WEIGHTS names, or else they are fetched once.",
     ),
 ]

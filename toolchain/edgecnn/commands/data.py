@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edgecnn.errors import DataError, EdgeError, UsageError
+from edgecnn.errors import DataError, DownloadError, EdgeError, UsageError
 from edgecnn.files import wrap_os_errors, write_json, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress
 
@@ -31,12 +31,15 @@ class DataRequest:
             holds one, whose ``data.path`` is meant.
         out: A folder for the page with the pictures and the record; made if it does not exist.
             None for neither.
-        extractor: A pretrained network that gives features, for labels and near duplicates; None
-            for the one that edgecnn knows, where there is one.
+        weights: A file with the published weights of EfficientNet-Lite0; None to fetch them.
+        quick: Whether to leave out what takes a pretrained network.
+        extractor: Another network that gives features; None for EfficientNet-Lite0.
     """
 
     folder: Path
     out: Path | None = None
+    weights: Path | None = None
+    quick: bool = False
     extractor: FeatureExtractor | None = None
 
 
@@ -96,7 +99,7 @@ def data(request: DataRequest, *, progress: Progress = NO_PROGRESS) -> DataResul
             out.mkdir(parents=True, exist_ok=True)
     inspected = inspect_folder(
         folder,
-        extractor=feature_extractor(request, progress),
+        extractor=_extractor(request, progress),
         thumbnails=out is not None,
         progress=progress,
     )
@@ -110,16 +113,20 @@ def data(request: DataRequest, *, progress: Progress = NO_PROGRESS) -> DataResul
     return result
 
 
-def feature_extractor(
-    request: DataRequest,
-    progress: Progress,  # noqa: ARG001 - what fetches weights shows it
-) -> FeatureExtractor | None:
-    """Return the pretrained network whose features are used; None where there is none.
+def _extractor(request: DataRequest, progress: Progress) -> FeatureExtractor | None:
+    """Return the pretrained network whose features are used; None where there is none."""
+    if request.extractor is not None or request.quick:
+        return request.extractor
+    from edgecnn.train.backbones.networks import PhotoFeatures
+    from edgecnn.train.backbones.weights import named_weights
 
-    This is the one place where ``data`` and ``train`` meet: what edgecnn knows of backbones is
-    passed in from here.
-    """
-    return request.extractor
+    named = named_weights(request.weights)
+    try:
+        return PhotoFeatures(weights=named, progress=progress)
+    except DownloadError as error:
+        # What needs no network is worth having all the same; the result says what was left out.
+        progress.message(f"note: {error}: labels are not checked. To do so, {error.remedy}")
+        return None
 
 
 def _photos_of(path: Path) -> Path:

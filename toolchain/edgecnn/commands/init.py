@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -43,6 +44,20 @@ _SIGNS: Final = 32
 _SHOWN: Final = 60_000
 _WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
 _LEAST_EPOCHS: Final = 10
+_SHARE: Final = 0.2  # of the images, for the test, where a pretrained network is trained on
+_SIDES: Final = (96, 128, 160, 192, 224)
+_DEVICE_CLASSES: Final[Mapping[str, tuple[str, str, int]]] = {
+    "pi-zero": ("Raspberry Pi Zero 2", "mobilenet_025", 128),
+    "pi-4": ("Raspberry Pi 4", "efficientnet_lite0", 160),
+    "pi-5": ("Raspberry Pi 5", "efficientnet_lite0", 224),
+    "phone": ("phone", "efficientnet_lite0", 224),
+}
+"""What classifiers are for: what it is called, and the largest network that is chosen for it."""
+_MANY_OF_A_CLASS: Final = 2_000  # enough to learn from scratch what these classes look like
+_FINE_TUNED: Final = 100  # photos a class; see ``edgecnn.train.transfer``
+_STARTING: Final = 12  # seconds until TensorFlow and the weights are there
+# Photos of a class, and the accuracy on others: tests/benchmarks/own_photos.json.
+_MEASURED: Final = ((60, 82), (150, 88))
 _MOST_EPOCHS: Final = 150
 # What a good int8 file may be expected to lose, to gain and to change, shares of the images.
 _GOOD_LOSS: Final = 0.01
@@ -61,12 +76,15 @@ class InitResult:
         made: The files and folders, the recipe first.
         images: Where the images are, or belong.
         survey: What the images look like; None where there are none yet.
+        expected: How good a classifier of them may be, and how long its training takes; empty
+            where nothing is known.
     """
 
     folder: Path
     made: list[Path]
     images: Path
     survey: Survey | None
+    expected: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -99,6 +117,7 @@ class InitResult:
                 "short_side": survey.short_side,
                 "grey": survey.grey,
             },
+            "expected": self.expected,
             "notes": self.notes,
             "warnings": self.warnings,
         }
@@ -115,10 +134,15 @@ class InitRequest:
     Attributes:
         folder: Made if it does not exist; its name becomes the model's name.
         data: Where the images are; None for the folder ``images`` in it, which is made, too.
+        device_class: What the classifier is for, which decides how large a network may be:
+            ``pi-zero``, ``pi-4``, ``pi-5`` or ``phone``.
+        from_scratch: Whether no pretrained network is to be used.
     """
 
     folder: Path
     data: Path | None = None
+    device_class: str = "pi-4"
+    from_scratch: bool = False
 
 
 def init(request: InitRequest) -> InitResult:
@@ -128,13 +152,20 @@ def init(request: InitRequest) -> InitResult:
         request: Where to, and where the images are.
 
     Raises:
-        UsageError: If there is a recipe already, or a build there would be taken for images;
-            everything is left as it is.
+        UsageError: If the class of device is not known, there is a recipe already, or a build there
+            would be taken for images; everything is left as it is.
         DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
         WorkspaceError: If the folder cannot be written.
     """
     folder, data = request.folder, request.data
     recipe = folder / "recipe.toml"
+    if request.device_class not in _DEVICE_CLASSES:
+        raise UsageError(
+            f"--device-class {request.device_class} is not known",
+            observed=request.device_class,
+            expected=", ".join(_DEVICE_CLASSES),
+            remedy="name the one that is nearest in speed, or leave the option out for pi-4",
+        )
     if recipe.exists():
         raise UsageError(
             f"{recipe} exists already and was left as it is",
@@ -145,13 +176,17 @@ def init(request: InitRequest) -> InitResult:
     images = folder / "images" if data is None else data
     _check_place(folder, images)
     survey = _survey(images, named=data is not None)
-    text = recipe_text(folder, data, survey)
+    pretrained = None
+    if survey is not None and not request.from_scratch:
+        pretrained = _pretrained(survey, request.device_class)
+    text = recipe_text(folder, data, survey, pretrained)
     with wrap_os_errors(folder, elsewhere="name another folder"):
         (images if data is None else folder).mkdir(parents=True, exist_ok=True)
         with whole_file(recipe) as file:
             file.write(text.encode())
     made = [recipe, images] if data is None else [recipe]
-    return InitResult(folder=folder, made=made, images=images, survey=survey)
+    expected = "" if pretrained is None else pretrained.expected
+    return InitResult(folder=folder, made=made, images=images, survey=survey, expected=expected)
 
 
 def _check_place(folder: Path, images: Path) -> None:
@@ -187,13 +222,16 @@ def _survey(images: Path, *, named: bool) -> Survey | None:
     return survey_folder(images) if named or (images.is_dir() and has_files(images)) else None
 
 
-def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
+def recipe_text(
+    folder: Path, data: Path | None, survey: Survey | None, pretrained: _Pretrained | None = None
+) -> str:
     """Return a commented recipe.
 
     Args:
         folder: Where it will stand; its name becomes the model's name.
         data: Where the images are; None for the folder ``images`` beside it.
         survey: What they look like; None for a recipe of defaults.
+        pretrained: The network to train on; None to train from scratch.
 
     Returns:
         The text of a valid recipe.
@@ -207,8 +245,14 @@ def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
         place, here = data.resolve(), folder.resolve()
         path = place.relative_to(here) if place.is_relative_to(here) else place
         choices.append(_Choice("data", "path", path.as_posix(), ""))
-    choices += _choices(survey) if survey is not None else [_TOGETHER]
     text = _template("recipe.toml")
+    if survey is None:
+        choices.append(_TOGETHER)
+    elif pretrained is None:
+        choices += _choices(survey)
+    else:
+        choices += _transfer_choices(survey, pretrained)
+        text = _for_backbone(text)
     for choice in choices:
         text = _with(text, choice)
     try:
@@ -304,6 +348,101 @@ def _choices(survey: Survey) -> list[_Choice]:
         *_training_choices(side, network, trained, left),
         *_limit_choices(survey, share),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pretrained:
+    """The pretrained network that suits images and a device.
+
+    Attributes:
+        backbone: Its name in a recipe.
+        side: Height and width that images are brought to.
+        why: The reason for both.
+        expected: How good the classifier may be, and how long its training takes.
+    """
+
+    backbone: str
+    side: int
+    why: str
+    expected: str
+
+
+def _pretrained(survey: Survey, device_class: str) -> _Pretrained | None:
+    """Return the network to train on; None where training from scratch is the better way.
+
+    That is for small or grey pictures, which such a network has not learnt to see, and where there
+    are thousands of each class to learn from.
+    """
+    from edgecnn.report.text import about_time_text
+    from edgecnn.train.backbones.catalog import BACKBONES, seconds_of
+
+    images = round(survey.splits.get("train", survey.total * (1 - _SHARE)))
+    each = images / max(1, len(survey.counts))
+    if survey.grey or survey.short_side < _SIDES[0] or each >= _MANY_OF_A_CLASS:
+        return None
+    called, backbone, most = _DEVICE_CLASSES[device_class]
+    memory = math.isqrt(_MEMORY // (3 * survey.total))
+    # Enlarged by a tenth, photos of 216 pixels gave more at 224 than at 192.
+    fits = [one for one in _SIDES if one <= min(most, 1.1 * survey.short_side, memory)]
+    side = fits[-1] if fits else _SIDES[0]
+    seconds = _STARTING + seconds_of(backbone, side, 2 * images)
+    if each >= _FINE_TUNED:
+        # Six copies through the network, then 12 epochs twice.
+        seconds += seconds_of(backbone, side, 30 * images)
+    known = BACKBONES[backbone]
+    return _Pretrained(
+        backbone=backbone,
+        side=side,
+        why=f"{survey.total:,} photos of {len(survey.counts)} classes: {known.title} has learnt "
+        f"from a million photos, and needs few of yours; at {side} pixels a {called} carries it "
+        "(edgecnn init --from-scratch for a network that knows nothing yet)",
+        expected=f"{_accuracy(backbone, each)}training takes about {about_time_text(seconds)} "
+        "here, converting and checking a minute or two more",
+    )
+
+
+def _accuracy(backbone: str, each: float) -> str:
+    """Say what is known of a network with so many photos a class."""
+    if backbone != "efficientnet_lite0" or each < _MEASURED[0][0] / 2:
+        return ""
+    count, percent = min(_MEASURED, key=lambda one: abs(math.log(one[0] / each)))
+    return (
+        f"with {count} photos of each of five kinds of waste, such a classifier was right on "
+        f"{percent} % of others; yours may be easier or harder; "
+    )
+
+
+def _transfer_choices(survey: Survey, pretrained: _Pretrained) -> list[_Choice]:
+    """Return what is chosen for images that a pretrained network is trained on."""
+    trained = round(survey.splits.get("train", survey.total * (1 - _SHARE)))
+    return [
+        _Choice("model", "backbone", pretrained.backbone, pretrained.why),
+        _Choice("data", "image_size", pretrained.side, ""),
+        *_split_choices(survey, _SHARE, trained),
+        _Choice(
+            "augment", "preset", "light", "mirrored and slightly changed, they are still theirs"
+        ),
+        *_limit_choices(survey, _SHARE),
+    ]
+
+
+def _for_backbone(text: str) -> str:
+    """Return the template with the tables of training from scratch put away."""
+    own = dict(_tables(_template("backbone.toml")))
+    tables = []
+    for name, block in _tables(text):
+        if name == "train":
+            tables.append(own["transfer"])
+        if not name.startswith("train."):
+            tables.append(own.get(name, block))
+    return "\n\n".join(tables) + "\n"
+
+
+def _tables(text: str) -> list[tuple[str, str]]:
+    """Return the parts of a template, a blank line between them, each with its table's name."""
+    blocks = text.strip().split("\n\n")
+    headers = [re.match(r"(?:# )?\[([a-z.]+)\]", block) for block in blocks]
+    return [(head[1] if head else "", block) for head, block in zip(headers, blocks, strict=True)]
 
 
 def _learnt_from(survey: Survey, share: float) -> tuple[int, int]:

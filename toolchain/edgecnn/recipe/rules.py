@@ -28,7 +28,7 @@ _PUBLISHED: Final = frozenset({"efficientnet_lite0", "mobilenet_025", "mobilenet
 _SMALLEST_PUBLISHED: Final = 32
 _WITH_BACKBONE: Final = frozenset({"seed", "class_weights"})
 """Keys of ``train`` that mean something where a pretrained network is trained on."""
-_RESIZING: Final[Mapping[str, Any]] = {"fit": "crop", "crop_fraction": 1, "resample": "box"}
+RESIZING: Final[Mapping[str, Any]] = {"fit": "crop", "crop_fraction": 1, "resample": "box"}
 """What brings images to size, and how it does where nothing is said."""
 _FLOAT32: Final = frozenset({"onnx-fp32", "tflite-fp32"})
 
@@ -99,7 +99,7 @@ def _is_resolved(raw: Mapping[str, Any]) -> bool:
 
 def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
     data = {**data, "crop_fraction": as_share(data.get("crop_fraction"))}
-    given = {key: data[key] for key in _RESIZING if data.get(key) not in (None, _RESIZING[key])}
+    given = {key: data[key] for key in RESIZING if data.get(key) not in (None, RESIZING[key])}
     if data.get("name", "cifar10") in ("cifar10", "digits"):
         for key, value in given.items():
             yield f"data.{key} = {shown(value)}: only with data.name = 'folder'"

@@ -24,6 +24,7 @@ from edgecnn.files import canonical_digest, file_digest, write_json, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
 from edgecnn.recipe.rules import (
+    RESIZING,
     size_mistakes,
     smallest_side_mistakes,
     start_mistakes,
@@ -93,9 +94,7 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     settings, code = recipe.to_dict(), _CODE_VERSION
     if trains_as_0_1(recipe, dataset):
         settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
-    other = (
-        "path", "groups", "unlabelled", "conflicting", "split_by", "fit", "crop_fraction", "resample",
-    )  # fmt: skip
+    other = ("path", "groups", "unlabelled", "conflicting", "split_by", *RESIZING)
     data = {k: v for k, v in settings["data"].items() if k not in other}
     if recipe.model.is_pretrained:
         return _key_of_transfer(recipe, settings, data, dataset)

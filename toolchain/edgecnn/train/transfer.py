@@ -10,7 +10,7 @@ This module imports Keras; ``run`` imports it when a recipe names a backbone.
 
 from __future__ import annotations
 
-import os
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ from edgecnn.data import Dataset, Images
 from edgecnn.files import canonical_digest
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Recipe
-from edgecnn.report.text import percent_text
-from edgecnn.train.backbones.catalog import BACKBONES
+from edgecnn.report.text import about_time_text, percent_text
+from edgecnn.train.backbones.catalog import BACKBONES, seconds_of
 from edgecnn.train.backbones.features import FeatureStore
 from edgecnn.train.backbones.fine_tuning import (
     TrunkCopies,
@@ -45,8 +45,6 @@ Kind = Literal["linear", "fine-tuned"]
 
 _FINE_TUNED_FROM: Final = 100
 """Photos a class, in the mean, from which fine-tuning is tried."""
-_PICTURE: Final = 160 * 160  # pixels that the catalogue's times are for
-_MOST_CORES: Final = 4  # that a small network gets faster by
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,6 +98,7 @@ def transfer(
     pretrained = open_backbone(recipe.model, dataset.shape, weights=weights, progress=progress)
     images = dataset.train.joined(dataset.validation)
     training = _Training(
+        groups=_groups(dataset, images),
         recipe=recipe,
         classes=len(dataset.class_names),
         pretrained=pretrained,
@@ -170,6 +169,7 @@ class _Training:
         learnt: How many the former are.
         start: The weights that the network came with.
         weights: What each class counts.
+        groups: Which images stay together in cross-validation, shape (n,); None for none.
         checkpoints: Of the training.
     """
 
@@ -180,6 +180,7 @@ class _Training:
     learnt: int
     start: list[npt.NDArray[Any]]
     weights: npt.NDArray[np.float32] | None
+    groups: npt.NDArray[np.int64] | None
     checkpoints: CheckpointFolder
 
     @property
@@ -213,6 +214,7 @@ class _Training:
             self.images.labels[chosen],
             classes=self.classes,
             widths=self.pretrained.widths,
+            groups=None if self.groups is None else self.groups[chosen],
             class_weights=self.weights,
             seed=self.recipe.train.seed,
         )
@@ -308,6 +310,16 @@ def _tuned(
     return result, record
 
 
+def _groups(dataset: Dataset, images: Images) -> npt.NDArray[np.int64] | None:
+    """Return a number for each image, the same for those that stay together; None where none do."""
+    if not dataset.groups:
+        return None
+    number = {name: at for at, group in enumerate(dataset.groups) for name in group}
+    alone = len(dataset.groups)
+    found = [number.get(name, alone + at) for at, name in enumerate(images.ids)]
+    return np.asarray(found, dtype=np.int64)
+
+
 def _computing(pretrained: Pretrained) -> Callable[[npt.NDArray[np.uint8]], Any]:
     network = pretrained.network
 
@@ -327,9 +339,5 @@ def _plan(dataset: Dataset, pretrained: Pretrained, passes: int) -> str:
     if known is None:
         return text
     height, width, _ = dataset.shape
-    cores = max(1, min(os.cpu_count() or 1, _MOST_CORES))
-    seconds = known.milliseconds / 1000 * passes * height * width / _PICTURE / cores
-    told = f"{max(5, 5 * round(seconds / 5))} seconds"
-    if seconds > 90:
-        told = f"{round(seconds / 60)} minutes"
-    return f"{text}: about {told} on this machine"
+    seconds = seconds_of(pretrained.name, math.sqrt(height * width), passes)
+    return f"{text}: about {about_time_text(seconds)} on this machine"

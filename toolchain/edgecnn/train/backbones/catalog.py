@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -68,3 +69,18 @@ BACKBONES: Final[Mapping[str, Backbone]] = {
     "resnet8": Backbone(title="ResNet-8", taps=("relu5", "relu7"), trunk="relu5", milliseconds=4),
 }
 """Name to network; the names are those that recipes may use."""
+
+_PICTURE: Final = 160 * 160  # pixels that the times are for
+_MOST_CORES: Final = 4  # that a small network gets faster by
+
+
+def seconds_of(backbone: str, side: float, pictures: int) -> float:
+    """Return about how long a network takes to look at pictures on this machine, seconds.
+
+    Args:
+        backbone: A key of ``BACKBONES``.
+        side: Of the pictures, pixels; the root of height times width.
+        pictures: How many.
+    """
+    cores = max(1, min(os.cpu_count() or 1, _MOST_CORES))
+    return BACKBONES[backbone].milliseconds / 1000 * pictures * side**2 / _PICTURE / cores

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from edgecnn.errors import DownloadError, RecipeError, UsageError
 from edgecnn.files import file_digest, wrap_os_errors
 from edgecnn.log import has_read
@@ -85,6 +88,34 @@ def open_backbone(
             remedy="name a copy of that file in the recipe: start under [model]",
         )
     return _from_file(file, name, shape)
+
+
+class PhotoFeatures:
+    """Features of photos by EfficientNet-Lite0, for whoever looks at photos before a training.
+
+    Args:
+        weights: A file of its published weights; None to fetch them.
+        progress: Who to tell what is fetched.
+
+    Attributes:
+        name: What the network is called.
+        size: Height and width of the photos that it takes, pixels.
+    """
+
+    name: Final = "EfficientNet-Lite0"
+    size: Final = 160
+
+    def __init__(self, *, weights: Path | None, progress: Progress) -> None:
+        model = Model(name="photos", backbone="efficientnet_lite0")
+        shape = (self.size, self.size, 3)
+        self._network = open_backbone(model, shape, weights=weights, progress=progress).network
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return features, shape (n, features), of raw pixels (n, size, size, 3), uint8."""
+        features: npt.NDArray[np.float32] = np.asarray(
+            self._network(pixels.astype(np.float32), training=False)
+        )
+        return features
 
 
 def weights_digest(network: Any) -> str:
