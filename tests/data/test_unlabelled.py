@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -155,9 +156,7 @@ def test_an_augmented_copy_of_an_evaluation_image_is_in_its_group(
     ids=["brighter", "mirrored", "noisy"],
 )
 def test_nearly_equal_pictures_are_one_group(
-    change,
-    tmp_path: Path,
-    dataset: Dataset,  # type: ignore[no-untyped-def]  # of pixels
+    change: Callable[[Pixels], Pixels], tmp_path: Path, dataset: Dataset
 ) -> None:
     save(tmp_path / "one.png", picture(100))
     save(tmp_path / "other name.png", change(picture(100)))

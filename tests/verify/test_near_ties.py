@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edgecnn.build.reference import with_noise
@@ -18,7 +19,7 @@ from edgecnn.verify.near_ties import (
 )
 
 
-def two_classes(log_odds: list[float]) -> np.ndarray:  # type: ignore[type-arg]  # of floats
+def two_classes(log_odds: list[float]) -> npt.NDArray[np.float64]:
     """Return probabilities of two classes whose log odds these are, shape (n, 2)."""
     first = 1 / (1 + np.exp(-np.asarray(log_odds, np.float64)))
     return np.stack([first, 1 - first], axis=1)

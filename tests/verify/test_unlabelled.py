@@ -47,7 +47,8 @@ def test_copies_never_make_an_interval_narrower() -> None:
         answers([0], [0]), answers(([1] * 20 + [0] * 480), [i // 10 + 1 for i in range(500)])
     ).unlabelled
     assert ten_times is not None
-    assert (ten_times.groups, ten_times.weight) == (once.groups, pytest.approx(once.weight))
+    assert ten_times.groups == once.groups
+    assert ten_times.weight == pytest.approx(once.weight)
 
 
 def _counts(agreement: Agreement, images: int, lost: int = 0, gained: int = 0) -> Counts:
