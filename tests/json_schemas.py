@@ -204,6 +204,13 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
         "reference_recall": {"type": ["number", "null"]},
         "recall": {"type": ["number", "null"]},
     },
+    "Judgement": {
+        "by_equality": {
+            "type": "boolean",
+            "description": "Whether it is a PASS that rests on equal scores, and would be "
+            "INCONCLUSIVE without them.",
+        }
+    },
     "Looked": {"saved": {"type": "number", "description": "Share of the images not needed."}},
     "AgainstGuessing": {
         "accuracy": _SHARE,

@@ -17,6 +17,9 @@ from edgecnn.data import Survey
 from edgecnn.data.class_folders import Split
 from edgecnn.errors import DataError, UsageError
 from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
 
 
 def survey(counts: dict[str, int], short_side: int, *, grey: bool = False, **splits: int) -> Survey:
@@ -126,6 +129,7 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
         ("preset", "1,080 images to train on"),
         ("epochs", "1,080 images to train on"),
         ("batch_size", "1,080 images"),
+        ("max_drop", "300 test images"),
     ):
         (at,) = [index for index, line in enumerate(lines) if line.startswith(f"{key} = ")]
         above = " ".join(lines[at - 3 : at])
@@ -140,9 +144,25 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
     preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
     assert differing == {
         "data.image_size", "data.validation", "train.epochs", "train.batch_size",
-        "train.label_smoothing", "train.ema", "train.optimizer",
+        "train.label_smoothing", "train.ema", "train.optimizer", "limits.max_drop",
         *(f"augment.{key}" for key in preset),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("each", [8, 24, 60, 200, 6000])
+def test_limits_are_such_that_the_test_images_can_decide_them(each: int) -> None:
+    found = survey(dict.fromkeys("abcde", each), 216)
+    limits, images = recipe_for(found).limits, each  # a fifth of five classes
+    assert limits.agreement_on == "clear"
+    lost = 1 if each >= 24 else 0
+    counts = Counts(
+        overall=Paired(images=images, lost=lost, gained=lost),
+        disagreements=lost,
+        right=images - lost,
+        classes=(Paired(images=images // 5, lost=lost, gained=0),) * 5,
+    )
+    assert judge(counts, limits).verdict == "PASS"
+    assert (limits == Limits()) == (each == 6000)
 
 
 def test_the_template_explains_every_key() -> None:

@@ -227,6 +227,26 @@ def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:
     assert read_report(tmp_path / "parity.json") == report
 
 
+def test_a_report_of_edgecnn_0_2_is_read(tmp_path: Path) -> None:
+    report = make_report()
+    values = report.to_dict() | {"schema": 1}
+    for name in ("near_ties", "unlabelled", "decidable"):
+        del values[name]
+    for row in values["rows"]:
+        for name in ("clear_disagreements", "unlabelled", "tightest"):
+            del row[name]
+        if row["judgement"]:
+            del row["judgement"]["equality"], row["judgement"]["by_equality"]
+            for criterion in row["judgement"]["criteria"]:
+                del criterion["images"], criterion["by_equality"]
+    write_json(tmp_path / "parity.json", values)
+    found = read_report(tmp_path / "parity.json")
+    assert [row.verdict for row in found.rows] == [row.verdict for row in report.rows]
+    # What is shown of it again has today's layout.
+    assert found.to_dict()["schema"] == 2
+    assert (found.near_ties, found.unlabelled, found.decidable) == (None, None, None)
+
+
 def test_json_holds_what_a_reader_would_otherwise_compute() -> None:
     values = json.loads(json.dumps(make_report().to_dict(), allow_nan=False))
     assert values["schema"] == 2
@@ -260,6 +280,13 @@ def test_an_error_comes_back_as_its_own_class() -> None:
     again = RowError.of(error).to_error()
     assert type(again) is CalibrationError
     assert str(again) == str(error)
+
+
+def test_the_remedy_names_the_tightest_limits_and_what_helps_besides() -> None:
+    error = exit_error(make_report("INCONCLUSIVE"))
+    assert isinstance(error, ParityInconclusiveError)
+    assert "600 images show 1 points and 99 % agreement at best" in error.remedy
+    assert "--unlabelled FOLDER" in error.remedy
 
 
 def test_an_unjudged_row_has_no_criteria() -> None:

@@ -29,8 +29,6 @@ from edgecnn.log import has_read
 if TYPE_CHECKING:
     from edgecnn.data import Images
 
-PROBES: Final = 32
-"""Generated pictures that a reference may have scores of."""
 _NOISE_SEED: Final = 1
 
 # All that numpy and zipfile raise on a damaged archive.
@@ -58,7 +56,7 @@ class Reference:
         noise_scores: Probabilities for the same images after ``with_noise``, shape (n, classes),
             float32; None where nobody asked the model.
         probe_scores: Probabilities for the pictures that ``edgecnn.data.patterns.probes`` makes,
-            shape (``PROBES``, classes), float32; None where nobody asked the model.
+            shape (m, classes), float32; None where nobody asked the model.
         probes_sha256: ``images_digest`` of those pictures; empty where there are no scores of them.
     """
 
@@ -88,7 +86,7 @@ class Reference:
             score: The model: pixels, shape (n, height, width, channels), to probabilities, shape
                 (n, classes).
             images: The evaluation images.
-            probes: Generated pictures, shape (``PROBES``, height, width, channels).
+            probes: Generated pictures, shape (m, height, width, channels).
             model_sha256: Digest of the model's file.
             class_names: Class names in score order.
 
@@ -166,7 +164,7 @@ def read_reference(path: Path) -> Reference:
         or reference.scores.shape != (rows, len(reference.class_names))
         or len(reference.ids) != rows
         or not _fits(reference.noise_scores, rows, len(reference.class_names))
-        or not _fits(reference.probe_scores, PROBES, len(reference.class_names))
+        or not _fits(reference.probe_scores, None, len(reference.class_names))
     ):
         shapes = {
             "scores": reference.scores,
@@ -223,17 +221,18 @@ def read_picture_scores(path: Path) -> PictureScores | None:
     except _UNREADABLE:
         return None
     has_read(path)
-    if scores.ndim != 2 or not _fits(scores, *scores.shape):
+    if scores.ndim != 2 or not _fits(scores, None, scores.shape[1]):
         return None
     return PictureScores(scores=scores, images_sha256=images_sha256, model_sha256=model_sha256)
 
 
-def _fits(scores: npt.NDArray[Any] | None, rows: int, classes: int) -> bool:
+def _fits(scores: npt.NDArray[Any] | None, rows: int | None, classes: int) -> bool:
     """Tell whether scores that may be missing are numbers of this shape, where they are there."""
     if scores is None:
         return True
-    finite = scores.dtype.kind == "f" and bool(np.isfinite(scores).all())
-    return finite and scores.shape == (rows, classes)
+    if scores.dtype.kind != "f" or scores.ndim != 2 or not np.isfinite(scores).all():
+        return False
+    return scores.shape[1] == classes and rows in (None, len(scores)) and len(scores) > 0
 
 
 def with_noise(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

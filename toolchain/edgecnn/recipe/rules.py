@@ -72,7 +72,7 @@ def _backbone_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
             yield "transfer: only with model.backbone or model.start"
         return
     key = "model.backbone" if backbone is not None else "model.start"
-    if model.get("architecture") is not None:
+    if isinstance(model.get("architecture"), str):
         yield (
             f"model.architecture = {shown(model['architecture'])}: not with {key}; a network is "
             "trained from scratch, or begins with what it has learnt"

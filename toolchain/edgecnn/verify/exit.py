@@ -231,16 +231,20 @@ def _other_limits(report: ParityReport) -> str:
     if report.foreign is not None:
         return "change the limits (--max-drop and others)"
     images = report.evaluated.images
+    pictures = f"{images:,} images"
+    more = "; pictures without labels help, too: --unlabelled FOLDER"
+    if report.unlabelled is not None:
+        pictures, more = f"{pictures} and the unlabelled pictures", ""
     best = report.decidable or tightest_at_best(images)
     at_best = ""
     if best.max_drop is not None and best.min_agreement is not None:
         at_best = (
-            f": {images:,} images show {best.max_drop:g} points and {best.min_agreement:g} % "
-            "agreement at best"
+            f": {pictures} show {best.max_drop:g} points and {best.min_agreement:g} % agreement "
+            "at best"
         )
     return (
         f"write wider limits into [limits] of the recipe{at_best} (--max-drop and others of verify "
-        "try them; what they come to is not the build's)"
+        f"try them; what they come to is not the build's){more}"
     )
 
 

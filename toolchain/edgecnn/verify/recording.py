@@ -254,7 +254,7 @@ def read_report(path: Path) -> ParityReport:
     Raises:
         WorkspaceError: If the file is missing, damaged or of another schema.
     """
-    return read_schema_file(
+    report = read_schema_file(
         path,
         ParityReport,
         schema=PARITY_SCHEMA,
@@ -263,3 +263,5 @@ def read_report(path: Path) -> ParityReport:
         command="edgecnn verify",
         remedy=f"verify again: edgecnn verify {shlex.quote(str(path.parent))}",
     )
+    # What an earlier version did not ask for is None now: that is today's layout.
+    return dataclasses.replace(report, schema=PARITY_SCHEMA)

@@ -136,8 +136,6 @@ def _too_far(what: str, difference: float) -> str:
 
 
 def _factor(difference: float) -> str:
-    """Return a difference of logarithms as a part of the score itself."""
+    """Return a difference of logarithms as a part of the score itself, at least 0.01 %."""
     share = float(np.expm1(min(difference, 1.0)))
-    if share > 1:
-        return "more than itself"
-    return "less than 0.01 %" if share < 1e-4 else percent_text(share)
+    return "more than itself" if share > 1 else percent_text(max(share, 1e-4))

@@ -122,6 +122,8 @@ def clear_sentence(row: ArtifactRow, report: ParityReport) -> str:
     found = report.near_ties
     if row.clear_disagreements is None or row.metrics is None or found is None:
         return ""
+    if not row.metrics.disagreements:
+        return ""
     images = row.criterion("disagreement").images
     if row.unlabelled is not None or not images:
         images = found.clear
