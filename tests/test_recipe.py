@@ -227,11 +227,12 @@ def test_an_option_is_named_as_it_was_typed(key: str, value: object, says: str) 
         ({"train": {"optimizer": "adam"}}, "train.optimizer = 'adam': a table, [train.optimizer]"),
         (
             {"model": {"name": "x", "nmae": True}},
-            "model.nmae = true: no such key; allowed here: name, architecture",
+            "model.nmae = true: no such key; allowed here: name, architecture, backbone, start",
         ),
         (
             {"trian": {"epochs": 3}},
             "trian = {epochs = 3}: no such key; allowed here: model, data, augment, train, "
+            "transfer, "
             "convert, calibration, limits, corruptions",
         ),
         (

@@ -179,7 +179,7 @@ def init(request: InitRequest) -> InitResult:
     survey = _survey(images, named=data is not None)
     pretrained = None
     if survey is not None and not request.from_scratch:
-        pretrained = _pretrained(survey, request.device_class)
+        pretrained = pretrained_for(survey, request.device_class)
     text = recipe_text(folder, data, survey, pretrained)
     with wrap_os_errors(folder, elsewhere="name another folder"):
         (images if data is None else folder).mkdir(parents=True, exist_ok=True)
@@ -224,7 +224,10 @@ def _survey(images: Path, *, named: bool) -> Survey | None:
 
 
 def recipe_text(
-    folder: Path, data: Path | None, survey: Survey | None, pretrained: _Pretrained | None = None
+    folder: Path,
+    data: Path | None,
+    survey: Survey | None,
+    pretrained: PretrainedChoice | None = None,
 ) -> str:
     """Return a commented recipe.
 
@@ -352,7 +355,7 @@ def _choices(survey: Survey) -> list[_Choice]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pretrained:
+class PretrainedChoice:
     """The pretrained network that suits images and a device.
 
     Attributes:
@@ -368,11 +371,15 @@ class _Pretrained:
     expected: str
 
 
-def _pretrained(survey: Survey, device_class: str) -> _Pretrained | None:
+def pretrained_for(survey: Survey, device_class: str) -> PretrainedChoice | None:
     """Return the network to train on; None where training from scratch is the better way.
 
     That is for small or grey pictures, which such a network has not learnt to see, and where there
     are thousands of each class to learn from.
+
+    Args:
+        survey: What the images look like.
+        device_class: What the classifier is for.
     """
     from edgecnn.report.text import about_time_text
     from edgecnn.train.backbones.catalog import BACKBONES, seconds_of
@@ -391,7 +398,7 @@ def _pretrained(survey: Survey, device_class: str) -> _Pretrained | None:
         # Six copies through the network, then 12 epochs twice.
         seconds += seconds_of(backbone, side, 30 * images)
     known = BACKBONES[backbone]
-    return _Pretrained(
+    return PretrainedChoice(
         backbone=backbone,
         side=side,
         why=f"{survey.total:,} photos of {len(survey.counts)} classes: {known.title} has learnt "
@@ -413,7 +420,7 @@ def _accuracy(backbone: str, each: float) -> str:
     )
 
 
-def _transfer_choices(survey: Survey, pretrained: _Pretrained) -> list[_Choice]:
+def _transfer_choices(survey: Survey, pretrained: PretrainedChoice) -> list[_Choice]:
     """Return what is chosen for images that a pretrained network is trained on."""
     trained = round(survey.splits.get("train", survey.total * (1 - _SHARE)))
     return [

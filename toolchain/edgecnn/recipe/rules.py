@@ -68,8 +68,13 @@ def _backbone_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     model, train = _table(raw, "model"), _table(raw, "train")
     backbone = model.get("backbone")
     if backbone is None and model.get("start") is None:
-        if _table(raw, "transfer") and not _is_resolved(raw):
-            yield "transfer: only with model.backbone or model.start"
+        transfer = _table(raw, "transfer")
+        plain = all(isinstance(value, str | int | float) for value in transfer.values())
+        if transfer and plain and not _is_resolved(raw):
+            yield (
+                f"transfer.{min(transfer)} = {shown(transfer[min(transfer)])}: only with "
+                "model.backbone or model.start"
+            )
         return
     key = "model.backbone" if backbone is not None else "model.start"
     if isinstance(model.get("architecture"), str):
