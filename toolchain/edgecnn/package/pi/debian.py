@@ -134,6 +134,7 @@ def _write_control(plan: BundlePlan, bundle: Path, root: Path) -> None:
         "DEPENDS": f"libc6 (>= {glibc}), python3 (>= {manifest.python}~), "
         f"python3 (<< {major}.{int(minor) + 1}~)",
         "CLASSES": str(len(plan.proven.files[0].contract.labels)),
+        "PROVEN": plan.proven.state,
     }
     control = root / "DEBIAN"
     control.mkdir()

@@ -56,7 +56,7 @@ def write_documents(
 
 
 def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, Any]:
-    """Return what a model card says of proven files.
+    """Return what a model card says of a bundle's model files.
 
     Args:
         proven: The files.
@@ -71,6 +71,7 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
         "height": contract.input.height,
         "width": contract.input.width,
         "channels": contract.input.channels,
+        "not_proven": {name: one.reason for name, one in proven.unproven.items()},
         "files": [
             {
                 **file.verdict,

@@ -39,6 +39,7 @@ def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
             dataset=first.verdict["dataset"],
             lowest=first.verdict["lowest_recall"],
             lost=first.verdict["worst_drop"],
+            not_proven={name: one.reason for name, one in plan.proven.unproven.items()},
         )
     )
     (folder / NOTE).write_text(text, encoding="utf-8")

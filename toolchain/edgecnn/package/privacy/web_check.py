@@ -165,6 +165,7 @@ def claimed(plan: WebPlan, checked: Checked, *, made: str) -> dict[str, bytes]:
             images=file.verdict["images"],
             dataset=file.verdict["dataset"],
             lowest=file.verdict["lowest_recall"],
+            not_proven={name: one.reason for name, one in plan.proven.unproven.items()},
         )
     )
     line = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -97,6 +97,8 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
             "sha256": file.sha256,
             "bundle_version": plan.version,
             "reject_below": plan.reject_below,
+            # What a browser shows beside the self-test; a file with a PASS has no such entry.
+            **({} if file.unproven is None else {"not_proven": file.unproven.statement}),
         }
     )
     files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ class WebResult:
         model: The model's name.
         version: The bundle's version.
         variant: The variant in it.
+        not_proven: The model file, to what is not proven of it; empty where it has a PASS.
         runtime: Name and version of the runtime in it.
         privacy: The privacy claims, as ``Checked.to_dict`` gives them.
         privacy_summary: The same in a sentence.
@@ -63,6 +64,7 @@ class WebResult:
     model: str
     version: str
     variant: str
+    not_proven: dict[str, Any]
     runtime: str
     privacy: dict[str, Any]
     privacy_summary: str
@@ -108,15 +110,15 @@ def run(
             expected=", ".join(VARIANTS),
             remedy="leave it out, or name one of these",
         )
-    proven = find_proven(place, workspace, [variant])
+    proven = find_proven(place, workspace, [variant], replace(request, variants=(variant,)))
     vendor = read_vendor()
-    refuse_unloadable(proven, package="onnxruntime", version=vendor.version)
+    refuse_unloadable(proven, package="onnxruntime", version=vendor.version, request=request)
     model = named_model(proven)
     folder = request.out / f"{model}-{version}-web"
     html = request.out / f"{model}-{version}-classifier.html"
     refuse_no_folder(request.out)
     refuse_other_folder(folder)
-    progress.message(f"{model}: {proven.files[0].path.name}, proven")
+    progress.message(f"{model}: {proven.files[0].path.name}, {proven.state}")
     plan = WebPlan(
         proven=proven,
         version=version,
@@ -153,6 +155,7 @@ def run(
         model=model,
         version=version,
         variant=variant,
+        not_proven={name: one.to_dict() for name, one in proven.unproven.items()},
         runtime=f"{vendor.package} {vendor.version}",
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
