@@ -1,6 +1,6 @@
 """Tells what a bundle says of a model file that it carries without a proof.
 
-A bundle that was made with ``--accept-inconclusive`` has ``not-proven.json`` beside its model files:
+A bundle that was made with ``--accept-inconclusive`` has ``not-proven.json`` beside its models:
 the SHA-256 of each file without a PASS, and what is not proven of it, in words.
 """
 

@@ -1,7 +1,7 @@
 """What may go into a bundle: files with a PASS, and the record that says so.
 
-Where it is asked for, files with an INCONCLUSIVE verdict may, too: as what they are, not proven. The
-record is a build's own verification (``parity.json``, of every file on every image), or the
+Where it is asked for, files with an INCONCLUSIVE verdict may, too: as what they are, not proven.
+The record is a build's own verification (``parity.json``, of every file on every image), or the
 ``results.json`` of a released model. Either binds its verdicts to the files by their digests.
 """
 

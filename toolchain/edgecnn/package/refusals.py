@@ -29,7 +29,7 @@ _LIMITS: Final[Mapping[str, str]] = {
 }
 """A criterion to the option of ``edgecnn verify`` that sets its limit."""
 _STEP: Final = 0.5
-"""Points that a limit is rounded to: what the images show to the digit is no choice of anybody's."""
+"""Points that a limit is rounded to: what the images show to the digit nobody chose."""
 _RUNTIME_OF: Final = {"tflite": "litert", "onnx": "onnxruntime"}
 
 

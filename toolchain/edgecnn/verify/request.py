@@ -57,6 +57,7 @@ class VerifyRequest:
         images: How many evaluation images, a class-balanced subset; None for all.
         limits: Limits that replace the recipe's or the defaults, numbers or texts such as ``1%``;
             None leaves one as it is.
+        save_limits: Whether these limits become the build's own, and its recipe's.
         until_decided: Use only as many images as each verdict needs.
         groups: A table of groups of images to compare in place of the recipe's.
         corruptions: Whether to corrupt images where the recipe does not ask for it, too.
@@ -78,8 +79,9 @@ class VerifyRequest:
     data: str | None = None
     images: int | None = None
     limits: Mapping[str, float | str | None] = field(default_factory=dict)
-    groups: Path | None = None
+    save_limits: bool = False
     until_decided: bool = False
+    groups: Path | None = None
     corruptions: bool = False
     corruption_images: int | None = None
     explain: bool = False
