@@ -20,7 +20,7 @@ from edgecnn.files import file_digest
 from edgecnn.log import has_read
 from edgecnn.modelfile import loads, read_graph
 from edgecnn.package.refusals import Wanted, changed_since, no_pass, no_record
-from edgecnn.package.request import PackageRequest
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 from edgecnn.package.unproven import Unproven, unproven_of
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import read_container
@@ -78,7 +78,7 @@ def find_proven(
     place: Path,
     workspace: Workspace | None,
     variants: Sequence[str],
-    request: PackageRequest | None = None,
+    request: PackageRequest = ANY_BUILD,
 ) -> Proven:
     """Return the files of a build, or of a released model, that may be packaged.
 
@@ -87,13 +87,12 @@ def find_proven(
         workspace: The build; None for the released model in the folder ``place``.
         variants: Those asked for.
         request: What was asked for besides: whether an INCONCLUSIVE verdict is accepted; remedies
-            give the command again. None for nothing.
+            give the command again.
 
     Raises:
         PackageError: If one of them has no PASS, nor a verdict that is accepted, was changed
             since, or is not there.
     """
-    request = request or PackageRequest(source=place)
     folder = place if workspace is None else workspace.folder
     record = folder / ("results.json" if workspace is None else Workspace.PARITY)
     wanted = Wanted(request=request, place=place, workspace=workspace, rows={})
@@ -140,7 +139,7 @@ def refuse_unloadable(
     *,
     package: str,
     version: str,
-    request: PackageRequest | None = None,
+    request: PackageRequest = ANY_BUILD,
     others: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
     """Refuse files that a bundle's runtime cannot load, before anything of it is made.
@@ -149,7 +148,7 @@ def refuse_unloadable(
         proven: The files.
         package: The runtime, a key of ``edgecnn.modelfile.RUNTIMES``.
         version: Its version.
-        request: What was asked for; None for nothing but the files.
+        request: What was asked for.
         others: What ``--runtime`` may name instead, to its package and version.
 
     Raises:
@@ -160,7 +159,6 @@ def refuse_unloadable(
     refused = next((name for name, reason in reasons.items() if reason is not None), None)
     if refused is None:
         return
-    request = request or PackageRequest(source=proven.folder)
     ways = [
         f"package them with a runtime that does: {replace(request, runtime=name).command()}"
         for name, (other, its_version) in (others or {}).items()
@@ -239,13 +237,19 @@ def _file(
         raise no_pass(wanted, variant)
     path = folder / Path(str(row["file"])).name
     if wanted.workspace is None and not path.exists():
+        from_weights = "make it from the released weights, prove it, and package that build: "
+        from_weights += wanted.again(
+            f"{wanted.convert} --variant {shlex.quote(variant)}", wanted.verify
+        )
         raise PackageError(
             f"the released model {wanted.place} has no {variant} file, only the record of its "
             "proof",
             observed=f"no {path}",
             expected="one of the files that lie there",
-            remedy="make it from the released weights, prove it, and package that build: "
-            + wanted.again(f"{wanted.convert} --variant {shlex.quote(variant)}", wanted.verify),
+            remedy=from_weights
+            if any(folder.glob("*.keras"))
+            else "copy the whole folder again from where it was released: its weights are not in "
+            "it either, so that the file cannot be made here",
         )
     try:
         digest = file_digest(path)

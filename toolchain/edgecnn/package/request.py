@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -74,8 +74,11 @@ class PackageRequest:
     reject_below: float | None = None
     vendor: Path | None = None
 
-    def command(self) -> str:
+    def command(self, leave_out: Collection[str] = ()) -> str:
         """Return the command line that asks for this, for a shell; options as usual are left out.
+
+        Args:
+            leave_out: Fields whose options are left out, too.
 
         >>> PackageRequest(source=Path("my build"), variants=("onnx-int8",), target="web").command()
         "edgecnn package 'my build' --target web --variant onnx-int8"
@@ -84,7 +87,7 @@ class PackageRequest:
         words = ["edgecnn", "package", str(self.source)]
         for name, option in OPTIONS.items():
             value = getattr(self, name)
-            if value == usual[name]:
+            if value == usual[name] or name in leave_out:
                 continue
             if value is True:
                 words.append(option)
@@ -92,6 +95,10 @@ class PackageRequest:
             for part in value if isinstance(value, tuple) else (value,):
                 words += [option, str(part)]
         return shlex.join(words)
+
+
+ANY_BUILD: Final = PackageRequest(source=Path("BUILD"))
+"""For remedies where nobody asked on a command line, as a manual writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,22 +104,22 @@ def run(
         UsageError: If the combination does not exist, or a name or key cannot be used.
         WorkspaceError: If the bundle cannot be written.
     """
-    platform = choose_platform(request.system or "bookworm", request.runtime)
+    platform = choose_platform(request.system or "bookworm", request.runtime, request)
     form = request.form or "tar"
     date = source_date()
-    version = bundle_version(request.version, date)
-    signer = None if request.key is None else read_signer(request.key)
+    version = bundle_version(request, date)
+    signer = None if request.key is None else read_signer(request.key, request)
     variants = request.variants or [default_variant(workspace, _DEFAULT_VARIANT[platform.runtime])]
     proven = find_proven(place, workspace, variants, request)
     runtime_version = _refuse(proven, platform, request)
     model = named_model(proven)
     if form == "deb":
-        check_debian(model, version)
+        check_debian(model, version, request)
     name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
     name += f"-{platform.python_tag}"
     names = some_of(one.path.name for one in proven.files)
     progress.message(f"{proven.model}: {names}, {proven.state}")
-    wheels = collect_wheels(platform, folder=request.wheels)
+    wheels = collect_wheels(platform, folder=request.wheels, request=request)
     plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
     debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"
     file_name = f"{name}.tar.gz" if form == "tar" else f"{debian}.deb"
