@@ -45,7 +45,8 @@ async function loadTested() {
     throw new ClassifierError("selftest", outcome.problems.join("; "));
   }
   const { passed, total } = outcome;
-  showStatus(text("start.ready", { passed, total }), "good");
+  const ready = contract.not_proven === "" ? "start.ready" : "start.ready.unproven";
+  showStatus(text(ready, { passed, total }), "good");
   return runner;
 }
 

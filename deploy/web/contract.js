@@ -10,7 +10,8 @@ import { ClassifierError } from "./errors.js";
  * @property {"box-average" | "nearest" | "bilinear" | "bilinear-antialias"} filter */
 
 /** The part of a contract that this app uses (`edgecnn_runner/contract.py` describes all of it),
- * and what the bundle adds: `sha256` of model.onnx, and `reject_below`, a probability.
+ * and what the bundle adds: `sha256` of model.onnx, `reject_below`, a probability, and `not_proven`,
+ * what is not proven of the model, in a sentence; empty where it has a PASS.
  * @typedef {object} Contract
  * @property {string} model
  * @property {string} variant
@@ -19,6 +20,7 @@ import { ClassifierError } from "./errors.js";
  * @property {{kind: "probabilities" | "logits"}} output
  * @property {string} sha256
  * @property {number} reject_below
+ * @property {string} not_proven
  * @property {string} created_by For example `edgecnn 0.1.0`. */
 
 /**
@@ -61,6 +63,8 @@ export function parseContract(bytes) {
   need(/^[0-9a-f]{64}$/.test(String(raw["sha256"])), "no SHA-256 of the model file");
   const isShare = typeof rejectBelow === "number" && rejectBelow >= 0 && rejectBelow <= 1;
   need(isShare, `reject_below ${JSON.stringify(rejectBelow)}, not a number 0..1`);
+  const notProven = raw["not_proven"] === undefined ? "" : raw["not_proven"];
+  need(notProven === "" || isText(notProven), "what is not proven is no text");
   if (resize === null || problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
   const made = Object(raw["created_by"])["edgecnn"];
   return {
@@ -71,6 +75,7 @@ export function parseContract(bytes) {
     output: { kind: output.kind },
     sha256: String(raw["sha256"]),
     reject_below: Number(rejectBelow),
+    not_proven: String(notProven),
     created_by: isText(made) ? `edgecnn ${made}` : "edgecnn",
   };
 }

@@ -24,6 +24,7 @@ export function showModelFacts(contract, digestChecked) {
   showFact("about.input", text(sees, { width, height }));
   showFact("about.fit", fitText(contract.input.resize));
   showFact("about.limit", limit > 0 ? percentText(limit) : text("about.limit.none"));
+  showFact("about.proof", contract.not_proven === "" ? text("about.proof.pass") : contract.not_proven);
   const compared = digestChecked ? "about.digest.checked" : "about.digest.unchecked";
   showFact("about.digest", `${contract.sha256}\n${text(compared)}`);
 }

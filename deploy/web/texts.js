@@ -11,6 +11,8 @@ export const TEXTS = {
 
   "start.loading": "Loading the model and what runs it.",
   "start.ready": "Ready. Self-test passed: {passed} of {total}.",
+  "start.ready.unproven":
+    "Ready. Self-test passed: {passed} of {total}. Not proven: see “About and privacy”.",
   "start.failed": "The app cannot start.",
   "start.retry": "Try again",
 
@@ -73,6 +75,8 @@ export const TEXTS = {
   "about.digest": "SHA-256 of the model",
   "about.digest.checked": "The file was compared with it on start.",
   "about.digest.unchecked": "The file was not compared with it: that takes a secure context (HTTPS).",
+  "about.proof": "Proof",
+  "about.proof.pass": "Answers as its float model does, within the limits: it was packaged with a PASS.",
   "about.selftest": "Self-test",
   "about.selftest.pending": "not run yet",
   "about.selftest.passed":

@@ -61,21 +61,25 @@ def selftest(options: argparse.Namespace) -> int:
         options: ``file``, ``golden`` or None for those beside the file, ``threads``, ``runtime``.
 
     Raises:
-        SelfTestError: If it does not reproduce them.
+        SelfTestError: If it does not reproduce them, or what the bundle says of its proof cannot be
+            read.
     """
     from edgecnn_runner import selftest as checks
     from edgecnn_runner.golden import golden_beside, read_golden
+    from edgecnn_runner.proof import not_proven
 
     with Session.open(options.file, threads=options.threads, runtime=options.runtime) as session:
         golden = read_golden(options.golden or golden_beside(options.file))
         outcome = checks.run(session, golden)
         outcome.raise_on_failure()
+        open_question = not_proven(options.file)
         if options.json:
-            _write_json({**outcome.to_dict(), **_setting(session)})
+            facts = {**outcome.to_dict(), **_setting(session), "not_proven": open_question}
+            _write_json(facts)
         else:
             from edgecnn_runner.cli import text
 
-            write_result(text.selftest(outcome, session))
+            write_result(text.selftest(outcome, session, open_question))
     return 0
 
 
@@ -114,7 +118,12 @@ def info(options: argparse.Namespace) -> int:
 
     Args:
         options: ``file``, ``runtime``.
+
+    Raises:
+        SelfTestError: If what the bundle says of its proof cannot be read.
     """
+    from edgecnn_runner.proof import not_proven
+
     container = read_container(options.file)
     runtime: dict[str, Any]
     try:
@@ -134,6 +143,7 @@ def info(options: argparse.Namespace) -> int:
         "payload_bytes": container.payload_size,
         "contract": None if contract is None else json.loads(contract.to_json()),
         "runtime": runtime,
+        "not_proven": not_proven(options.file),
     }
     if options.json:
         _write_json(facts)

@@ -26,8 +26,8 @@ def classification(image: str, result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def selftest(outcome: SelfTest, session: Session) -> str:
-    """Return the lines of a self-test that went well."""
+def selftest(outcome: SelfTest, session: Session, not_proven: str | None) -> str:
+    """Return the lines of a self-test that went well, and what is not proven all the same."""
     difference = "not recorded for this variant"
     if outcome.worst_difference is not None:
         difference = f"{outcome.worst_difference:.2g} at most, allowed {outcome.tolerance}"
@@ -39,6 +39,7 @@ def selftest(outcome: SelfTest, session: Session) -> str:
             "classes": f"{outcome.images} of {outcome.images} images as expected",
             "preprocessing": f"{outcome.sources} of {outcome.sources} images byte for byte",
             "score difference": difference,
+            **({} if not_proven is None else {"proof": not_proven}),
         }
     )
 
@@ -78,6 +79,8 @@ def info(facts: Mapping[str, Any], contract: Contract | None) -> str:
         rows["runtime"] = f"{runtime['problem']}; {runtime['remedy']}"
     else:
         rows["runtime"] = f"{runtime['package']} {runtime['version']}"
+    if facts["not_proven"] is not None:
+        rows["proof"] = facts["not_proven"]
     return _table(rows)
 
 

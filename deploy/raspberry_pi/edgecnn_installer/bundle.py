@@ -19,6 +19,7 @@ SIGNATURE: Final = "manifest.json.sig"
 
 SCHEMA: Final = 1
 _LARGEST_MANIFEST: Final = 16 << 20
+_MALFORMED: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _AGAIN: Final = "copy the bundle again from the workstation, and unpack it into an empty folder"
 
 
@@ -35,6 +36,7 @@ class Manifest:
         python: Version of CPython, for example ``3.11``.
         glibc: The oldest that its libraries run with.
         artifacts: File names of its models, the one to use first.
+        not_proven: Of these, those without a PASS: what is not proven of each, one line.
         files: Path to ``sha256``, ``bytes`` and ``executable``.
     """
 
@@ -46,6 +48,7 @@ class Manifest:
     python: str
     glibc: tuple[int, int]
     artifacts: tuple[str, ...]
+    not_proven: Mapping[str, str]
     files: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -69,7 +72,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = path.read_bytes()
         return parse_manifest(data)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except _MALFORMED as error:
         raise BundleError(
             f"{path} cannot be read",
             observed=f"{type(error).__name__}: {error}",
@@ -82,7 +85,8 @@ def parse_manifest(data: bytes) -> Manifest:
     """Return the manifest that these bytes are.
 
     Raises:
-        ValueError: If they are none; also ``KeyError``, ``TypeError`` and ``RecursionError``.
+        ValueError: If they are none; also ``KeyError``, ``TypeError``, ``AttributeError`` and
+            ``RecursionError``.
     """
     raw = json.loads(data)
     if raw["schema"] != SCHEMA or raw["kind"] != "edgecnn bundle":
@@ -100,6 +104,11 @@ def parse_manifest(data: bytes) -> Manifest:
     artifacts = tuple(str(row["file"]) for row in raw["artifacts"])
     if not artifacts or not all(name in files for name in artifacts):
         raise ValueError("its artifacts are not among its files")
+    not_proven = {
+        str(row["file"]): _line(row["not_proven"]["statement"])
+        for row in raw["artifacts"]
+        if row.get("not_proven") is not None
+    }
     return Manifest(
         data=data,
         model=model,
@@ -109,6 +118,7 @@ def parse_manifest(data: bytes) -> Manifest:
         python=str(raw["python"]),
         glibc=(major, minor),
         artifacts=artifacts,
+        not_proven=not_proven,
         files=files,
     )
 
@@ -124,6 +134,13 @@ def plain_name(name: str) -> str:
     if not all(letter.isalnum() or letter in "._+-" for letter in name):
         raise ValueError(f"{name!a} is no plain name")
     return name
+
+
+def _line(text: object) -> str:
+    """Return a text from a manifest as one line that a terminal can be shown."""
+    if not isinstance(text, str):
+        raise TypeError(f"{type(text).__name__} in place of a sentence")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _check_name(name: str) -> None:

@@ -128,7 +128,13 @@ def _install(
         f"checked: {len(manifest.files)} files as packaged, "
         + (f"signed with {key} (by {checked_by})" if key else "not signed, or no key pinned here"),
     ]
-    facts = {"model": manifest.model, "release": manifest.release, "signature": checked_by}
+    lines += _not_proven(manifest)
+    facts = {
+        "model": manifest.model,
+        "release": manifest.release,
+        "signature": checked_by,
+        "not_proven": dict(manifest.not_proven),
+    }
     if options.check:
         return {**facts, "lines": [*lines, "nothing was changed"]}
     with place.locked():
@@ -169,16 +175,22 @@ def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
     check_files(bundle, manifest)
     tests = _self_test(bundle, manifest)
     slower = add_bytecode(bundle, manifest.artifacts)
-    lines = [f"self-test: {line}" for line in tests]
+    lines = [*_not_proven(manifest), *(f"self-test: {line}" for line in tests)]
     if slower is not None:
         lines.append(f"not compiled, so that it starts more slowly: {slower}")
     return {
         "model": manifest.model,
         "release": manifest.release,
         "signature": checked_by,
+        "not_proven": dict(manifest.not_proven),
         "self_test": tests,
         "lines": lines,
     }
+
+
+def _not_proven(manifest: Manifest) -> list[str]:
+    """Say of each model without a PASS what is not proven of it; a PASS needs no word."""
+    return [f"{Path(name).name}: {said}" for name, said in manifest.not_proven.items()]
 
 
 @contextlib.contextmanager
@@ -268,8 +280,14 @@ def _roll_back(place: Place, service: Service | None) -> dict[str, Any]:
             place.switch(before)
     if service is not None:
         service.reload()
-    lines = [*(f"self-test: {line}" for line in tests), f"active: {before}"]
-    return {"model": manifest.model, "active": str(before), "self_test": tests, "lines": lines}
+    lines = [f"self-test: {line}" for line in tests]
+    return {
+        "model": manifest.model,
+        "active": str(before),
+        "not_proven": dict(manifest.not_proven),
+        "self_test": tests,
+        "lines": [*_not_proven(manifest), *lines, f"active: {before}"],
+    }
 
 
 def _uninstall(place: Place, service: Service | None, *, purge: bool) -> dict[str, Any]:

@@ -38,6 +38,14 @@ def package(
             help="One variant to put in, the one to use first; for pi, repeatable. Default: int8.",
         ),
     ] = None,
+    accept_inconclusive: Annotated[
+        bool,
+        typer.Option(
+            "--accept-inconclusive",
+            help="Also take files whose verdict is INCONCLUSIVE, never FAIL; the bundle says that "
+            "they are not proven.",
+        ),
+    ] = False,
     system: Annotated[
         str | None,
         typer.Option(
@@ -136,7 +144,8 @@ def package(
 
     pi: runner, libraries and privacy note in one file; the device needs neither a network nor pip.
     web: an app that can be installed and works offline, and the same in one HTML file. Only files
-    with a PASS go in. With SOURCE_DATE_EPOCH set, the same inputs give the same bytes.
+    with a PASS go in; with --accept-inconclusive also those that too few images were there to
+    judge, and the bundle says so. With SOURCE_DATE_EPOCH set, the same inputs give the same bytes.
 
     Example: edgecnn package models/resnet8 --target pi --os bookworm
 
@@ -152,6 +161,7 @@ def package(
         source=source,
         target=target,
         variants=tuple(dict.fromkeys(variants or [])),
+        accept_inconclusive=accept_inconclusive,
         system=system,
         runtime=runtime,
         version=version,
@@ -185,6 +195,7 @@ def print_bundle(console: Console, result: PackageResult) -> None:
         f"{result.bundle}  {size_text(result.bytes)}: {', '.join(result.files)} with "
         f"{result.runtime}, for {result.system} (Python {result.python}) on arm64"
     )
+    print_unproven(line, result)
     line(f"privacy: {result.privacy_summary}")
     print_unchecked(line, result)
     if result.public_key is not None:
@@ -193,6 +204,12 @@ def print_bundle(console: Console, result: PackageResult) -> None:
     if name.endswith(".deb"):
         there = f"sudo apt install ./{name}"
     line(f"\ncopy it to the device, then there:\n  {there}")
+
+
+def print_unproven(line: Callable[[str], object], result: PackageResult | WebResult) -> None:
+    """Print what is not proven of each model file that has no PASS."""
+    for name, one in result.not_proven.items():
+        line(f"{name}: {one['statement']}")
 
 
 def print_unchecked(line: Callable[[str], object], result: PackageResult | WebResult) -> None:
@@ -216,6 +233,7 @@ def print_web_bundle(console: Console, result: WebResult) -> None:
         size = size_text(result.html_bytes or 0)
         line(f"{result.html}  {size}: the same in one file, to open without a server")
         line(f"  SHA-256 {result.html_sha256}")
+    print_unproven(line, result)
     line(f"privacy: {result.privacy_summary}")
     print_unchecked(line, result)
     if result.folder is not None:

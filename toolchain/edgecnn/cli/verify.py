@@ -168,6 +168,14 @@ def verify(
             help="Largest loss of accuracy under each corruption. Default: the recipe's, if any.",
         ),
     ] = None,
+    save_limits: Annotated[
+        bool,
+        typer.Option(
+            "--save-limits",
+            help="Keep the limits given here in the build and its recipe; its verdicts are by them "
+            "from now on.",
+        ),
+    ] = False,
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -237,7 +245,8 @@ def verify(
     tell, 38 when one got worse than in --baseline, and 41, before all of these, when the float
     model is no better than guessing. With one file, --images, --groups, --unlabelled,
     --corruptions, --until-decided or other limits than the recipe's, the result is written beside
-    the build's own verdicts, as report-partial.html. Where it cannot be written, the verdicts are
+    the build's own verdicts, as report-partial.html; with --save-limits such limits become the
+    recipe's, whatever the verdict. Where it cannot be written, the verdicts are
     shown all the same, and a PASS exits 29.
 
     With --device the files run there, by this machine's own runner, which is sent with them and
@@ -314,6 +323,7 @@ def verify(
         limits={
             name: None if text is None else number_or_text(text) for name, text in limits.items()
         },
+        save_limits=save_limits,
         groups=groups,
         unlabelled=unlabelled,
         until_decided=until_decided,
@@ -333,6 +343,8 @@ def verify(
         print_json(result.to_dict())
     else:
         print_report(out_console(), result.report, result.page)
+        if result.saved_limits is not None:
+            out_console().print(result.saved_limits.sentence, markup=False, soft_wrap=True)
     ending = result.error
     explain_unwritten(result.report, ending)
     exit_for(ending)

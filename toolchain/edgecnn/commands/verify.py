@@ -21,9 +21,19 @@ from edgecnn.commands.paths import (
     of_command_line,
     readers_of,
 )
+from edgecnn.commands.save_limits import (
+    SavedLimits,
+    changed_recipe,
+    check_request,
+    recipe_beside,
+    refuse_one_file,
+    save,
+    saved_values,
+)
 from edgecnn.errors import (
     EdgeError,
     LabelsError,
+    RowError,
     SourceModelError,
     UsageError,
     WorkspaceError,
@@ -62,10 +72,13 @@ class VerifyResult:
     Attributes:
         report: The verdicts. Where the reports could not be written, its ``write_error`` says why.
         page: Where they can be read as a page.
+        saved_limits: The limits that the build and its recipe have from now on; None where none
+            were to be saved, or the verdicts could not be written.
     """
 
     report: ParityReport
     page: Path
+    saved_limits: SavedLimits | None = None
 
     @property
     def error(self) -> EdgeError | None:
@@ -75,15 +88,16 @@ class VerifyResult:
         return exit_error(self.report)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values, as in ``parity.json``."""
-        return self.report.to_dict()
+        """Return JSON-ready values, as in ``parity.json``, and which limits were saved."""
+        saved = None if self.saved_limits is None else self.saved_limits.to_dict()
+        return {**self.report.to_dict(), "saved_limits": saved}
 
 
 def verify(request: VerifyRequest, *, progress: Progress = NO_PROGRESS) -> VerifyResult:
     """Verify a build or one of its files, or files that edgecnn did not make.
 
-    Of a build, only a verification here of every file, on every image, with the recipe's limits
-    becomes the build's own; any other is written beside it.
+    Of a build, only a verification here of every file, on every image, with the recipe's limits, or
+    with limits that are saved, becomes the build's own; any other is written beside it.
 
     Args:
         request: What to verify, and how.
@@ -100,6 +114,8 @@ def verify(request: VerifyRequest, *, progress: Progress = NO_PROGRESS) -> Verif
     """
     check_folder_of("--junit", request.junit)
     check_folder_of("--markdown", request.markdown)
+    if request.save_limits:
+        check_request(request)
     if request.foreign is not None:
         return _verify_foreign(request, request.foreign, progress)
     if request.target is None:
@@ -116,11 +132,18 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
     workspace, artifacts = build_of(target)
     with build_lock(workspace.folder, unless_read_only=True):
         recipe = _current(manifest_recipe(workspace), target)
+        recipe_file = None
+        if request.save_limits:
+            refuse_one_file(artifacts, workspace)
+            recipe_file = recipe_beside(workspace, target, recipe)
         wanted = {name: value for name, value in request.limits.items() if value is not None}
         if wanted:
             raw = recipe.to_dict()
             raw["limits"] = _replaced(raw["limits"], wanted)
             recipe = of_command_line(raw)
+        if recipe_file is not None:
+            # Before the work, so that a recipe that cannot be changed is told at once.
+            changed_recipe(recipe_file, saved_values(recipe, wanted))
         # Before the verification writes its own, which may be the same file.
         baseline = None if request.baseline is None else earlier(request.baseline)
         groups = own_groups(recipe, instead=request.groups)
@@ -134,7 +157,7 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
         partial = bool(
             artifacts is not None
             or request.images is not None
-            or wanted
+            or (wanted and not request.save_limits)
             or request.groups
             or request.unlabelled
             or request.until_decided
@@ -166,9 +189,16 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
             own_scores=own_scores,
         )
         report = stage.run(request, subject, progress=progress)
+        saved = None
+        if request.save_limits and report.write_error is None:
+            try:
+                saved = save(recipe, wanted, workspace, recipe_file)
+            except EdgeError as error:
+                # The verdicts, which took minutes, are told all the same.
+                report = replace(report, write_error=RowError.of(error))
     place = workspace if request.out is None else Workspace(request.out)
     page = place.path(stage.report_names(partial=partial, device=report.device)[1])
-    return VerifyResult(report=report, page=page)
+    return VerifyResult(report=report, page=page, saved_limits=saved)
 
 
 def scored_unlabelled(

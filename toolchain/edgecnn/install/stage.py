@@ -84,6 +84,7 @@ def run(
             device=device.name,
             signature_by=checked.signature_by,
             machine=facts.machine,
+            not_proven=checked.manifest.not_proven,
         )
 
 
@@ -292,6 +293,8 @@ class DeployResult:
         device_signature_by: Who checked it on the device; None if no key is pinned there.
         self_tests: One per model file.
         machine: The device's board, processor, system and Python.
+        not_proven: Each model file without a PASS to what is not proven of it; empty where all
+            have one.
         notes: What the installer said for people: how to start it, and what it does.
     """
 
@@ -304,6 +307,7 @@ class DeployResult:
     device_signature_by: str | None
     self_tests: tuple[SelfTestLine, ...]
     machine: Mapping[str, Any]
+    not_proven: Mapping[str, str]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -334,7 +338,12 @@ class _Done:
 
 
 def result_of(
-    values: Mapping[str, Any], *, device: str, signature_by: str | None, machine: Mapping[str, Any]
+    values: Mapping[str, Any],
+    *,
+    device: str,
+    signature_by: str | None,
+    machine: Mapping[str, Any],
+    not_proven: Mapping[str, str],
 ) -> DeployResult:
     """Return the result that a device tells of.
 
@@ -343,6 +352,7 @@ def result_of(
         device: Its address.
         signature_by: Who checked the signature here.
         machine: What the device is.
+        not_proven: As in the bundle's manifest.
 
     Raises:
         DeviceError: If it tells what makes no sense; the bundle is installed then.
@@ -361,5 +371,6 @@ def result_of(
         device_signature_by=installed.signature,
         self_tests=said.self_tests,
         machine=machine,
+        not_proven=dict(not_proven),
         notes=tuple(line for line in installed.lines if not line.startswith(_TOLD_OTHERWISE)),
     )

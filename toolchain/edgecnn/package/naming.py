@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from edgecnn.build.artifact import mixed_of
 from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
 from edgecnn.package.proven import Proven
+from edgecnn.package.request import PackageRequest
 from edgecnn_installer.bundle import plain_name
 
 
@@ -23,22 +25,24 @@ def default_variant(workspace: Workspace | None, variant: str) -> str:
     return mixed_of(variant) if is_replaced else variant
 
 
-def bundle_version(given: str | None, date: int) -> str:
+def bundle_version(request: PackageRequest, date: int) -> str:
     """Return a bundle's version.
 
     Args:
-        given: On the command line; None for the date, as 2026.11.25.
+        request: Gives one, or none for the date, as 2026.11.25.
         date: In seconds since 1970.
 
     Raises:
         UsageError: If it cannot be a part of file names.
     """
+    given = request.version
     if given is None:
         return dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y.%m.%d")
     return _plain(
         given,
         f"--version {given} cannot be a part of file names",
-        remedy="for example --version 1.2.0",
+        remedy=f"give another one: {replace(request, version='1.2.0').command()}; or leave it out, "
+        f"for the date: {replace(request, version=None).command()}",
     )
 
 

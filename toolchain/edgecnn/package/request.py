@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
 PACKAGE_SCHEMA: Final = 1
 """Version of a result's layout in JSON."""
+
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "target": "--target",
+    "variants": "--variant",
+    "accept_inconclusive": "--accept-inconclusive",
+    "system": "--os",
+    "runtime": "--runtime",
+    "version": "--version",
+    "form": "--format",
+    "reject_below": "--reject-below",
+    "vendor": "--vendor-dir",
+    "wheels": "--wheels",
+    "key": "--sign",
+    "root": "--root",
+    "out": "--out",
+    "skip_privacy_checks": "--skip-privacy-checks",
+}
+"""A field of a request to its option on the command line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +40,8 @@ class PackageRequest:
         target: ``pi`` or ``web``.
         variants: Those to put in, the one to use first; for ``web`` one alone. Empty for the
             runtime's int8 variant, or the mixed one where a repair put it in its place.
+        accept_inconclusive: Whether files may go in whose verdict is INCONCLUSIVE; the bundle then
+            says everywhere that they are not proven. What failed never goes in.
         version: The bundle's version; None for the date.
         form: ``pi``: ``tar`` for a ``.tar.gz`` with ``install.sh``, or ``deb`` for a Debian
             package; None for ``tar``. ``web``: ``folder`` for an app to install, ``html`` for a
@@ -38,6 +61,7 @@ class PackageRequest:
     source: Path
     target: str = "pi"
     variants: tuple[str, ...] = ()
+    accept_inconclusive: bool = False
     version: str | None = None
     form: str | None = None
     out: Path = Path("dist")
@@ -49,6 +73,32 @@ class PackageRequest:
     root: Path | None = None
     reject_below: float | None = None
     vendor: Path | None = None
+
+    def command(self, leave_out: Collection[str] = ()) -> str:
+        """Return the command line that asks for this, for a shell; options as usual are left out.
+
+        Args:
+            leave_out: Fields whose options are left out, too.
+
+        >>> PackageRequest(source=Path("my build"), variants=("onnx-int8",), target="web").command()
+        "edgecnn package 'my build' --target web --variant onnx-int8"
+        """
+        usual = {field.name: field.default for field in fields(self)}
+        words = ["edgecnn", "package", str(self.source)]
+        for name, option in OPTIONS.items():
+            value = getattr(self, name)
+            if value == usual[name] or name in leave_out:
+                continue
+            if value is True:
+                words.append(option)
+                continue
+            for part in value if isinstance(value, tuple) else (value,):
+                words += [option, str(part)]
+        return shlex.join(words)
+
+
+ANY_BUILD: Final = PackageRequest(source=Path("BUILD"))
+"""For remedies where nobody asked on a command line, as a manual writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edgecnn.errors import UsageError
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _LARGEST_KEY: Final = 64 << 10
+_OWN_KEY: Final = "signing-key.pem"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +38,12 @@ class Signer:
         return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def read_signer(path: Path) -> Signer:
+def read_signer(path: Path, request: PackageRequest = ANY_BUILD) -> Signer:
     """Read an Ed25519 private key in PEM form, without a passphrase.
 
     Args:
         path: The file.
+        request: What was asked for, which remedies give again.
 
     Raises:
         UsageError: If it is missing, no such key, or locked by a passphrase.
@@ -51,29 +54,31 @@ def read_signer(path: Path) -> Signer:
 
     try:
         if path.stat().st_size > _LARGEST_KEY:
-            raise _no_key(path, f"{path.stat().st_size:,} bytes")
+            raise _no_key(path, request, f"{path.stat().st_size:,} bytes")
         key = load_pem_private_key(path.read_bytes(), password=None)
     except TypeError as error:  # what the library raises for a locked one
+        with_key = replace(request, key=Path(_OWN_KEY))
         raise UsageError(
             f"{path} is locked by a passphrase, and edgecnn asks no questions",
             observed="an encrypted private key",
             expected="one without a passphrase, readable by you alone",
-            remedy=f"unlock it into a file of your own: openssl pkey -in {shlex.quote(str(path))} "
-            "-out KEY",
+            remedy="unlock it into a file of your own, which asks for the passphrase: openssl pkey "
+            f"-in {shlex.quote(str(path))} -out {_OWN_KEY} && {with_key.command()}",
         ) from error
     except OSError as error:
-        raise _no_key(path, error.strerror or str(error)) from error
+        raise _no_key(path, request, error.strerror or str(error)) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _no_key(path, "no private key in PEM form") from error
+        raise _no_key(path, request, "no private key in PEM form") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise _no_key(path, "a key of another kind")
+        raise _no_key(path, request, "a key of another kind")
     return Signer(key=key)
 
 
-def _no_key(path: Path, observed: str) -> UsageError:
+def _no_key(path: Path, request: PackageRequest, observed: str) -> UsageError:
     return UsageError(
         f"{path} is no Ed25519 private key",
         observed=observed,
         expected="a PEM file with an Ed25519 private key",
-        remedy="make one: openssl genpkey -algorithm ed25519 -out KEY, and keep it to yourself",
+        remedy="make one, and keep it to yourself: openssl genpkey -algorithm ed25519 -out "
+        f"{_OWN_KEY} && {replace(request, key=Path(_OWN_KEY)).command()}",
     )

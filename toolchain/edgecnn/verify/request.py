@@ -59,6 +59,7 @@ class VerifyRequest:
             None leaves one as it is.
         unlabelled: A folder of pictures without labels that agreement is judged on, too, in place
             of the recipe's.
+        save_limits: Whether these limits become the build's own, and its recipe's.
         until_decided: Use only as many images as each verdict needs.
         groups: A table of groups of images to compare in place of the recipe's.
         corruptions: Whether to corrupt images where the recipe does not ask for it, too.
@@ -80,9 +81,10 @@ class VerifyRequest:
     data: str | None = None
     images: int | None = None
     limits: Mapping[str, float | str | None] = field(default_factory=dict)
+    save_limits: bool = False
+    until_decided: bool = False
     groups: Path | None = None
     unlabelled: Path | None = None
-    until_decided: bool = False
     corruptions: bool = False
     corruption_images: int | None = None
     explain: bool = False

@@ -17,6 +17,7 @@ import re
 import shutil
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from edgecnn.files import atomic_file, wrap_os_errors
 from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import ARCHITECTURES
 from edgecnn.package.pi.tree import BundlePlan, fill_template
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 from edgecnn_installer.bundle import read_manifest
 from edgecnn_installer.main import PREFIX
 
@@ -35,12 +37,13 @@ _SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
 _TIMEOUT_S: Final = 600
 
 
-def check_debian(model: str, version: str) -> None:
+def check_debian(model: str, version: str, request: PackageRequest = ANY_BUILD) -> None:
     """Refuse what cannot become a Debian package, before anything is made.
 
     Args:
         model: The model's name.
         version: The bundle's version.
+        request: What was asked for, which remedies give again.
 
     Raises:
         UsageError: If the version is none to Debian.
@@ -51,14 +54,15 @@ def check_debian(model: str, version: str) -> None:
             f"{version} is no version to Debian, which orders packages by them",
             observed=f"--version {version}",
             expected="a digit first, then letters, digits, dots, plus signs and tildes",
-            remedy="for example --version 1.2.0",
+            remedy=f"give another one: {replace(request, version='1.2.0').command()}",
         )
     if shutil.which("dpkg-deb") is None:
         raise PackageError(
             f"a Debian package of {model} cannot be made here",
             observed="no dpkg-deb on PATH",
             expected="dpkg-deb, which Debian and Ubuntu have",
-            remedy="install it (dpkg), or make a bundle in a .tar.gz: leave out --format deb",
+            remedy="make a bundle in a .tar.gz, which takes no dpkg: "
+            f"{replace(request, form=None).command()}; or install it (package dpkg)",
         )
 
 
@@ -134,6 +138,7 @@ def _write_control(plan: BundlePlan, bundle: Path, root: Path) -> None:
         "DEPENDS": f"libc6 (>= {glibc}), python3 (>= {manifest.python}~), "
         f"python3 (<< {major}.{int(minor) + 1}~)",
         "CLASSES": str(len(plan.proven.files[0].contract.labels)),
+        "PROVEN": plan.proven.state,
     }
     control = root / "DEBIAN"
     control.mkdir()

@@ -10,7 +10,7 @@ from edgecnn.package.licences import libraries_in, licences_page, own_licence
 from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
-from edgecnn.report import markdown_environment
+from edgecnn.report import markdown_environment, markdown_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -56,7 +56,7 @@ def write_documents(
 
 
 def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, Any]:
-    """Return what a model card says of proven files.
+    """Return what a model card says of a bundle's model files.
 
     Args:
         proven: The files.
@@ -71,6 +71,7 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
         "height": contract.input.height,
         "width": contract.input.width,
         "channels": contract.input.channels,
+        "not_proven": {name: markdown_text(one.reason) for name, one in proven.unproven.items()},
         "files": [
             {
                 **file.verdict,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from edgecnn.errors import UsageError
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +84,15 @@ class Platform:
         return [f"{tag}_{self.architecture}" for tag in (*tags, "manylinux2014")]
 
 
-def choose_platform(system: str, runtime: str | None) -> Platform:
+def choose_platform(
+    system: str, runtime: str | None, request: PackageRequest = ANY_BUILD
+) -> Platform:
     """Return the platform that ``--os`` and ``--runtime`` name.
 
     Args:
         system: A key of ``SYSTEMS``.
         runtime: A runtime; None for the first of the system's.
+        request: What was asked for, which remedies give again.
 
     Raises:
         UsageError: If there is no such system, or the runtime does not exist for it; it names
@@ -103,7 +107,11 @@ def choose_platform(system: str, runtime: str | None) -> Platform:
             f"bundles for {system} cannot be made",
             observed=f"--os {system}",
             expected=combinations,
-            remedy="name the release of the device's system: cat /etc/os-release",
+            remedy="name the release of the device's system, which is in /etc/os-release there: "
+            + "; or: ".join(
+                replace(request, system=name, runtime=_kept(runtime, one)).command()
+                for name, one in SYSTEMS.items()
+            ),
         )
     wanted = chosen.runtimes[0] if runtime is None else runtime
     if wanted not in chosen.runtimes:
@@ -111,6 +119,16 @@ def choose_platform(system: str, runtime: str | None) -> Platform:
             f"there is no {wanted} for Python {chosen.python} of {system}",
             observed=f"--os {system} --runtime {wanted}",
             expected=combinations,
-            remedy="choose one of these combinations",
+            remedy=f"take what there is: {replace(request, runtime=chosen.runtimes[0]).command()}"
+            + "".join(
+                f"; or, for another system: {replace(request, system=name).command()}"
+                for name, one in SYSTEMS.items()
+                if wanted in one.runtimes
+            ),
         )
     return Platform(system=chosen, runtime=wanted)
+
+
+def _kept(runtime: str | None, system: System) -> str | None:
+    """Return a runtime where a system has it; else None, for the system's first."""
+    return runtime if runtime in system.runtimes else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,8 @@ class PackageResult:
         python: Its Python's version.
         runtime: Name and version of the runtime in it.
         files: Names of the model files in it.
+        not_proven: Each of them without a PASS, to what is not proven of it; empty where all have
+            one.
         public_key: The public key's file, where it was signed.
         privacy: The privacy claims, as ``Checked.to_dict`` gives them.
         privacy_summary: The same in a sentence.
@@ -66,6 +68,7 @@ class PackageResult:
     python: str
     runtime: str
     files: list[str]
+    not_proven: dict[str, Any]
     public_key: str | None
     privacy: dict[str, Any]
     privacy_summary: str
@@ -101,21 +104,22 @@ def run(
         UsageError: If the combination does not exist, or a name or key cannot be used.
         WorkspaceError: If the bundle cannot be written.
     """
-    platform = choose_platform(request.system or "bookworm", request.runtime)
+    platform = choose_platform(request.system or "bookworm", request.runtime, request)
     form = request.form or "tar"
     date = source_date()
-    version = bundle_version(request.version, date)
-    signer = None if request.key is None else read_signer(request.key)
+    version = bundle_version(request, date)
+    signer = None if request.key is None else read_signer(request.key, request)
     variants = request.variants or [default_variant(workspace, _DEFAULT_VARIANT[platform.runtime])]
-    proven = find_proven(place, workspace, variants)
-    runtime_version = _refuse(proven, platform)
+    proven = find_proven(place, workspace, variants, request)
+    runtime_version = _refuse(proven, platform, request)
     model = named_model(proven)
     if form == "deb":
-        check_debian(model, version)
+        check_debian(model, version, request)
     name = f"{model}-{version}-pi-{ARCHITECTURES[platform.architecture]}"
     name += f"-{platform.python_tag}"
-    progress.message(f"{proven.model}: {some_of(one.path.name for one in proven.files)}, proven")
-    wheels = collect_wheels(platform, folder=request.wheels)
+    names = some_of(one.path.name for one in proven.files)
+    progress.message(f"{proven.model}: {names}, {proven.state}")
+    wheels = collect_wheels(platform, folder=request.wheels, request=request)
     plan = BundlePlan(proven=proven, platform=platform, version=version, wheels=wheels)
     debian = f"{debian_name(model)}_{version}_{ARCHITECTURES[platform.architecture]}"
     file_name = f"{name}.tar.gz" if form == "tar" else f"{debian}.deb"
@@ -156,6 +160,7 @@ def run(
         python=platform.system.python,
         runtime=f"{platform.runtime} {runtime_version}",
         files=[one.path.name for one in proven.files],
+        not_proven={name: one.to_dict() for name, one in proven.unproven.items()},
         public_key=None if public_key is None else str(public_key),
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
@@ -176,9 +181,18 @@ def _checked(request: PackageRequest, folder: Path, progress: Progress) -> Check
     )
 
 
-def _refuse(proven: Proven, platform: Platform) -> str:
+def _refuse(proven: Proven, platform: Platform, request: PackageRequest) -> str:
     """Refuse what the runtime cannot load; return the runtime's version."""
-    package = RUNTIMES[platform.runtime].package
-    version = next(pin.version for pin in read_lock(platform) if pin.name == package)
-    refuse_unloadable(proven, package=package, version=version)
+    found = {
+        runtime: (RUNTIMES[runtime].package, _version(replace(platform, runtime=runtime)))
+        for runtime in platform.system.runtimes
+    }
+    package, version = found.pop(platform.runtime)
+    refuse_unloadable(proven, package=package, version=version, request=request, others=found)
     return version
+
+
+def _version(platform: Platform) -> str:
+    """Return the version of a platform's runtime that its lock pins."""
+    package = RUNTIMES[platform.runtime].package
+    return next(pin.version for pin in read_lock(platform) if pin.name == package)

@@ -4,7 +4,7 @@ install.sh, installer/    checks, copies, tests, switches
 bin/edgecnn-run           starts the runner with the bundle's libraries
 runner/edgecnn_runner/    the runner that verified the models
 lib/                      the runtime and what it needs
-models/                   model files and golden.npz
+models/                   model files and golden.npz; not-proven.json, where one has no PASS
 service/                  the unit and its configuration
 manifest.json             what all of it is, with a SHA-256 of every file
 """
@@ -21,10 +21,11 @@ from typing import Any, Final
 from edgecnn.files import file_digest, write_json
 from edgecnn.package.pi.platforms import Platform
 from edgecnn.package.pi.wheels import needed_glibc, read_lock, unpack_wheel
-from edgecnn.package.proven import Proven
+from edgecnn.package.proven import Proven, ProvenFile
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
+from edgecnn_runner.proof import NOT_PROVEN_FILE, NOT_PROVEN_SCHEMA
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
 _EXECUTABLE: Final = ("install.sh", "bin/edgecnn-run")
@@ -94,6 +95,12 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
     variants = {file.contract.variant for file in plan.proven.files}
     scores = {name: found for name, found in golden.scores.items() if name in variants}
     write_golden(folder / "models" / GOLDEN_FILE, replace(golden, scores=scores))
+    unproven = {one.sha256: one.unproven for one in plan.proven.files if one.unproven is not None}
+    if unproven:
+        said = {sha256: one.statement for sha256, one in unproven.items()}
+        write_json(
+            folder / "models" / NOT_PROVEN_FILE, {"schema": NOT_PROVEN_SCHEMA, "files": said}
+        )
 
 
 def _write(path: Path, text: str) -> None:
@@ -133,6 +140,13 @@ def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def _proof_entry(file: ProvenFile) -> dict[str, Any]:
+    """Return what a manifest says of a file's proof: nothing is called proven that is not."""
+    if file.unproven is None:
+        return {"proven": dict(file.verdict)}
+    return {"not_proven": {**file.verdict, **file.unproven.to_dict()}}
+
+
 def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
     """Write the manifest of what lies in a bundle's folder.
 
@@ -162,7 +176,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
                 "file": f"models/{file.path.name}",
                 "variant": file.contract.variant,
                 "sha256": file.sha256,
-                "proven": dict(file.verdict),
+                **_proof_entry(file),
             }
             for file in plan.proven.files
         ],

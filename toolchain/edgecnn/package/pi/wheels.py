@@ -7,12 +7,13 @@ cache with the right digest is not fetched again, so a second bundle needs no ne
 from __future__ import annotations
 
 import re
+import shlex
 import stat
 import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -22,6 +23,7 @@ from edgecnn.errors import PackageError, some_of
 from edgecnn.files import file_digest, wrap_os_errors
 from edgecnn.log import run_program
 from edgecnn.package.pi.platforms import Platform
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 
 _PIN: Final = re.compile(r"(?P<name>[a-z0-9.-]+)==(?P<version>[0-9a-z.+]+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -63,7 +65,11 @@ def read_lock(platform: Platform) -> list[Pinned]:
 
 
 def collect_wheels(
-    platform: Platform, *, folder: Path | None = None, fetch: bool = True
+    platform: Platform,
+    *,
+    folder: Path | None = None,
+    fetch: bool = True,
+    request: PackageRequest = ANY_BUILD,
 ) -> list[Path]:
     """Return the wheels of a platform's libraries, each with a digest of its lock.
 
@@ -71,6 +77,7 @@ def collect_wheels(
         platform: What they are for.
         folder: Where they lie; None to take them from the cache, and what is missing there by pip.
         fetch: Whether pip may be asked.
+        request: What was asked for, which remedies give again.
 
     Returns:
         One file for each distribution, in the lock's order.
@@ -83,7 +90,7 @@ def collect_wheels(
         found = _matching(pins, folder, platform)
         missing = [pin for pin in pins if pin.name not in found]
         if missing:
-            raise _missing(missing, folder, platform)
+            raise _missing(missing, folder, platform, request)
         return [found[pin.name] for pin in pins]
     cache = Path(pooch.os_cache("edgecnn")) / "wheels"
     with wrap_os_errors(cache):
@@ -91,11 +98,11 @@ def collect_wheels(
     found = _matching(pins, cache, platform)
     missing = [pin for pin in pins if pin.name not in found]
     if missing and fetch:
-        _fetch(missing, cache, platform)
+        _fetch(missing, cache, platform, request)
         found = _matching(pins, cache, platform)
         missing = [pin for pin in pins if pin.name not in found]
     if missing:
-        raise _missing(missing, cache, platform)
+        raise _missing(missing, cache, platform, request)
     return [found[pin.name] for pin in pins]
 
 
@@ -141,7 +148,9 @@ def _fits(tag: str, platform: Platform) -> bool:
     return any(one == "any" or one.endswith(f"_{platform.architecture}") for one in tag.split("."))
 
 
-def _fetch(pins: Sequence[Pinned], cache: Path, platform: Platform) -> None:
+def _fetch(
+    pins: Sequence[Pinned], cache: Path, platform: Platform, request: PackageRequest
+) -> None:
     requirements = "".join(
         f"{pin.name}=={pin.version} "
         + " ".join(f"--hash=sha256:{h}" for h in sorted(pin.sha256))
@@ -164,22 +173,25 @@ def _fetch(pins: Sequence[Pinned], cache: Path, platform: Platform) -> None:
                 (lines or done.stderr.strip().splitlines() or ["pip failed"])[-1].split()
             ),
             expected=some_of(f"{pin.name} {pin.version}" for pin in pins),
-            remedy="check the network and try again, or name a folder that holds the wheels: "
-            "--wheels DIR",
+            remedy="check the network, or pip's settings (pip config list), and try again: "
+            f"{request.command()}; or name a folder that holds the wheels: "
+            f"{replace(request, wheels=Path('DIR')).command()}",
         )
 
 
-def _missing(pins: Sequence[Pinned], folder: Path, platform: Platform) -> PackageError:
+def _missing(
+    pins: Sequence[Pinned], folder: Path, platform: Platform, request: PackageRequest
+) -> PackageError:
     tags = platform.wheel_tags()
+    online = replace(request, wheels=None)
     return PackageError(
         f"{folder} lacks {len(pins)} of the libraries for {platform.system.name}",
         observed="no wheel with the pinned digest of "
         + some_of(f"{pin.name} {pin.version}" for pin in pins),
         expected=f"the wheels that {platform.lock.name} pins, for Python {platform.system.python} "
         f"and {tags[0]} or older",
-        remedy="fetch them where there is a network: edgecnn package BUILD --target pi "
-        f"--os {platform.system.name} --runtime {platform.runtime} keeps them in its cache; or "
-        "leave out --wheels",
+        remedy=f"let pip fetch them, where there is a network; the cache keeps them: "
+        f"{online.command()}",
     )
 
 
@@ -243,5 +255,5 @@ def _bad(wheel: Path, observed: str) -> PackageError:
         f"{wheel} cannot be unpacked",
         observed=observed,
         expected="a wheel as pip installs it",
-        remedy="remove it and fetch it again",
+        remedy=f"remove it, so that it is fetched again: rm {shlex.quote(str(wheel))}",
     )

@@ -10,6 +10,7 @@ from edgecnn.package.pi.platforms import ARCHITECTURES
 from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.privacy.claims import NOTE, Checked
 from edgecnn.package.privacy.pi import FIELDS
+from edgecnn.report import markdown_text
 
 
 def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
@@ -39,6 +40,9 @@ def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
             dataset=first.verdict["dataset"],
             lowest=first.verdict["lowest_recall"],
             lost=first.verdict["worst_drop"],
+            not_proven={
+                name: markdown_text(one.reason) for name, one in plan.proven.unproven.items()
+            },
         )
     )
     (folder / NOTE).write_text(text, encoding="utf-8")

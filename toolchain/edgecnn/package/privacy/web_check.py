@@ -133,6 +133,7 @@ def claimed(plan: WebPlan, checked: Checked, *, made: str) -> dict[str, bytes]:
     """
     from edgecnn.package.pi.documents import environment
     from edgecnn.package.privacy.note import summary
+    from edgecnn.report import markdown_text
 
     record = checked.to_dict() | {
         "claims": [
@@ -165,6 +166,9 @@ def claimed(plan: WebPlan, checked: Checked, *, made: str) -> dict[str, bytes]:
             images=file.verdict["images"],
             dataset=file.verdict["dataset"],
             lowest=file.verdict["lowest_recall"],
+            not_proven={
+                name: markdown_text(one.reason) for name, one in plan.proven.unproven.items()
+            },
         )
     )
     line = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)

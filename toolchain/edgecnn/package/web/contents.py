@@ -18,6 +18,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edgecnn.errors import PackageError, some_of
 from edgecnn.log import has_read
 from edgecnn.package.proven import Proven
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 from edgecnn.package.sbom import SBOM
 from edgecnn.package.web.licences import licence_texts
 from edgecnn.package.web.sources import WORKER, app_icons
@@ -74,8 +76,12 @@ class WebPlan:
     vendor: Mapping[str, bytes]
 
 
-def contents(plan: WebPlan) -> dict[str, bytes]:
+def contents(plan: WebPlan, request: PackageRequest = ANY_BUILD) -> dict[str, bytes]:
     """Return a bundle's files but for claims, documents, and what depends on all of them.
+
+    Args:
+        plan: What it is to hold.
+        request: What was asked for, which remedies give again.
 
     Raises:
         PackageError: If golden vectors or licences lack something.
@@ -97,9 +103,11 @@ def contents(plan: WebPlan) -> dict[str, bytes]:
             "sha256": file.sha256,
             "bundle_version": plan.version,
             "reject_below": plan.reject_below,
+            # What a browser shows beside the self-test; a file with a PASS has no such entry.
+            **({} if file.unproven is None else {"not_proven": file.unproven.statement}),
         }
     )
-    files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract)
+    files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract, request)
     return files
 
 
@@ -200,12 +208,13 @@ _BUDGET: Final = 1 << 20
 """Bytes of pixels; with images of 224x224 pixels that is six of them."""
 
 
-def golden_json(golden: Golden, contract: Contract) -> bytes:
+def golden_json(golden: Golden, contract: Contract, request: PackageRequest = ANY_BUILD) -> bytes:
     """Return golden vectors as the web app reads them.
 
     Args:
         golden: A build's.
         contract: Of the file whose scores are wanted.
+        request: What was asked for, which remedies give again.
 
     Returns:
         UTF-8 JSON: ``images``, each with ``height``, ``width``, ``channels``, ``pixels`` and
@@ -219,11 +228,13 @@ def golden_json(golden: Golden, contract: Contract) -> bytes:
     variant = contract.variant
     made = golden.scores.get(variant)
     if made is None:
+        source = shlex.quote(str(request.source))
         raise PackageError(
             f"the golden vectors have no scores of {variant}",
             observed=some_of(sorted(golden.scores)) or "none",
             expected=variant,
-            remedy="convert the model again: edgecnn convert SOURCE",
+            remedy=f"convert and verify the model again: edgecnn convert {source} --variant "
+            f"{variant} && edgecnn verify {source} && {request.command()}",
         )
     count = max(1, min(len(golden.images), _BUDGET // golden.images[0].nbytes))
     # A crop of a fraction does not leave a picture of the model's size as it is.

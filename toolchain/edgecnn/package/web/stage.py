@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.web import CLAIMS
 from edgecnn.package.privacy.web_check import check_web_bundle, claimed, unchecked_web_bundle
 from edgecnn.package.proven import find_proven, refuse_unloadable
-from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
+from edgecnn.package.request import ANY_BUILD, PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
 from edgecnn.package.web.contents import MODEL, SUMS, WebPlan, contents, sealed
 from edgecnn.package.web.opened import is_web_bundle, named_files
@@ -50,6 +50,7 @@ class WebResult:
         model: The model's name.
         version: The bundle's version.
         variant: The variant in it.
+        not_proven: The model file, to what is not proven of it; empty where it has a PASS.
         runtime: Name and version of the runtime in it.
         privacy: The privacy claims, as ``Checked.to_dict`` gives them.
         privacy_summary: The same in a sentence.
@@ -63,6 +64,7 @@ class WebResult:
     model: str
     version: str
     variant: str
+    not_proven: dict[str, Any]
     runtime: str
     privacy: dict[str, Any]
     privacy_summary: str
@@ -99,34 +101,34 @@ def run(
         WorkspaceError: If the bundle cannot be written.
     """
     date = source_date()
-    version = bundle_version(request.version, date)
+    version = bundle_version(request, date)
     variant = next(iter(request.variants), None) or default_variant(workspace, "onnx-int8")
     if variant not in VARIANTS:
         raise UsageError(
             f"{variant} does not run in a browser",
             observed=f"--variant {variant}",
             expected=", ".join(VARIANTS),
-            remedy="leave it out, or name one of these",
+            remedy=f"leave it out: {replace(request, variants=()).command()}",
         )
-    proven = find_proven(place, workspace, [variant])
+    proven = find_proven(place, workspace, [variant], replace(request, variants=(variant,)))
     vendor = read_vendor()
-    refuse_unloadable(proven, package="onnxruntime", version=vendor.version)
+    refuse_unloadable(proven, package="onnxruntime", version=vendor.version, request=request)
     model = named_model(proven)
     folder = request.out / f"{model}-{version}-web"
     html = request.out / f"{model}-{version}-classifier.html"
-    refuse_no_folder(request.out)
-    refuse_other_folder(folder)
-    progress.message(f"{model}: {proven.files[0].path.name}, proven")
+    refuse_no_folder(request)
+    refuse_other_folder(folder, request)
+    progress.message(f"{model}: {proven.files[0].path.name}, {proven.state}")
     plan = WebPlan(
         proven=proven,
         version=version,
         date=date,
         reject_below=request.reject_below or 0.0,
         sources=app_sources(),
-        vendor=collect_vendor(request.vendor),
+        vendor=collect_vendor(request.vendor, request),
     )
     unchecked = CLAIMS if request.skip_privacy_checks else ()
-    made = contents(plan) | documents(plan, unchecked=unchecked)
+    made = contents(plan, request) | documents(plan, unchecked=unchecked)
     stamp = f"edgecnn {__version__}, {dt.datetime.fromtimestamp(date, dt.UTC):%Y-%m-%d}"
     if request.skip_privacy_checks:
         progress.message("the privacy checks are left out")
@@ -153,6 +155,7 @@ def run(
         model=model,
         version=version,
         variant=variant,
+        not_proven={name: one.to_dict() for name, one in proven.unproven.items()},
         runtime=f"{vendor.package} {vendor.version}",
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
@@ -199,30 +202,44 @@ _PREFIX: Final = ".edgecnn-web-"
 _OLD_S: Final = 3600
 
 
-def refuse_no_folder(out: Path) -> None:
+def refuse_no_folder(request: PackageRequest) -> None:
     """Refuse to write into what is no folder.
 
     Args:
-        out: Where a bundle is to lie; need not exist.
+        request: Says where a bundle is to lie; it need not exist.
 
     Raises:
         WorkspaceError: If it, or a folder above it, is something else.
     """
+    out = request.out
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
     if not there.is_dir():
         raise WorkspaceError(
             f"{out} is no folder, so nothing can be written into it",
             observed=f"{there} is a file",
             expected="a folder, or nothing yet",
-            remedy="move it away, or write elsewhere: --out FOLDER",
+            remedy=f"move it away, or write elsewhere: {elsewhere(request)}",
         )
 
 
-def refuse_other_folder(folder: Path) -> None:
+def elsewhere(request: PackageRequest) -> str:
+    """Return the command line with a folder for the bundle that is not there yet."""
+    taken = next(
+        place for place in (request.out, *request.out.absolute().parents) if place.exists()
+    )
+    base = request.out if taken.is_dir() else taken
+    number = 2
+    while (other := base.with_name(f"{base.name or 'dist'}-{number}")).exists():
+        number += 1
+    return replace(request, out=other).command()
+
+
+def refuse_other_folder(folder: Path, request: PackageRequest = ANY_BUILD) -> None:
     """Refuse to replace what is no web bundle, or one to which somebody added files.
 
     Args:
         folder: Where one is to be.
+        request: What was asked for, which remedies give again.
 
     Raises:
         WorkspaceError: If something else is there, or among a bundle's files.
@@ -230,7 +247,7 @@ def refuse_other_folder(folder: Path) -> None:
     if not folder.exists():
         return
     if is_web_bundle(folder):
-        _refuse_added(folder)
+        _refuse_added(folder, request)
         return
     if folder.is_dir() and not any(folder.iterdir()):
         return
@@ -238,11 +255,11 @@ def refuse_other_folder(folder: Path) -> None:
         f"{folder} is there already, and is no web bundle",
         observed="a folder with other files" if folder.is_dir() else "a file",
         expected="nothing there, or an earlier bundle, which is replaced",
-        remedy="move it away, or write elsewhere: --out FOLDER",
+        remedy=f"move it away, or write elsewhere: {elsewhere(request)}",
     )
 
 
-def _refuse_added(folder: Path) -> None:
+def _refuse_added(folder: Path, request: PackageRequest) -> None:
     with wrap_os_errors(folder):
         named = named_files(folder)
         added: list[str] = []
@@ -256,7 +273,7 @@ def _refuse_added(folder: Path) -> None:
         f"{folder} holds files that are not of the bundle, and would be lost",
         observed=some_of(sorted(added)),
         expected=f"the files that its {SUMS} names, and no others",
-        remedy="move them away, or write elsewhere: --out FOLDER",
+        remedy=f"move them away, or write elsewhere: {elsewhere(request)}",
     )
 
 

@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ import pooch
 from edgecnn.errors import PackageError, some_of
 from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.log import run_program
+from edgecnn.package.request import ANY_BUILD, PackageRequest
 
 _TIMEOUT_S: Final = 600
 
@@ -71,12 +72,15 @@ def read_vendor() -> Vendor:
     return Vendor(files=files, **raw)
 
 
-def collect_vendor(folder: Path | None = None) -> Mapping[str, bytes]:
+def collect_vendor(
+    folder: Path | None = None, request: PackageRequest = ANY_BUILD
+) -> Mapping[str, bytes]:
     """Return the runtime's files, each with its pinned digest.
 
     Args:
         folder: Where they lie, named as in a bundle or as in the package; None to take them from
             the cache, and what is missing there by npm.
+        request: What was asked for, which remedies give again.
 
     Returns:
         Name in a bundle to its bytes.
@@ -87,11 +91,11 @@ def collect_vendor(folder: Path | None = None) -> Mapping[str, bytes]:
     """
     vendor = read_vendor()
     if folder is not None:
-        return _from_folder(vendor, folder)
+        return _from_folder(vendor, folder, request)
     cache = Path(pooch.os_cache("edgecnn")) / "web" / f"{vendor.package}-{vendor.version}"
     found = _matching(vendor, cache)
     if len(found) < len(vendor.files):
-        found = _fetched(vendor)
+        found = _fetched(vendor, request)
         with wrap_os_errors(cache):
             cache.mkdir(parents=True, exist_ok=True)
         for name, data in found.items():
@@ -114,7 +118,7 @@ def _matching(vendor: Vendor, folder: Path) -> dict[str, bytes]:
     return found
 
 
-def _from_folder(vendor: Vendor, folder: Path) -> dict[str, bytes]:
+def _from_folder(vendor: Vendor, folder: Path, request: PackageRequest) -> dict[str, bytes]:
     found = _matching(vendor, folder)
     missing = [file for file in vendor.files if file.name not in found]
     if missing:
@@ -124,18 +128,19 @@ def _from_folder(vendor: Vendor, folder: Path) -> dict[str, bytes]:
             + some_of(f"{file.name} ({file.sha256[:12]}...)" for file in missing),
             expected=f"files of {vendor.package} {vendor.version}: "
             + some_of(file.member for file in vendor.files),
-            remedy=f"where there is a network: npm pack {vendor.package}@{vendor.version}, unpack "
-            "it, and copy these files; or leave out --vendor-dir",
+            remedy="let npm fetch them, where there is a network: "
+            f"{replace(request, target='web', vendor=None).command()}; elsewhere, unpack what this "
+            f"fetches, and copy these files: npm pack {vendor.package}@{vendor.version}",
         )
     return found
 
 
-def _fetched(vendor: Vendor) -> dict[str, bytes]:
+def _fetched(vendor: Vendor, request: PackageRequest) -> dict[str, bytes]:
     """Fetch the package by npm, as this machine has it configured, and take its files out."""
     wanted = f"{vendor.package}@{vendor.version}"
     npm = shutil.which("npm")
     if npm is None:
-        raise _no_package(wanted, "no npm on PATH")
+        raise _no_package(wanted, "no npm on PATH", request)
     with tempfile.TemporaryDirectory(prefix="edgecnn-npm-") as name:
         # In an empty folder: no project's settings, and no script of a package, is run.
         command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel", "error"]
@@ -143,19 +148,23 @@ def _fetched(vendor: Vendor) -> dict[str, bytes]:
         try:
             done = run_program(command, timeout_s=_TIMEOUT_S, cwd=name)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise _no_package(wanted, str(error)) from error
+            raise _no_package(wanted, str(error), request) from error
         packed = sorted(Path(name).glob("*.tgz"))
         if done.returncode != 0 or len(packed) != 1:
-            raise _not_fetched(wanted, f"npm ended with {done.returncode}: {_said(done.stderr)}")
-        return taken_from(packed[0], vendor)
+            said = f"npm ended with {done.returncode}: {_said(done.stderr)}"
+            raise _not_fetched(wanted, said, request)
+        return taken_from(packed[0], vendor, request)
 
 
-def taken_from(archive: Path, vendor: Vendor) -> dict[str, bytes]:
+def taken_from(
+    archive: Path, vendor: Vendor, request: PackageRequest = ANY_BUILD
+) -> dict[str, bytes]:
     """Return the pinned files of an npm package, read and never unpacked to a disk.
 
     Args:
         archive: The package's ``.tgz``.
         vendor: What is pinned.
+        request: What was asked for, which remedies give again.
 
     Raises:
         PackageError: If one is missing, is no file, or has another digest.
@@ -174,13 +183,13 @@ def taken_from(archive: Path, vendor: Vendor) -> dict[str, bytes]:
                         f"{file.member} of {vendor.package} is not the file that is pinned",
                         observed=f"{member.size:,} bytes, SHA-256 {digest}",
                         expected=f"{file.bytes:,} bytes, SHA-256 {file.sha256}",
-                        remedy="ask whoever runs the registry that npm is set to; or take the "
-                        "files from elsewhere: --vendor-dir DIR",
+                        remedy="ask whoever runs the registry that npm is set to (npm config get "
+                        f"registry); or take the files from elsewhere: {_with_folder(request)}",
                     )
                 found[file.name] = data
     except (tarfile.TarError, KeyError, EOFError, OSError, zlib.error) as error:
         raise _no_package(
-            f"{vendor.package}@{vendor.version}", f"{type(error).__name__}: {error}"
+            f"{vendor.package}@{vendor.version}", f"{type(error).__name__}: {error}", request
         ) from error
     return found
 
@@ -192,21 +201,26 @@ def _said(text: str) -> str:
     return told[0][:300] if told else "no word about it"
 
 
-def _not_fetched(wanted: str, observed: str) -> PackageError:
+def _with_folder(request: PackageRequest) -> str:
+    """Return the command line that takes the files from a folder; ``DIR`` is the user's to name."""
+    return replace(request, target="web", vendor=Path("DIR")).command()
+
+
+def _not_fetched(wanted: str, observed: str, request: PackageRequest) -> PackageError:
     return PackageError(
         f"{wanted} cannot be had from npm",
         observed=observed,
         expected="a network, and a registry that has it: npm config get registry",
         remedy=f"see what it says: npm view {wanted}; where there is no network, name a folder "
-        "that holds its files: --vendor-dir DIR",
+        f"that holds its files: {_with_folder(request)}",
     )
 
 
-def _no_package(wanted: str, observed: str) -> PackageError:
+def _no_package(wanted: str, observed: str, request: PackageRequest) -> PackageError:
     return PackageError(
         f"{wanted} cannot be had from npm",
         observed=observed,
         expected="npm, which comes with Node.js, and its registry",
-        remedy="install npm (Debian, Ubuntu: sudo apt install npm) and try again, or name a "
-        "folder that holds its files: --vendor-dir DIR",
+        remedy="install npm (Debian, Ubuntu: sudo apt install npm) and try again; or name a "
+        f"folder that holds its files: {_with_folder(request)}",
     )
