@@ -68,9 +68,15 @@ def schemas() -> dict[str, Schema]:
                         },
                     },
                     "parameters": _integer("Of the network."),
-                    "epochs": _integer("Epochs trained in all."),
+                    "epochs": _integer("Epochs trained in all; of fine-tuning, with a backbone."),
+                    "transfer": {
+                        "type": "object",
+                        "description": "Of a training on a pretrained network: which, and how.",
+                        "required": ["backbone", "weights_sha256", "features", "model", "head"],
+                    },
                 },
                 more=True,
+                optional=("transfer",),
             ),
         ),
         "convert": _document(
@@ -137,6 +143,7 @@ def schemas() -> dict[str, Schema]:
                         "description": "What was found out about the images; null where there are "
                         "none yet.",
                     },
+                    "expected": _text("What accuracy and time to expect; empty where unknown."),
                     "notes": {"type": "array", "items": {"type": "string"}},
                     "warnings": {"type": "array", "items": {"type": "string"}},
                 }

@@ -107,7 +107,15 @@ def test_every_command_that_is_offered_leads_to_a_bundle(
 ) -> None:
     break_it, variant, target = CASES[case]
     break_it(build)
-    asked = ["package", build, "--variant", variant, *QUICK, "-o", tmp_path / "out"]
+    asked: list[str | Path] = [
+        "package",
+        build,
+        "--variant",
+        variant,
+        *QUICK,
+        "-o",
+        tmp_path / "out",
+    ]
     if target == "pi":
         asked = [*asked[:4], "--skip-privacy-checks", "-o", tmp_path / "out"]
     refused = edgecnn_here(*asked)
