@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn.data.split import digest_per_image, seeded_order, split_off
+from edgecnn.data.split import (
+    GroupSplit,
+    digest_per_image,
+    seeded_order,
+    split_off,
+    split_off_groups,
+)
 from edgecnn.data.types import Images
 from edgecnn.errors import DataError
 
@@ -91,3 +97,108 @@ def test_classes_with_too_few_different_images_are_all_named() -> None:
     with pytest.raises(DataError, match="2 of 3 classes: class 1, class 2") as caught:
         split_off(source, share=0.5, seed=0, purpose="test", class_names=names(3))
     assert "at least 3 different images per class" in str(caught.value)
+
+
+def group_split(
+    labels: list[int], groups: list[int], *, share: float = 0.2, seed: int = 0, classes: int = 2
+) -> GroupSplit:
+    source = images(labels, list(range(len(labels))))
+    group_of = dict(zip(source.ids, groups, strict=True))
+    return split_off_groups(
+        source,
+        group_of,
+        share=share,
+        seed=seed,
+        purpose="test",
+        class_names=names(classes),
+        remedy="more groups",
+    )
+
+
+@given(
+    data=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 25)), min_size=1, max_size=80),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_split_by_groups_is_a_partition_that_tears_none_apart(
+    data: list[tuple[int, int]], share: float, seed: int
+) -> None:
+    labels, groups = [label for label, _ in data], [group for _, group in data]
+    try:
+        found = group_split(labels, groups, share=share, seed=seed, classes=3)
+    except DataError:
+        return
+    group_of = {f"image/{index}": group for index, group in enumerate(groups)}
+    held = {group_of[name] for name in found.held.ids}
+    rest = {group_of[name] for name in found.rest.ids}
+    assert not held & rest
+    assert held
+    assert rest
+    assert sorted(found.held.ids + found.rest.ids) == sorted(group_of)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_are_as_near_as_groups_allow(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, groups = [], []
+    for label in range(2):
+        for number, size in enumerate(rng.integers(1, 12, 30)):
+            labels += [label] * int(size)
+            groups += [label * 100 + number] * int(size)
+    found = group_split(labels, groups, share=0.2, seed=seed)
+    for label in range(2):
+        wanted = round(labels.count(label) * 0.2)
+        assert abs(int((found.held.labels == label).sum()) - wanted) <= 1
+    assert found.notes == ()
+
+
+def test_groups_with_images_of_all_classes_keep_the_shares_of_all() -> None:
+    labels = [0, 1] * 60
+    groups = [index // 4 for index in range(120)]  # two of each class
+    found = group_split(labels, groups, share=0.2)
+    assert found.held.class_counts(2) == [12, 12]
+
+
+def test_a_group_of_nearly_a_whole_class_is_told() -> None:
+    labels = [0] * 60 + [1] * 60
+    groups = [0] * 54 + list(range(1, 7)) + list(range(100, 160))
+    found = group_split(labels, groups, share=0.2)
+    assert found.held.class_counts(2) == [6, 12] or found.held.class_counts(2) == [5, 12]
+    assert "class 0" in found.notes[0]
+    assert "its largest group has 54" in found.notes[0]
+    assert "class 1" not in found.notes[0]
+
+
+def test_a_class_of_one_group_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="too few groups to split off a test set") as caught:
+        group_split([0] * 10 + [1] * 10, [0] * 10 + list(range(10, 20)))
+    assert caught.value.remedy == "more groups"
+    assert "10 images" in str(caught.value.observed)
+
+
+def test_equal_pixels_join_groups() -> None:
+    source = images([0] * 12 + [1] * 12, [5, *range(1, 12), 5, *range(20, 31)])
+    group_of = {name: index for index, name in enumerate(source.ids)}
+    for seed in range(8):
+        found = split_off_groups(
+            source,
+            group_of,
+            share=0.3,
+            seed=seed,
+            purpose="test",
+            class_names=names(2),
+            remedy="",
+        )
+        first, copy = source.ids[0], source.ids[12]
+        assert (first in found.held.ids) == (copy in found.held.ids)
+
+
+def test_a_large_group_is_no_likelier_in_the_test_than_a_small_one() -> None:
+    # Its place is that of one of its images, not of the luckiest of them.
+    labels, groups = [0] * 40 + [1] * 40, [0] * 4 + list(range(1, 37)) + list(range(50, 90))
+    held = sum(
+        "image/0" in group_split(labels, groups, share=0.25, seed=seed).held.ids
+        for seed in range(200)
+    )
+    assert 25 <= held <= 75

@@ -21,7 +21,7 @@ _DARK_QUANTILE: Final = 0.95
 # A value that a sensor reached its end at; JPEG moves it by a few.
 _CLIPPED: Final = 250
 _CLIPPED_SHARE: Final = 0.5
-_BLANK_DEVIATION: Final = 4.0
+_BLANK_DEVIATION: Final = 2.0  # grey levels: the noise of a closed lens
 
 LightFault = Literal["blank", "dark", "burnt_out"]
 
