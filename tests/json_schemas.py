@@ -20,6 +20,7 @@ from edgecnn.bench.results import BENCH_SCHEMA, BenchReport
 from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.commands.build import BUILD_SCHEMA
 from edgecnn.commands.convert import CONVERT_SCHEMA
+from edgecnn.commands.data import DATA_SCHEMA
 from edgecnn.commands.doctor import DOCTOR_SCHEMA, Check
 from edgecnn.commands.init import INIT_SCHEMA
 from edgecnn.commands.inspect import INSPECT_SCHEMA, Inspection
@@ -27,6 +28,7 @@ from edgecnn.commands.run import RUN_SCHEMA
 from edgecnn.commands.save_limits import SavedLimits
 from edgecnn.commands.serve import SERVE_SCHEMA
 from edgecnn.convert.result import VariantRow
+from edgecnn.data.quality.inspection import DataQuality
 from edgecnn.install import DeployResult
 from edgecnn.install.stage import DEPLOY_SCHEMA
 from edgecnn.package.pi.stage import PackageResult
@@ -67,9 +69,15 @@ def schemas() -> dict[str, Schema]:
                         },
                     },
                     "parameters": _integer("Of the network."),
-                    "epochs": _integer("Epochs trained in all."),
+                    "epochs": _integer("Epochs trained in all; of fine-tuning, with a backbone."),
+                    "transfer": {
+                        "type": "object",
+                        "description": "Of a training on a pretrained network: which, and how.",
+                        "required": ["backbone", "weights_sha256", "features", "model", "head"],
+                    },
                 },
                 more=True,
+                optional=("transfer",),
             ),
         ),
         "convert": _document(
@@ -136,11 +144,13 @@ def schemas() -> dict[str, Schema]:
                         "description": "What was found out about the images; null where there are "
                         "none yet.",
                     },
+                    "expected": _text("What accuracy and time to expect; empty where unknown."),
                     "notes": {"type": "array", "items": {"type": "string"}},
                     "warnings": {"type": "array", "items": {"type": "string"}},
                 }
             ),
         ),
+        "data": _document("data", DATA_SCHEMA, _data()),
         "doctor": _document(
             "doctor", DOCTOR_SCHEMA, _object({"checks": _list(Check, "In reading order.")})
         ),
@@ -202,6 +212,13 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
         "reference_recall": {"type": ["number", "null"]},
         "recall": {"type": ["number", "null"]},
     },
+    "Judgement": {
+        "by_equality": {
+            "type": "boolean",
+            "description": "Whether it is a PASS that rests on equal scores, and would be "
+            "INCONCLUSIVE without them.",
+        }
+    },
     "Looked": {"saved": {"type": "number", "description": "Share of the images not needed."}},
     "AgainstGuessing": {
         "accuracy": _SHARE,
@@ -231,6 +248,17 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
 }
 _LEFT_OUT: Final = {"ArtifactRow": ("seconds",)}
 _OPTIONAL: Final = {"VariantRow": ("repair",)}
+
+
+def _data() -> Schema:
+    found = _of(DataQuality)
+    written = {"type": ["string", "null"]}
+    found["properties"] |= {
+        "page": {**written, "description": "The page with the pictures; null without --out."},
+        "record": {**written, "description": "This document as a file; null without --out."},
+    }
+    found["required"] = sorted(found["properties"])
+    return found
 
 
 def _bench() -> Schema:

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from edgecnn.build.workspace import default_build_folder
+from edgecnn.commands.build import undecidable
 from edgecnn.commands.init import InitRequest, demo_recipe, init
 from edgecnn.commands.paths import load_recipe_with
+from edgecnn.commands.verify import with_limits
 from edgecnn.errors import RecipeError, UsageError
 from edgecnn.recipe.load import (
     DEFAULT_VARIANTS,
     VARIANTS,
+    Data,
     Recipe,
     find_recipe,
     load_recipe,
     parse_recipe,
 )
-from edgecnn.recipe.sections import PRESETS
+from edgecnn.recipe.sections import PRESETS, Limits
 from edgecnn_runner.contract import RESIZE_RULE
 
 
@@ -224,11 +227,12 @@ def test_an_option_is_named_as_it_was_typed(key: str, value: object, says: str) 
         ({"train": {"optimizer": "adam"}}, "train.optimizer = 'adam': a table, [train.optimizer]"),
         (
             {"model": {"name": "x", "nmae": True}},
-            "model.nmae = true: no such key; allowed here: name, architecture",
+            "model.nmae = true: no such key; allowed here: name, architecture, backbone, start",
         ),
         (
             {"trian": {"epochs": 3}},
             "trian = {epochs = 3}: no such key; allowed here: model, data, augment, train, "
+            "transfer, "
             "convert, calibration, limits, corruptions",
         ),
         (
@@ -699,3 +703,69 @@ def test_a_key_that_is_no_text_is_a_mistake_and_not_a_crash() -> None:
     for raw in ({"model": {"name": "x"}, "\udcff": {}}, {"model": {"name": "x", "\udcff": 1}}):
         with pytest.raises(RecipeError, match="one mistake"):
             parse_recipe(raw, source="manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("stated", "rule"),
+    [
+        ({}, "clear"),
+        ({"max_drop": 2.0}, "clear"),
+        ({"min_agreement": 95.0}, "all"),
+        ({"min_agreement": 90, "agreement_on": "clear"}, "clear"),
+        ({"agreement_on": "all"}, "all"),
+    ],
+)
+def test_limits_that_state_an_agreement_keep_all_answers(stated: dict[str, Any], rule: str) -> None:
+    recipe = parse_recipe({"model": {"name": "x"}, "limits": stated}, source="test")
+    assert recipe.limits.agreement_on == rule
+    # A manifest holds the resolved recipe, and means the same.
+    again = parse_recipe(recipe.to_dict(), source="a manifest")
+    assert again.limits == recipe.limits
+
+
+def test_a_manifest_of_before_keeps_all_answers() -> None:
+    limits = parse_recipe({"model": {"name": "x"}}, source="test").to_dict()["limits"]
+    del limits["agreement_on"]
+    old = parse_recipe({"model": {"name": "x"}, "limits": limits}, source="a manifest")
+    assert old.limits.agreement_on == "all"
+
+
+def test_a_flag_that_states_an_agreement_means_all_answers() -> None:
+    cases: tuple[tuple[dict[str, float | str | None], str], ...] = (
+        ({"max_drop": 3.0}, "clear"),
+        ({"min_agreement": 90.0}, "all"),
+        ({"min_agreement": 90.0, "agreement_on": "clear"}, "clear"),
+    )
+    for given, rule in cases:
+        assert with_limits(Limits(), given).agreement_on == rule
+
+
+@pytest.mark.parametrize(
+    ("images", "limits", "told"),
+    [
+        (24, {}, ["max_drop = 1 (at best 14.5)", "min_agreement = 95 (at best 85.5)"]),
+        (24, {"max_drop": 20.0, "min_agreement": 80.0, "max_class_drop": 30.0}, []),
+        (200, {}, ["max_drop = 1 (at best 2)"]),
+        (400, {}, []),
+    ],
+)
+def test_limits_that_no_count_can_decide_are_told_before_a_training(
+    images: int, limits: dict[str, Any], told: list[str]
+) -> None:
+    recipe = parse_recipe({"model": {"name": "x"}, "limits": limits}, source="test")
+    found = undecidable(recipe, images)
+    assert len(found) == bool(told)
+    for text in told:
+        assert text in found[0]
+
+
+def test_pictures_without_labels_are_counted_before_a_training(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(600):
+        (folder / f"{index}.jpg").write_bytes(b"")
+    raw = {"model": {"name": "x"}, "data": {"name": "folder", "unlabelled": "pictures"}}
+    recipe = parse_recipe(raw, source="test", folder=tmp_path)
+    assert recipe.data.unlabelled == folder
+    assert undecidable(recipe, 60) == []
+    assert len(undecidable(recipe.model_copy(update={"data": Data()}), 60)) == 1

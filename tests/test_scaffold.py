@@ -12,11 +12,14 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 
-from edgecnn.commands.init import InitRequest, init, recipe_text
+from edgecnn.commands.init import InitRequest, init, pretrained_for, recipe_text
 from edgecnn.data import Survey
 from edgecnn.data.class_folders import Split
 from edgecnn.errors import DataError, UsageError
 from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
+from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.judgement import Counts, Paired
 
 
 def survey(counts: dict[str, int], short_side: int, *, grey: bool = False, **splits: int) -> Survey:
@@ -126,6 +129,7 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
         ("preset", "1,080 images to train on"),
         ("epochs", "1,080 images to train on"),
         ("batch_size", "1,080 images"),
+        ("max_drop", "300 test images"),
     ):
         (at,) = [index for index, line in enumerate(lines) if line.startswith(f"{key} = ")]
         above = " ".join(lines[at - 3 : at])
@@ -140,13 +144,34 @@ def test_every_choice_has_its_reason_and_all_else_is_the_default() -> None:
     preset = {"preset", "flip", "rotation", "shift", "zoom", "brightness", "contrast", "colour"}
     assert differing == {
         "data.image_size", "data.validation", "train.epochs", "train.batch_size",
-        "train.label_smoothing", "train.ema", "train.optimizer",
+        "train.label_smoothing", "train.ema", "train.optimizer", "limits.max_drop",
         *(f"augment.{key}" for key in preset),
     }  # fmt: skip
 
 
-def test_the_template_explains_every_key() -> None:
-    text = recipe_text(Path("leaves"), None, None)
+@pytest.mark.parametrize("each", [8, 24, 60, 200, 6000])
+def test_limits_are_such_that_the_test_images_can_decide_them(each: int) -> None:
+    found = survey(dict.fromkeys("abcde", each), 216)
+    limits, images = recipe_for(found).limits, each  # a fifth of five classes
+    assert limits.agreement_on == "clear"
+    lost = 1 if each >= 24 else 0
+    counts = Counts(
+        overall=Paired(images=images, lost=lost, gained=lost),
+        disagreements=lost,
+        right=images - lost,
+        classes=(Paired(images=images // 5, lost=lost, gained=0),) * 5,
+    )
+    assert judge(counts, limits).verdict == "PASS"
+    assert (limits == Limits()) == (each == 6000)
+
+
+def test_the_templates_explain_every_key() -> None:
+    # Of training from scratch, and of training on a pretrained network.
+    photos = FOUND["1,500 photos"]
+    texts = [
+        recipe_text(Path("leaves"), None, None),
+        recipe_text(Path("leaves"), None, photos, pretrained_for(photos, "pi-4")),
+    ]
 
     def keys(model: type[BaseModel], table: str) -> list[tuple[str, str]]:
         found = []
@@ -159,9 +184,74 @@ def test_the_template_explains_every_key() -> None:
         return found
 
     for table, key in keys(Recipe, ""):
-        section = re.split(rf"^(?:# )?\[{re.escape(table)}\]", text, flags=re.MULTILINE)[1]
-        section = re.split(r"^(?:# )?\[", section, flags=re.MULTILINE)[0]
-        assert re.search(rf"^(# )?{key} = ", section, re.MULTILINE), f"{table}.{key}"
+        begin, end = rf"^(?:# )?\[{re.escape(table)}\]", r"^(?:# )?\["
+        parts = [re.split(begin, text, flags=re.MULTILINE)[1:2] for text in texts]
+        sections = [re.split(end, one[0], flags=re.MULTILINE)[0] for one in parts if one]
+        found = [re.search(rf"^(# )?{key} = ", one, re.MULTILINE) for one in sections]
+        assert any(found), f"{table}.{key}"
+
+
+PHOTOS = {
+    "60 a class": survey({str(number): 60 for number in range(5)}, 216),
+    "enlarged": survey({"a": 100, "b": 100}, 205),
+    "large": survey({"a": 200, "b": 300, "c": 50}, 3000),
+    "small photos": survey({"a": 200, "b": 300}, 100),
+    "many": survey({str(number): 500 for number in range(30)}, 375),
+    "with splits": survey({"a": 100, "b": 100}, 640, train=200, validation=50, test=40),
+}
+
+
+@pytest.mark.parametrize("device", ["pi-zero", "pi-4", "pi-5", "phone"])
+@pytest.mark.parametrize("name", PHOTOS)
+def test_photos_get_a_pretrained_network_that_the_device_carries(name: str, device: str) -> None:
+    found = PHOTOS[name]
+    pretrained = pretrained_for(found, device)
+    assert pretrained is not None
+    text = recipe_text(Path("leaves"), None, found, pretrained)
+    recipe = parse_recipe(tomllib.loads(text), source="test", for_training=True)
+    assert recipe.model.architecture is None
+    assert recipe.model.backbone == (
+        "mobilenet_025" if device == "pi-zero" else "efficientnet_lite0"
+    )
+    height, width = recipe.data.image_size or (0, 0)
+    most = {"pi-zero": 128, "pi-4": 160}.get(device, 224)
+    assert height == width
+    assert 96 <= height <= min(most, 1.1 * found.short_side)
+    assert found.total * height * width * 3 <= 1_000_000_000
+    assert recipe.augment.flip
+    assert "epochs, batch_size" not in text
+    assert "[train.optimizer]" not in text
+    assert not re.search(r"\{|None", text)
+
+
+@pytest.mark.parametrize("name", ["digits", "tiny pictures", "X-rays of two classes", "6 photos"])
+def test_what_such_a_network_has_not_seen_is_trained_from_scratch(name: str) -> None:
+    expected = name == "6 photos"
+    assert (pretrained_for(FOUND[name], "pi-4") is not None) == expected
+
+
+def test_thousands_of_each_class_are_trained_from_scratch() -> None:
+    assert pretrained_for(survey({"a": 3000, "b": 3000}, 300), "pi-5") is None
+
+
+def test_what_to_expect_is_said_where_it_was_measured() -> None:
+    few = pretrained_for(PHOTOS["60 a class"], "pi-4")
+    more = pretrained_for(survey({str(number): 190 for number in range(5)}, 216), "pi-4")
+    other = pretrained_for(PHOTOS["60 a class"], "pi-zero")
+    assert few is not None
+    assert more is not None
+    assert other is not None
+    assert "with 60 photos of each of five kinds of waste" in few.expected
+    assert "with 150 photos of each of five kinds of waste" in more.expected
+    assert "waste" not in other.expected
+    assert "training takes about" in other.expected
+
+
+def test_a_device_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--device-class pi-9") as caught:
+        init(InitRequest(folder=tmp_path / "leaves", device_class="pi-9"))
+    assert "pi-zero, pi-4, pi-5, phone" in str(caught.value.expected)
+    assert not (tmp_path / "leaves").exists()
 
 
 def test_keys_that_are_comments_show_values_that_are_taken() -> None:

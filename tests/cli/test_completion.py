@@ -78,6 +78,9 @@ def test_the_tab_key_completes_commands_and_options(shell: str, tmp_path: Path) 
         assert found.shows(f"_EDGECNN_COMPLETE=complete_{shell}"), found.shown
         found.types("edgecnn --install-completion\n")
         assert found.shows(f"{shell} completion installed"), found.shown
+        # The shell is killed below: not before the command has come to its end.
+        found.types("echo end''ed\n")
+        assert found.shows(r"\nended\b"), found.shown
     with opened(shell, tmp_path) as found:
         found.types("edgecnn pri\t")
         assert found.shows("edgecnn privacy"), found.shown

@@ -10,7 +10,7 @@ from convert.networks import dataset, plain
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert import find_source, run
 from edgecnn.convert.golden import GOLDEN_COUNT, choose_golden
-from edgecnn.convert.patterns import patterns
+from edgecnn.data.patterns import patterns
 from edgecnn.quiet import captured_log
 from edgecnn.recipe.load import parse_recipe
 from edgecnn_runner.golden import MIN_MARGIN

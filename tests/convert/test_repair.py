@@ -56,9 +56,10 @@ def judging(answer: Callable[[int], bool]) -> Judge:
     """A judge that misses by the number of the call, from 0; whatever the scores are."""
     calls = 0
 
-    def judge(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
+    def judge(reference: Any, noisy: Any, scores: Any, labels: Any) -> CandidateVerdict:
         nonlocal calls
-        assert reference.shape == scores.shape == (len(DATA.validation), 5)
+        assert reference.shape == noisy.shape == scores.shape == (len(DATA.validation), 5)
+        assert (reference != noisy).any()
         assert np.array_equal(labels, DATA.validation.labels), "no image but validation images"
         calls += 1
         return verdict(misses=answer(calls - 1))
@@ -96,7 +97,7 @@ def test_what_does_not_miss_is_left_as_it_is(source: Source, tmp_path: Path) -> 
 
 
 def test_only_the_two_int8_variants_are_judged(source: Source, tmp_path: Path) -> None:
-    def never(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
+    def never(reference: Any, noisy: Any, scores: Any, labels: Any) -> CandidateVerdict:
         raise AssertionError
 
     variants = ("tflite-fp32", "tflite-int8-dynamic", "tflite-int16x8", "onnx-fp16")

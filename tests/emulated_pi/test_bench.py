@@ -32,6 +32,7 @@ def server(with_1: Pi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield running
 
 
+@pytest.mark.long  # takes minutes
 def test_three_devices_of_which_one_is_an_arm64_board_and_one_is_broken(
     with_1: Pi, server: Server, tmp_path: Path
 ) -> None:

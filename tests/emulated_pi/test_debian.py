@@ -34,6 +34,7 @@ def copied(pi: Pi, bundle: Path) -> str:
     return f"./{bundle.name}"
 
 
+@pytest.mark.long  # takes minutes
 def test_apt_installs_upgrades_and_purges_it(pi: Pi, bundles: Bundles) -> None:
     one = copied(pi, bundles.made("1.0", system=pi.suite, form="deb"))
     two = copied(pi, bundles.made("1.1", system=pi.suite, form="deb"))

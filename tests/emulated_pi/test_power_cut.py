@@ -42,8 +42,8 @@ def upgrading(installed: Pi, bundles: Bundles) -> Pi:
 @pytest.mark.parametrize(
     ("moment", "then"),
     [
-        (copied, ["1.0"]),
-        (remembered, ["1.0", "2.0"]),
+        pytest.param(copied, ["1.0"], marks=pytest.mark.long),
+        pytest.param(remembered, ["1.0", "2.0"], marks=pytest.mark.long),
         (switched, ["2.0"]),
     ],
 )

@@ -15,6 +15,7 @@ from emulated_pi.pi import SHOWN_AT, Pi
 pytestmark = [pytest.mark.slow, pytest.mark.emulated_pi]
 
 
+@pytest.mark.long  # takes minutes
 def test_onnxruntime_tells_times_there_too(pi: Pi, bundles: Bundles) -> None:
     folder = put(bundles.made("1.0", system=pi.suite, runtime="onnxruntime"), pi)
     assert pi.run(f"{folder}/install.sh").code == 0

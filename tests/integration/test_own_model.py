@@ -74,7 +74,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("source", ["own.keras", "own.h5", "own_saved_model"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "own.keras",
+        pytest.param("own.h5", marks=pytest.mark.long),
+        pytest.param("own_saved_model", marks=pytest.mark.long),
+    ],
+)
 def test_a_model_made_elsewhere_is_converted_proven_and_run(
     own: Path, tmp_path: Path, source: str
 ) -> None:
@@ -99,6 +106,7 @@ def test_a_model_made_elsewhere_is_converted_proven_and_run(
     assert sum(entry["score"] for entry in result["ranked"]) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.long  # takes minutes
 def test_a_model_that_guesses_is_converted_and_told(own: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = (

@@ -60,6 +60,7 @@ def test_a_build_compares_the_groups_that_its_recipe_names(project: Path) -> Non
     assert "verify: up to date" in edgecnn("build", project).err
 
 
+@pytest.mark.long  # takes minutes
 def test_another_table_or_limit_is_verified_again(project: Path) -> None:
     assert edgecnn("build", project).code == 0
     table = project / "tables" / "groups.csv"

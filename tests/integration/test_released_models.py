@@ -33,7 +33,13 @@ def test_a_released_file_runs_and_proves_itself_without_data(folder: Path, tmp_p
 
 
 @pytest.mark.skipif(not os.environ.get("EDGECNN_DATA"), reason="needs CIFAR-10: set EDGECNN_DATA")
-@pytest.mark.parametrize("folder", RELEASED, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(one, marks=[] if one.name == "wren" else pytest.mark.long, id=one.name)
+        for one in RELEASED
+    ],
+)
 def test_released_weights_convert_and_follow_on_2000_test_images(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -238,6 +238,7 @@ def test_json_on_stdout_is_json_alone(uneven: Case) -> None:
     assert [row["status"] for row in rows] == ["replaced", "made", "replaced", "made"]
 
 
+@pytest.mark.long  # takes minutes
 def test_a_variant_added_later_keeps_what_was_repaired(uneven: Case, tmp_path: Path) -> None:
     done = edgecnn("convert", uneven.build, "--variant", "onnx-fp32", "--out", tmp_path / "more")
     assert done.code == 0, done.err
@@ -249,6 +250,7 @@ def test_a_variant_added_later_keeps_what_was_repaired(uneven: Case, tmp_path: P
     assert edgecnn("verify", uneven.build).code == 0
 
 
+@pytest.mark.long  # takes minutes
 def test_the_same_repair_gives_the_same_files(uneven: Case, tmp_path: Path) -> None:
     done = edgecnn("convert", uneven.recipe.parent, "--repair", "--out", tmp_path / "again")
     assert done.code == 0, done.err

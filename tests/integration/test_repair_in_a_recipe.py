@@ -59,7 +59,7 @@ def test_a_build_that_was_repaired_gets_its_card(
     def made_up(recipe: Recipe) -> Judge:
         """Miss until all seven calibrations for TFLite are through; then be content."""
 
-        def judge(reference: Any, scores: Any, labels: Any) -> CandidateVerdict:
+        def judge(reference: Any, noisy: Any, scores: Any, labels: Any) -> CandidateVerdict:
             calls.append(None)
             fine = len(calls) > 7
             return CandidateVerdict(verdict="PASS", misses=not fine, holds=fine, text="as I say")

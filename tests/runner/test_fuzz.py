@@ -173,6 +173,7 @@ def test_damaged_foreign_files_give_a_result_or_a_typed_error(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_damaged_files_give_a_result_or_a_typed_error(tmp_path: Path) -> None:
     fuzz_ours(tmp_path, seed=3, count=6000)
     seen = fuzz_foreign(tmp_path, seed=4, count=400)

@@ -331,7 +331,14 @@ def train_in_a_process(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["seed_cnn", "wren", "resnet8 distilled"])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param("seed_cnn", marks=pytest.mark.long),
+        "wren",
+        pytest.param("resnet8 distilled", marks=pytest.mark.long),
+    ],
+)
 def test_killed_twice_in_mid_epoch_it_ends_with_the_weights_of_an_undisturbed_run(
     tmp_path: Path, architecture: str
 ) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgecnn.build.usefulness import AgainstGuessing
 from edgecnn.errors import CalibrationError, RowError
 from edgecnn.recipe.sections import Limits
-from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.criteria import judge, limits_in_force
 from edgecnn.verify.gate.judgement import Counts, Paired
 from edgecnn.verify.metrics import measure
 from edgecnn.verify.results import ArtifactRow, Evaluated, ParityReport
@@ -115,7 +115,7 @@ def make_report(*verdicts: str, **changes: Any) -> ParityReport:
             reference_sha256="02" * 32,
             model_sha256="03" * 32,
         ),
-        "limits": limits.model_dump(exclude_none=True),
+        "limits": limits_in_force(limits, groups=True, corruptions=True),
         "rows": tuple(makers[verdict]() for verdict in verdicts or makers),
         "machine": {"system": "Linux", "architecture": "x", "processor": "P", "cores": 2},
         "versions": {"edgecnn": "0.1.0", "python": "3.11"},

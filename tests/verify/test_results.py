@@ -21,8 +21,9 @@ from edgecnn.files import write_json
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify import exit_error
 from edgecnn.verify.foreign.facts import Foreign, Hint
-from edgecnn.verify.gate.criteria import judge, least_drop
+from edgecnn.verify.gate.criteria import judge, limits_in_force
 from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.gate.tightest import least_drop
 from edgecnn.verify.recording import read_report
 from edgecnn.verify.results import Evaluated, ParityReport
 from verify.synthetic import GUESSES, make_report, make_row
@@ -185,7 +186,9 @@ LEAST = Limits(max_drop=50, min_agreement=20, max_class_drop=100, min_accuracy=8
 def least_report(*wrong: int, **changes: Any) -> ParityReport:
     """Return a report that asks for 80 % right; each artifact gets some of 600 wrong."""
     rows = tuple(make_row(f"tflite-{number}", number, limits=LEAST) for number in wrong)
-    return make_report(rows=rows, limits=LEAST.model_dump(exclude_none=True), **changes)
+    return make_report(
+        rows=rows, limits=limits_in_force(LEAST, groups=True, corruptions=True), **changes
+    )
 
 
 def test_a_file_below_the_least_accuracy_fails_and_is_not_said_to_differ() -> None:
@@ -224,9 +227,29 @@ def test_a_report_reads_back_as_it_was(tmp_path: Path) -> None:
     assert read_report(tmp_path / "parity.json") == report
 
 
+def test_a_report_of_edgecnn_0_2_is_read(tmp_path: Path) -> None:
+    report = make_report()
+    values = report.to_dict() | {"schema": 1}
+    for name in ("near_ties", "unlabelled", "decidable"):
+        del values[name]
+    for row in values["rows"]:
+        for name in ("clear_disagreements", "unlabelled", "tightest"):
+            del row[name]
+        if row["judgement"]:
+            del row["judgement"]["equality"], row["judgement"]["by_equality"]
+            for criterion in row["judgement"]["criteria"]:
+                del criterion["images"], criterion["by_equality"]
+    write_json(tmp_path / "parity.json", values)
+    found = read_report(tmp_path / "parity.json")
+    assert [row.verdict for row in found.rows] == [row.verdict for row in report.rows]
+    # What is shown of it again has today's layout.
+    assert found.to_dict()["schema"] == 2
+    assert (found.near_ties, found.unlabelled, found.decidable) == (None, None, None)
+
+
 def test_json_holds_what_a_reader_would_otherwise_compute() -> None:
     values = json.loads(json.dumps(make_report().to_dict(), allow_nan=False))
-    assert values["schema"] == 1
+    assert values["schema"] == 2
     assert values["verdict"] == "FAIL"
     passed, failed = values["rows"][:2]
     assert passed["verdict"] == "PASS"
@@ -257,6 +280,13 @@ def test_an_error_comes_back_as_its_own_class() -> None:
     again = RowError.of(error).to_error()
     assert type(again) is CalibrationError
     assert str(again) == str(error)
+
+
+def test_the_remedy_names_the_tightest_limits_and_what_helps_besides() -> None:
+    error = exit_error(make_report("INCONCLUSIVE"))
+    assert isinstance(error, ParityInconclusiveError)
+    assert "600 images show 1 points and 99 % agreement at best" in error.remedy
+    assert "--unlabelled FOLDER" in error.remedy
 
 
 def test_an_unjudged_row_has_no_criteria() -> None:
@@ -292,7 +322,7 @@ def test_what_few_images_can_show_at_best_is_said_and_stands_in_the_manual() -> 
         assert least_drop(int(images)) == float(drop)
         same = Paired(images=int(images), lost=0, gained=0)
         counts = Counts(overall=same, disagreements=0, right=int(images), classes=(same,))
-        limits = {"max_drop": float(drop), "max_class_drop": 95.0}
+        limits: dict[str, Any] = {"max_drop": float(drop), "max_class_drop": 95.0}
         for wanted, verdict in ((int(agreement), "PASS"), (int(agreement) + 1, "INCONCLUSIVE")):
             if wanted < 100:
                 asked = Limits(min_agreement=wanted, **limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from edgecnn.build.artifact import read_artifact, write_artifact
 from edgecnn.build.reference import Reference, images_digest
 from edgecnn.build.workspace import MANIFEST_SCHEMA, Workspace
 from edgecnn.data import Dataset, Images, choose_calibration
+from edgecnn.data.patterns import probes
 from edgecnn.data.split import digest_per_image
 from edgecnn.errors import ContractError, DataError, ParityFailError, UsageError, WorkspaceError
 from edgecnn.files import canonical_digest, file_digest, write_json
@@ -532,3 +534,110 @@ def test_images_that_a_repair_chose_by_may_not_be_judged_on(
     assert error.error == "CalibrationError"
     assert "or chosen by them" in error.problem
     assert str(error.observed).startswith("2 of 300 test images")
+
+
+def ask_more(build: Workspace, dataset: Dataset) -> None:
+    """Let a build's reference say what train and convert ask the float model besides."""
+    with Session.open(FIXTURES / "rgb-fp32.tflite") as session:
+        Reference.asked(
+            session.predict,
+            dataset.test,
+            probes=probes(dataset.shape),
+            model_sha256=SOURCE,
+            class_names=dataset.class_names,
+        ).write(build.path(build.REFERENCE))
+
+
+def test_an_old_reference_keeps_all_answers_and_finds_no_equality(
+    build: Workspace, dataset: Dataset
+) -> None:
+    report = runs.run(build, dataset, limits=Limits(), images=24)
+    assert report.near_ties is not None
+    assert (report.near_ties.rule, report.near_ties.noise_changed) == ("all", None)
+    assert verdicts(report)["tflite-fp32"] == "INCONCLUSIVE"
+
+
+def test_float_files_pass_by_equality_on_few_images_and_integers_do_not(
+    build: Workspace, dataset: Dataset
+) -> None:
+    ask_more(build, dataset)
+    report = runs.run(build, dataset, limits=Limits(), images=24)
+    found = verdicts(report)
+    assert {name: found[name] for name in FILES} == {
+        "tflite-fp32": "PASS",
+        "tflite-int8": "INCONCLUSIVE",
+        "onnx-fp32": "PASS",
+        "onnx-int8": "INCONCLUSIVE",
+    }
+    for row in (report.rows[0], report.rows[2]):
+        assert row.judgement is not None
+        assert row.judgement.by_equality
+    page = build.path(build.REPORT).read_text("utf-8")
+    assert "PASS by equality: its scores are the float model&#39;s" in page
+    assert verify.read_report(build.path(build.PARITY)) == report
+
+
+def test_near_ties_are_left_out_unless_all_answers_are_asked_for(
+    build: Workspace, dataset: Dataset
+) -> None:
+    ask_more(build, dataset)
+    clear = runs.run(build, dataset, limits=Limits())
+    every = runs.run(build, dataset, limits=Limits(min_agreement=95))
+    assert clear.near_ties is not None
+    assert every.near_ties is not None
+    assert (clear.near_ties.rule, every.near_ties.rule) == ("clear", "all")
+    assert clear.near_ties.clear == every.near_ties.clear
+    for one, other in zip(clear.rows, every.rows, strict=True):
+        if one.metrics is None:
+            continue
+        assert one.metrics == other.metrics
+        assert one.clear_disagreements is not None
+        assert one.clear_disagreements <= one.metrics.disagreements
+        assert one.criterion("disagreement").images == clear.near_ties.clear
+        assert other.clear_disagreements is None
+
+
+@pytest.mark.parametrize("strength", [2, 6, 12, 25, 60])
+def test_a_damaged_int8_file_fails_by_clear_answers_where_it_fails_by_all(
+    strength: int, build: Workspace, dataset: Dataset
+) -> None:
+    """What int8 weights lose to noise of so many steps shows in clear answers, too."""
+    import onnx
+    from onnx import numpy_helper
+
+    ask_more(build, dataset)
+    container = read_artifact(FIXTURES / "rgb-int8.onnx")
+    assert container.contract is not None
+    random = np.random.default_rng(strength)
+    model = onnx.load_from_string(container.payload)
+    for one in model.graph.initializer:
+        weights = numpy_helper.to_array(one)
+        if weights.dtype == np.int8 and weights.size > 10:
+            noise = np.rint(random.normal(0, strength, weights.shape)).astype(int)
+            changed = np.clip(weights.astype(int) + noise, -127, 127).astype(np.int8)
+            one.CopyFrom(numpy_helper.from_array(changed, one.name))
+    payload = model.SerializeToString()
+    before = read_artifact(build.path("rgb-int8.onnx")).contract
+    assert before is not None
+    digest = hashlib.sha256(payload).hexdigest()
+    write_artifact(
+        build.path("rgb-int8.onnx"), payload, dataclasses.replace(before, payload_sha256=digest)
+    )
+    by = {
+        rule: only(
+            runs.run(
+                build,
+                dataset,
+                limits=Limits(
+                    max_drop=100, min_agreement=95, agreement_on=rule, max_class_drop=100
+                ),
+                artifacts=["rgb-int8.onnx"],
+            )
+        )
+        for rule in ("all", "clear")
+    }
+    plain, clear = by["all"].criterion("disagreement"), by["clear"].criterion("disagreement")
+    if strength >= 25:
+        assert plain.outcome == clear.outcome == "missed"
+    if plain.outcome == "missed" and plain.low > 0.08:
+        assert clear.outcome == "missed", (plain, clear)

@@ -15,7 +15,7 @@ from edgecnn.errors import DataError
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.evaluation import Evaluation
 from edgecnn.verify.gate.judgement import Counts, Paired
-from edgecnn.verify.gate.judging import judge_until_decided
+from edgecnn.verify.gate.judging import JudgedBy, judge_until_decided
 from edgecnn.verify.gate.sequential import (
     CLASS_MARGIN,
     FIRST_LOOK,
@@ -27,6 +27,7 @@ from edgecnn.verify.gate.sequential import (
     verdict_so_far,
     when_to_look,
 )
+from edgecnn.verify.near_ties import find_near_ties
 from edgecnn.verify.statistics.intervals import Side, tango_interval, wilson_interval
 from verify.synthetic import counts
 
@@ -327,6 +328,11 @@ def _evaluation(images: int, wrong: int) -> tuple[Evaluation, npt.NDArray[np.flo
     return Evaluation(images=split, scores=right, test=split, seed=None), scores
 
 
+def judged_by(evaluation: Evaluation) -> JudgedBy:
+    near_ties = find_near_ties(evaluation.scores, None, "clear")
+    return JudgedBy(evaluation=evaluation, limits=LIMITS, near_ties=near_ties)
+
+
 def test_scores_no_more_images_than_it_needs() -> None:
     evaluation, scores = _evaluation(2000, 0)
     scored: list[int] = []
@@ -336,7 +342,7 @@ def test_scores_no_more_images_than_it_needs() -> None:
         scored.extend(where.tolist())
         return np.asarray(scores[where])
 
-    judged = judge_until_decided(score, evaluation, LIMITS)
+    judged = judge_until_decided(score, judged_by(evaluation), "fp32")
     assert judged.looked is not None
     assert judged.judgement.verdict == "PASS"
     assert scored == list(range(judged.looked.images))
@@ -347,7 +353,9 @@ def test_scores_no_more_images_than_it_needs() -> None:
 
 def test_images_that_do_not_decide_are_all_used() -> None:
     evaluation, scores = _evaluation(60, 0)
-    judged = judge_until_decided(lambda pixels: scores[: len(pixels)], evaluation, LIMITS)
+    judged = judge_until_decided(
+        lambda pixels: scores[: len(pixels)], judged_by(evaluation), "fp32"
+    )
     assert judged.looked is not None
     assert judged.looked.saved == 0
     assert judged.judgement.verdict == "INCONCLUSIVE"

@@ -20,7 +20,7 @@ def judged(images: int, wrong: int) -> CandidateVerdict:
     reference = np.eye(2, dtype=np.float32)[labels]
     scores: npt.NDArray[np.float32] = reference.copy()
     scores[:wrong] = scores[:wrong, ::-1]
-    return judge_candidate(reference, scores, labels, limits=LIMITS)
+    return judge_candidate(reference, None, scores, labels, limits=LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_says_what_was_observed() -> None:
 def test_no_images_are_an_error() -> None:
     nothing = np.empty((0, 2), np.float32)
     with pytest.raises(DataError):
-        judge_candidate(nothing, nothing, np.empty(0, np.int64), limits=LIMITS)
+        judge_candidate(nothing, None, nothing, np.empty(0, np.int64), limits=LIMITS)

@@ -19,6 +19,7 @@ from edgecnn.bench.judge.recommend import DeviceLimits
 from edgecnn.commands.bench import BenchRequest, BenchResult, bench
 from edgecnn.commands.build import BuildRequest, BuildResult, build
 from edgecnn.commands.convert import ConvertRequest, ConvertResult, convert
+from edgecnn.commands.data import DataRequest, DataResult, data
 from edgecnn.commands.init import InitRequest, InitResult, init
 from edgecnn.commands.inspect import Inspection, inspect
 from edgecnn.commands.package import package
@@ -42,6 +43,8 @@ __all__ = [
     "Classifier",
     "ConvertRequest",
     "ConvertResult",
+    "DataRequest",
+    "DataResult",
     "DeviceLimits",
     "DeviceOptions",
     "EdgeError",
@@ -63,6 +66,7 @@ __all__ = [
     "bench",
     "build",
     "convert",
+    "data",
     "init",
     "inspect",
     "load_recipe",

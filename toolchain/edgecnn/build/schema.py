@@ -12,7 +12,14 @@ Report = TypeVar("Report")
 
 
 def read_schema_file(
-    path: Path, kind: type[Report], *, schema: int, what: str, command: str, remedy: str
+    path: Path,
+    kind: type[Report],
+    *,
+    schema: int,
+    what: str,
+    command: str,
+    remedy: str,
+    earlier: tuple[int, ...] = (),
 ) -> Report:
     """Read a report back.
 
@@ -23,6 +30,7 @@ def read_schema_file(
         what: What the file holds, for an error: ``the parity report``.
         command: Which command writes it.
         remedy: What to do if it cannot be read.
+        earlier: Versions that are read, too; the dataclass has defaults for what they lack.
 
     Raises:
         WorkspaceError: If the file is missing, damaged or of another schema.
@@ -32,7 +40,7 @@ def read_schema_file(
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         found = values["schema"]
-        if found == schema:
+        if found == schema or found in earlier:
             return TypeAdapter(kind).validate_python(values)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         raise WorkspaceError(

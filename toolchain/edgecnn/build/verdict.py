@@ -37,8 +37,9 @@ class CandidateVerdict:
 
 
 Scores = npt.NDArray[np.floating[Any]]
-Judge = Callable[[Scores, Scores, npt.NDArray[np.integer[Any]]], CandidateVerdict]
-"""Takes the float model's probabilities and a candidate's, shape (n, classes), and n labels."""
+Judge = Callable[[Scores, Scores, Scores, npt.NDArray[np.integer[Any]]], CandidateVerdict]
+"""Takes the float model's probabilities, those of the same images with one grey level of noise,
+and a candidate's, each of shape (n, classes), and n labels."""
 
 Pixels = npt.NDArray[np.uint8]
 Ask = Callable[[Pixels, str], npt.NDArray[np.float32]]

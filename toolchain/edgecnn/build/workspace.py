@@ -42,6 +42,8 @@ class Workspace:
     CURVES: Final = "curves.png"
     METRICS: Final = "metrics.json"
     REFERENCE: Final = "reference.npz"
+    # The float model's scores of pictures without labels; made when a verification first asks.
+    UNLABELLED: Final = "unlabelled.npz"
     CALIBRATION: Final = "calibration.json"
     GOLDEN: Final = "golden.npz"
     PARITY: Final = "parity.json"
@@ -53,6 +55,9 @@ class Workspace:
     PARTIAL_BENCH: Final = "bench-partial.json"
     MANIFEST: Final = "manifest.json"
     CHECKPOINT: Final = "checkpoint"
+    FEATURES: Final = "features"  # of photos, by a pretrained network; kept for the next run
+    # What was said of the images before the training; made again where it is missing.
+    ESSENCE: Final = "data-essence.json"
 
     def path(self, name: str) -> Path:
         """Return the path of a file of this build."""

@@ -25,6 +25,7 @@ from edgecnn.cli import (
     bench,
     build,
     convert,
+    data,
     demo,
     deploy,
     doctor,
@@ -64,7 +65,7 @@ _COMMANDS: Final = {
     "The chain": (demo.demo, build.build, train.train, convert.convert, verify.verify),
     "One file": (run.run, inspect.inspect),
     "To a device": (package.package, serve.serve, privacy.privacy, deploy.deploy, bench.bench),
-    "Set-up": (init.init, doctor.doctor),
+    "Set-up": (init.init, data.data, doctor.doctor),
 }
 """Panel of the help to its commands, in order."""
 

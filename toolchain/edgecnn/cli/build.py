@@ -9,6 +9,7 @@ from edgecnn.cli.options import (
     QuietOption,
     RecipeArgument,
     SetOption,
+    WeightsOption,
 )
 
 
@@ -17,6 +18,7 @@ def build(
     out: OutOption = None,
     data: DataOption = None,
     settings: SetOption = None,
+    weights: WeightsOption = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -34,7 +36,9 @@ def build(
     from edgecnn.commands import build as command
 
     result = command.build(
-        command.BuildRequest(recipe=recipe, out=out, data=data, settings=tuple(settings or ())),
+        command.BuildRequest(
+            recipe=recipe, out=out, data=data, settings=tuple(settings or ()), weights=weights
+        ),
         progress=terminal_progress(quiet=quiet),
     )
     print_build(result, json_output=json_output)

@@ -25,6 +25,15 @@ SetOption = Annotated[
         help="Override one recipe key for this run, e.g. train.epochs=5. Repeatable.",
     ),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="The published weights of the pretrained network, for a machine without a network. "
+        "Default: the file that EDGECNN_WEIGHTS names, or else they are fetched once.",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.build.workspace import Workspace
 from edgecnn.cli.render import command_line, explain, out_console, print_json
 from edgecnn.errors import EdgeError
-from edgecnn.report.text import duration_text, size_text, times_text
+from edgecnn.report.text import count_text, duration_text, size_text, times_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edgecnn.commands.build import BuildResult
     from edgecnn.commands.doctor import Check
+    from edgecnn.data.quality.inspection import ClassFacts
     from edgecnn.recipe.load import Recipe
     from edgecnn.verify import ParityReport
     from edgecnn.verify.changes import Baseline
@@ -75,6 +76,27 @@ def checks_table(checks: Sequence[Check]) -> Table:
             Text(check.state, style=_STATE_STYLE[check.state]),
             Text(check.found),
             Text(check.fix),
+        )
+    return table
+
+
+def classes_table(classes: Sequence[ClassFacts]) -> Table:
+    """Lay out what there is of each class of photos."""
+    from rich.text import Text
+
+    splits = list(dict.fromkeys(split for one in classes for split in one.splits))
+    unread = any(one.unread for one in classes)
+    table = _table("class", "photos", *splits, *(["not read"] if unread else []), "shorter side")
+    for one in classes:
+        sides = f"{count_text(one.short_side)} px"
+        if one.smallest != one.largest:
+            sides += f" ({count_text(one.smallest)} to {count_text(one.largest)})"
+        table.add_row(
+            Text(one.name),
+            count_text(one.photos),
+            *(count_text(one.splits.get(split, 0)) for split in splits),
+            *([count_text(one.unread)] if unread else []),
+            sides,
         )
     return table
 

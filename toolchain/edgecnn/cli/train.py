@@ -9,6 +9,7 @@ from edgecnn.cli.options import (
     QuietOption,
     RecipeArgument,
     SetOption,
+    WeightsOption,
     data_option,
 )
 from edgecnn.report.text import percent_text
@@ -19,6 +20,7 @@ def train(
     out: OutOption = None,
     data: DataOption = None,
     settings: SetOption = None,
+    weights: WeightsOption = None,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -31,7 +33,7 @@ def train(
     from edgecnn.commands import train as command
 
     request = command.TrainRequest(
-        recipe=recipe, out=out, data=data, settings=tuple(settings or ())
+        recipe=recipe, out=out, data=data, settings=tuple(settings or ()), weights=weights
     )
     result = command.train(request, progress=terminal_progress(quiet=quiet))
     if json_output:

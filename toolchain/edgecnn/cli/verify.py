@@ -98,6 +98,15 @@ def verify(
             help="Least agreement in class. Default: the recipe's.",
         ),
     ] = None,
+    agreement_on: Annotated[
+        str | None,
+        typer.Option(
+            "--agreement-on",
+            metavar="ANSWERS",
+            help="Judge agreement on all answers, or on those that the float model holds clearly: "
+            "all or clear. Default: all with --min-agreement, else the recipe's.",
+        ),
+    ] = None,
     max_class_drop: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +123,15 @@ def verify(
             metavar="FILE",
             help="Compare groups of images, too. A CSV file: image, then columns such as "
             "lighting. Default: the recipe's.",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabelled",
+            metavar="FOLDER",
+            help="Judge agreement on pictures without labels, too, which also bound the loss of "
+            "accuracy. Default: the recipe's.",
         ),
     ] = None,
     max_gap_increase: Annotated[
@@ -225,7 +243,7 @@ def verify(
 
     Exits 0 when every artifact passes, 3 when one fails, 4 when there are too few images to
     tell, 38 when one got worse than in --baseline, and 41, before all of these, when the float
-    model is no better than guessing. With one file, --images, --groups,
+    model is no better than guessing. With one file, --images, --groups, --unlabelled,
     --corruptions, --until-decided or other limits than the recipe's, the result is written beside
     the build's own verdicts, as report-partial.html; with --save-limits such limits become the
     recipe's, whatever the verdict. Where it cannot be written, the verdicts are
@@ -259,6 +277,7 @@ def verify(
     limits = {
         "max_drop": max_drop,
         "min_agreement": min_agreement,
+        "agreement_on": agreement_on,
         "max_class_drop": max_class_drop,
         "max_gap_increase": max_gap_increase,
         "max_corruption_drop": max_corruption_drop,
@@ -276,6 +295,7 @@ def verify(
     }
     of_builds = {
         "--until-decided": until_decided,
+        "--unlabelled": unlabelled,
         "--corruptions": corruptions,
         "--corruption-images": corruption_images,
         "--explain": explain,
@@ -305,6 +325,7 @@ def verify(
         },
         save_limits=save_limits,
         groups=groups,
+        unlabelled=unlabelled,
         until_decided=until_decided,
         corruptions=corruptions,
         corruption_images=corruption_images,

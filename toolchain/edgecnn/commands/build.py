@@ -22,7 +22,7 @@ from edgecnn.commands.train import (
     is_current,
     train_if_needed,
 )
-from edgecnn.commands.verify import own_corruptions, own_groups
+from edgecnn.commands.verify import own_corruptions, own_groups, scored_unlabelled
 from edgecnn.errors import EdgeError, ParityFailError, UselessModelError
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
@@ -83,11 +83,16 @@ def build(request: BuildRequest, *, progress: Progress = NO_PROGRESS) -> BuildRe
     recipe, workspace = request.resolved()
     with build_lock(workspace.folder):
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
-        return _build(recipe, workspace, dataset, progress)
+        return _build(recipe, workspace, dataset, weights=request.weights, progress=progress)
 
 
 def _build(
-    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    weights: Path | None,
+    progress: Progress,
 ) -> BuildResult:
     from edgecnn.verify import check_groups, exit_error
 
@@ -95,9 +100,13 @@ def _build(
     if groups is not None:
         # Before hours of training.
         check_groups(groups, dataset.test.ids)
+    for warning in undecidable(recipe, len(dataset.test)):
+        progress.message(f"warning: {warning}")
     recipe = as_trained(recipe, workspace, dataset, progress)
     stages: dict[str, StageState] = {}
-    stages["train"] = train_if_needed(recipe, workspace, dataset, progress)
+    stages["train"] = train_if_needed(
+        recipe, workspace, dataset, weights=weights, progress=progress
+    )
     stages["convert"], conversion_error = _convert_if_needed(recipe, workspace, dataset, progress)
     if conversion_error and not any(row["file"] for row in workspace.manifest()["variants"]):
         # Nothing is left to verify; of a useless model nothing had to be.
@@ -114,6 +123,42 @@ def _build(
         parity=report,
         error=error,
     )
+
+
+def undecidable(recipe: Recipe, images: int) -> list[str]:
+    """Return a warning where no count of so many images can decide the limits of a recipe.
+
+    Args:
+        recipe: Says the limits, and whether there are pictures without labels.
+        images: Evaluation images.
+    """
+    from edgecnn.data import images_below
+    from edgecnn.verify.gate.tightest import images_to_decide, tightest_at_best
+
+    folder = recipe.data.unlabelled
+    others = len(images_below(folder)) if folder is not None and folder.is_dir() else 0
+    best = tightest_at_best(images, unlabelled=others, clear_unlabelled=others)
+    limits = recipe.limits
+    drop, agreement = best.max_drop, best.min_agreement
+    open_limits = []
+    if drop is None or drop > limits.max_drop:
+        shown = "none" if drop is None else f"{drop:g}"
+        open_limits.append(f"max_drop = {limits.max_drop:g} (at best {shown})")
+    if agreement is None or agreement < limits.min_agreement:
+        shown = "none" if agreement is None else f"{agreement:g}"
+        open_limits.append(f"min_agreement = {limits.min_agreement:g} (at best {shown})")
+    if not open_limits:
+        return []
+    pictures = f"{images:,} test images"
+    if others:
+        pictures += f" and {others:,} pictures without labels"
+    return [
+        f"{pictures} cannot decide {' and '.join(open_limits)}, even if no answer changes: only "
+        "float files, which may equal their float model, can PASS, and all others will be "
+        f"INCONCLUSIVE. About {images_to_decide(limits):,} test images would decide; or write "
+        "wider limits into [limits] of the recipe, or name pictures without labels in "
+        "data.unlabelled"
+    ]
 
 
 def _convert_if_needed(
@@ -159,12 +204,18 @@ def _verify_if_needed(
     from edgecnn import verify as stage
 
     corruptions = own_corruptions(recipe)
+    unlabelled = None
+    if recipe.data.unlabelled is not None:
+        unlabelled = scored_unlabelled(
+            recipe.data.unlabelled, recipe, workspace, dataset, keep=True, progress=progress
+        )
     request = stage.VerifyRequest(target=workspace.folder)
     subject = stage.BuildSubject(
         workspace=workspace,
         dataset=dataset,
         limits=recipe.limits,
         groups=groups,
+        unlabelled=unlabelled,
         corruptions=corruptions,
         recipe=recipe.to_dict(),
     )

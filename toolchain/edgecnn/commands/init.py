@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -43,7 +44,28 @@ _SIGNS: Final = 32
 _SHOWN: Final = 60_000
 _WREN_COSTS: Final = 4  # times the multiply-accumulates of finch, at the same size
 _LEAST_EPOCHS: Final = 10
+_SHARE: Final = 0.2  # of the images, for the test, where a pretrained network is trained on
+_SIDES: Final = (96, 128, 160, 192, 224)
+_DEVICE_CLASSES: Final[Mapping[str, tuple[str, str, int]]] = {
+    "pi-zero": ("Raspberry Pi Zero 2", "mobilenet_025", 128),
+    "pi-4": ("Raspberry Pi 4", "efficientnet_lite0", 160),
+    "pi-5": ("Raspberry Pi 5", "efficientnet_lite0", 224),
+    "phone": ("phone", "efficientnet_lite0", 224),
+}
+"""What classifiers are for: what it is called, and the largest network that is chosen for it."""
+_MANY_OF_A_CLASS: Final = 2_000  # enough to learn from scratch what these classes look like
+_FINE_TUNED: Final = 100  # photos a class; see ``edgecnn.train.transfer``
+_STARTING: Final = 12  # seconds until TensorFlow and the weights are there
+# Photos of a class, and the accuracy on others: tests/benchmarks/own_photos.json.
+_MEASURED: Final = ((60, 82), (150, 88))
 _MOST_EPOCHS: Final = 150
+# What a good int8 file may be expected to lose, to gain and to change, shares of the images.
+_GOOD_LOSS: Final = 0.01
+_GOOD_CHANGE: Final = 0.005
+_ENOUGH: Final = 5_000  # images decide the defaults, and computing that takes seconds
+_DROPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 90.0)
+_AGREEMENTS: Final = (95.0, 92.0, 90.0, 85.0, 80.0, 75.0, 70.0, 60.0, 50.0, 30.0, 10.0)
+_CLASS_DROPS: Final = (5.0, 8.0, 10.0, 15.0, 20.0, 25.0, 34.0, 50.0, 100.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +77,15 @@ class InitResult:
         made: The files and folders, the recipe first.
         images: Where the images are, or belong.
         survey: What the images look like; None where there are none yet.
+        expected: How good a classifier of them may be, and how long its training takes; empty
+            where nothing is known.
     """
 
     folder: Path
     made: list[Path]
     images: Path
     survey: Survey | None
+    expected: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -93,6 +118,7 @@ class InitResult:
                 "short_side": survey.short_side,
                 "grey": survey.grey,
             },
+            "expected": self.expected,
             "notes": self.notes,
             "warnings": self.warnings,
         }
@@ -109,10 +135,15 @@ class InitRequest:
     Attributes:
         folder: Made if it does not exist; its name becomes the model's name.
         data: Where the images are; None for the folder ``images`` in it, which is made, too.
+        device_class: What the classifier is for, which decides how large a network may be:
+            ``pi-zero``, ``pi-4``, ``pi-5`` or ``phone``.
+        from_scratch: Whether no pretrained network is to be used.
     """
 
     folder: Path
     data: Path | None = None
+    device_class: str = "pi-4"
+    from_scratch: bool = False
 
 
 def init(request: InitRequest) -> InitResult:
@@ -122,13 +153,20 @@ def init(request: InitRequest) -> InitResult:
         request: Where to, and where the images are.
 
     Raises:
-        UsageError: If there is a recipe already, or a build there would be taken for images;
-            everything is left as it is.
+        UsageError: If the class of device is not known, there is a recipe already, or a build there
+            would be taken for images; everything is left as it is.
         DataError: If ``data`` is no folder of images, or the images that are there cannot be used.
         WorkspaceError: If the folder cannot be written.
     """
     folder, data = request.folder, request.data
     recipe = folder / "recipe.toml"
+    if request.device_class not in _DEVICE_CLASSES:
+        raise UsageError(
+            f"--device-class {request.device_class} is not known",
+            observed=request.device_class,
+            expected=", ".join(_DEVICE_CLASSES),
+            remedy="name the one that is nearest in speed, or leave the option out for pi-4",
+        )
     if recipe.exists():
         raise UsageError(
             f"{recipe} exists already and was left as it is",
@@ -139,13 +177,17 @@ def init(request: InitRequest) -> InitResult:
     images = folder / "images" if data is None else data
     _check_place(folder, images)
     survey = _survey(images, named=data is not None)
-    text = recipe_text(folder, data, survey)
+    pretrained = None
+    if survey is not None and not request.from_scratch:
+        pretrained = pretrained_for(survey, request.device_class)
+    text = recipe_text(folder, data, survey, pretrained)
     with wrap_os_errors(folder, elsewhere="name another folder"):
         (images if data is None else folder).mkdir(parents=True, exist_ok=True)
         with whole_file(recipe) as file:
             file.write(text.encode())
     made = [recipe, images] if data is None else [recipe]
-    return InitResult(folder=folder, made=made, images=images, survey=survey)
+    expected = "" if pretrained is None else pretrained.expected
+    return InitResult(folder=folder, made=made, images=images, survey=survey, expected=expected)
 
 
 def _check_place(folder: Path, images: Path) -> None:
@@ -181,13 +223,19 @@ def _survey(images: Path, *, named: bool) -> Survey | None:
     return survey_folder(images) if named or (images.is_dir() and has_files(images)) else None
 
 
-def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
+def recipe_text(
+    folder: Path,
+    data: Path | None,
+    survey: Survey | None,
+    pretrained: PretrainedChoice | None = None,
+) -> str:
     """Return a commented recipe.
 
     Args:
         folder: Where it will stand; its name becomes the model's name.
         data: Where the images are; None for the folder ``images`` beside it.
         survey: What they look like; None for a recipe of defaults.
+        pretrained: The network to train on; None to train from scratch.
 
     Returns:
         The text of a valid recipe.
@@ -201,9 +249,14 @@ def recipe_text(folder: Path, data: Path | None, survey: Survey | None) -> str:
         place, here = data.resolve(), folder.resolve()
         path = place.relative_to(here) if place.is_relative_to(here) else place
         choices.append(_Choice("data", "path", path.as_posix(), ""))
-    if survey is not None:
-        choices += _choices(survey)
     text = _template("recipe.toml")
+    if survey is None:
+        choices.append(_TOGETHER)
+    elif pretrained is None:
+        choices += _choices(survey)
+    else:
+        choices += _transfer_choices(survey, pretrained)
+        text = _for_backbone(text)
     for choice in choices:
         text = _with(text, choice)
     try:
@@ -234,6 +287,15 @@ class _Choice:
     key: str
     value: str | int | float | bool
     why: str
+
+
+_TOGETHER: Final = _Choice(
+    "data",
+    "split_by",
+    "auto",
+    "a test by photos of things that the training has seen from another side flatters: photos that "
+    "look alike, were taken within seconds, or follow on each other by name stay together",
+)
 
 
 def _with(text: str, choice: _Choice) -> str:
@@ -288,7 +350,107 @@ def _choices(survey: Survey) -> list[_Choice]:
         *_split_choices(survey, share, left),
         *_augment_choices(survey, trained),
         *_training_choices(side, network, trained, left),
+        *_limit_choices(survey, share),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedChoice:
+    """The pretrained network that suits images and a device.
+
+    Attributes:
+        backbone: Its name in a recipe.
+        side: Height and width that images are brought to.
+        why: The reason for both.
+        expected: How good the classifier may be, and how long its training takes.
+    """
+
+    backbone: str
+    side: int
+    why: str
+    expected: str
+
+
+def pretrained_for(survey: Survey, device_class: str) -> PretrainedChoice | None:
+    """Return the network to train on; None where training from scratch is the better way.
+
+    That is for small or grey pictures, which such a network has not learnt to see, and where there
+    are thousands of each class to learn from.
+
+    Args:
+        survey: What the images look like.
+        device_class: What the classifier is for.
+    """
+    from edgecnn.report.text import about_time_text
+    from edgecnn.train.backbones.catalog import BACKBONES, seconds_of
+
+    images = round(survey.splits.get("train", survey.total * (1 - _SHARE)))
+    each = images / max(1, len(survey.counts))
+    if survey.grey or survey.short_side < _SIDES[0] or each >= _MANY_OF_A_CLASS:
+        return None
+    called, backbone, most = _DEVICE_CLASSES[device_class]
+    memory = math.isqrt(_MEMORY // (3 * survey.total))
+    # Enlarged by a tenth, photos of 216 pixels gave more at 224 than at 192.
+    fits = [one for one in _SIDES if one <= min(most, 1.1 * survey.short_side, memory)]
+    side = fits[-1] if fits else _SIDES[0]
+    seconds = _STARTING + seconds_of(backbone, side, 2 * images)
+    if each >= _FINE_TUNED:
+        # Six copies through the network, then 12 epochs twice.
+        seconds += seconds_of(backbone, side, 30 * images)
+    known = BACKBONES[backbone]
+    return PretrainedChoice(
+        backbone=backbone,
+        side=side,
+        why=f"{survey.total:,} photos of {len(survey.counts)} classes: {known.title} has learnt "
+        f"from a million photos, and needs few of yours; at {side} pixels a {called} carries it "
+        "(edgecnn init --from-scratch for a network that knows nothing yet)",
+        expected=f"{_accuracy(backbone, each)}training takes about {about_time_text(seconds)} "
+        "here, converting and checking a minute or two more",
+    )
+
+
+def _accuracy(backbone: str, each: float) -> str:
+    """Say what is known of a network with so many photos a class."""
+    if backbone != "efficientnet_lite0" or each < _MEASURED[0][0] / 2:
+        return ""
+    count, percent = min(_MEASURED, key=lambda one: abs(math.log(one[0] / each)))
+    return (
+        f"with {count} photos of each of five kinds of waste, such a classifier was right on "
+        f"{percent} % of others; yours may be easier or harder; "
+    )
+
+
+def _transfer_choices(survey: Survey, pretrained: PretrainedChoice) -> list[_Choice]:
+    """Return what is chosen for images that a pretrained network is trained on."""
+    trained = round(survey.splits.get("train", survey.total * (1 - _SHARE)))
+    return [
+        _Choice("model", "backbone", pretrained.backbone, pretrained.why),
+        _Choice("data", "image_size", pretrained.side, ""),
+        *_split_choices(survey, _SHARE, trained),
+        _Choice(
+            "augment", "preset", "light", "mirrored and slightly changed, they are still theirs"
+        ),
+        *_limit_choices(survey, _SHARE),
+    ]
+
+
+def _for_backbone(text: str) -> str:
+    """Return the template with the tables of training from scratch put away."""
+    own = dict(_tables(_template("backbone.toml")))
+    tables = []
+    for name, block in _tables(text):
+        if name == "train":
+            tables.append(own["transfer"])
+        if not name.startswith("train."):
+            tables.append(own.get(name, block))
+    return "\n\n".join(tables) + "\n"
+
+
+def _tables(text: str) -> list[tuple[str, str]]:
+    """Return the parts of a template, a blank line between them, each with its table's name."""
+    blocks = text.strip().split("\n\n")
+    headers = [re.match(r"(?:# )?\[([a-z.]+)\]", block) for block in blocks]
+    return [(head[1] if head else "", block) for head, block in zip(headers, blocks, strict=True)]
 
 
 def _learnt_from(survey: Survey, share: float) -> tuple[int, int]:
@@ -336,7 +498,69 @@ def _split_choices(survey: Survey, share: float, left: int) -> list[_Choice]:
     return [
         _Choice("data", "test", share, f"{test:,} of {survey.total:,} images for the verdict"),
         validation,
+        _TOGETHER,
     ]
+
+
+def _limit_choices(survey: Survey, share: float) -> list[_Choice]:
+    """Return limits that the test images can decide; none where they can decide the defaults.
+
+    A good int8 file changes a few answers, to right and to wrong alike. So limits leave room for
+    one answer in a hundred lost and one gained, and one in two hundred clear answers changed, at
+    least one each: by the tightest limits that the images can decide, one of these would leave
+    the verdict open.
+    """
+    from edgecnn.recipe.sections import Limits
+    from edgecnn.report.text import number_text
+    from edgecnn.verify.gate.judgement import Changed, Paired
+    from edgecnn.verify.gate.tightest import keeps_agreement, keeps_drop
+
+    images = survey.splits.get("test", max(1, round(survey.total * share)))
+    if images >= _ENOUGH:
+        return []
+    each = max(1, math.ceil(_GOOD_LOSS * images))
+    changed = max(1, math.ceil(_GOOD_CHANGE * images))
+    default = Limits()
+    pair = Paired(images=images, lost=min(each, images // 2), gained=min(each, images // 2))
+    drop = next((one for one in _DROPS if keeps_drop(pair, one)), _DROPS[-1])
+    counts = Changed.alone(images, min(changed, images))
+    agreement = next((one for one in _AGREEMENTS if keeps_agreement(counts, one)), _AGREEMENTS[-1])
+    smallest = max(1, min(survey.counts.values()) * images // survey.total)
+    in_class = next((one for one in _CLASS_DROPS if one >= 100 / smallest), _CLASS_DROPS[-1])
+    shown = f"{images:,} test images"
+    found = []
+    if drop > default.max_drop:
+        found.append(
+            _Choice(
+                "limits",
+                "max_drop",
+                drop,
+                f"{shown} can decide this where a file loses {each} answer{'s' * (each > 1)} and "
+                f"gains as many; more images can decide less",
+            )
+        )
+    if agreement < default.min_agreement:
+        found.append(
+            _Choice(
+                "limits",
+                "min_agreement",
+                agreement,
+                f"{shown} can decide this where {changed} clear "
+                f"answer{' changes' if changed == 1 else 's change'}",
+            )
+        )
+        found.append(_Choice("limits", "agreement_on", "clear", ""))
+    if in_class > default.max_class_drop:
+        found.append(
+            _Choice(
+                "limits",
+                "max_class_drop",
+                in_class,
+                f"one answer of the {smallest} test images of the smallest class is "
+                f"{number_text(100 / smallest, 1)} points",
+            )
+        )
+    return found
 
 
 def _augment_choices(survey: Survey, trained: int) -> list[_Choice]:

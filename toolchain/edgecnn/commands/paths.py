@@ -44,6 +44,7 @@ _OPTIONS: Final = {
     "data.resample": "--resample",
     "limits.max_drop": "--max-drop",
     "limits.min_agreement": "--min-agreement",
+    "limits.agreement_on": "--agreement-on",
     "limits.max_class_drop": "--max-class-drop",
     "limits.max_gap_increase": "--max-gap-increase",
     "limits.max_corruption_drop": "--max-corruption-drop",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,15 @@ class TrainRequest:
         out: Build folder; None for ``build`` beside the recipe. A recipe that was loaded needs one.
         data: Folder of the images, where the recipe does not say.
         settings: Texts such as ``train.epochs=5`` that override keys of the recipe's file.
+        weights: A file with the published weights of the recipe's backbone; None for the file that
+            ``EDGECNN_WEIGHTS`` names, or else to fetch them once.
     """
 
     recipe: Path | Recipe
     out: Path | None = None
     data: str | None = None
     settings: tuple[str, ...] = ()
+    weights: Path | None = None
 
     def resolved(self) -> tuple[Recipe, Workspace]:
         """Return the recipe with its settings, and the build that it fills.
@@ -98,7 +102,9 @@ def train(request: TrainRequest, *, progress: Progress = NO_PROGRESS) -> TrainRe
     with build_lock(workspace.folder):
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
         recipe = as_trained(recipe, workspace, dataset, progress)
-        state = train_if_needed(recipe, workspace, dataset, progress)
+        state = train_if_needed(
+            recipe, workspace, dataset, weights=request.weights, progress=progress
+        )
         metrics = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
     return TrainResult(build=workspace.folder, state=state, metrics=metrics)
 
@@ -131,7 +137,12 @@ def as_trained(
 
 
 def train_if_needed(
-    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    weights: Path | None,
+    progress: Progress,
 ) -> StageState:
     """Train, unless the build holds the model already.
 
@@ -140,8 +151,9 @@ def train_if_needed(
     """
     from edgecnn import train as stage
     from edgecnn.data import few_images
+    from edgecnn.train.backbones.weights import named_weights
 
-    if recipe.model.architecture is None:
+    if recipe.model.architecture is None and not recipe.model.is_pretrained:
         raise UsageError(
             f"{recipe.model.name} was made elsewhere and cannot be trained here",
             observed="a recipe without model.architecture",
@@ -152,14 +164,38 @@ def train_if_needed(
         return "up to date"
     for warning in few_images(dataset.class_counts()):
         progress.message(f"warning: {warning}")
+    tell_of_data(recipe, workspace, dataset, progress)
     stage.run(
         recipe,
         workspace,
         dataset,
         recipe_source=f"the recipe of {recipe.model.name}",
+        weights=named_weights(weights),
         progress=progress,
     )
     return "made"
+
+
+def tell_of_data(
+    recipe: Recipe, workspace: Workspace, dataset: Dataset, progress: Progress
+) -> None:
+    """Say in a few lines what is wrong with a folder's photos, before hours of training by them.
+
+    Raises:
+        WorkspaceError: If the build folder cannot be written.
+    """
+    if recipe.data.name != "folder":
+        return  # published data sets are what they are
+    from edgecnn.data.quality.essence import kept_essence
+
+    workspace.create()
+    lines = kept_essence(dataset, workspace.path(Workspace.ESSENCE), progress=progress)
+    for line in lines:
+        progress.message(line)
+    if len(lines) > 1:
+        folder = "FOLDER" if recipe.data.path is None else str(recipe.data.path)
+        command = shlex.join(["edgecnn", "data", folder, "--out", "data-report"])
+        progress.message(f"note: for all that can be found, with pictures: {command}")
 
 
 def is_current(workspace: Workspace, stage: str, key: str, progress: Progress) -> bool:

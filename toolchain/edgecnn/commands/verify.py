@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ from edgecnn_runner.input_options import check_range
 from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
-    from edgecnn.build.reference import Reference
+    from edgecnn.build.reference import PictureScores, Reference
     from edgecnn.data import Dataset
     from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         Groups,
         OwnAgreement,
         ParityReport,
+        ScoredPictures,
     )
     from edgecnn.verify.plan import Planned
     from edgecnn.verify.results import ArtifactRow
@@ -137,7 +139,7 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
         wanted = {name: value for name, value in request.limits.items() if value is not None}
         if wanted:
             raw = recipe.to_dict()
-            raw["limits"] = {**raw["limits"], **wanted}
+            raw["limits"] = _replaced(raw["limits"], wanted)
             recipe = of_command_line(raw)
         if recipe_file is not None:
             # Before the work, so that a recipe that cannot be changed is told at once.
@@ -146,14 +148,18 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
         baseline = None if request.baseline is None else earlier(request.baseline)
         groups = own_groups(recipe, instead=request.groups)
         corruptions = _corruptions(recipe, request)
-        if request.until_decided and (groups or corruptions):
-            groups, corruptions = None, None
-            progress.message("note: the recipe's groups and corruptions are left out")
+        folder = request.unlabelled or recipe.data.unlabelled
+        if request.until_decided and (groups or corruptions or folder):
+            groups, corruptions, folder = None, None, None
+            progress.message(
+                "note: the recipe's groups, corruptions and unlabelled pictures are left out"
+            )
         partial = bool(
             artifacts is not None
             or request.images is not None
             or (wanted and not request.save_limits)
             or request.groups
+            or request.unlabelled
             or request.until_decided
             or corruptions != own_corruptions(recipe)
         )
@@ -161,6 +167,11 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
         reference = read_reference(workspace.path(Workspace.REFERENCE))
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
         dataset = in_class_order(dataset, tuple(reference.class_names))
+        unlabelled = None
+        if folder is not None:
+            unlabelled = scored_unlabelled(
+                folder, recipe, workspace, dataset, keep=request.out is None, progress=progress
+            )
         own_scores = None
         if request.scores is not None:
             own_scores = _own_scores(request, workspace, recipe, dataset, reference, progress)
@@ -172,6 +183,7 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
             partial=partial,
             baseline=baseline,
             groups=groups,
+            unlabelled=unlabelled,
             corruptions=corruptions,
             recipe=recipe.to_dict(),
             own_scores=own_scores,
@@ -187,6 +199,89 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
     place = workspace if request.out is None else Workspace(request.out)
     page = place.path(stage.report_names(partial=partial, device=report.device)[1])
     return VerifyResult(report=report, page=page, saved_limits=saved)
+
+
+def scored_unlabelled(
+    folder: Path,
+    recipe: Recipe,
+    workspace: Workspace,
+    dataset: Dataset,
+    *,
+    keep: bool,
+    progress: Progress,
+) -> ScoredPictures:
+    """Load pictures without labels, with what the float model itself answers to them.
+
+    A converted file is no stand-in for it: agreement with a copy proves nothing. So the model is
+    loaded, in its own framework, the first time that a build is asked about these pictures; its
+    answers are kept in the build.
+
+    Args:
+        folder: Of the pictures.
+        recipe: Says how they are brought to size.
+        workspace: A build; holds the float model, or says where it is, and the reference.
+        dataset: The build's, labels in the order of the model's outputs.
+        keep: Whether to keep the answers in the build.
+        progress: Shows pictures.
+
+    Raises:
+        DataError: If there is no such folder, or nothing in it that counts.
+        WorkspaceError: If the float model is not the one that the reference was computed with.
+        SourceModelError: If it cannot be found or loaded.
+    """
+    from edgecnn.build.reference import (
+        PictureScores,
+        images_digest,
+        read_picture_scores,
+        read_reference,
+    )
+    from edgecnn.data.unlabelled import load_unlabelled
+    from edgecnn.files import canonical_digest
+    from edgecnn.verify import ScoredPictures
+
+    pictures = load_unlabelled(folder, dataset, resize=recipe.data.resize, progress=progress)
+    for reason, count in pictures.left_out.items():
+        progress.message(f"note: {count:,} unlabelled pictures are left out: {reason}")
+    reference = read_reference(workspace.path(Workspace.REFERENCE))
+    digest = images_digest(pictures.pixels)
+    key = canonical_digest({"images": digest, "model": reference.model_sha256})
+    if workspace.stage_is_current("unlabelled", key):
+        saved = read_picture_scores(workspace.path(Workspace.UNLABELLED))
+        if saved is not None and len(saved.scores) == len(pictures):
+            return ScoredPictures(pictures=pictures, scores=saved.scores)
+    from edgecnn import convert
+
+    progress.message(
+        f"verify: loading the float model, to ask it about {len(pictures):,} unlabelled pictures"
+    )
+    source = convert.find_source(workspace.folder)
+    if source.sha256 != reference.model_sha256:
+        raise WorkspaceError(
+            f"{source.path} is not the float model that this build's reference was computed with",
+            observed=f"sha256 {source.sha256}",
+            expected=f"sha256 {reference.model_sha256}",
+            remedy="convert the model again: edgecnn convert SOURCE",
+        )
+    model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+    scores = model.scores(pictures.pixels, progress=progress)
+    if keep:
+        _keep_scores(
+            PictureScores(scores=scores, images_sha256=digest, model_sha256=reference.model_sha256),
+            workspace,
+            key,
+        )
+    return ScoredPictures(pictures=pictures, scores=scores)
+
+
+def _keep_scores(scores: PictureScores, workspace: Workspace, key: str) -> None:
+    """Keep the float model's answers in a build, unless that cannot be written."""
+    from edgecnn.build.staging import staging
+
+    # A build that may be read only is verified all the same; the model is asked again next time.
+    with contextlib.suppress(WorkspaceError), staging(workspace) as staged:
+        scores.write(staged.path(Workspace.UNLABELLED))
+        with staged.placed():
+            workspace.record_stage("unlabelled", key=key, files=[Workspace.UNLABELLED], entries={})
 
 
 def _own_scores(
@@ -452,7 +547,9 @@ def _current(recipe: Recipe, target: Path) -> Recipe:
     if not is_recipe or (target.is_file() and target.suffix != ".toml"):
         return recipe
     named = load_recipe(target)
-    data = recipe.data.model_copy(update={"groups": named.data.groups})
+    data = recipe.data.model_copy(
+        update={"groups": named.data.groups, "unlabelled": named.data.unlabelled}
+    )
     return recipe.model_copy(
         update={"limits": named.limits, "corruptions": named.corruptions, "data": data}
     )
@@ -515,6 +612,7 @@ def _check_alone(request: VerifyRequest) -> None:
     """Refuse to look at groups or corrupted images, which want many images, with few of them."""
     with_it = {
         "--groups": request.groups,
+        "--unlabelled": request.unlabelled,
         "--corruptions": request.corruptions,
         "--corruption-images": request.corruption_images,
         "--max-gap-increase": request.limits.get("max_gap_increase"),
@@ -523,8 +621,8 @@ def _check_alone(request: VerifyRequest) -> None:
     given = [option for option, value in with_it.items() if value]
     if request.until_decided and given:
         raise UsageError(
-            "--until-decided uses as few images as the verdict needs, which tell nothing of groups "
-            "or of corrupted images",
+            "--until-decided uses as few images as the verdict needs, which tell nothing of "
+            "groups, of corrupted images or of pictures without labels",
             observed=f"--until-decided with {', '.join(given)}",
             expected="one of the two",
             remedy=f"leave out {' and '.join(given)}, or --until-decided",
@@ -538,8 +636,17 @@ def with_limits(limits: Limits, wanted: Mapping[str, float | str | None]) -> Lim
         UsageError: If one cannot be.
     """
     given = {name: value for name, value in wanted.items() if value is not None}
-    raw = {"model": {"name": "limits"}, "limits": {**limits.model_dump(mode="json"), **given}}
-    return of_command_line(raw).limits
+    own = limits.model_dump(mode="json")
+    return of_command_line({"model": {"name": "limits"}, "limits": _replaced(own, given)}).limits
+
+
+def _replaced(limits: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return resolved limits of which some are replaced, as a recipe that states these would."""
+    kept = dict(limits)
+    if "min_agreement" in given:
+        # Stated, it is about all answers, unless that is stated, too.
+        kept.pop("agreement_on", None)
+    return {**kept, **given}
 
 
 def check_folder_of(option: str, file: Path | None) -> None:

@@ -25,6 +25,7 @@ from edgecnn.convert.source.model import SourceModel
 from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset
 from edgecnn.data.calibration import CalibrationSet
+from edgecnn.data.patterns import probes
 from edgecnn.errors import (
     ArtifactError,
     ConversionError,
@@ -234,17 +235,18 @@ def write_reference(
             and known.images_sha256 == digest
             and tuple(known.class_names) == dataset.class_names
             and np.array_equal(known.labels, test.labels)
+            # The train stage's own file is not changed behind its back: it would train anew.
+            and not (ours and known.noise_scores is None)
         ):
             return ours
-    scores = scorer.probabilities(test.pixels, kind, progress=progress, title="reference")
-    Reference(
-        scores=scores,
-        labels=test.labels,
-        ids=test.ids,
-        images_sha256=digest,
+    reference = Reference.asked(
+        lambda pixels: scorer.probabilities(pixels, kind, progress=progress, title="reference"),
+        test,
+        probes=probes(dataset.shape),
         model_sha256=source.sha256,
         class_names=dataset.class_names,
-    ).write(staged.path(Workspace.REFERENCE))
+    )
+    reference.write(staged.path(Workspace.REFERENCE))
     return True
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.convert.patterns import pattern_stream
+from edgecnn.data.patterns import pattern_stream
 from edgecnn.errors import EdgeError
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.golden import MIN_MARGIN, Golden, preprocessing_cases

@@ -231,9 +231,10 @@ def key(
 
 def _judged_by(recipe: Recipe) -> dict[str, Any]:
     """Return the limits that a repair's candidates are judged by; others need no conversion."""
-    return recipe.limits.model_dump(
-        mode="json", include={"max_drop", "min_agreement", "max_class_drop"}
-    )
+    names = {"max_drop", "min_agreement", "max_class_drop"}
+    # Only where it is not as it was before there was a choice: earlier builds stay up to date.
+    names |= {"agreement_on"} if recipe.limits.agreement_on == "clear" else set()
+    return recipe.limits.model_dump(mode="json", include=names)
 
 
 def _repairer(

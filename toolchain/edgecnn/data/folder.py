@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,9 @@ from edgecnn.data.class_folders import (
     find_layout,
     list_classes,
 )
-from edgecnn.data.split import digest_per_image, split_off
+from edgecnn.data.grouping import Grouping, group_images, too_few_groups_remedy
+from edgecnn.data.quality.fingerprint import Fingerprint, fingerprint
+from edgecnn.data.split import GroupSplit, digest_per_image, split_off, split_off_groups
 from edgecnn.data.types import Dataset, Images
 from edgecnn.errors import DataError, ImageError, some_of
 from edgecnn.log import has_read
@@ -38,7 +40,7 @@ from edgecnn_runner.contract import RESIZE_RULE
 _WORKERS: Final = 4
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,
 # or a format that nothing here reads, and a data set that is not the one that was meant.
-_MOST_UNREADABLE: Final = 0.05
+MOST_UNREADABLE: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +61,13 @@ class _Loaded:
         images: Those of each part, without what was left out.
         skipped: Id and reason of each file that is no image, or none that can be read.
         conflicting: Ids of pictures that are one and the same, in two or more classes; left out.
+        prints: What each image is recognized by, by its id; empty where nobody asked.
     """
 
     images: dict[str, Images]
     skipped: tuple[tuple[str, str], ...]
     conflicting: tuple[tuple[str, ...], ...]
+    prints: Mapping[str, Fingerprint]
 
 
 def load_folder(
@@ -76,6 +80,7 @@ def load_folder(
     seed: int,
     resize: str = RESIZE_RULE,
     conflicting: Literal["exclude", "error", "keep"] = "exclude",
+    split_by: str = "image",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
     """Load a folder of class folders, or one that comes split.
@@ -101,6 +106,7 @@ def load_folder(
         seed: Seed of the splits.
         conflicting: What becomes of pictures that stand in two classes: ``exclude`` leaves them
             out, ``keep`` leaves them in both, ``error`` refuses them.
+        split_by: What stays together in the splits; see ``edgecnn.data.grouping``.
         progress: Who to tell how far the reading is, and what was left out.
 
     Returns:
@@ -121,11 +127,14 @@ def load_folder(
     else:
         names, found = list_classes(layout.place)
         files = {"": found}
-    loaded = _read_all(root, names, files, form, conflicting, progress)
+    loaded = _read_all(
+        root, names, files, form, conflicting, progress, with_prints=split_by == "auto"
+    )
+    splitting = _Splitting(names=names, seed=seed, split_by=split_by, loaded=loaded)
     if layout.splits:
-        dataset = _given(root, layout, names, loaded, validation=validation, seed=seed)
+        dataset = _given(root, layout, splitting, validation=validation, progress=progress)
     else:
-        dataset = _divided(names, loaded, test=test, validation=validation, seed=seed)
+        dataset = _divided(splitting, test=test, validation=validation, progress=progress)
     if dataset.dropped:
         progress.message(
             f"note: left out of training and validation, since they are in another split, too: "
@@ -135,27 +144,94 @@ def load_folder(
         dataset,
         skipped=loaded.skipped,
         conflicting=loaded.conflicting,
-        notes=layout.notes,
+        notes=(*layout.notes, *dataset.notes),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Splitting:
+    """How images are split.
+
+    Attributes:
+        names: The classes.
+        seed: Of the splits.
+        split_by: What stays together.
+        loaded: The images, and what they are recognized by.
+    """
+
+    names: tuple[str, ...]
+    seed: int
+    split_by: str
+    loaded: _Loaded
+
+    def grouping(self, images: Images, progress: Progress) -> Grouping | None:
+        """Return which images belong together; None where nothing but equal ones does."""
+        if self.split_by == "image":
+            return None
+        prints = self.loaded.prints
+        return group_images(
+            images.ids,
+            [self.names[label] for label in images.labels.tolist()],
+            self.split_by,
+            prints=[prints[name] for name in images.ids] if self.split_by == "auto" else None,
+            progress=progress,
+        )
+
+    def off(
+        self, images: Images, share: float, purpose: str, grouping: Grouping | None
+    ) -> GroupSplit:
+        """Split a share off, by groups where there are some."""
+        if grouping is None:
+            rest, held = split_off(
+                images, share=share, seed=self.seed, purpose=purpose, class_names=self.names
+            )
+            return GroupSplit(rest=rest, held=held, notes=())
+        return split_off_groups(
+            images,
+            grouping.group_of,
+            share=share,
+            seed=self.seed,
+            purpose=purpose,
+            class_names=self.names,
+            remedy=too_few_groups_remedy(self.split_by),
+        )
 
 
 def _divided(
-    names: tuple[str, ...], loaded: _Loaded, *, test: float, validation: float, seed: int
+    splitting: _Splitting, *, test: float, validation: float, progress: Progress
 ) -> Dataset:
-    images = loaded.images[""]
-    rest, held = split_off(images, share=test, seed=seed, purpose="test", class_names=names)
-    train, valid = split_off(
-        rest, share=validation, seed=seed, purpose="validation", class_names=names
-    )
-    return Dataset(
+    images = splitting.loaded.images[""]
+    grouping = splitting.grouping(images, progress)
+    tested = splitting.off(images, test, "test", grouping)
+    chosen = splitting.off(tested.rest, validation, "validation", grouping)
+    dataset = Dataset(
         name="folder",
-        class_names=names,
-        train=train,
-        validation=valid,
-        test=held,
-        seed=seed,
+        class_names=splitting.names,
+        train=chosen.rest,
+        validation=chosen.held,
+        test=tested.held,
+        seed=splitting.seed,
         rule=f"stratified: {test} of all for test, {validation} of the rest for validation; "
         "equal images stay together",
+    )
+    return _with_groups(dataset, grouping, (*tested.notes, *chosen.notes), progress)
+
+
+def _with_groups(
+    dataset: Dataset, grouping: Grouping | None, notes: Sequence[str], progress: Progress
+) -> Dataset:
+    """Record which rule kept images together, and tell what it could not do."""
+    if grouping is None:
+        return dataset
+    told = (*grouping.notes, *notes)
+    for note in told:
+        progress.message(f"warning: {note}")
+    return replace(
+        dataset,
+        rule=f"{dataset.rule}; by groups ({grouping.split_by}): {grouping.rule}",
+        split_by=grouping.split_by,
+        groups=tuple(tuple(group) for group in grouping.groups()),
+        notes=told,
     )
 
 
@@ -201,6 +277,42 @@ def load_unsplit(
     return names, loaded.images[""], f"{rule} without {left_out}" if left_out else rule
 
 
+def read_pictures(
+    files: Sequence[Path],
+    *,
+    shape: tuple[int, int, int],
+    resize: str = RESIZE_RULE,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[npt.NDArray[np.uint8], list[Path], int]:
+    """Read image files that no class folder holds.
+
+    Args:
+        files: The files.
+        shape: Height, width and channels that they are brought to.
+        resize: Name of the rule that brings them there.
+        progress: Who to tell how far the reading is, and what was left out.
+
+    Returns:
+        Pixels, shape (n, height, width, channels), uint8; the n files that could be read; and how
+        many could not.
+
+    Raises:
+        DataError: If more than a few cannot be read, or all do not fit into memory.
+    """
+    form = _Form(height=shape[0], width=shape[1], channels=shape[2], resize=resize)
+    pixels = _room_for({"": len(files)}, form)[""]
+    read: list[Path] = []
+    unread: list[tuple[Path, _Unread]] = []
+    for path, outcome in _outcomes({"": [(path, 0) for path in files]}, form, progress):
+        if isinstance(outcome, _Unread):
+            unread.append((path[0], outcome))
+        else:
+            pixels[len(read)] = outcome.pixels
+            read.append(path[0])
+    _check_unread(unread, readable=len(read))
+    return pixels[: len(read)], read, len(unread)
+
+
 def _of_given_splits(
     root: Path, layout: Layout
 ) -> tuple[tuple[str, ...], dict[str, list[ImageFile]]]:
@@ -214,13 +326,13 @@ def _of_given_splits(
 def _given(
     root: Path,
     layout: Layout,
-    names: tuple[str, ...],
-    loaded: _Loaded,
+    splitting: _Splitting,
     *,
     validation: float,
-    seed: int,
+    progress: Progress,
 ) -> Dataset:
-    images, test = loaded.images, loaded.images["test"]
+    names, images = splitting.names, splitting.loaded.images
+    test = images["test"]
     dropped: list[str] = []
     rest = _without(images["train"], [test, *_present(images, "validation")], dropped)
     valid = _without(images["validation"], [test], dropped) if "validation" in images else None
@@ -235,28 +347,36 @@ def _given(
             "nothing in a test",
             remedy=f"move {place} away: validation images are taken off the training images then",
         )
+    grouping: Grouping | None = None
+    notes: tuple[str, ...] = ()
     if valid is not None:
         train = rest
+        if splitting.split_by != "image":
+            progress.message(
+                f"note: data.split_by is not used, since {root} comes split; edgecnn data {root} "
+                "says whether photos that look alike are in several splits"
+            )
     else:
-        train, valid = split_off(
-            rest, share=validation, seed=seed, purpose="validation", class_names=names
-        )
+        grouping = splitting.grouping(rest, progress)
+        chosen = splitting.off(rest, validation, "validation", grouping)
+        train, valid, notes = chosen.rest, chosen.held, chosen.notes
     folders = ", ".join(
         folder if folder == split else f"{folder} ({split})"
         for split, folder in ((s, id_of(p.relative_to(root))) for s, p in layout.splits.items())
     )
-    return Dataset(
+    dataset = Dataset(
         name="folder",
         class_names=names,
         train=train,
         validation=valid,
         test=test,
-        seed=None if "validation" in images else seed,
+        seed=None if "validation" in images else splitting.seed,
         rule=f"given by the folders {folders}"
         + ("" if "validation" in images else f"; stratified: {validation} of train for validation"),
         dropped=tuple(dropped),
         came_split=True,
     )
+    return _with_groups(dataset, grouping, notes, progress)
 
 
 def _check_not_all_dropped(
@@ -288,6 +408,19 @@ def _without(images: Images, others: Sequence[Images], dropped: list[str]) -> Im
     return images.take([i for i, digest in enumerate(digests) if digest not in known])
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Read:
+    """A file that could be read.
+
+    Attributes:
+        pixels: Brought to size, uint8.
+        print: What it is recognized by, at its own size; None where nobody asked.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    print: Fingerprint | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Unread:
     """Why a file has no pixels.
@@ -308,29 +441,25 @@ def _read_all(
     form: _Form,
     conflicting: Literal["exclude", "error", "keep"],
     progress: Progress,
+    *,
+    with_prints: bool = False,
 ) -> _Loaded:
     """Read the files of all parts, so that what cannot be read is told of all at once."""
-    total = sum(map(len, parts.values()))
+    prints: dict[str, Fingerprint] = {}
     # Before the reading, which takes a while where there are many.
     pixels = _room_for({part: len(files) for part, files in parts.items()}, form)
     read: dict[str, list[ImageFile]] = {part: [] for part in parts}
     unread: list[tuple[Path, _Unread]] = []
-    pool = ThreadPoolExecutor(max_workers=_WORKERS)
-    try:
-        # The decoder silences Pillow's warnings image by image; threads that do so at the same
-        # time would leave the filters changed.
-        with warnings.catch_warnings(), progress.task("reading images", total) as task:
-            for part, files in parts.items():
-                outcomes = pool.map(lambda file: _read(file[0], form), files)
-                for file, outcome in zip(files, outcomes, strict=True):
-                    if isinstance(outcome, _Unread):
-                        unread.append((file[0], outcome))
-                    else:
-                        pixels[part][len(read[part])] = outcome
-                        read[part].append(file)
-                    task.advance()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    part_of = iter([part for part, files in parts.items() for _ in files])
+    for file, outcome in _outcomes(parts, form, progress, with_prints=with_prints):
+        part = next(part_of)
+        if isinstance(outcome, _Unread):
+            unread.append((file[0], outcome))
+            continue
+        pixels[part][len(read[part])] = outcome.pixels
+        read[part].append(file)
+        if outcome.print is not None:
+            prints[id_of(file[0].relative_to(root))] = outcome.print
     _check_unread(unread, readable=sum(map(len, read.values())))
     _tell_unread(root, unread, progress)
     images = {
@@ -355,21 +484,44 @@ def _read_all(
         images=images,
         skipped=tuple((id_of(path.relative_to(root)), why.reason) for path, why in unread),
         conflicting=tuple(groups),
+        prints=prints,
     )
+
+
+def _outcomes(
+    parts: Mapping[str, Sequence[ImageFile]],
+    form: _Form,
+    progress: Progress,
+    *,
+    with_prints: bool = False,
+) -> Iterator[tuple[ImageFile, _Read | _Unread]]:
+    """Yield each file of all parts, in order, with its pixels or why there are none."""
+    files = [file for part in parts.values() for file in part]
+    pool = ThreadPoolExecutor(max_workers=_WORKERS)
+    try:
+        # The decoder silences Pillow's warnings image by image; threads that do so at the same
+        # time would leave the filters changed.
+        with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
+            outcomes = pool.map(lambda file: _read(file[0], form, with_prints), files)
+            for file, outcome in zip(files, outcomes, strict=True):
+                yield file, outcome
+                task.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> None:
     """Refuse more than a few images that cannot be read; files that are no images do not count."""
     failures = [(path, why) for path, why in unread if why.remedy]
     total = readable + len(failures)
-    if len(failures) <= max(1, int(_MOST_UNREADABLE * total)):
+    if len(failures) <= max(1, int(MOST_UNREADABLE * total)):
         return
     lines = some_of((f"{path}: {why.reason}" for path, why in failures), joint="\n  ")
     remedies = dict.fromkeys(why.remedy for _, why in failures)
     raise DataError(
         f"{len(failures)} of {total} files cannot be read as images:\n  {lines}",
         observed=f"{readable} files that can be read",
-        expected=f"at most {percent_text(_MOST_UNREADABLE, 0)} of the images that cannot be "
+        expected=f"at most {percent_text(MOST_UNREADABLE, 0)} of the images that cannot be "
         "read; so few are left out",
         remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
         + "delete these files, move them out of the class folders, or replace them",
@@ -468,7 +620,7 @@ def id_of(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
+def _read(path: Path, form: _Form, with_print: bool) -> _Read | _Unread:
     """Return the image's pixels, or the reason why there are none."""
     from edgecnn_runner.images.decode import image_size, read_image
     from edgecnn_runner.images.preprocess import prepare
@@ -485,6 +637,7 @@ def _read(path: Path, form: _Form) -> npt.NDArray[np.uint8] | _Unread:
         problem = error.problem.removeprefix(f"{path} ")
         observed = "" if error.observed is None else f" ({error.observed})"
         return _Unread(reason=f"{problem}{observed}", remedy=error.remedy)
-    return prepare(
+    pixels = prepare(
         rgb, height=form.height, width=form.width, channels=form.channels, rule=form.resize
     )
+    return _Read(pixels=pixels, print=fingerprint(rgb, path) if with_print else None)

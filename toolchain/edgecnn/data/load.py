@@ -168,6 +168,7 @@ def load_dataset(
         seed=spec.seed,
         resize=spec.resize,
         conflicting=spec.conflicting,
+        split_by=spec.split_by,
         progress=progress,
     )
 

@@ -115,6 +115,8 @@ class Dataset:
         notes: What else was decided about the images, a sentence each.
         came_split: Whether the test images were published as such, so that none can be had from
             them for training.
+        split_by: What stayed together when they were split; see ``edgecnn.data.grouping``.
+        groups: Ids of the images that did, those of each group with two or more together.
     """
 
     name: str
@@ -129,6 +131,8 @@ class Dataset:
     conflicting: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     came_split: bool = False
+    split_by: str = "image"
+    groups: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the splits fit together.
@@ -182,8 +186,9 @@ class Dataset:
 
         Returns:
             ``schema``, ``dataset``, ``class_names``, ``shape``, ``seed``, ``rule``, ``dropped``,
-            ``skipped``, ``conflicting``, ``notes``, ``sha256`` (``digest``), and under ``splits``
-            for each split its ``count``, ``class_counts``, ``ids`` and ``sha256``.
+            ``skipped``, ``conflicting``, ``notes``, ``split_by``, ``groups``, ``sha256``
+            (``digest``), and under ``splits`` for each split its ``count``, ``class_counts``,
+            ``ids`` and ``sha256``.
         """
         classes = len(self.class_names)
         return {
@@ -197,6 +202,8 @@ class Dataset:
             "skipped": [{"id": name, "reason": reason} for name, reason in self.skipped],
             "conflicting": [list(group) for group in self.conflicting],
             "notes": list(self.notes),
+            "split_by": self.split_by,
+            "groups": [list(group) for group in self.groups],
             "sha256": self.digest(),
             "splits": {
                 name: {

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edgecnn.errors import RecipeError
 from edgecnn.log import has_read
@@ -24,6 +24,7 @@ from edgecnn.recipe.sections import (
     CorruptionSettings,
     Limits,
     Train,
+    Transfer,
 )
 from edgecnn_runner.contract import resize_name
 
@@ -50,6 +51,7 @@ DEFAULT_VARIANTS: Final[tuple[Variant, ...]] = (
 
 Architecture = Literal["seed_cnn", "resnet8", "wren", "finch", "tiny_cnn"]
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+BackboneName = Literal["efficientnet_lite0", "mobilenet_025", "mobilenet_050", "wren", "resnet8"]
 
 
 class Model(Section):
@@ -65,11 +67,35 @@ class Model(Section):
     ]
     """Used in file names: lower-case letters, digits, ``_``, ``.`` and ``-``."""
     architecture: Architecture | None = "seed_cnn"
-    """None (not writable in TOML) for a model that was made elsewhere."""
+    """The network that is trained from scratch. None (not writable in TOML) where a pretrained one
+    is named instead, or for a model that was made elsewhere."""
+    backbone: BackboneName | None = None
+    """The pretrained network that a classifier is trained on; see ``edgecnn.train.transfer``."""
+    start: Path | None = None
+    """A ``.keras`` file of a classifier to take the network and its weights from, relative to the
+    recipe's own folder; with ``backbone``, a network of that name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_default_beside_a_backbone(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or "architecture" in values:
+            return values
+        pretrained = values.get("backbone") is not None or values.get("start") is not None
+        return {**values, "architecture": None} if pretrained else values
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training begins with a network that has learnt already."""
+        return self.backbone is not None or self.start is not None
 
 
 # Strict, since `Section` looks at whole values only and not into a list.
 _Side = Annotated[int, Field(ge=4, le=4096, strict=True)]
+
+
+SPLIT_RULES: Final = ("image", "auto", "name", "folder")
+"""What ``data.split_by`` can be, beside a table's column."""
+SPLIT_BY: Final = "'image', 'auto', 'name', 'folder' or a table's column, 'groups.csv:object'"
 
 
 class Data(Section):
@@ -101,6 +127,9 @@ class Data(Section):
     """For ``folder``: how pixels are resampled."""
     groups: Path | None = None
     """A table of groups of images that ``verify`` compares; relative to the recipe's folder."""
+    unlabelled: Path | None = None
+    """A folder of pictures without labels that agreement is judged on, too; relative to the
+    recipe's folder."""
     validation: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of the training images held out for validation."""
     test: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
@@ -109,11 +138,22 @@ class Data(Section):
     conflicting: Literal["exclude", "error", "keep"] = "exclude"
     """For ``folder``: what becomes of a picture that stands in two classes. ``keep`` leaves it in
     both, as edgecnn 0.1 did."""
+    split_by: Annotated[str, Field(description=SPLIT_BY)] = "image"
+    """For ``folder``: which images stay together in the splits; see ``edgecnn.data.grouping``. A
+    table's path is relative to the recipe's folder."""
 
     @property
     def resize(self) -> str:
         """The resize rule's name; see ``edgecnn_runner.contract.Contract``."""
         return resize_name(self.fit, self.crop_fraction, self.resample)
+
+    @field_validator("split_by")
+    @classmethod
+    def _a_rule(cls, value: str) -> str:
+        table, colon, column = value.rpartition(":")
+        if value not in SPLIT_RULES and not (colon and table.lower().endswith(".csv") and column):
+            raise ValueError("no such rule")
+        return value
 
     @field_validator("image_size", mode="before")
     @classmethod
@@ -158,6 +198,7 @@ class Recipe(Section):
     data: Data = Data()
     augment: Augment = Augment()
     train: Train = Train()
+    transfer: Transfer = Transfer()
     convert: Convert = Convert()
     calibration: Calibration = Calibration()
     limits: Limits = Limits()
@@ -297,12 +338,17 @@ def parse_recipe(
 def _relative_to(folder: Path, recipe: Recipe) -> Recipe:
     """Return the recipe with its paths taken relative to a folder."""
     data, train = recipe.data, recipe.train
-    paths = {"path": data.path, "groups": data.groups}
+    paths = {"path": data.path, "groups": data.groups, "unlabelled": data.unlabelled}
     data = data.model_copy(
         update={name: folder / path for name, path in paths.items() if path is not None}
     )
+    if data.split_by not in SPLIT_RULES:
+        data = data.model_copy(update={"split_by": str(folder / data.split_by)})
     teacher = train.distillation.teacher
     if teacher is not None:
         distillation = train.distillation.model_copy(update={"teacher": folder / teacher})
         train = train.model_copy(update={"distillation": distillation})
-    return recipe.model_copy(update={"data": data, "train": train})
+    model = recipe.model
+    if model.start is not None:
+        model = model.model_copy(update={"start": folder / model.start})
+    return recipe.model_copy(update={"model": model, "data": data, "train": train})

@@ -23,7 +23,12 @@ SIZES: Final[Mapping[str, _Size]] = {"cifar10": (32, 32), "digits": (8, 8)}
 SMALLEST_SIDES: Final = {"seed_cnn": 8, "resnet8": 8, "wren": 8, "finch": 16, "tiny_cnn": 4}
 """Least height and width of the images that each architecture can take; here and not in
 ``edgecnn.train.architectures``, which reads it, since this has to be known before a stage is."""
-_RESIZING: Final[Mapping[str, Any]] = {"fit": "crop", "crop_fraction": 1, "resample": "box"}
+_PUBLISHED: Final = frozenset({"efficientnet_lite0", "mobilenet_025", "mobilenet_050"})
+"""Backbones whose weights others made: for pictures in colour, halved five times."""
+_SMALLEST_PUBLISHED: Final = 32
+_WITH_BACKBONE: Final = frozenset({"seed", "class_weights"})
+"""Keys of ``train`` that mean something where a pretrained network is trained on."""
+RESIZING: Final[Mapping[str, Any]] = {"fit": "crop", "crop_fraction": 1, "resample": "box"}
 """What brings images to size, and how it does where nothing is said."""
 _FLOAT32: Final = frozenset({"onnx-fp32", "tflite-fp32"})
 
@@ -40,7 +45,11 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     conflicting = data.get("conflicting", "exclude")
     if data.get("name", "cifar10") in ("cifar10", "digits") and conflicting != "exclude":
         yield f"data.conflicting = {shown(conflicting)}: only with data.name = 'folder'"
+    split_by = data.get("split_by", "image")
+    if data.get("name", "cifar10") in ("cifar10", "digits") and split_by != "image":
+        yield f"data.split_by = {shown(split_by)}: only with data.name = 'folder'"
     yield from _resize_mistakes(data)
+    yield from _backbone_mistakes(raw)
     distillation = _table(train, "distillation")
     alone = sorted(set(distillation) - {"teacher"})
     if alone and "teacher" not in distillation:
@@ -54,9 +63,48 @@ def cross_key_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
         yield from size_mistakes(_table(raw, "augment"), size)
 
 
+def _backbone_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what does not go with a pretrained network, or with training from scratch."""
+    model, train = _table(raw, "model"), _table(raw, "train")
+    backbone = model.get("backbone")
+    if backbone is None and model.get("start") is None:
+        transfer = _table(raw, "transfer")
+        plain = all(isinstance(value, str | int | float) for value in transfer.values())
+        if transfer and plain and not _is_resolved(raw):
+            yield (
+                f"transfer.{min(transfer)} = {shown(transfer[min(transfer)])}: only with "
+                "model.backbone or model.start"
+            )
+        return
+    key = "model.backbone" if backbone is not None else "model.start"
+    if isinstance(model.get("architecture"), str):
+        yield (
+            f"model.architecture = {shown(model['architecture'])}: not with {key}; a network is "
+            "trained from scratch, or begins with what it has learnt"
+        )
+    if backbone in _PUBLISHED and model.get("start") is not None:
+        yield (
+            f"model.start = {shown(model['start'])}: only alone, or with backbone = 'wren' or "
+            f"'resnet8'; weights of {shown(backbone)} are named with --weights"
+        )
+    if backbone in _PUBLISHED and _table(raw, "data").get("channels", 3) == 1:
+        yield f"data.channels = 1: only 3 with model.backbone = {shown(backbone)}"
+    if not _is_resolved(raw):
+        for name in sorted(set(train) - _WITH_BACKBONE):
+            yield (
+                f"train.{name}: only with model.architecture; with {key} it is [transfer] that "
+                "says how training goes"
+            )
+
+
+def _is_resolved(raw: Mapping[str, Any]) -> bool:
+    """Tell whether these are all keys with their defaults, as a manifest has them."""
+    return "transfer" in raw and "corruptions" in raw and "distillation" in _table(raw, "train")
+
+
 def _resize_mistakes(data: Mapping[str, Any]) -> Iterator[str]:
     data = {**data, "crop_fraction": as_share(data.get("crop_fraction"))}
-    given = {key: data[key] for key in _RESIZING if data.get(key) not in (None, _RESIZING[key])}
+    given = {key: data[key] for key in RESIZING if data.get(key) not in (None, RESIZING[key])}
     if data.get("name", "cifar10") in ("cifar10", "digits"):
         for key, value in given.items():
             yield f"data.{key} = {shown(value)}: only with data.name = 'folder'"
@@ -114,8 +162,15 @@ def training_mistakes(raw: Mapping[str, Any], folder: Path | None) -> Iterator[s
     """
     size = _size_of(raw)
     if size is not None:
-        architecture = _table(raw, "model").get("architecture", "seed_cnn")
-        yield from smallest_side_mistakes(architecture, size)
+        model = _table(raw, "model")
+        yield from smallest_side_mistakes(
+            None
+            if model.get("backbone") or model.get("start")
+            else model.get("architecture", "seed_cnn"),
+            size,
+            backbone=model.get("backbone"),
+        )
+    yield from start_mistakes(_table(raw, "model"), folder)
     yield from teacher_mistakes(_table(_table(raw, "train"), "distillation"), folder)
     variants = _table(raw, "convert").get("variants")
     limit = _table(raw, "limits").get("max_corruption_drop")
@@ -138,8 +193,25 @@ def size_mistakes(augment: Mapping[str, Any], size: _Size) -> Iterator[str]:
             yield f"augment.{key} = {shown(pixels)}: at most {side - 1} for images of {_by(size)}"
 
 
-def smallest_side_mistakes(architecture: object, size: _Size) -> Iterator[str]:
-    """Yield a mistake if an architecture cannot take images of a height and width."""
+def start_mistakes(model: Mapping[str, Any], folder: Path | None = None) -> Iterator[str]:
+    """Yield a mistake if a ``model`` section begins with a file that is not there."""
+    start = model.get("start")
+    if not isinstance(start, str | Path):
+        return
+    # Path.is_file raises where a name is too long; this one answers no.
+    if not os.path.isfile((folder or Path()) / start):  # noqa: PTH113
+        yield f"model.start = {shown(str(start))}: an existing .keras file"
+
+
+def smallest_side_mistakes(
+    architecture: object, size: _Size, *, backbone: object = None
+) -> Iterator[str]:
+    """Yield a mistake if a network cannot take images of a height and width."""
+    if backbone in _PUBLISHED and min(size) < _SMALLEST_PUBLISHED:
+        yield (
+            f"model.backbone = {backbone!r}: images of {_SMALLEST_PUBLISHED} pixels or more, "
+            f"not {_by(size)}"
+        )
     smallest = SMALLEST_SIDES.get(architecture, 0) if isinstance(architecture, str) else 0
     if min(size) < smallest:
         yield (

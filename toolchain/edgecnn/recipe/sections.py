@@ -145,13 +145,34 @@ class Train(Section):
     distillation: Distillation = Distillation()
 
 
+class Transfer(Section):
+    """How a classifier is trained on a pretrained network, where ``model`` names one."""
+
+    fine_tune: Literal["auto", "always", "never"] = "auto"
+    """Whether the network's last blocks learn from the photos, too. ``auto`` tries it from about
+    100 photos a class on, and keeps what is better on the validation images."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Of fine-tuning."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    """Of fine-tuning: the highest, after a short rise and before a cosine's fall to zero."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), SHARE] = 0.1
+    """Share of each label that is spread over all classes, in fine-tuning."""
+    copies: Annotated[int, Field(ge=1, le=100)] = 6
+    """Of each photo that fine-tuning learns from: itself, and others changed as ``augment`` says;
+    each takes time and some 25 kB."""
+
+
 class Limits(Section):
     """What an artifact may lose against its float model, and what it has to reach."""
 
     max_drop: Annotated[float, Field(gt=0, le=100), POINTS] = 1.0
     """Accuracy, percentage points."""
     min_agreement: Annotated[float, Field(ge=0, lt=100), AT_LEAST] = 95.0
-    """Images on which both give the same class, percent."""
+    """Answers that are the same, percent, of those that ``agreement_on`` says."""
+    agreement_on: Literal["clear", "all"] = "clear"
+    """Which answers agreement is judged on: those that the float model holds with a margin
+    (``edgecnn.verify.near_ties``), or all. Default: ``all`` where ``min_agreement`` is stated, as
+    it always was, and else ``clear``."""
     max_class_drop: Annotated[float, Field(gt=0, le=100), POINTS] = 5.0
     """Recall of the class that loses most, percentage points."""
     max_gap_increase: Annotated[float, Field(gt=0, le=100), POINTS] = 3.0
@@ -163,6 +184,14 @@ class Limits(Section):
     """Right answers of each artifact, percent. None asks for nothing of an artifact, but its float
     model has to be better than guessing (``edgecnn.build.usefulness``); 0 does not even ask for
     that."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_stated(cls, values: Any) -> Any:
+        """Keep what ``min_agreement`` alone has always meant, in recipes and older manifests."""
+        if isinstance(values, Mapping) and "min_agreement" in values:
+            return {"agreement_on": "all", **values}
+        return values
 
     @field_serializer("min_agreement", "min_accuracy", when_used="json")
     def _readable(self, value: float | None) -> float | str | None:

@@ -34,6 +34,13 @@ def duration_text(ns: float | None) -> str:
     return DASH if ns is None else quantities.duration_text(ns)
 
 
+def about_time_text(seconds: float) -> str:
+    """Return an estimated time as people say it: ``20 seconds``, ``3 minutes``."""
+    if seconds <= 90:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    return f"{round(seconds / 60)} minutes"
+
+
 def percent_text(share: float | None, digits: int = 2) -> str:
     """Return a share, 0..1, as percent: ``97.51 %``."""
     return DASH if share is None else quantities.percent_text(share, digits)

@@ -39,7 +39,7 @@ _NEW: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 _DATA: Final = frozenset(
-    {"name", "path", "image_size", "channels", "groups", "validation", "test", "seed"}
+    {"name", "path", "image_size", "channels", "groups", "unlabelled", "validation", "test", "seed"}
 )
 _NORMALIZED: Final[Mapping[str, bool]] = {
     "seed_cnn": False,
@@ -111,9 +111,11 @@ def trains_as_0_1(recipe: Recipe, dataset: Dataset) -> bool:
         and not (normalized and (train.batch_norm_images or pace.norm_momentum != 0.99))
         and weights_for(recipe, dataset) is None
         and _has_defaults(recipe.augment, _NEW["augment"])
-        # What becomes of pictures in two classes shows in the images themselves.
+        # What becomes of pictures in two classes, and how they are split, shows in the images
+        # themselves.
         and _has_defaults(
-            recipe.data, frozenset(type(recipe.data).model_fields) - _DATA - {"conflicting"}
+            recipe.data,
+            frozenset(type(recipe.data).model_fields) - _DATA - {"conflicting", "split_by"},
         )
     )
 

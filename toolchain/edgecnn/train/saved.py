@@ -57,7 +57,24 @@ def save_float32(
         network.name, shape=shape, classes=classes, precision="float32", seed=0, dropout=dropout
     )
     plain.set_weights(network.get_weights())
+    save_keras(plain, path, scratch=scratch)
+
+
+def save_keras(model: Any, path: Path, *, scratch: Path | None = None) -> None:
+    """Save a float32 model: whole, and the same bytes for the same weights.
+
+    Args:
+        model: A Keras model (untyped).
+        path: Where to, ending in ``.keras``; replaced if it exists.
+        scratch: A folder for the draft that Keras writes, by default that of ``path``; the
+            draft is deleted.
+
+    Raises:
+        WorkspaceError: If the file cannot be written.
+    """
     scratch = path.parent if scratch is None else scratch
+    with wrap_os_errors(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
     with (
         wrap_os_errors(scratch),
         tempfile.TemporaryDirectory(prefix="model.", dir=scratch) as folder,
@@ -66,7 +83,7 @@ def save_float32(
         with warnings.catch_warnings():
             # Keras converts variables in a way that numpy 2 wants changed.
             warnings.simplefilter("ignore", DeprecationWarning)
-            plain.save(draft)
+            model.save(draft)
         data = _normalized(draft)
     write_whole(path, data)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,19 +15,26 @@ import numpy.typing as npt
 
 from edgecnn.build import tools
 from edgecnn.build.artifact import write_labels
-from edgecnn.build.reference import Reference, images_digest
+from edgecnn.build.reference import Reference
 from edgecnn.build.staging import Staging, staging
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
+from edgecnn.data.patterns import probes
 from edgecnn.files import canonical_digest, file_digest, write_json, write_whole
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe
-from edgecnn.recipe.rules import size_mistakes, smallest_side_mistakes, teacher_mistakes
+from edgecnn.recipe.rules import (
+    RESIZING,
+    size_mistakes,
+    smallest_side_mistakes,
+    start_mistakes,
+    teacher_mistakes,
+)
 from edgecnn.recipe.section import refusal
 from edgecnn.report.text import interval_text, percent_text
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.class_weights import trained_counts
-from edgecnn.train.curves import draw_curves
+from edgecnn.train.curves import draw_curves, draw_strengths
 from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_as_0_1
 from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
@@ -41,6 +49,7 @@ METRICS_SCHEMA: Final = 1
 
 # Counts the changes of this package that change the weights a recipe gives.
 _CODE_VERSION: Final = 3
+_CODE_VERSION_OF_TRANSFER: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +87,24 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     """Return the digest of everything that decides the trained weights.
 
     Where data and teacher lie does not count; what is in them does, and with it what became of
-    pictures in two classes and how images were brought to size. Groups are for ``verify``.
+    pictures in two classes, how images were brought to size and what stayed together in the
+    splits. Groups are for ``verify``.
     A recipe that trains as edgecnn 0.1 did has the key that 0.1 gave it.
     """
     settings, code = recipe.to_dict(), _CODE_VERSION
     if trains_as_0_1(recipe, dataset):
         settings, code = settings_of_0_1(recipe, dataset), CODE_VERSION_OF_0_1
-    other = ("path", "groups", "conflicting", "fit", "crop_fraction", "resample")
+    other = ("path", "groups", "unlabelled", "conflicting", "split_by", *RESIZING)
     data = {k: v for k, v in settings["data"].items() if k not in other}
+    if recipe.model.is_pretrained:
+        return _key_of_transfer(recipe, settings, data, dataset)
+    # What came after the first builds and does not concern them.
+    settings["model"] = {
+        k: v for k, v in settings["model"].items() if k not in ("backbone", "start")
+    }
     teacher = recipe.train.distillation.teacher
     if teacher is not None:
-        # One that is missing is the business of ``run``, which says so with the key's name.
-        digest = file_digest(teacher) if teacher.is_file() else ""
-        settings["train"]["distillation"]["teacher"] = digest
+        settings["train"]["distillation"]["teacher"] = _digest_of(teacher)
     return canonical_digest(
         {
             "code": code,
@@ -103,12 +117,36 @@ def key(recipe: Recipe, dataset: Dataset) -> str:
     )
 
 
+def _key_of_transfer(
+    recipe: Recipe, settings: dict[str, Any], data: dict[str, Any], dataset: Dataset
+) -> str:
+    start = recipe.model.start
+    model = {**settings["model"], "start": None if start is None else _digest_of(start)}
+    return canonical_digest(
+        {
+            "code": _CODE_VERSION_OF_TRANSFER,
+            "model": model,
+            "data": data,
+            "augment": settings["augment"],
+            "transfer": settings["transfer"],
+            "train": {key: settings["train"][key] for key in ("seed", "class_weights")},
+            "dataset": dataset.digest(),
+        }
+    )
+
+
+def _digest_of(path: Path) -> str:
+    # One that is missing is the business of ``run``, which says so with the key's name.
+    return file_digest(path) if path.is_file() else ""
+
+
 def run(
     recipe: Recipe,
     workspace: Workspace,
     dataset: Dataset,
     *,
     recipe_source: str,
+    weights: Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Training:
     """Train a recipe's network and write everything the later stages need.
@@ -123,6 +161,7 @@ def run(
         workspace: The build folder; made if missing.
         dataset: The recipe's images.
         recipe_source: What to call the recipe in errors.
+        weights: A file with the published weights of a backbone; None to fetch them.
         progress: Who to tell.
 
     Returns:
@@ -133,6 +172,9 @@ def run(
         TrainingError: If the training diverges or runs out of memory.
         WorkspaceError: If the build folder cannot be written.
         ScoreError: If the trained model's scores are not numbers.
+        DownloadError: If the weights of a backbone cannot be fetched.
+        ChecksumError: If a file of weights is not the published one.
+        UsageError: If a file of weights is not there.
     """
     began = time.monotonic()
     check_settings(recipe, dataset.shape, source=recipe_source)
@@ -140,40 +182,30 @@ def run(
     digest = key(recipe, dataset)
     checkpoints = CheckpointFolder(root=workspace.path(Workspace.CHECKPOINT), key=digest)
     before = checkpoints.read()
-    precision = choose_precision(recipe.train.precision)
-    progress.message(f"training in {precision.name}: {precision.reason}")
-
-    network, fitted = _trained(recipe, dataset, precision, checkpoints, progress)
-    history = fitted.history
-    parameters = int(network.count_params())
+    train = _transferred if recipe.model.is_pretrained else _from_scratch
+    made = train(
+        recipe,
+        dataset,
+        workspace,
+        weights=weights,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
     with staging(workspace) as staged:
-        scores = _save_model(network, recipe, staged, dataset, scratch=checkpoints.folder)
+        path = staged.path(Workspace.MODEL)
+        made.save(path, checkpoints.folder)
+        scores = _write_reference(staged, dataset)
         metrics = test_metrics(scores, dataset.test.labels, dataset.class_names)
-        whole = recipe.train.include_validation
         _write_record(
             staged,
             dataset,
-            fitted,
-            recipe,
+            made,
             {
                 "schema": METRICS_SCHEMA,
                 "model": recipe.model.name,
                 "dataset": dataset.name,
                 "test": metrics,
-                "parameters": parameters,
-                "epochs": len(history),
-                "selection": fitted.selection.to_dict(),
-                "pace": fitted.pace.to_dict(),
-                "class_weights": None
-                if fitted.weights is None
-                else dict(zip(dataset.class_names, fitted.weights.tolist(), strict=True)),
-                "batch_norm_images": fitted.averaged_images,
-                "train_images": sum(trained_counts(recipe, dataset)),
-                "validation_images": 0 if whole else len(dataset.validation),
-                "images_per_second": median_speed(history),
-                "seconds": sum(row.seconds for row in history),
-                "precision": {"name": precision.name, "reason": precision.reason},
-                "deterministic": recipe.train.deterministic,
+                **made.record,
                 "machine": describe_machine(),
                 "tools": tool_versions(),
             },
@@ -191,15 +223,34 @@ def run(
         test_accuracy=metrics["accuracy"],
         test_loss=metrics["loss"],
         test_images=metrics["images"],
-        parameters=parameters,
-        epochs=len(history),
-        shipped_epoch=fitted.selection.shipped.epoch,
+        parameters=made.record["parameters"],
+        epochs=made.record["epochs"],
+        shipped_epoch=made.shipped_epoch,
         resumed_from=0 if before is None else before.epochs,
-        images_per_second=median_speed(history),
+        images_per_second=made.record["images_per_second"],
         seconds=time.monotonic() - began,
-        precision=precision.name,
+        precision=made.record["precision"]["name"],
         files=_FILES,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A trained network, however it was trained.
+
+    Attributes:
+        save: Writes it as a float32 ``.keras`` file: its path, and a folder for drafts.
+        curves: The picture of its training, given a title and the beginning of a subtitle.
+        history: A row an epoch.
+        shipped_epoch: The one whose weights the network has; 0 where it had none.
+        record: What ``metrics.json`` says of the training.
+    """
+
+    save: Callable[[Path, Path], None]
+    curves: Callable[[str, str], bytes]
+    history: tuple[Epoch, ...]
+    shipped_epoch: int
+    record: dict[str, Any]
 
 
 _FILES: Final = (
@@ -213,7 +264,136 @@ _FILES: Final = (
 )
 
 
-def _trained(
+def _from_scratch(
+    recipe: Recipe,
+    dataset: Dataset,
+    workspace: Workspace,
+    *,
+    weights: Path | None,
+    checkpoints: CheckpointFolder,
+    progress: Progress,
+) -> _Made:
+    """Train one of the architectures; TensorFlow is imported here."""
+    del workspace, weights
+    precision = choose_precision(recipe.train.precision)
+    progress.message(f"training in {precision.name}: {precision.reason}")
+    network, fitted = _fitted(recipe, dataset, precision, checkpoints, progress)
+    history, selection = fitted.history, fitted.selection
+    epochs = f"{len(history)} epochs"
+    if selection.rule == "best":
+        epochs = f"epoch {selection.shipped.epoch} of {len(history)}"
+    whole = recipe.train.include_validation
+    parameters = int(network.count_params())
+
+    def save(path: Path, scratch: Path) -> None:
+        from edgecnn.train.saved import save_float32
+
+        save_float32(
+            network,
+            path,
+            shape=dataset.shape,
+            classes=len(dataset.class_names),
+            dropout=recipe.train.dropout,
+            scratch=scratch,
+        )
+
+    def curves(title: str, subtitle: str) -> bytes:
+        return draw_curves(
+            history,
+            title=title,
+            subtitle=f"{subtitle}, {parameters:,} parameters, {epochs}",
+            loss="Loss against labels and teacher"
+            if recipe.train.distillation.teacher
+            else "Cross-entropy loss",
+        )
+
+    return _Made(
+        save=save,
+        curves=curves,
+        history=history,
+        shipped_epoch=selection.shipped.epoch,
+        record={
+            "parameters": parameters,
+            "epochs": len(history),
+            "selection": selection.to_dict(),
+            "pace": fitted.pace.to_dict(),
+            "class_weights": None
+            if fitted.weights is None
+            else dict(zip(dataset.class_names, fitted.weights.tolist(), strict=True)),
+            "batch_norm_images": fitted.averaged_images,
+            "train_images": sum(trained_counts(recipe, dataset)),
+            "validation_images": 0 if whole else len(dataset.validation),
+            "images_per_second": median_speed(history),
+            "seconds": sum(row.seconds for row in history),
+            "precision": {"name": precision.name, "reason": precision.reason},
+            "deterministic": recipe.train.deterministic,
+        },
+    )
+
+
+def _transferred(
+    recipe: Recipe,
+    dataset: Dataset,
+    workspace: Workspace,
+    *,
+    weights: Path | None,
+    checkpoints: CheckpointFolder,
+    progress: Progress,
+) -> _Made:
+    """Train a classifier on a pretrained network; TensorFlow is imported here."""
+    from edgecnn.train.transfer import transfer
+
+    began = time.monotonic()
+    made = transfer(
+        recipe,
+        dataset,
+        workspace,
+        weights=weights,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
+
+    def save(path: Path, scratch: Path) -> None:
+        from edgecnn.train.saved import save_keras
+
+        save_keras(made.classifier, path, scratch=scratch)
+
+    def curves(title: str, subtitle: str) -> bytes:
+        subtitle = f"{subtitle}, {made.parameters:,} parameters"
+        if made.history:
+            return draw_curves(
+                made.history,
+                title=title,
+                subtitle=f"{subtitle}, {len(made.history)} epochs of fine-tuning",
+            )
+        return draw_strengths(made.head.tried, title=title, subtitle=f"{subtitle}, a linear head")
+
+    return _Made(
+        save=save,
+        curves=curves,
+        history=made.history,
+        shipped_epoch=len(made.history),
+        record={
+            "parameters": made.parameters,
+            "epochs": len(made.history),
+            "selection": None,
+            "pace": None,
+            "class_weights": None
+            if made.class_weights is None
+            else dict(zip(dataset.class_names, made.class_weights.tolist(), strict=True)),
+            "batch_norm_images": 0,
+            "train_images": len(dataset.train) + len(dataset.validation),
+            "validation_images": 0,
+            "images_per_second": made.images_per_second,
+            "seconds": time.monotonic() - began,
+            "precision": {"name": "float32", "reason": "as the pretrained network is"},
+            "deterministic": True,
+            "transfer": made.record,
+        },
+    )
+
+
+def _fitted(
     recipe: Recipe,
     dataset: Dataset,
     precision: TrainingPrecision,
@@ -248,57 +428,32 @@ def _trained(
     return network, fit(network, dataset, recipe, checkpoints=checkpoints, progress=progress)
 
 
-def _save_model(
-    network: Any, recipe: Recipe, staged: Staging, dataset: Dataset, *, scratch: Path
-) -> npt.NDArray[np.float32]:
-    """Write the model, its labels and its reference scores; return the scores."""
-    from edgecnn.train.saved import save_float32, score_saved
+def _write_reference(staged: Staging, dataset: Dataset) -> npt.NDArray[np.float32]:
+    """Write the saved model's labels and its reference scores; return the scores."""
+    from edgecnn.train.saved import score_saved
 
     path = staged.path(Workspace.MODEL)
-    save_float32(
-        network,
-        path,
-        shape=dataset.shape,
-        classes=len(dataset.class_names),
-        dropout=recipe.train.dropout,
-        scratch=scratch,
-    )
     write_labels(staged.path(Workspace.LABELS), dataset.class_names)
-    scores = score_saved(path, dataset.test.pixels)
-    Reference(
-        scores=scores,
-        labels=dataset.test.labels,
-        ids=dataset.test.ids,
-        images_sha256=images_digest(dataset.test.pixels),
+    reference = Reference.asked(
+        functools.partial(score_saved, path),
+        dataset.test,
+        probes=probes(dataset.shape),
         model_sha256=file_digest(path),
         class_names=dataset.class_names,
-    ).write(staged.path(Workspace.REFERENCE))
-    return scores
+    )
+    reference.write(staged.path(Workspace.REFERENCE))
+    return reference.scores
 
 
-def _write_record(
-    staged: Staging,
-    dataset: Dataset,
-    fitted: Fitted,
-    recipe: Recipe,
-    metrics: dict[str, Any],
-) -> None:
-    test, history, selection = metrics["test"], fitted.history, fitted.selection
-    epochs = f"{len(history)} epochs"
-    if selection.rule == "best":
-        epochs = f"epoch {selection.shipped.epoch} of {len(history)}"
-    picture = draw_curves(
-        history,
-        title=f"{metrics['model']} on {metrics['dataset']}",
-        subtitle=f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images "
-        f"(95 % interval {interval_text(*test['accuracy_interval'])}), "
-        f"{metrics['parameters']:,} parameters, {epochs}",
-        loss="Loss against labels and teacher"
-        if recipe.train.distillation.teacher
-        else "Cross-entropy loss",
+def _write_record(staged: Staging, dataset: Dataset, made: _Made, metrics: dict[str, Any]) -> None:
+    test = metrics["test"]
+    picture = made.curves(
+        f"{metrics['model']} on {metrics['dataset']}",
+        f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images "
+        f"(95 % interval {interval_text(*test['accuracy_interval'])})",
     )
     write_json(staged.path(Workspace.SPLITS), dataset.splits())
-    write_whole(staged.path(Workspace.HISTORY), history_csv(history))
+    write_whole(staged.path(Workspace.HISTORY), history_csv(made.history))
     write_whole(staged.path(Workspace.CURVES), picture)
     write_json(staged.path(Workspace.METRICS), metrics)
 
@@ -329,9 +484,12 @@ def check_settings(recipe: Recipe, shape: tuple[int, int, int], *, source: str) 
 
 
 def _mistakes(recipe: Recipe, shape: tuple[int, int, int]) -> Iterator[str]:
-    if recipe.model.architecture is None:
+    if recipe.model.architecture is None and not recipe.model.is_pretrained:
         yield "model.architecture: missing; a model made elsewhere cannot be trained here"
-    yield from smallest_side_mistakes(recipe.model.architecture, shape[:2])
+    yield from smallest_side_mistakes(
+        recipe.model.architecture, shape[:2], backbone=recipe.model.backbone
+    )
+    yield from start_mistakes(recipe.model.model_dump())
     yield from size_mistakes(recipe.augment.model_dump(), shape[:2])
     yield from teacher_mistakes(recipe.train.distillation.model_dump())
 

@@ -20,6 +20,7 @@ from edgecnn.verify.request import ForeignFiles, VerifyRequest
 from edgecnn.verify.results import ParityReport
 from edgecnn.verify.scores_check import Decoded, Explainer, check_enough, check_own_scores
 from edgecnn.verify.stage import BuildSubject, key, run
+from edgecnn.verify.unlabelled import ScoredPictures
 
 __all__ = [
     "BuildSubject",
@@ -34,6 +35,7 @@ __all__ = [
     "Groups",
     "OwnAgreement",
     "ParityReport",
+    "ScoredPictures",
     "Tried",
     "VerifyRequest",
     "balanced_subset",

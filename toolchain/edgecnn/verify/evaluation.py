@@ -10,8 +10,22 @@ import numpy.typing as npt
 
 from edgecnn.build.reference import Reference, check_scores, images_digest
 from edgecnn.data import Dataset, Images
+from edgecnn.data.patterns import probes
 from edgecnn.data.split import seeded_order
 from edgecnn.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probes:
+    """Generated pictures that the float model was asked about, too.
+
+    Attributes:
+        pixels: Shape (m, height, width, channels), uint8.
+        scores: The float model's probabilities for them, shape (m, classes), float32.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,12 +37,17 @@ class Evaluation:
         scores: The float model's probabilities for them, shape (n, classes), float32.
         test: The whole test split, which no calibration image may come from.
         seed: Seed of the subset; None if all test images are used.
+        noise_scores: The float model's probabilities for the images with one grey level of noise,
+            shape (n, classes), float32; None where it was not asked.
+        probes: What it answers to generated pictures; None where it was not asked.
     """
 
     images: Images
     scores: npt.NDArray[np.float32]
     test: Images
     seed: int | None
+    noise_scores: npt.NDArray[np.float32] | None = None
+    probes: Probes | None = None
 
 
 def choose_evaluation(
@@ -79,9 +98,17 @@ def choose_evaluation(
             remedy="ask for at least one image: --images N",
         )
     check_scores(reference.scores, model="the float model (its saved reference)")
+    noise_scores, generated = reference.noise_scores, _probes(reference, dataset)
     everything = images is None or images >= len(test)
     if everything and not shuffled:
-        return Evaluation(images=test, scores=reference.scores, test=test, seed=None)
+        return Evaluation(
+            images=test,
+            scores=reference.scores,
+            test=test,
+            seed=None,
+            noise_scores=noise_scores,
+            probes=generated,
+        )
     if images is None or everything:
         chosen = np.arange(len(test), dtype=np.int64)
     else:
@@ -94,7 +121,22 @@ def choose_evaluation(
         scores=reference.scores[chosen],
         test=test,
         seed=None if everything else seed,
+        noise_scores=None if noise_scores is None else noise_scores[chosen],
+        probes=generated,
     )
+
+
+def _probes(reference: Reference, dataset: Dataset) -> Probes | None:
+    """Return the generated pictures with the float model's scores of them, where it has some.
+
+    None, too, where another version of numpy makes other pictures of the same seed.
+    """
+    if reference.probe_scores is None:
+        return None
+    pixels = probes(dataset.shape)
+    if images_digest(pixels) != reference.probes_sha256:
+        return None
+    return Probes(pixels=pixels, scores=reference.probe_scores)
 
 
 def balanced_subset(

@@ -13,8 +13,8 @@ from edgecnn.errors import (
     some_of,
 )
 from edgecnn.report.text import percent_text
-from edgecnn.verify.gate.criteria import least_drop
 from edgecnn.verify.gate.judgement import Outcome
+from edgecnn.verify.gate.tightest import tightest_at_best
 from edgecnn.verify.report.wording import (
     baseline_headline,
     criterion_sentence,
@@ -56,7 +56,7 @@ def exit_error(report: ParityReport) -> EdgeError | None:
         return ParityFailError(
             _what_failed(failed),
             observed=_criteria(failed, "missed", report),
-            expected=limits_text(report.limits),
+            expected=limits_text(report),
             remedy=_after_failure(report, failed),
         )
     for row in report.rows:
@@ -75,7 +75,7 @@ def exit_error(report: ParityReport) -> EdgeError | None:
             f"{_images(undecided, report)} are too few to tell whether {_list(undecided)} "
             f"{_what_is_open(undecided)}",
             observed=_criteria(undecided, "undecided", report),
-            expected=f"intervals on one side of the limits: {limits_text(report.limits)}",
+            expected=f"intervals on one side of the limits: {limits_text(report)}",
             remedy=_more_images(report),
         )
     return None if report.write_error is None else report.write_error.to_error()
@@ -231,11 +231,20 @@ def _other_limits(report: ParityReport) -> str:
     if report.foreign is not None:
         return "change the limits (--max-drop and others)"
     images = report.evaluated.images
-    least = least_drop(images)
-    at_best = f": {images:,} images show {least:g} points at best" if least is not None else ""
+    pictures = f"{images:,} images"
+    more = "; pictures without labels help, too: --unlabelled FOLDER"
+    if report.unlabelled is not None:
+        pictures, more = f"{pictures} and the unlabelled pictures", ""
+    best = report.decidable or tightest_at_best(images)
+    at_best = ""
+    if best.max_drop is not None and best.min_agreement is not None:
+        at_best = (
+            f": {pictures} show {best.max_drop:g} points and {best.min_agreement:g} % agreement "
+            "at best"
+        )
     return (
         f"write wider limits into [limits] of the recipe{at_best} (--max-drop and others of verify "
-        "try them; what they come to is not the build's)"
+        f"try them; what they come to is not the build's){more}"
     )
 
 

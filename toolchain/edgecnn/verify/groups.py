@@ -6,7 +6,6 @@ tone of whoever is on it. Nothing is guessed: an image without an entry belongs 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.group_table import group_of, read_group_table
 from edgecnn.errors import DataError
 from edgecnn.files import canonical_digest
 from edgecnn.verify.gate.judgement import Paired
 from edgecnn.verify.statistics.intervals import wilson_interval
 
-_LARGEST: Final = 256 << 20
-_MOST_COLUMNS: Final = 20
 _MOST_GROUPS: Final = 50
-_REMEDY: Final = (
-    "a header, then a line for each image: image,lighting,camera and test/0001.jpg,dark,front"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,50 +104,16 @@ class GroupColumn:
 
 
 def read_groups(path: Path) -> Groups:
-    """Read a table of groups.
+    """Read a table of groups; see ``read_group_table``.
 
     Args:
-        path: A CSV file in UTF-8: a header, the first column names the image, every other one is
-            a way to group them; an empty cell is no group.
+        path: A CSV file in UTF-8.
 
     Raises:
-        DataError: If it cannot be read, names an image twice, or has no column of groups.
+        DataError: If it cannot be read, names an image twice, or has no column of groups, or one
+            of more than 50.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise _bad(path, f"{path.stat().st_size:,} bytes", "a table of groups")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, strict=True))
-    except OSError as error:
-        raise _bad(path, error.strerror or str(error), "a CSV file that can be read") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _bad(path, str(error), "a CSV file in UTF-8") from error
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    header = [name.strip() for name in rows[0]] if rows else []
-    names = header[1:]
-    if not names or not all(names) or len(set(names)) != len(names) or len(names) > _MOST_COLUMNS:
-        raise _bad(
-            path,
-            "the header is " + (",".join(header) or "missing"),
-            f"a column of image names, then 1 to {_MOST_COLUMNS} of groups, each with its own name",
-        )
-    columns: dict[str, dict[str, str]] = {name: {} for name in names}
-    seen: set[str] = set()
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(header):
-            raise _bad(path, f"line {number} has {len(row)} cells", f"{len(header)}, as its header")
-        image = row[0].strip()
-        if image in seen:
-            raise _bad(path, f"{image} is there twice, again in line {number}", "each image once")
-        seen.add(image)
-        for name, cell in zip(names, row[1:], strict=True):
-            if cell.strip():
-                columns[name][image] = cell.strip()
-    for name, found in columns.items():
-        if len(set(found.values())) > _MOST_GROUPS:
-            count = len(set(found.values()))
-            raise _bad(path, f"{name} has {count:,} groups", f"at most {_MOST_GROUPS} in a column")
-    return Groups(columns=columns)
+    return Groups(columns=read_group_table(path, most_groups=_MOST_GROUPS).columns)
 
 
 def count_groups(
@@ -220,14 +181,9 @@ def check_groups(groups: Groups, ids: Sequence[str]) -> None:
 def _assigned(groups: Groups, ids: Sequence[str]) -> dict[str, npt.NDArray[np.str_]]:
     """Return each column's group of every image, empty for none."""
     return {
-        name: np.array([_group_of(named, image) for image in ids])
+        name: np.array([group_of(named, image) for image in ids])
         for name, named in groups.columns.items()
     }
-
-
-def _group_of(named: Mapping[str, str], image: str) -> str:
-    """Return an image's group; it may be named by its path or, where that is enough, its name."""
-    return named.get(image, named.get(image.rpartition("/")[2], ""))
 
 
 def _count(
@@ -252,10 +208,4 @@ def _count(
             for n, minus, plus in zip(each(chosen), each(lost), each(gained), strict=True)
         ),
         classes_reference_right=tuple(each(chosen & was_right)),
-    )
-
-
-def _bad(path: Path, observed: str, expected: str) -> DataError:
-    return DataError(
-        f"{path} is no table of groups", observed=observed, expected=expected, remedy=_REMEDY
     )

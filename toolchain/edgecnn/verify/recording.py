@@ -26,6 +26,8 @@ from edgecnn.verify.baseline import compare
 from edgecnn.verify.corruptions.conditions import CorruptedImages
 from edgecnn.verify.foreign.facts import Foreign
 from edgecnn.verify.gate.criteria import limits_in_force
+from edgecnn.verify.gate.tightest import TightestLimits, tightest_at_best
+from edgecnn.verify.near_ties import clear_answers
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.report.junit import write_junit
 from edgecnn.verify.report.markdown import write_markdown
@@ -34,6 +36,7 @@ from edgecnn.verify.request import VerifyRequest
 from edgecnn.verify.results import (
     LOCAL,
     PARITY_SCHEMA,
+    READABLE_SCHEMAS,
     ArtifactRow,
     Evaluated,
     ParityReport,
@@ -110,11 +113,31 @@ def make_report(
         created=created(),
         foreign=foreign,
         own_scores=own_scores,
+        near_ties=by.near_ties,
+        unlabelled=None if by.unlabelled is None else by.unlabelled.facts,
+        decidable=_decidable(by),
     )
     if by.baseline is None:
         return report
     changes = compare(report, by.baseline.report, source=by.baseline.source, some=some)
     return dataclasses.replace(report, baseline=changes)
+
+
+def _decidable(by: Verification) -> TightestLimits:
+    """Return the tightest limits that the pictures of a verification can decide at best."""
+    evaluation, others = by.evaluation, by.unlabelled
+    clear = int(clear_answers(evaluation.scores, by.near_ties).sum())
+    if others is None:
+        return tightest_at_best(len(evaluation.images), clear=clear)
+    # A copy of an evaluation image adds no picture of its own.
+    own = others.groups >= len(evaluation.images)
+    judged = own & clear_answers(others.scores, by.near_ties)
+    return tightest_at_best(
+        len(evaluation.images),
+        clear=clear,
+        unlabelled=len(np.unique(others.groups[own])),
+        clear_unlabelled=len(np.unique(others.groups[judged])),
+    )
 
 
 def record(
@@ -231,11 +254,14 @@ def read_report(path: Path) -> ParityReport:
     Raises:
         WorkspaceError: If the file is missing, damaged or of another schema.
     """
-    return read_schema_file(
+    report = read_schema_file(
         path,
         ParityReport,
         schema=PARITY_SCHEMA,
+        earlier=READABLE_SCHEMAS,
         what="the parity report",
         command="edgecnn verify",
         remedy=f"verify again: edgecnn verify {shlex.quote(str(path.parent))}",
     )
+    # What an earlier version did not ask for is None now: that is today's layout.
+    return dataclasses.replace(report, schema=PARITY_SCHEMA)

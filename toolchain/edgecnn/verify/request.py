@@ -57,6 +57,8 @@ class VerifyRequest:
         images: How many evaluation images, a class-balanced subset; None for all.
         limits: Limits that replace the recipe's or the defaults, numbers or texts such as ``1%``;
             None leaves one as it is.
+        unlabelled: A folder of pictures without labels that agreement is judged on, too, in place
+            of the recipe's.
         save_limits: Whether these limits become the build's own, and its recipe's.
         until_decided: Use only as many images as each verdict needs.
         groups: A table of groups of images to compare in place of the recipe's.
@@ -82,6 +84,7 @@ class VerifyRequest:
     save_limits: bool = False
     until_decided: bool = False
     groups: Path | None = None
+    unlabelled: Path | None = None
     corruptions: bool = False
     corruption_images: int | None = None
     explain: bool = False

@@ -18,13 +18,19 @@ from edgecnn.verify.corruptions.conditions import CorruptedImages, CorruptionRes
 from edgecnn.verify.foreign.facts import Foreign, Hint
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, Judgement
 from edgecnn.verify.gate.sequential import Looked
+from edgecnn.verify.gate.tightest import TightestLimits
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.layers.diagnosis import Layers
 from edgecnn.verify.metrics import Metrics
+from edgecnn.verify.near_ties import NearTies
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.statistics.needed import Needed
+from edgecnn.verify.unlabelled import UnlabelledAgreement, UnlabelledFacts
 
-PARITY_SCHEMA: Final = 1
+PARITY_SCHEMA: Final = 2
+"""1 was edgecnn 0.2's: without near-ties, equality, unlabelled pictures and tightest limits."""
+READABLE_SCHEMAS: Final = (1, PARITY_SCHEMA)
+"""Layouts that are read back; what an earlier one does not have is None."""
 
 _NESTED: Final = (
     "evaluated",
@@ -35,6 +41,9 @@ _NESTED: Final = (
     "foreign",
     "own_scores",
     "float_model",
+    "near_ties",
+    "unlabelled",
+    "decidable",
 )
 
 LOCAL: Final = "local"
@@ -67,6 +76,10 @@ class ArtifactRow:
         needed: What would decide; only for an INCONCLUSIVE verdict.
         error: Why there is no verdict; None where there is one.
         reason: Why the variant was not made; empty where it was.
+        clear_disagreements: Changed answers among those that the float model holds clearly; None
+            where agreement was judged on all.
+        unlabelled: What changed on pictures without labels; None where there were none.
+        tightest: The tightest limits that it is shown to keep; only for an INCONCLUSIVE verdict.
         hints: What may be wrong in how a file made elsewhere is fed or read.
         seconds: How long it took to check and run; None if that was not measured. Not part of
             ``to_dict``: equal verifications write equal files.
@@ -88,6 +101,9 @@ class ArtifactRow:
     needed: Needed | None = None
     error: RowError | None = None
     reason: str = ""
+    clear_disagreements: int | None = None
+    unlabelled: UnlabelledAgreement | None = None
+    tightest: TightestLimits | None = None
     hints: tuple[Hint, ...] = ()
     seconds: float | None = dataclasses.field(default=None, compare=False)
 
@@ -124,6 +140,8 @@ class ArtifactRow:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, derived ones included."""
         values = dataclasses.asdict(self) | {"verdict": self.verdict}
+        if self.judgement is not None:
+            values["judgement"]["by_equality"] = self.judgement.by_equality
         del values["seconds"]
         if self.metrics is not None:
             values["metrics"] |= {
@@ -189,6 +207,11 @@ class ParityReport:
         own_scores: How far the user's own scores are the float model's; None if none were given.
         float_model: What the float model is right on, beside guessing; None if an earlier version
             of edgecnn did not ask.
+        near_ties: How firmly the float model holds its answers, and which of them agreement was
+            judged on; None if an earlier version of edgecnn did not ask.
+        unlabelled: Which pictures without labels were used; None if none were.
+        decidable: The tightest limits that these images can decide, at best: for a file that
+            changes no answer; None if an earlier version of edgecnn did not ask.
         schema: Version of this layout in JSON.
     """
 
@@ -207,6 +230,9 @@ class ParityReport:
     foreign: Foreign | None = None
     own_scores: OwnAgreement | None = None
     float_model: AgainstGuessing | None = None
+    near_ties: NearTies | None = None
+    unlabelled: UnlabelledFacts | None = None
+    decidable: TightestLimits | None = None
     schema: int = PARITY_SCHEMA
 
     @property
@@ -255,4 +281,7 @@ class ParityReport:
             "foreign": None if self.foreign is None else dataclasses.asdict(self.foreign),
             "own_scores": None if self.own_scores is None else self.own_scores.to_dict(),
             "float_model": None if self.float_model is None else self.float_model.to_dict(),
+            "near_ties": None if self.near_ties is None else dataclasses.asdict(self.near_ties),
+            "unlabelled": None if self.unlabelled is None else dataclasses.asdict(self.unlabelled),
+            "decidable": None if self.decidable is None else dataclasses.asdict(self.decidable),
         }

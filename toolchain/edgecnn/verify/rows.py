@@ -15,17 +15,21 @@ import numpy.typing as npt
 from edgecnn.build.reference import Reference, check_scores
 from edgecnn.errors import ArtifactError, EdgeError
 from edgecnn.files import file_digest
+from edgecnn.modelfile import read_graph
+from edgecnn.modelfile.precision import find_precision
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.sections import CorruptionSettings, Limits
 from edgecnn.verify.baseline import EarlierReport
 from edgecnn.verify.checks import check_artifact
 from edgecnn.verify.evaluation import Evaluation
-from edgecnn.verify.gate.judging import judge_at_once, judge_until_decided
+from edgecnn.verify.gate.judging import JudgedBy, judge_at_once, judge_until_decided
 from edgecnn.verify.groups import Groups
+from edgecnn.verify.near_ties import NearTies
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.results import ArtifactRow
 from edgecnn.verify.scoring import Ran, Scorer
 from edgecnn.verify.statistics.intervals import mcnemar_p
+from edgecnn.verify.unlabelled import UnlabelledEvaluation
 from edgecnn_runner.formats.container import read_container
 
 
@@ -40,7 +44,9 @@ class Verification:
         scorer: Where artifacts run.
         threads: Threads of the runtimes.
         recorded: File name to digest, as the build's manifest has them; empty without a build.
+        near_ties: Which of the float model's answers agreement is judged on.
         groups: Which image belongs to which group; None for no groups.
+        unlabelled: Pictures without labels that agreement is judged on, too; None for none.
         corruptions: Which images to corrupt and judge by, too; None for none.
         until_decided: Whether to use only as many images as each verdict needs; their order has to
             say nothing about them. Not with groups.
@@ -53,8 +59,10 @@ class Verification:
     limits: Limits
     scorer: Scorer
     threads: int
+    near_ties: NearTies
     recorded: Mapping[str, str] = field(default_factory=dict)
     groups: Groups | None = None
+    unlabelled: UnlabelledEvaluation | None = None
     corruptions: CorruptionSettings | None = None
     until_decided: bool = False
     baseline: EarlierReport | None = None
@@ -88,7 +96,9 @@ def _judged(planned: Planned, by: Verification) -> ArtifactRow:
             )
         contract = planned.contract or check_artifact(path, by.reference, by.evaluation.test)
         variant = contract.variant
-        with by.progress.task(f"verify {variant}", len(by.evaluation.images)) as task:
+        precision = find_precision(read_graph(read_container(path))).name
+        others = 0 if by.unlabelled is None else len(by.unlabelled.pixels)
+        with by.progress.task(f"verify {variant}", len(by.evaluation.images) + others) as task:
 
             def score(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
                 scores = by.scorer.score(
@@ -97,10 +107,15 @@ def _judged(planned: Planned, by: Verification) -> ArtifactRow:
                 check_scores(scores, model=path.name)
                 return scores
 
-            if by.until_decided:
-                judged = judge_until_decided(score, by.evaluation, by.limits)
-            else:
-                judged = judge_at_once(score, by.evaluation, by.limits, by.groups)
+            given = JudgedBy(
+                evaluation=by.evaluation,
+                limits=by.limits,
+                near_ties=by.near_ties,
+                groups=by.groups,
+                unlabelled=by.unlabelled,
+            )
+            judge = judge_until_decided if by.until_decided else judge_at_once
+            judged = judge(score, given, precision)
     except EdgeError as error:
         return failed_row(variant, planned.file, path, error, ran=ran)
     metrics = judged.metrics
@@ -117,6 +132,9 @@ def _judged(planned: Planned, by: Verification) -> ArtifactRow:
         groups=judged.groups,
         looked=judged.looked,
         needed=judged.needed,
+        clear_disagreements=judged.clear_disagreements,
+        unlabelled=judged.unlabelled,
+        tightest=judged.tightest,
     )
 
 

@@ -23,6 +23,7 @@ from edgecnn.verify.evaluation import choose_evaluation
 from edgecnn.verify.gate.criteria import limits_in_force
 from edgecnn.verify.groups import Groups, check_groups
 from edgecnn.verify.layers.explaining import explained, with_reason
+from edgecnn.verify.near_ties import find_near_ties
 from edgecnn.verify.own_agreement import OwnAgreement
 from edgecnn.verify.plan import plan
 from edgecnn.verify.recording import make_report, record, refuse_build
@@ -31,6 +32,7 @@ from edgecnn.verify.results import ArtifactRow, ParityReport
 from edgecnn.verify.rows import Verification, digest_of, judged_row
 from edgecnn.verify.scoring import scorer_on
 from edgecnn.verify.stand_in import check_candidates
+from edgecnn.verify.unlabelled import ScoredPictures
 from edgecnn_runner.runtimes.choice import RUNTIMES, installed_version
 
 
@@ -48,6 +50,8 @@ class BuildSubject:
         partial: Whether to leave the build's own verdicts as they are.
         baseline: An earlier verification to compare with.
         groups: Groups of images to compare; None for none.
+        unlabelled: Pictures without labels, with what the float model answers to them; None for
+            none.
         corruptions: Which images to corrupt and judge by, too; None for none.
         recipe: The resolved recipe, where its limits or groups may be newer than the manifest's;
             recorded with the build's own verdicts.
@@ -62,6 +66,7 @@ class BuildSubject:
     partial: bool = False
     baseline: EarlierReport | None = None
     groups: Groups | None = None
+    unlabelled: ScoredPictures | None = None
     corruptions: CorruptionSettings | None = None
     recipe: Mapping[str, Any] | None = None
     own_scores: OwnAgreement | None = None
@@ -103,6 +108,8 @@ def key(request: VerifyRequest, subject: BuildSubject) -> str:
             "seed": subject.seed,
             # Only where there are some: a build without them stays up to date.
             **({} if groups is None else {"groups": groups.digest()}),
+            **({"agreement_on": "clear"} if subject.limits.agreement_on == "clear" else {}),
+            **({} if subject.unlabelled is None else {"unlabelled": subject.unlabelled.digest()}),
             **(
                 {}
                 if corruptions is None
@@ -126,7 +133,7 @@ def run(
 
     Args:
         request: What was asked for. Until a verdict is decided, neither groups nor corruptions can
-            be looked at.
+            be looked at, nor pictures without labels.
         subject: What is verified.
         progress: Shown once per artifact, a step per image.
 
@@ -146,8 +153,9 @@ def run(
     workspace, groups, corruptions = subject.workspace, subject.groups, subject.corruptions
     baseline, seed = subject.baseline, subject.seed
     refuse_build(request.out)
-    if request.until_decided and (groups is not None or corruptions is not None):
-        raise ValueError("few images tell nothing of groups or corruptions")
+    given = (groups, corruptions, subject.unlabelled)
+    if request.until_decided and any(one is not None for one in given):
+        raise ValueError("few images tell nothing of groups, corruptions or other pictures")
     planned = plan(workspace, subject.artifacts)
     recorded = {name: entry["sha256"] for name, entry in workspace.manifest()["files"].items()}
     reference_path = workspace.path(workspace.REFERENCE)
@@ -171,6 +179,9 @@ def run(
     )
     if groups is not None:
         check_groups(groups, evaluation.images.ids)
+    others = None
+    if subject.unlabelled is not None:
+        others = subject.unlabelled.evaluated_with(evaluation.images.ids)
     whole = planned if subject.artifacts is None or corruptions is None else plan(workspace, None)
     if corruptions is not None:
         check_candidates(whole)
@@ -183,7 +194,14 @@ def run(
             scorer=scorer,
             threads=request.threads,
             recorded=recorded,
+            near_ties=find_near_ties(
+                evaluation.scores,
+                evaluation.noise_scores,
+                subject.limits.agreement_on,
+                others=None if others is None else others.scores,
+            ),
             groups=groups,
+            unlabelled=others,
             corruptions=corruptions,
             until_decided=request.until_decided,
             baseline=baseline,

@@ -30,10 +30,10 @@ from edgecnn.convert.graph.constants import (
 )
 from edgecnn.convert.graph.editor import LINEAR
 from edgecnn.convert.graph.folding import Folding, fold
-from edgecnn.convert.patterns import patterns
 from edgecnn.convert.reasons import reason_of
 from edgecnn.convert.source.library import define_functions
 from edgecnn.convert.source.loops import loops_of
+from edgecnn.data.patterns import patterns
 from edgecnn.errors import SourceModelError
 from edgecnn_runner.contract import affine_of
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from edgecnn.build.reference import with_noise
 from edgecnn.build.verdict import Judge
 from edgecnn.convert.files import Maker
 from edgecnn.convert.repair.candidates import Calibrations
@@ -57,13 +58,14 @@ class Repairer:
         )
         if selection is None:
             return None
-        reference = self._scorer.probabilities(
-            selection.images.pixels,
-            maker.output_kind,
-            progress=self._progress,
-            title="repair: reference",
+        pixels = selection.images.pixels
+        reference, noisy = (
+            self._scorer.probabilities(
+                one, maker.output_kind, progress=self._progress, title="repair: reference"
+            )
+            for one in (pixels, with_noise(pixels))
         )
-        self._tribunal = Tribunal(selection, reference, self._judge)
+        self._tribunal = Tribunal(selection, reference, noisy, self._judge)
         return self._tribunal
 
     def repair(self, row: VariantRow) -> list[VariantRow]:

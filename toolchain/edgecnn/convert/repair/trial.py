@@ -128,14 +128,19 @@ class Tribunal:
     Args:
         selection: The images.
         reference: The float model's probabilities of them, shape (n, classes).
+        noisy: Its probabilities of them with one grey level of noise, same shape.
         judge: The gate.
     """
 
     def __init__(
-        self, selection: Selection, reference: npt.NDArray[np.floating[Any]], judge: Judge
+        self,
+        selection: Selection,
+        reference: npt.NDArray[np.floating[Any]],
+        noisy: npt.NDArray[np.floating[Any]],
+        judge: Judge,
     ) -> None:
         self.selection = selection
-        self._reference, self._judge = reference, judge
+        self._reference, self._noisy, self._judge = reference, noisy, judge
 
     def judged(self, attempt: Attempt, path: Path) -> Attempt:
         """Run a file and return its attempt with a judgement, or with the reason for none."""
@@ -145,7 +150,7 @@ class Tribunal:
                 session = Session.open(path)
             with session:
                 scores = session.predict(images.pixels)
-            judged = self._judge(self._reference, scores, images.labels)
+            judged = self._judge(self._reference, self._noisy, scores, images.labels)
         except EdgeError as error:
             return dataclasses.replace(attempt, failure=reason_of(error))
         distance = float(np.abs(scores.astype(np.float64) - self._reference).mean())

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.reference import Reference, check_scores, images_digest
+from edgecnn.build.reference import Reference, check_scores, images_digest, with_noise
 from edgecnn.data import JudgedImages
+from edgecnn.data.patterns import probes
 from edgecnn.data.types import places_in
 from edgecnn.errors import DataError, LabelsError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.verify.evaluation import Evaluation, balanced_subset
+from edgecnn.verify.evaluation import Evaluation, Probes, balanced_subset
 from edgecnn.verify.foreign.files import FloatModel
 
 
@@ -81,8 +82,19 @@ def evaluation_of(
     else:
         used = found
     scores = reference.scores(used.pixels, data.class_names, progress=progress)
-    check_scores(scores, model="the reference")
-    return Evaluation(images=used, scores=scores, test=found, seed=seed if subset else None)
+    pictures = probes(used.pixels.shape[1:])
+    noisy = reference.scores(with_noise(used.pixels), data.class_names, progress=progress)
+    generated = reference.scores(pictures, data.class_names)
+    for found_scores in (scores, noisy, generated):
+        check_scores(found_scores, model="the reference")
+    return Evaluation(
+        images=used,
+        scores=scores,
+        test=found,
+        seed=seed if subset else None,
+        noise_scores=noisy,
+        probes=Probes(pixels=pictures, scores=generated),
+    )
 
 
 def saved_reference(

@@ -27,6 +27,7 @@ from edgecnn.verify.foreign.files import read_as
 from edgecnn.verify.foreign.trials import Feed, feed_ranges
 from edgecnn.verify.foreign.when import hints_of_artifact, hints_of_reference
 from edgecnn.verify.groups import Groups, check_groups
+from edgecnn.verify.near_ties import find_near_ties
 from edgecnn.verify.plan import Planned
 from edgecnn.verify.recording import make_report, record, refuse_build
 from edgecnn.verify.request import VerifyRequest
@@ -124,6 +125,9 @@ def run_foreign(
             limits=subject.limits,
             scorer=scorer,
             threads=request.threads,
+            near_ties=find_near_ties(
+                evaluation.scores, evaluation.noise_scores, subject.limits.agreement_on
+            ),
             groups=groups,
             baseline=baseline,
             progress=progress,

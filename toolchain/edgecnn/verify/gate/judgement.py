@@ -37,6 +37,51 @@ class Paired:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """Answers that changed, among pictures of which some may be copies of one.
+
+    Attributes:
+        pictures: All of them.
+        changed: Those on which the two models decide differently.
+        groups: Independent ones: a picture and its copies are one.
+        weight: Sum over the groups of the share of their pictures that changed; ``changed``
+            where there are no copies.
+    """
+
+    pictures: int
+    changed: int
+    groups: int
+    weight: float
+
+    @classmethod
+    def alone(cls, pictures: int, changed: int) -> Changed:
+        """Return the counts of pictures without copies."""
+        return cls(pictures=pictures, changed=changed, groups=pictures, weight=float(changed))
+
+    @property
+    def share(self) -> float:
+        """The share of answers that changed, groups counting alike, 0..1; needs a picture."""
+        return self.weight / self.groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Changed answers on what agreement is judged by: all, or the float model's clear ones.
+
+    Attributes:
+        labelled: On evaluation images.
+        unlabelled: On pictures without labels; None where there are none.
+        together: On both; a copy of an evaluation image is in one group with it.
+        whole: The same, of all answers, clear or not: what bounds the drop of accuracy.
+    """
+
+    labelled: Changed
+    unlabelled: Changed | None
+    together: Changed
+    whole: Changed
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counts:
     """All that a verdict depends on.
 
@@ -45,17 +90,39 @@ class Counts:
         disagreements: Images on which the two decide differently.
         right: Images that the artifact gets right.
         classes: The images of each class, in score order.
+        agreement: What agreement is judged by; None for all answers to the evaluation images.
+        clear_only: Whether that is the float model's clear answers.
     """
 
     overall: Paired
     disagreements: int
     right: int
     classes: tuple[Paired, ...]
+    agreement: Agreement | None = None
+    clear_only: bool = False
+
+    @property
+    def judged(self) -> Agreement:
+        """What agreement is judged by."""
+        if self.agreement is not None:
+            return self.agreement
+        every = Changed.alone(self.overall.images, self.disagreements)
+        return Agreement(labelled=every, unlabelled=None, together=every, whole=every)
 
     @classmethod
-    def of(cls, metrics: Metrics) -> Counts:
-        """Take the counts out of a comparison."""
+    def of(
+        cls, metrics: Metrics, agreement: Agreement | None = None, *, clear_only: bool = False
+    ) -> Counts:
+        """Take the counts out of a comparison.
+
+        Args:
+            metrics: The comparison on the evaluation images.
+            agreement: What agreement is judged by; None for all answers to them.
+            clear_only: Whether that is the float model's clear answers.
+        """
         return cls(
+            agreement=agreement,
+            clear_only=clear_only,
             overall=Paired(images=metrics.images, lost=metrics.lost, gained=metrics.gained),
             disagreements=metrics.disagreements,
             right=metrics.both_right + metrics.gained,
@@ -86,7 +153,10 @@ class Criterion:
             None where the interval spans the limit and there was nothing to confirm.
         class_index: For ``class_drop``, the class that these numbers are of.
         about: For ``gap_increase``, the groups that they are of; for ``corruption_drop``, the
-            corruption.
+            corruption; for ``disagreement``, which answers, where not all to the evaluation images.
+        images: How many independent pictures the numbers are of, where not all evaluation images.
+        by_equality: Whether it is met because the file's scores equal the float model's, and not
+            by its interval.
     """
 
     name: CriterionName
@@ -100,6 +170,8 @@ class Criterion:
     exact_p: float | None = None
     class_index: int | None = None
     about: str | None = None
+    images: int | None = None
+    by_equality: bool = False
 
     @property
     def beyond(self) -> bool:
@@ -167,6 +239,32 @@ class GapChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Equality:
+    """Whether a file's scores equal the float model's, but for rounding.
+
+    Attributes:
+        holds: Whether they do.
+        reason: Why, or why not, in words.
+        images: Evaluation images compared.
+        probes: Generated pictures compared; 0 where the float model was not asked about them.
+        difference: The largest absolute difference of the logarithms of two probabilities, on any
+            image and class; None where nothing was compared.
+        margin: The smallest lead of any answer of the float model over its second class, the same
+            unit; None where nothing was compared.
+        move: The most that the file changes such a lead by, on an evaluation image; None where
+            nothing was compared.
+    """
+
+    holds: bool
+    reason: str
+    images: int = 0
+    probes: int = 0
+    difference: float | None = None
+    margin: float | None = None
+    move: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict and what it rests on.
 
@@ -177,12 +275,20 @@ class Judgement:
             corruption where that has a limit.
         classes: One entry per class, in score order.
         gaps: One entry per pair of groups; none without groups.
+        equality: Whether the file's scores equal the float model's; None where an earlier version
+            of edgecnn did not ask, or it was judged without scores.
     """
 
     verdict: Verdict
     criteria: tuple[Criterion, ...]
     classes: tuple[ClassChange, ...]
     gaps: tuple[GapChange, ...] = ()
+    equality: Equality | None = None
+
+    @property
+    def by_equality(self) -> bool:
+        """Whether the verdict is a PASS that rests on equality, and would be open without it."""
+        return self.verdict == "PASS" and any(one.by_equality for one in self.criteria)
 
 
 def verdict_of(outcomes: Sequence[Outcome | ClassOutcome]) -> Verdict:

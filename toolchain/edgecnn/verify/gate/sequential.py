@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -125,11 +125,11 @@ def judge_sequence(seen: Sequence[Counts], limits: Limits, available: Available)
     last = seen[-1]
     check_some(last.overall.images)
     overall = _paired([one.overall for one in seen])
-    share = last.disagreements / last.overall.images
-    criteria = [
-        _criterion("accuracy_drop", last.overall.drop, overall, limits),
-        _criterion("disagreement", share, _different(seen), limits),
-    ]
+    changed = last.judged.labelled
+    disagreement = _criterion("disagreement", changed.share, _different(seen), limits)
+    if last.clear_only:
+        disagreement = replace(disagreement, about="clear answers", images=changed.groups)
+    criteria = [_criterion("accuracy_drop", last.overall.drop, overall, limits), disagreement]
     classes = tuple(_class(index, seen, limits, available) for index in range(len(last.classes)))
     criteria.append(worst_class(classes, limit_of(limits, "class_drop"), method=_METHOD))
     if limits.min_accuracy:
@@ -238,10 +238,10 @@ def _wrong(history: Sequence[Counts]) -> BettingTally:
 
 
 def _different(history: Sequence[Counts]) -> BettingTally:
-    images = [one.overall.images for one in history]
-    return BettingTally.of(
-        [one.disagreements for one in history], [0] * len(images), images, least=0
-    )
+    # Looks that saw no answer that is judged tell nothing; there is one at the last.
+    seen = [one.judged.labelled for one in history if one.judged.labelled.groups]
+    images = [one.groups for one in seen]
+    return BettingTally.of([one.changed for one in seen], [0] * len(images), images, least=0)
 
 
 # An interval of a fixed number of images is wrong far more often than it says if one looks again

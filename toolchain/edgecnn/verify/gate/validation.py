@@ -16,14 +16,21 @@ from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.recipe.sections import Limits
 from edgecnn.report.text import number_text, percent_text
 from edgecnn.verify.gate.criteria import judge
-from edgecnn.verify.gate.judgement import Counts, Judgement, Paired
+from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Judgement, Paired
 from edgecnn.verify.metrics import measure
+from edgecnn.verify.near_ties import clear_answers, find_near_ties
+from edgecnn.verify.unlabelled import Answers, agreement_of
 
 Scores = npt.NDArray[np.floating[Any]]
 
 
 def judge_candidate(
-    reference: Scores, scores: Scores, labels: npt.NDArray[np.integer[Any]], *, limits: Limits
+    reference: Scores,
+    noisy: Scores | None,
+    scores: Scores,
+    labels: npt.NDArray[np.integer[Any]],
+    *,
+    limits: Limits,
 ) -> CandidateVerdict:
     """Judge a candidate as ``verify`` would, on other images.
 
@@ -35,6 +42,8 @@ def judge_candidate(
 
     Args:
         reference: The float model's probabilities, shape (n, classes), n at least 1.
+        noisy: The float model's, of the same images with one grey level of noise; None where it
+            was not asked.
         scores: The candidate's, of the same images.
         labels: True classes, shape (n,).
         limits: What a file may lose; the least accuracy is left out.
@@ -47,7 +56,13 @@ def judge_candidate(
         ScoreError: If the two do not have the same shape.
     """
     metrics = measure(reference, scores, labels, [str(index) for index in range(len(labels))])
-    counts = Counts.of(metrics)
+    near_ties = find_near_ties(reference, noisy, limits.agreement_on)
+    answers = Answers(
+        changed=reference.argmax(axis=1) != scores.argmax(axis=1),
+        judged=clear_answers(reference, near_ties),
+        groups=np.arange(len(labels)),
+    )
+    counts = Counts.of(metrics, agreement_of(answers, None), clear_only=near_ties.rule == "clear")
     # No repair makes a file better than its float model, which may itself be below the least
     # accuracy: that is for verify to say.
     limits = limits.model_copy(update={"min_accuracy": None})
@@ -69,6 +84,12 @@ def _can_pass(counts: Counts, limits: Limits) -> bool:
         disagreements=0,
         right=counts.right,
         classes=tuple(Paired(images=one.images, lost=0, gained=0) for one in counts.classes),
+        agreement=Agreement(
+            labelled=Changed.alone(counts.judged.labelled.groups, 0),
+            unlabelled=None,
+            together=Changed.alone(counts.judged.labelled.groups, 0),
+            whole=Changed.alone(counts.overall.images, 0),
+        ),
     )
     return judge(perfect, limits).verdict == "PASS"
 

@@ -14,9 +14,13 @@ from edgecnn.verify.foreign.facts import Hint
 from edgecnn.verify.report.corruptions import condition_sentence, stand_in_sentence
 from edgecnn.verify.report.wording import (
     change_sentence,
+    clear_sentence,
     criterion_sentence,
     float_model_sentences,
     looked_sentence,
+    near_ties_sentence,
+    unlabelled_agreement_sentence,
+    unlabelled_sentence,
     verdict_sentence,
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
@@ -148,11 +152,18 @@ def _details(row: ArtifactRow, report: ParityReport) -> str:
     lines = [criterion_sentence(one, report.class_names) for one in criteria]
     hints = [f"Hint: {hint.text}" for hint in (*_general(report), *row.hints)]
     looked = [looked_sentence(row)] if row.looked is not None else []
+    agreement = (
+        near_ties_sentence(report),
+        clear_sentence(row, report),
+        unlabelled_sentence(report),
+        unlabelled_agreement_sentence(row),
+    )
     return "\n".join(
         [
             verdict_sentence(row, report),
             *looked,
             *lines,
+            *(sentence for sentence in agreement if sentence),
             *hints,
             *_under_corruptions(row),
             *_ran_with(row, report),

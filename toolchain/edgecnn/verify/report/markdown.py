@@ -16,9 +16,14 @@ from edgecnn.verify.report.wording import (
     basis_sentence,
     change_sentence,
     changed,
+    clear_sentence,
     criterion_sentence,
+    decidable_sentence,
     float_model_sentences,
     limits_text,
+    near_ties_sentence,
+    unlabelled_agreement_sentence,
+    unlabelled_sentence,
     verdict_sentence,
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport
@@ -59,19 +64,25 @@ def markdown_summary(report: ParityReport) -> str:
     ]
     for sentence in float_model_sentences(report):
         lines += [f"**{markdown_text(sentence)}**", ""]
+    general = (near_ties_sentence(report), unlabelled_sentence(report), decidable_sentence(report))
+    for sentence in general:
+        lines += [markdown_text(sentence), ""] if sentence else []
     if report.baseline is not None:
         lines += _baseline(report.baseline)
     for row in report.rows:
-        if row.verdict not in ("PASS", "NOT MADE"):
+        equal = row.judgement is not None and row.judgement.by_equality
+        if equal or row.verdict not in ("PASS", "NOT MADE"):
             lines += [
                 f"**{markdown_text(row.variant)}**: {markdown_text(verdict_sentence(row, report))}",
                 "",
             ]
     lines += ["<details><summary>Criteria and limits</summary>", ""]
-    lines += [f"Limits: {markdown_text(limits_text(report.limits))}.", ""]
+    lines += [f"Limits: {markdown_text(limits_text(report))}.", ""]
     for row in report.rows:
         if row.judgement is not None:
             lines += [f"- {markdown_text(row.variant)}"]
+            more = (clear_sentence(row, report), unlabelled_agreement_sentence(row))
+            lines += [f"  - {markdown_text(sentence)}" for sentence in more if sentence]
             lines += [
                 f"  - {markdown_text(criterion_sentence(one, report.class_names))}"
                 for one in row.judgement.criteria
@@ -106,7 +117,9 @@ def _machine(report: ParityReport) -> str:
 
 
 def _row(row: ArtifactRow, report: ParityReport) -> str:
-    start = [f"`{row.variant}`", f"{_SIGNS[row.verdict]} {row.verdict}"]
+    equal = row.judgement is not None and row.judgement.by_equality
+    verdict = f"{row.verdict} by equality" if equal else row.verdict
+    start = [f"`{row.variant}`", f"{_SIGNS[row.verdict]} {verdict}"]
     if row.metrics is None:
         why = row.error.problem if row.error is not None else row.reason
         return markdown_row([*start, size_text(row.bytes), "", "", "", markdown_text(why)])

@@ -15,11 +15,17 @@ from edgecnn.report.text import (
 from edgecnn.verify.gate.judgement import GapChange
 from edgecnn.verify.layers.diagnosis import Layers, label_of
 from edgecnn.verify.report.wording import (
+    clear_sentence,
     criterion_sentence,
+    decidable_sentence,
     float_model_sentences,
     gap_sentence,
     looked_sentence,
+    near_ties_sentence,
     needed_sentence,
+    tightest_sentence,
+    unlabelled_agreement_sentence,
+    unlabelled_sentence,
 )
 from edgecnn.verify.results import LOCAL, ArtifactRow, ParityReport, RowVerdict
 
@@ -55,6 +61,7 @@ class TableRow:
         worst_class: The class that loses most recall.
         worst_class_change: Its change of recall in points; negative for a loss.
         verdict: PASS, FAIL, INCONCLUSIVE, ERROR or NOT MADE.
+        by_equality: Whether it is a PASS that rests on equal scores.
         note: What else has to be said; often empty.
     """
 
@@ -69,6 +76,7 @@ class TableRow:
     agreement: str = ""
     worst_class: str = ""
     worst_class_change: str = ""
+    by_equality: bool = False
     note: str = ""
 
 
@@ -104,8 +112,13 @@ def render_table(report: ParityReport) -> Table:
         for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
             worst = next(gap for gap in gaps_of(one) if gap.column == column)
             about.setdefault(gap_sentence(worst), []).append(one.variant)
+        for sentence in (clear_sentence(one, report), unlabelled_agreement_sentence(one)):
+            if sentence:
+                about.setdefault(sentence, []).append(one.variant)
+    general = (near_ties_sentence(report), unlabelled_sentence(report), decidable_sentence(report))
     notes = "\n".join(
         [f"float model: {sentence}" for sentence in float_model_sentences(report)]
+        + [sentence for sentence in general if sentence]
         + [f"{', '.join(variants)}: {note}" for note, variants in about.items()]
         + hint_lines(report)
     )
@@ -149,7 +162,9 @@ def render_table(report: ParityReport) -> Table:
             f"{row.accuracy}\n{row.agreement}",
             f"{row.drop}\n{row.drop_interval}",
             Text(f"{row.worst_class}\n{row.worst_class_change}"),
-            Text(row.verdict, style=_STYLES[row.verdict]),
+            Text.assemble(
+                (row.verdict, _STYLES[row.verdict]), "\nby equality" if row.by_equality else ""
+            ),
         )
     return table
 
@@ -196,7 +211,10 @@ def _row(row: ArtifactRow, report: ParityReport) -> TableRow:
         worst_class=name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "\u2026",
         worst_class_change=points_text(-worst.estimate, 1, sign=True),
         verdict=row.verdict,
-        note=needed_sentence(row),
+        by_equality=row.judgement is not None and row.judgement.by_equality,
+        note=" ".join(
+            part for part in (needed_sentence(row), tightest_sentence(row, report)) if part
+        ),
     )
 
 

@@ -36,6 +36,11 @@ def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
         return f"It was not made: {row.reason}."
     metrics, names = row.metrics, report.class_names
     same = f"the same answer as the float model on {percent_text(metrics.agreement)} of images"
+    if row.judgement.by_equality and row.judgement.equality is not None:
+        return (
+            f"PASS by equality: its scores are the float model's, but for rounding. "
+            f"{_capital(row.judgement.equality.reason)}."
+        )
     if row.verdict == "PASS":
         if metrics.disagreements == 0:
             return f"It gives the same answer as the float model on all {metrics.images:,} images."
@@ -56,6 +61,123 @@ def verdict_sentence(row: ArtifactRow, report: ParityReport) -> str:
     return (
         f"{images} are too few to tell whether {what} {verb} within the "
         f"limit{'' if len(undecided) == 1 else 's'}. {needed_sentence(row)}"
+        + (f" {would_pass}" if (would_pass := tightest_sentence(row, report)) else "")
+    )
+
+
+def tightest_sentence(row: ArtifactRow, report: ParityReport) -> str:
+    """Say by which limits an INCONCLUSIVE artifact would pass; empty where by none, or not known.
+
+    The numbers are what it is shown to keep on these images, not what it is likely to lose.
+    """
+    found, judgement = row.tightest, row.judgement
+    if found is None or judgement is None:
+        return ""
+    limits = report.limits
+    wider = {
+        "max_drop": (found.max_drop, max),
+        "min_agreement": (found.min_agreement, min),
+        "max_class_drop": (found.max_class_drop, max),
+    }
+    # Others are not about how closely it follows the float model.
+    names = {"accuracy_drop", "disagreement", "class_drop"}
+    others = any(one.outcome != "met" and one.name not in names for one in judgement.criteria)
+    if others or any(value is None for value, _ in wider.values()):
+        return ""
+    changed = [
+        f"{name} = {value:g}"
+        for name, (value, wide) in wider.items()
+        if value is not None and wide(value, limits[name]) != limits[name]
+    ]
+    if any(one.startswith("min_agreement") for one in changed) and is_clear(report):
+        changed.append('agreement_on = "clear"')
+    return f"With {', '.join(changed)} it would pass." if changed else ""
+
+
+def is_clear(report: ParityReport) -> bool:
+    """Tell whether agreement was judged on the float model's clear answers only."""
+    return report.near_ties is not None and report.near_ties.rule == "clear"
+
+
+def near_ties_sentence(report: ParityReport) -> str:
+    """Say what noise changes in the float model's own answers, and what agreement was judged on.
+
+    Empty where the float model was not asked under noise.
+    """
+    found = report.near_ties
+    if found is None or found.noise_changed is None or found.clear is None:
+        return ""
+    noise = (
+        f"One grey level of noise changes {percent_text(found.noise_changed / found.images)} of "
+        "the float model's own answers"
+    )
+    clear = f"{found.clear:,} of {found.images:,} are clear"
+    if found.rule == "clear":
+        return f"{noise}. {clear}, and agreement is judged on those."
+    return f"{noise}; {clear}. Agreement is judged on all: {found.reason}."
+
+
+def clear_sentence(row: ArtifactRow, report: ParityReport) -> str:
+    """Say what an artifact changed of all answers and of clear ones; empty where all count."""
+    found = report.near_ties
+    if row.clear_disagreements is None or row.metrics is None or found is None:
+        return ""
+    if not row.metrics.disagreements:
+        return ""
+    images = row.criterion("disagreement").images
+    if row.unlabelled is not None or not images:
+        images = found.clear
+    clear = row.clear_disagreements / images if images else None
+    return (
+        f"It changes {percent_text(1 - row.metrics.agreement)} of all answers and "
+        f"{percent_text(clear)} of the clear ones."
+    )
+
+
+def unlabelled_sentence(report: ParityReport) -> str:
+    """Say which pictures without labels were used; empty where there were none."""
+    found = report.unlabelled
+    if found is None:
+        return ""
+    parts = [f"{found.pictures:,} pictures without labels from {found.folder}"]
+    if found.groups != found.pictures:
+        parts.append(f"in {found.groups:,} groups of copies, each of which counts once")
+    if found.copies:
+        parts.append(f"{found.copies:,} of them are copies of evaluation images")
+    if found.left_out:
+        left_out = (f"{count:,} {reason}" for reason, count in found.left_out.items())
+        parts.append("left out: " + some_of(left_out))
+    return "; ".join(parts) + "."
+
+
+def unlabelled_agreement_sentence(row: ArtifactRow) -> str:
+    """Say what an artifact changed with and without labels, apart; empty where none were used."""
+    found = row.unlabelled
+    if found is None:
+        return ""
+    return (
+        f"Changed answers: {percent_text(found.share)} without labels (95 % interval "
+        f"{interval_text(found.low, found.high)}, {found.groups:,} independent pictures), "
+        f"{percent_text(found.labelled_share)} with labels "
+        f"({interval_text(found.labelled_low, found.labelled_high)}). On all of these pictures "
+        f"together, accuracy cannot fall by more than {points_text(found.most_drop)} points: that "
+        "is the upper bound of what changed."
+    )
+
+
+def decidable_sentence(report: ParityReport) -> str:
+    """Say the tightest limits that these images can decide; empty where that is not known."""
+    found = report.decidable
+    if found is None or report.until_decided:
+        return ""
+    pictures = f"{report.evaluated.images:,} images"
+    if report.unlabelled is not None:
+        pictures += " and the unlabelled pictures"
+    if found.max_drop is None or found.min_agreement is None:
+        return f"{pictures} are too few to decide any limits."
+    return (
+        f"The tightest limits that {pictures} can decide, if no answer changes: max_drop = "
+        f"{found.max_drop:g}, min_agreement = {found.min_agreement:g}."
     )
 
 
@@ -65,7 +187,7 @@ def needed_sentence(row: ArtifactRow) -> str:
     if needed is None:
         return ""
     if needed.reason:
-        return f"{needed.reason[0].upper()}{needed.reason[1:]}."
+        return f"{_capital(needed.reason)}."
     numbers = []
     if needed.images is not None:
         numbers.append(f"{_rounded_up(needed.images):,} images")
@@ -106,6 +228,7 @@ def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
         f"{title}: {points_text(criterion.estimate)} {unit_of(criterion)}, {level} interval "
         f"{interval_text(criterion.low, criterion.high)}, "
         f"{limit} {points_text(criterion.limit)}: {criterion.outcome}"
+        + (" by equality" if criterion.by_equality else "")
     )
 
 
@@ -125,11 +248,14 @@ def float_model_sentences(report: ParityReport) -> list[str]:
     return [f"{one[0].upper()}{one[1:]}." for one in (*sentences, *found.notes(least))]
 
 
-def limits_text(limits: Mapping[str, float]) -> str:
-    """Say the limits of a verification, as its report holds them."""
+def limits_text(report: ParityReport) -> str:
+    """Say the limits of a verification."""
+    limits: Mapping[str, float] = report.limits
+    answers = " of clear answers" if is_clear(report) else ""
     return (
         f"accuracy drop at most {limits['max_drop']:g} points, agreement at least "
-        f"{limits['min_agreement']:g} %, class drop at most {limits['max_class_drop']:g} points"
+        f"{limits['min_agreement']:g} %{answers}, class drop at most "
+        f"{limits['max_class_drop']:g} points"
         + (
             f", gap between groups wider by at most {limits['max_gap_increase']:g} points"
             if "max_gap_increase" in limits
@@ -148,6 +274,10 @@ def limits_text(limits: Mapping[str, float]) -> str:
     )
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _accuracy_change(drop: float) -> str:
     if drop == 0:
         return "accuracy is unchanged"
@@ -159,6 +289,8 @@ def _too_much(criterion: Criterion, names: Sequence[str]) -> str:
     value, limit = points_text(criterion.estimate), points_text(criterion.limit)
     if criterion.name == "accuracy_drop":
         return f"accuracy falls by {value} points (limit {limit})"
+    if criterion.name == "disagreement" and criterion.about is not None:
+        return f"{value} % of its answers differ, {criterion.about} (limit {limit} %)"
     if criterion.name == "disagreement":
         return f"it answers differently on {value} % of images (limit {limit} %)"
     if criterion.name == "gap_increase":

@@ -22,7 +22,14 @@ from typing import Final, Literal
 
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of
-from edgecnn.verify.gate.judgement import Counts, Criterion, Judgement, Paired
+from edgecnn.verify.gate.judgement import (
+    Agreement,
+    Changed,
+    Counts,
+    Criterion,
+    Judgement,
+    Paired,
+)
 from edgecnn.verify.statistics.intervals import (
     Interval,
     shares_at,
@@ -170,11 +177,11 @@ def numbers_of_drop(paired: Paired, limit: float, alpha: float, images: int) -> 
     return _over(interval, limit, best, [number(interval.low), number(interval.high)])
 
 
-def numbers_of_share(count: int, n: int, limit: float) -> Numbers:
+def numbers_of_share(count: float, n: int, limit: float) -> Numbers:
     """Return at how many images the score test of a share decides.
 
     Args:
-        count: Images counted.
+        count: Images counted; no whole number where copies share one.
         n: All images.
         limit: The share that is the limit, whichever side is the right one.
     """
@@ -230,7 +237,11 @@ def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> Numbers:
     if criterion.name == "accuracy_drop":
         return numbers_of_drop(counts.overall, criterion.limit, ALPHA, n)
     if criterion.name == "disagreement":
-        return numbers_of_share(counts.disagreements, n, criterion.limit)
+        judged = counts.judged.together
+        found = numbers_of_share(judged.weight, judged.groups, criterion.limit)
+        # Of evaluation images, the others growing with them.
+        part = n / judged.groups
+        return Numbers(low=part * found.low, best=part * found.best, high=part * found.high)
     if criterion.name == "accuracy":
         return numbers_of_share(counts.right, n, criterion.limit)
     if criterion.name == "gap_increase":
@@ -269,19 +280,43 @@ def _scaled(counts: Counts, images: int, limits: Limits) -> Counts:
     """Scale counts to a number of images, rounding every share towards its limit."""
     n = counts.overall.images
     factor = Fraction(images, n)
-    limit = limit_of(limits, "disagreement")
-    many = counts.disagreements * factor
-    beyond = counts.disagreements / n > limit
     right = counts.right * factor
     too_few = bool(limits.min_accuracy) and counts.right / n < limit_of(limits, "accuracy")
     return Counts(
         overall=scaled_pair(counts.overall, factor, limit_of(limits, "accuracy_drop")),
-        disagreements=math.floor(many) if beyond else min(images, math.ceil(many)),
+        disagreements=counts.disagreements * images // n,
         right=min(images, math.ceil(right)) if too_few else math.floor(right),
         classes=tuple(
             scaled_pair(one, factor, limit_of(limits, "class_drop")) for one in counts.classes
         ),
+        agreement=_scaled_agreement(
+            counts.judged,
+            factor,
+            limit_of(limits, "disagreement"),
+            limit_of(limits, "accuracy_drop"),
+        ),
+        clear_only=counts.clear_only,
     )
+
+
+def _scaled_agreement(
+    judged: Agreement, factor: Fraction, limit: float, drop_limit: float
+) -> Agreement:
+    others = judged.unlabelled
+    return Agreement(
+        labelled=_scaled_changed(judged.labelled, factor, limit),
+        unlabelled=None if others is None else _scaled_changed(others, factor, limit),
+        together=_scaled_changed(judged.together, factor, limit),
+        whole=_scaled_changed(judged.whole, factor, drop_limit),
+    )
+
+
+def _scaled_changed(changed: Changed, factor: Fraction, limit: float) -> Changed:
+    """Scale counts, rounding the share towards its limit, so that no rounding decides."""
+    groups = max(1, round(changed.groups * factor))
+    many = float(changed.weight * factor)
+    beyond = changed.share > limit
+    return Changed.alone(groups, math.floor(many) if beyond else min(groups, math.ceil(many)))
 
 
 def scaled_pair(paired: Paired, factor: Fraction, limit: float) -> Paired:

@@ -1,0 +1,1 @@
+"""What is there of a folder of photos, and what is wrong with it."""
