@@ -25,6 +25,7 @@ from edgecnn.commands.doctor import DOCTOR_SCHEMA, Check
 from edgecnn.commands.init import INIT_SCHEMA
 from edgecnn.commands.inspect import INSPECT_SCHEMA, Inspection
 from edgecnn.commands.run import RUN_SCHEMA
+from edgecnn.commands.save_limits import SavedLimits
 from edgecnn.commands.serve import SERVE_SCHEMA
 from edgecnn.convert.result import VariantRow
 from edgecnn.data.quality.inspection import DataQuality
@@ -116,7 +117,7 @@ def schemas() -> dict[str, Schema]:
                 }
             ),
         ),
-        "verify": _document("verify", PARITY_SCHEMA, _of(ParityReport)),
+        "verify": _document("verify", PARITY_SCHEMA, _verify()),
         "bench": _document("bench", BENCH_SCHEMA, _bench()),
         "bench-compare": _document("bench --compare", BENCH_SCHEMA, _of(Gate)),
         "run": _document("run", RUN_SCHEMA, _run()),
@@ -310,6 +311,19 @@ def _document(command: str, version: int, schema: Schema) -> Schema:
             "description": "Version of this layout.",
         }
     return found | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})
+
+
+def _verify() -> Schema:
+    """A build holds a report, ``build`` prints one; only ``verify`` can save limits."""
+    report = _of(ParityReport)
+    saved = {
+        "anyOf": [_of(SavedLimits), {"type": "null"}],
+        "description": "With --save-limits: what was saved, and where; null where nothing was.",
+    }
+    return report | {
+        "properties": report["properties"] | {"saved_limits": saved},
+        "required": sorted([*report["required"], "saved_limits"]),
+    }
 
 
 def _with_schema(schema: Schema) -> Schema:

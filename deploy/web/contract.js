@@ -64,7 +64,7 @@ export function parseContract(bytes) {
   const isShare = typeof rejectBelow === "number" && rejectBelow >= 0 && rejectBelow <= 1;
   need(isShare, `reject_below ${JSON.stringify(rejectBelow)}, not a number 0..1`);
   const notProven = raw["not_proven"] === undefined ? "" : raw["not_proven"];
-  need(notProven === "" || isText(notProven), "what is not proven is no text");
+  need(notProven === "" || isText(notProven), "not proven: what stands there is no text");
   if (resize === null || problems.length > 0) throw new ClassifierError("contract", problems.join("; "));
   const made = Object(raw["created_by"])["edgecnn"];
   return {

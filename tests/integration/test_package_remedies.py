@@ -72,10 +72,6 @@ def without_record(build: Path) -> None:
     (build / "parity.json").unlink()
 
 
-def without_golden(build: Path) -> None:
-    (build / "golden.npz").unlink()
-
-
 def changed(build: Path) -> None:
     with (build / "digits-int8.onnx").open("ab") as file:
         file.write(b"x")
@@ -91,10 +87,8 @@ def guessing(build: Path) -> None:
 CASES = {
     "undecided": (undecided, "onnx-int8", "web"),
     "undecided for a device": (undecided, "tflite-int8", "pi"),
-    "one failed": (fail("onnx-int8"), "onnx-int8", "web"),
-    "all failed": (fail("onnx-int8", "onnx-fp32"), "onnx-int8", "web"),
+    "failed": (fail("onnx-int8"), "onnx-int8", "web"),
     "no record": (without_record, "onnx-int8", "web"),
-    "no golden vectors": (without_golden, "onnx-int8", "web"),
     "other bytes": (changed, "onnx-int8", "web"),
     "guessing": (guessing, "onnx-int8", "web"),
     "another runtime": (lambda _: None, "onnx-int8", "pi"),
@@ -117,7 +111,10 @@ def test_every_command_that_is_offered_leads_to_a_bundle(
         tmp_path / "out",
     ]
     if target == "pi":
-        asked = [*asked[:4], "--skip-privacy-checks", "-o", tmp_path / "out"]
+        # No libraries, which are looked for once the files may be packaged: to pack 40 MB of them
+        # takes half a minute.
+        (tmp_path / "none").mkdir()
+        asked = [*asked[:4], "--wheels", tmp_path / "none", "-o", tmp_path / "out"]
     refused = edgecnn_here(*asked)
     assert refused.code == 35, refused.err
     kept = Path(shutil.copytree(build, tmp_path / "kept"))
@@ -131,8 +128,11 @@ def test_every_command_that_is_offered_leads_to_a_bundle(
         if "edgecnn package" not in line:
             assert done.code in (0, 3, 4, 41), (line, done.err)
             continue
-        assert done.code == 0, (line, done.err)
         made += 1
+        if target == "pi":
+            assert "none lacks 9 of the libraries" in done.err, (line, done.err)
+            continue
+        assert done.code == 0, (line, done.err)
         shutil.rmtree(tmp_path / "out")
     assert made, lines
 

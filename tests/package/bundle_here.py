@@ -14,6 +14,7 @@ from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platfor
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.proven import find_proven
+from edgecnn.package.unproven import Unproven
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 HERE = os.uname().machine
@@ -31,21 +32,23 @@ def platform_here(runtime: str) -> Platform:
     return replace(choose_platform("bookworm", runtime), architecture=HERE)
 
 
-def make_bundle_here(folder: Path, runtime: str) -> BundlePlan:
+def make_bundle_here(folder: Path, runtime: str, *, unproven: Unproven | None = None) -> BundlePlan:
     """Make an unpacked bundle, without a privacy note.
 
     Args:
         folder: Where to; made.
         runtime: The runtime in it.
+        unproven: What is not proven of its model; None for a PASS.
 
     Returns:
         What it holds, to seal it anew after a change: ``write_manifest(plan, folder)``.
     """
     platform = platform_here(runtime)
+    variant = "onnx-int8" if runtime == "onnxruntime" else "tflite-int8"
+    proven = find_proven(RESNET8, None, [variant])
+    files = tuple(replace(one, unproven=unproven) for one in proven.files)
     plan = BundlePlan(
-        proven=find_proven(
-            RESNET8, None, ["onnx-int8" if runtime == "onnxruntime" else "tflite-int8"]
-        ),
+        proven=replace(proven, files=files),
         platform=platform,
         version="1.0",
         wheels=collect_wheels(platform),

@@ -15,6 +15,7 @@ from PIL import Image
 from edgecnn.errors import PackageError
 from edgecnn.package.pi.debian import write_archive
 from edgecnn.package.proven import find_proven, refuse_unloadable
+from edgecnn.package.unproven import OpenCriterion, Unproven
 from package.bundle_here import RESNET8, make_bundle_here, needs_this_platform
 
 MINIMAL = Path(__file__).parents[1] / "benchmarks/minimal_start.py"
@@ -62,6 +63,37 @@ def test_it_is_installed_tests_itself_and_classifies(bundle: Path, tmp_path: Pat
         ]
         assert json.loads(run(*own).stdout)[0]["ranked"] == row["ranked"]
     assert sorted(prefix.rglob("*")) == before, "running it writes nothing beside it"
+
+
+def test_what_is_not_proven_is_said_on_the_device(tmp_path: Path) -> None:
+    """By the installer before and after it installs, by the self-test, and by info."""
+    criterion = OpenCriterion(
+        name="accuracy_drop", about="", estimate=0.01, low=-0.02, high=0.04, level=0.95, limit=0.02
+    )
+    unproven = Unproven(images=60, dataset="toys", criteria=(criterion,))
+    bundle, prefix = tmp_path / "resnet8-1.0", tmp_path / "prefix"
+    make_bundle_here(bundle, "litert", unproven=unproven)
+    said = unproven.statement
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (entry,) = manifest["artifacts"]
+    assert "proven" not in entry
+    assert (entry["not_proven"]["statement"], entry["not_proven"]["images"]) == (said, 60)
+    for options in (["--check"], []):
+        done = run(bundle / "install.sh", "--prefix", prefix, *options)
+        assert done.returncode == 0, done.stderr
+        assert f"resnet8-int8.tflite: {said}\n" in done.stdout
+    done = run(bundle / "install.sh", "--prefix", prefix, "--check", "--json")
+    assert json.loads(done.stdout)["not_proven"] == {"models/resnet8-int8.tflite": said}
+    program = prefix / "resnet8/current/bin/edgecnn-run"
+    model = prefix / "resnet8/current/models/resnet8-int8.tflite"
+    for command in ("selftest", "info"):
+        assert f"  {said}\n" in run(program, command, model).stdout, command
+        assert json.loads(run(program, command, model, "--json").stdout)["not_proven"] == said
+    # The note is one of the bundle's files, which nobody can take out unseen.
+    (bundle / "models/not-proven.json").unlink()
+    done = run(bundle / "install.sh", "--prefix", prefix, "--check")
+    assert done.returncode != 0
+    assert "not-proven.json is not the file that was packaged" in done.stderr
 
 
 def test_an_installed_bundle_loads_little_more_than_the_least(bundle: Path, tmp_path: Path) -> None:

@@ -26,3 +26,17 @@ test("the names of more than twenty classes wait to be opened", async () => {
     await accessible(page, `${count} classes, opened`);
   }
 });
+test("what is not proven of the model is said at the start, and in full in About", async () => {
+  const said = "not proven: 60 images of <b>toys</b> are too few to tell";
+  for (const notProven of [undefined, said]) {
+    const contract = JSON.parse(String(files.get("model/contract.json")));
+    if (notProven !== undefined) contract.not_proven = notProven;
+    const changed = new Map([["model/contract.json", Buffer.from(JSON.stringify(contract))]]);
+    const page = await open({ changed, view: "#about" });
+    await settled(page, "good");
+    assert.equal(await page.innerText("#about-proof"), notProven ?? text("about.proof.pass"));
+    const status = await page.innerText("#status");
+    assert.equal(status.includes("Not proven"), notProven !== undefined, status);
+    await accessible(page, `proof: ${notProven}`);
+  }
+});

@@ -28,6 +28,18 @@ test("a good contract is read; a missing limit rejects nothing", () => {
   assert.equal(parseContract(json({ ...CONTRACT, reject_below: 0.4 })).reject_below, 0.4);
 });
 
+test("what is not proven is kept, and is a text", () => {
+  assert.equal(parseContract(json(CONTRACT)).not_proven, "");
+  const contract = parseContract(json({ ...CONTRACT, not_proven: "not proven: 6 images" }));
+  assert.equal(contract.not_proven, "not proven: 6 images");
+  for (const wrong of [1, null, {}, ["x"], false]) {
+    assert.throws(() => parseContract(json({ ...CONTRACT, not_proven: wrong })), {
+      code: "contract",
+      message: /not proven/,
+    });
+  }
+});
+
 test("a resize rule is read by its name", () => {
   for (const filter of ["box-average", "nearest", "bilinear", "bilinear-antialias"]) {
     for (const [name, fit, fraction] of [
