@@ -109,7 +109,8 @@ class Colour:
 
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
         fields = pixels.reshape(len(pixels), 3, 10, 3, 10, 3).mean(axis=(2, 4))
-        return fields.reshape(len(pixels), 27).astype(np.float32)
+        found: npt.NDArray[np.float32] = fields.reshape(len(pixels), 27).astype(np.float32)
+        return found
 
 
 def coloured(root: Path) -> Path:

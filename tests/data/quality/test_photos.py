@@ -128,7 +128,8 @@ class Recorder:
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
         self.asked.append(pixels.shape)
         assert pixels.dtype == np.uint8
-        return pixels.mean(axis=(1, 2)).astype(np.float32)
+        found: npt.NDArray[np.float32] = pixels.mean(axis=(1, 2)).astype(np.float32)
+        return found
 
 
 def test_features_are_asked_for_in_batches_and_belong_to_their_photos(tmp_path: Path) -> None:

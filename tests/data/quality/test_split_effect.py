@@ -42,11 +42,13 @@ def test_a_class_that_the_other_folds_lack_scores_nothing() -> None:
     assert alone[3].tolist() == [1, 0]
 
 
-def objects(of_object: float) -> tuple[npt.NDArray[np.float32], ...]:
+def objects(
+    of_object: float,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return photos of 20 objects in each of 2 classes, 6 of each, and their labels and objects."""
     rng = np.random.default_rng(1)
-    labels = np.repeat(np.arange(2), 120)
-    of = np.repeat(np.arange(40), 6)
+    labels = np.repeat(np.arange(2, dtype=np.int64), 120)
+    of = np.repeat(np.arange(40, dtype=np.int64), 6)
     features = rng.normal(size=(240, 12)) + of_object * rng.normal(size=(40, 12))[of]
     features[:, 0] += labels  # what all objects of a class have in common
     return features.astype(np.float32), labels, of
