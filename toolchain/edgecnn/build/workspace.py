@@ -91,7 +91,7 @@ class Workspace:
         Returns:
             ``schema``, ``recipe``, ``source``, ``tools``, ``stages`` (name to its key and the
             files it made), ``files`` (name to ``sha256`` and ``bytes``) and ``variants`` (a row
-            for each variant asked for).
+            for each variant asked for); perhaps ``notice``, on whose weights the model began with.
 
         Raises:
             WorkspaceError: If it is damaged or of another schema.
@@ -304,6 +304,7 @@ class _Manifest(_Part):
     recipe: dict[str, Any] = {}
     source: _Source = Field(default_factory=_Source)
     tools: dict[str, str] = {}
+    notice: str = ""
 
 
 def manifest_problem(raw: object) -> str | None:

@@ -111,11 +111,12 @@ def own_licence() -> str:
     return text
 
 
-def licences_page(libraries: list[Library]) -> str:
+def licences_page(libraries: list[Library], *, notice: str = "") -> str:
     """Return ``LICENCES.md``: a row for each part of a bundle.
 
     Args:
         libraries: Those in its ``lib``.
+        notice: Whose weights the model began with; empty where it began with none.
     """
     lines = [
         "# Licences",
@@ -137,4 +138,6 @@ def licences_page(libraries: list[Library]) -> str:
         "The model files and the golden vectors are those of who trained the model; see "
         "MODEL_CARD.md.",
     ]
+    if notice:
+        lines += ["", f"The model began with the weights of a pretrained network. {notice}"]
     return "\n".join(lines) + "\n"

@@ -56,12 +56,15 @@ class Proven:
         files: In the order of the record.
         golden: Its golden vectors.
         folder: The build, or the folder of the released model.
+        notice: Whose weights the model began with, and under which licence; empty where it began
+            with none.
     """
 
     model: str
     files: tuple[ProvenFile, ...]
     golden: Path
     folder: Path
+    notice: str = ""
 
     @property
     def state(self) -> str:
@@ -131,7 +134,8 @@ def find_proven(
             expected="the golden vectors that edgecnn convert makes",
             remedy=f"convert and verify it again: {wanted.made_anew()}",
         )
-    return Proven(model=model, files=files, golden=golden, folder=folder)
+    notice = "" if workspace is None else workspace.manifest().get("notice", "")
+    return Proven(model=model, files=files, golden=golden, folder=folder, notice=notice)
 
 
 def refuse_unloadable(

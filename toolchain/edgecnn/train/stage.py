@@ -216,7 +216,11 @@ def run(
                 STAGE,
                 key=digest,
                 files=list(_FILES),
-                entries={"recipe": recipe.to_dict(), "tools": tools},
+                entries={
+                    "recipe": recipe.to_dict(),
+                    "tools": tools,
+                    "notice": made.record.get("transfer", {}).get("notice", ""),
+                },
             )
     checkpoints.discard()
     return Training(

@@ -44,7 +44,9 @@ def write_documents(
         (folder / name).write_text(text, encoding="utf-8")
     libraries = libraries_in(folder / "lib")
     (folder / "LICENSE").write_text(own_licence(), encoding="utf-8")
-    (folder / "LICENCES.md").write_text(licences_page(libraries), encoding="utf-8")
+    (folder / "LICENCES.md").write_text(
+        licences_page(libraries, notice=proven.notice), encoding="utf-8"
+    )
     materials = sbom(
         name=proven.model,
         version=plan.version,
@@ -71,6 +73,7 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
         "height": contract.input.height,
         "width": contract.input.width,
         "channels": contract.input.channels,
+        "notice": markdown_text(proven.notice),
         "not_proven": {name: markdown_text(one.reason) for name, one in proven.unproven.items()},
         "files": [
             {
