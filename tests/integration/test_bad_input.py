@@ -402,7 +402,7 @@ def test_calibration_with_no_images_or_more_than_there_are(tmp_path: Path) -> No
     expect(20, "build", folder, "--set", "calibration.images=0", keeps=folder)
     build = folder / "build"
     trained = {"model.keras", "labels.txt", "splits.json", "history.csv", "curves.png"}
-    trained |= {"metrics.json", "reference.npz", "manifest.json"}
+    trained |= {"metrics.json", "reference.npz", "manifest.json", "data-essence.json"}
     adds = {f"build/{name}" for name in trained}
     expect(24, "build", folder, keeps=folder, adds=adds)
     assert (build / "model.keras").exists()

@@ -93,12 +93,13 @@ def test_a_device_without_a_runtime_is_rows_with_the_reason(build: Path) -> None
 def test_a_device_that_dies_with_a_file_is_a_row_with_the_reason(
     build: Path, tmp_path: Path
 ) -> None:
-    """The second time that it is asked for scores, its Python is gone."""
+    """The second file that it is asked for scores of, its Python is gone."""
     count = tmp_path / "count"
     script = tmp_path / "python"
+    # It is asked for its facts, for the first file's scores of the images and of made-up pictures.
     script.write_text(
         f"#!/bin/sh\necho x >> {count}\n"
-        f'[ $(wc -l < {count}) = 3 ] && kill -9 $$\nexec {sys.executable} "$@"\n'
+        f'[ $(wc -l < {count}) = 4 ] && kill -9 $$\nexec {sys.executable} "$@"\n'
     )
     script.chmod(0o755)
     done = edgecnn("verify", build, "--device", f"cmd:{script}", "--images", "50", "--json")

@@ -89,8 +89,9 @@ class VerifyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, as in ``parity.json``, and which limits were saved."""
-        saved = None if self.saved_limits is None else self.saved_limits.to_dict()
-        return {**self.report.to_dict(), "saved_limits": saved}
+        if self.saved_limits is None:
+            return self.report.to_dict()
+        return {**self.report.to_dict(), "saved_limits": self.saved_limits.to_dict()}
 
 
 def verify(request: VerifyRequest, *, progress: Progress = NO_PROGRESS) -> VerifyResult:
