@@ -33,7 +33,8 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
         ``training``, ``float`` (the float model's file, accuracy with interval, loss, recalls,
         calibration error and confusion), ``artifacts`` (a row per file, each with its digest,
         verdict, criteria, recalls and confusion), ``limits``, ``agreement_on`` (where agreement
-        was judged on clear answers only), ``machine``, ``versions`` and ``date``. Shares and recalls are 0..1; no path of this machine is in it.
+        was judged on clear answers only), ``machine``, ``versions`` and ``date``. Shares
+        and recalls are 0..1; no path of this machine is in it.
 
     Raises:
         WorkspaceError: If a stage is missing, or a file is not the one that was verified.
