@@ -32,8 +32,9 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
         JSON-ready: ``model``, ``architecture``, ``dataset``, ``class_names``, ``recipe``,
         ``training``, ``float`` (the float model's file, accuracy with interval, loss, recalls,
         calibration error and confusion), ``artifacts`` (a row per file, each with its digest,
-        verdict, criteria, recalls and confusion), ``limits``, ``machine``, ``versions`` and
-        ``date``. Shares and recalls are 0..1; no path of this machine is in it.
+        verdict, criteria, recalls and confusion), ``limits``, ``agreement_on`` (where agreement
+        was judged on clear answers only), ``machine``, ``versions`` and ``date``. Shares
+        and recalls are 0..1; no path of this machine is in it.
 
     Raises:
         WorkspaceError: If a stage is missing, or a file is not the one that was verified.
@@ -70,10 +71,16 @@ def collect_results(workspace: Workspace) -> dict[str, Any]:
         },
         "artifacts": [_artifact(workspace, row, names) for row in rows],
         "limits": parity["limits"],
+        # Only where near-ties were left out, which earlier records do not know.
+        **({"agreement_on": "clear"} if _on_clear_answers(parity) else {}),
         "machine": parity["machine"],
         "versions": parity["versions"],
         "date": parity["created"][:10],
     }
+
+
+def _on_clear_answers(parity: Mapping[str, Any]) -> bool:
+    return (parity.get("near_ties") or {}).get("rule") == "clear"
 
 
 def shown_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
