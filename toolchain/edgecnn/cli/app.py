@@ -29,6 +29,7 @@ from edgecnn.cli import (
     demo,
     deploy,
     doctor,
+    evaluate,
     init,
     inspect,
     package,

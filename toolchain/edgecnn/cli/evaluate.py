@@ -147,7 +147,8 @@ def print_evaluation(console: Console, result: EvaluateResult) -> None:
         line(f"{one.id}: {one.label}, taken for {one.answer} ({percent_text(one.score, 0)})")
     more = len(report.mistakes) - _MOST_MISTAKES
     if more > 0:
-        line(f"and {count_text(more)} more mistakes{'' if result.page else '; --out PAGE shows them'}")
+        shown = "" if result.page else "; --out PAGE shows them"
+        line(f"and {count_text(more)} more mistakes{shown}")
     for written in (result.page, result.csv):
         if written is not None:
             line(f"wrote {written}")

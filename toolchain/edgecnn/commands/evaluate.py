@@ -93,9 +93,7 @@ def evaluate(request: EvaluateRequest, *, progress: Progress = NO_PROGRESS) -> E
     build = Workspace(model.parent)
     seen = seen_in(build if build.is_build() else None, data.images, folder)
     data = data.in_order_of(contract.labels)
-    report, scores = stage.run(
-        request, model, contract, data, seen, least=least, progress=progress
-    )
+    report, scores = stage.run(request, model, contract, data, seen, least=least, progress=progress)
     if request.out is not None:
         from edgecnn.verify.report.evaluate_page import render_evaluation
 
@@ -126,9 +124,7 @@ def _contract(request: EvaluateRequest, model: Path) -> Contract:
     )
 
 
-def _table(
-    report: EvaluateReport, data: JudgedImages, scores: npt.NDArray[np.float32]
-) -> str:
+def _table(report: EvaluateReport, data: JudgedImages, scores: npt.NDArray[np.float32]) -> str:
     """Return the answer to each photo as CSV."""
     from edgecnn.report.csv import table_text
 

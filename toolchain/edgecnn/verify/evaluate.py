@@ -1,4 +1,4 @@
-"""Counts how often one model file is right on labelled photos: accuracy, recall, confusions, mistakes.
+"""Counts how often one model file is right on labelled photos: accuracy, recall, mistakes.
 
 No float model is needed, and nothing is compared with one: that is parity, which ``verify`` proves.
 """
@@ -103,8 +103,7 @@ class ShareOf:
     def text(self) -> str:
         """The share with its interval, for people."""
         return (
-            f"{percent_text(self.share, 1)} (95 % interval "
-            f"{interval_text(self.low, self.high, 1)})"
+            f"{percent_text(self.share, 1)} (95 % interval {interval_text(self.low, self.high, 1)})"
         )
 
 

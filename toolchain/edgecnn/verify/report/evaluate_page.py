@@ -1,4 +1,4 @@
-"""The page of ``edgecnn evaluate``: accuracy, classes, confusions, and mistakes with their pictures.
+"""The page of ``edgecnn evaluate``: accuracy, classes, and mistakes with their pictures.
 
 One self-contained file without scripts, as the parity page; names are user data and are escaped.
 """
