@@ -38,6 +38,7 @@ from edgecnn.package.request import PACKAGE_SCHEMA
 from edgecnn.package.web.stage import WebResult
 from edgecnn.train.stage import METRICS_SCHEMA
 from edgecnn.verify import ParityReport
+from edgecnn.verify.evaluate import EVALUATE_SCHEMA, EvaluateReport
 from edgecnn.verify.results import PARITY_SCHEMA
 from edgecnn_runner.classifier import Result
 
@@ -118,6 +119,7 @@ def schemas() -> dict[str, Schema]:
             ),
         ),
         "verify": _document("verify", PARITY_SCHEMA, _verify()),
+        "evaluate": _document("evaluate", EVALUATE_SCHEMA, _evaluate()),
         "bench": _document("bench", BENCH_SCHEMA, _bench()),
         "bench-compare": _document("bench --compare", BENCH_SCHEMA, _of(Gate)),
         "run": _document("run", RUN_SCHEMA, _run()),
@@ -321,6 +323,19 @@ def _verify() -> Schema:
         "description": "With --save-limits: what was saved, and where; missing where nothing was.",
     }
     return report | {"properties": report["properties"] | {"saved_limits": saved}}
+
+
+def _evaluate() -> Schema:
+    report = _of(EvaluateReport)
+    notes = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "What has to be known before the accuracy is believed, a sentence each.",
+    }
+    return report | {
+        "properties": report["properties"] | {"notes": notes},
+        "required": sorted([*report["required"], "notes"]),
+    }
 
 
 def _with_schema(schema: Schema) -> Schema:

@@ -19,7 +19,9 @@ from edgecnn.errors import ArtifactError, WorkspaceError
 
 FIXTURES = Path(__file__).parent / "runner/fixtures"
 RELEASED = Path(__file__).parents[1] / "models/resnet8"
-COMMANDS = ("bench", "build", "convert", "init", "package", "run", "train", "verify")
+COMMANDS = (
+    "bench", "build", "convert", "evaluate", "init", "package", "run", "train", "verify"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS)

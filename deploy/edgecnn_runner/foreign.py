@@ -75,6 +75,33 @@ def foreign_contract(
     return _contract(container, description, path, labels, input_range, output_kind, layout, resize)
 
 
+def contract_of_foreign(
+    path: str | Path,
+    *,
+    labels: Sequence[str] | None,
+    input_range: str | None,
+    output_kind: str | None = None,
+    layout: str | None = None,
+    resize: str | None = None,
+) -> Contract:
+    """Make the contract of a foreign file; as ``foreign_contract``, where something may be missing.
+
+    Args:
+        path: A ``.tflite`` or ``.onnx`` file.
+        labels: Class names in output order; None where nobody gave them.
+        input_range: What pixels 0..255 are as the model's real input; None likewise.
+        output_kind: ``probabilities`` or ``logits``; None to tell by a trial run.
+        layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
+        resize: Name of the resize rule; None for ``RESIZE_RULE``.
+
+    Raises:
+        EdgeError: As ``foreign_contract``; ``ContractError`` if labels or range are missing.
+    """
+    _check_names(input_range, output_kind, layout, resize)
+    wanted = _need_both(read_container(path), labels, input_range, Path(path))
+    return foreign_contract(path, *wanted, output_kind, layout=layout, resize=resize)
+
+
 def open_foreign(
     path: str | Path,
     *,

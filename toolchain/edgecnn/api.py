@@ -20,6 +20,7 @@ from edgecnn.commands.bench import BenchRequest, BenchResult, bench
 from edgecnn.commands.build import BuildRequest, BuildResult, build
 from edgecnn.commands.convert import ConvertRequest, ConvertResult, convert
 from edgecnn.commands.data import DataRequest, DataResult, data
+from edgecnn.commands.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from edgecnn.commands.init import InitRequest, InitResult, init
 from edgecnn.commands.inspect import Inspection, inspect
 from edgecnn.commands.package import package
@@ -48,6 +49,8 @@ __all__ = [
     "DeviceLimits",
     "DeviceOptions",
     "EdgeError",
+    "EvaluateRequest",
+    "EvaluateResult",
     "ForeignFiles",
     "InitRequest",
     "InitResult",
@@ -67,6 +70,7 @@ __all__ = [
     "build",
     "convert",
     "data",
+    "evaluate",
     "init",
     "inspect",
     "load_recipe",

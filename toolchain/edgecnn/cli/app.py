@@ -29,6 +29,7 @@ from edgecnn.cli import (
     demo,
     deploy,
     doctor,
+    evaluate,
     init,
     inspect,
     package,
@@ -63,7 +64,7 @@ app = typer.Typer(
 
 _COMMANDS: Final = {
     "The chain": (demo.demo, build.build, train.train, convert.convert, verify.verify),
-    "One file": (run.run, inspect.inspect),
+    "One file": (run.run, evaluate.evaluate, inspect.inspect),
     "To a device": (package.package, serve.serve, privacy.privacy, deploy.deploy, bench.bench),
     "Set-up": (init.init, data.data, doctor.doctor),
 }

@@ -175,8 +175,8 @@ def measure(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[s
     change = np.abs(artifact.astype(np.float64) - reference)
     return Metrics(
         images=n,
-        reference=_alone(reference, before, labels),
-        artifact=_alone(artifact, after, labels),
+        reference=measure_alone(reference, labels),
+        artifact=measure_alone(artifact, labels),
         both_right=int(np.count_nonzero(was_right & is_right)),
         lost=int(np.count_nonzero(was_right & ~is_right)),
         gained=int(np.count_nonzero(~was_right & is_right)),
@@ -235,7 +235,14 @@ def _check(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[st
         )
 
 
-def _alone(scores: Scores, decisions: npt.NDArray[np.intp], labels: Labels) -> ModelMetrics:
+def measure_alone(scores: Scores, labels: Labels) -> ModelMetrics:
+    """Count one model's answers.
+
+    Args:
+        scores: Its probabilities, shape (n, classes), n at least 1.
+        labels: True classes, shape (n,).
+    """
+    decisions = scores.argmax(axis=1)
     cells, counts = np.unique(np.stack([labels, decisions]), axis=1, return_counts=True)
     top = scores.max(axis=1, keepdims=True)
     return ModelMetrics(

@@ -134,7 +134,11 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
             "a miss",
         ),
         # At least 0 % is no criterion.
-        *([_judge_accuracy(counts, limit_of(limits, "accuracy"))] if limits.min_accuracy else []),
+        *(
+            [judge_accuracy(counts.right, counts.overall.images, limit_of(limits, "accuracy"))]
+            if limits.min_accuracy
+            else []
+        ),
         *([judge_gaps(gaps, gap_limit)] if gaps else []),
     )
     verdict = verdict_of([criterion.outcome for criterion in criteria])
@@ -285,19 +289,25 @@ def _share_outcome(changed: Changed, limit: float, *, alpha: float) -> Outcome:
     return _outcome(side, _share_p(changed, limit, side) if side else None, alpha=alpha)
 
 
-def _judge_accuracy(counts: Counts, least: float) -> Criterion:
-    n = counts.overall.images
-    interval = wilson_interval(counts.right, n, LEVEL)
+def judge_accuracy(right: int, images: int, least: float) -> Criterion:
+    """Judge a share of right answers.
+
+    Args:
+        right: Right answers.
+        images: All answers, at least 1.
+        least: The smallest share allowed, 0..1.
+    """
+    interval = wilson_interval(right, images, LEVEL)
     side: Side | None = None
     if interval.low >= least:
         side = "above"
     elif interval.high < least:
         side = "below"
-    exact = binomial_p(counts.right, n, least, side) if side else None
+    exact = binomial_p(right, images, least, side) if side else None
     return Criterion(
         name="accuracy",
         outcome=_outcome(side, exact, within="above"),
-        estimate=counts.right / n,
+        estimate=right / images,
         low=interval.low,
         high=interval.high,
         level=LEVEL,
