@@ -120,11 +120,14 @@ def _candidates(
     prints: Sequence[Fingerprint], limit: int, progress: Progress
 ) -> npt.NDArray[np.int64]:
     """Return first, second and bits of each pair within a limit, shape (pairs, 3)."""
+    from threadpoolctl import threadpool_limits
+
     bits = np.unpackbits(np.stack([one.bits for one in prints]), axis=1)
     # Of vectors of -1 and 1, the product is HASH_BITS - 2 * (bits that differ), exactly.
     signs = bits.astype(np.float32) * 2 - 1
     found = []
-    with progress.task("comparing photos", len(prints)) as task:
+    # One thread: on a busy machine several wait for each other longer than they compute.
+    with threadpool_limits(1), progress.task("comparing photos", len(prints)) as task:
         for top in range(0, len(prints), _ROWS):
             rows = signs[top : top + _ROWS]
             distance = (HASH_BITS - rows @ signs[top:].T) / 2
@@ -147,32 +150,46 @@ def _confirmed_by_pictures(
 ) -> npt.NDArray[np.bool_]:
     """Return which pairs are alike in the small, in light as in colour."""
     kept = np.zeros(len(pairs), np.bool_)
-    for at, (first, second, _) in enumerate(pairs):
-        one, other = (prints[index].small.astype(np.float32) for index in (first, second))
-        kept[at] = _correlated(one, other) and _same_colour(one, other)
+    for top in range(0, len(pairs), _ROWS):
+        part = pairs[top : top + _ROWS]
+        one, other = (
+            np.stack([prints[index].small for index in part[:, side]]).astype(np.float32)
+            for side in (0, 1)
+        )
+        kept[top : top + _ROWS] = _correlated(one, other) & _same_colour(one, other)
     return kept
 
 
-def _correlated(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
-    greys = [picture.mean(axis=2).ravel() for picture in (one, other)]
-    first, second = (grey - grey.mean() for grey in greys)
-    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    if norm < 1.0:  # blank: two such are alike if they are of one lightness
-        return float(np.abs(greys[0] - greys[1]).mean()) < _MOST_COLOUR
-    return float(first @ second) / norm >= _LEAST_CORRELATION
+def _correlated(
+    one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return which of m pairs of pictures, shapes (m, side, side, 3), show the same forms."""
+    greys = [picture.mean(axis=3).reshape(len(picture), -1) for picture in (one, other)]
+    first, second = (grey - grey.mean(axis=1, keepdims=True) for grey in greys)
+    norm = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    product = np.einsum("ij,ij->i", first, second)
+    # Blank ones have no forms: two such are alike if they are of one lightness.
+    lightness = np.abs(greys[0] - greys[1]).mean(axis=1)
+    blank = norm < 1.0
+    return np.asarray(
+        (blank & (lightness < _MOST_COLOUR)) | (~blank & (product >= _LEAST_CORRELATION * norm))
+    )
 
 
-def _same_colour(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
-    first, second = (_colour(picture) for picture in (one, other))
-    if min(float(np.abs(first).mean()), float(np.abs(second).mean())) < _GREY:
-        return True  # a grey copy of a photo in colour
-    return float(np.sqrt(np.mean((first - second) ** 2))) <= _MOST_COLOUR
+def _same_colour(
+    one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return which of m pairs of pictures are of the same colours, or of which one has none."""
+    first, second = (_colour(picture).reshape(len(picture), -1) for picture in (one, other))
+    grey = np.minimum(np.abs(first).mean(axis=1), np.abs(second).mean(axis=1)) < _GREY
+    same = np.sqrt(np.mean((first - second) ** 2, axis=1)) <= _MOST_COLOUR
+    return np.asarray(grey | same)
 
 
-def _colour(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _colour(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return two differences between the channels, which light that grows or fades leaves alike."""
-    red, green, blue = (picture[..., channel] for channel in range(3))
-    return np.stack([red - green, (red + green) / 2 - blue])
+    red, green, blue = (pictures[..., channel] for channel in range(3))
+    return np.stack([red - green, (red + green) / 2 - blue], axis=3)
 
 
 def _centred(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
