@@ -6,8 +6,8 @@ A remedy may also lead to another, later refusal, which is followed likewise.
 from __future__ import annotations
 
 import json
-import shlex
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
