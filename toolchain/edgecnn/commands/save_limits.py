@@ -87,6 +87,7 @@ def check_request(request: VerifyRequest) -> None:
         "--images": request.images is not None,
         "--until-decided": request.until_decided,
         "--groups": request.groups is not None,
+        "--unlabelled": request.unlabelled is not None,
         "--corruptions": request.corruptions,
         "--corruption-images": request.corruption_images is not None,
         "--device": request.device is not None,
@@ -172,7 +173,11 @@ def save(
 def saved_values(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, float | str]:
     """Return the given limits as a recipe writes them: ``"1%"`` of the command line is 1.0."""
     values = recipe.to_dict()[_SECTION]
-    return {name: values[name] for name, value in given.items() if value is not None}
+    names = [name for name, value in given.items() if value is not None]
+    if "min_agreement" in names and "agreement_on" not in names:
+        # What it is about depends on whether it is stated, so that this is stated with it.
+        names.append("agreement_on")
+    return {name: values[name] for name in names}
 
 
 def changed_recipe(file: Path, limits: Mapping[str, float | str]) -> bytes:

@@ -30,6 +30,8 @@ _LIMITS: Final[Mapping[str, str]] = {
 """A criterion to the option of ``edgecnn verify`` that sets its limit."""
 _STEP: Final = 0.5
 """Points that a limit is rounded to: what the images show to the digit nobody chose."""
+_CLEAR: Final = "clear answers"
+"""How a criterion says that it is about the float model's clear answers alone."""
 _RUNTIME_OF: Final = {"tflite": "litert", "onnx": "onnxruntime"}
 
 
@@ -155,23 +157,31 @@ def _made_with(wanted: Wanted, variant: str) -> str:
 
 def _other_limits(wanted: Wanted, row: Mapping[str, Any], outcome: str) -> list[str]:
     """Return the way by limits that the file keeps for sure, where its owner can live with them."""
-    criteria = (row.get("judgement") or {}).get("criteria", [])
-    options = {}
-    for one in criteria:
-        if one["outcome"] == outcome or one["outcome"] == "undecided":
-            option, value = _LIMITS.get(one["name"]), _sure(one)
-            if option is None or value is None:
-                return []
-            options[option] = value
+    judgement = row.get("judgement") or {}
+    options: dict[str, str] = {}
+    for one in judgement.get("criteria", []):
+        if one["outcome"] not in (outcome, "undecided"):
+            continue
+        option, value = _LIMITS.get(one["name"]), _sure(one, judgement)
+        if option is None or value is None:
+            return []
+        options[option] = f"{value:g}"
+        if one["name"] == "disagreement" and str(one.get("about") or "").startswith(_CLEAR):
+            options["--agreement-on"] = "clear"  # a limit that is stated is else about all answers
     if not options or wanted.workspace is None:
         return []
-    text = " ".join(f"{option} {value:g}" for option, value in options.items())
+    text = " ".join(f"{option} {value}" for option, value in options.items())
     verified = f"{wanted.verify} {text} --save-limits"
     return [f"if such limits are enough, keep them for this build: {wanted.again(verified)}"]
 
 
-def _sure(criterion: Mapping[str, Any]) -> float | None:
+def _sure(criterion: Mapping[str, Any], judgement: Mapping[str, Any]) -> float | None:
     """Return a limit in percent or points that these images show to be kept; None if none is."""
+    if criterion["name"] == "class_drop":
+        # A class within its limit is met, however few its images are.
+        drops = [one["drop"] or 0.0 for one in judgement.get("classes", [])]
+        found = math.ceil((100 * max([criterion["estimate"], *drops]) - 1e-9) / _STEP) * _STEP
+        return found if 0 < found <= 100 else None
     if criterion["name"] in ("accuracy", "disagreement"):
         # Of both the option is the least share allowed.
         share = criterion["low"] if criterion["name"] == "accuracy" else 1 - criterion["high"]

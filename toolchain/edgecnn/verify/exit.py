@@ -244,7 +244,7 @@ def _other_limits(report: ParityReport) -> str:
         )
     return (
         f"write wider limits into [limits] of the recipe{at_best} (--max-drop and others of verify "
-        f"try them; what they come to is not the build's){more}"
+        f"try them, and --save-limits keeps them){more}"
     )
 
 
