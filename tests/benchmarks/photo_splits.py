@@ -134,7 +134,7 @@ def main() -> None:
     found = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": machine(),
-        "versions": versions(),
+        "versions": versions("keras", "numpy", "pillow", "scikit-learn", "tensorflow"),
         "backbone": f"{extractor.name} at {extractor.size} px",
         **measure(given.folder, extractor),
     }

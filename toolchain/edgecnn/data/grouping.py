@@ -40,8 +40,8 @@ BURST_S: Final = 30.0
 """Seconds between two photos of a burst: the time it takes to step round a thing."""
 LONGEST_RUN: Final = 20
 """Files that names alone keep together. Of TrashNet, whose files have no times, runs of 10 to 20
-bring a linear classifier on EfficientNet-Lite0 to the accuracy of runs of 20 (86.4 % both; 87.7 %
-by a random split)."""
+bring a linear classifier on EfficientNet-Lite0 to the accuracy of runs of 20 (89.4 and 89.0 %, by a
+random split 91.0 %; ``tests/benchmarks/photo_splits.py``)."""
 
 _RUN_SHARE: Final = 10  # a run is at most a tenth of its class
 _GROUP_SHARE: Final = 5  # a group that was found, not stated, is at most a fifth
