@@ -83,6 +83,8 @@ def test_photos_that_come_unsplit_are_split_by_groups(name: str) -> None:
     assert recipe_for(found).data.split_by == ("image" if found.splits else "auto")
     assert ("follow on each other by name" in " ".join(text.split())) == (not found.splits)
     assert recipe_for(None).data.split_by == "auto"
+    # On one line with its comment, and none of what follows it is torn off.
+    assert re.search(r'^split_by = "(auto|image)" +# what stays together', text, re.MULTILINE)
 
 
 def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
