@@ -6,6 +6,7 @@ A remedy may also lead to another, later refusal, which is followed likewise.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -130,7 +131,8 @@ def test_every_command_that_is_offered_leads_to_a_bundle(
             continue
         made += 1
         if target == "pi":
-            assert "none lacks 9 of the libraries" in done.err, (line, done.err)
+            # How many those are is a matter of the runtime.
+            assert re.search(r"none lacks \d of the libraries", done.err), (line, done.err)
             continue
         assert done.code == 0, (line, done.err)
         shutil.rmtree(tmp_path / "out")

@@ -246,4 +246,5 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
 def test_a_file_in_a_build_is_no_source(tmp_path: Path) -> None:
     done = edgecnn("package", MODELS / "resnet8/resnet8-int8.tflite")
     assert done.returncode == 29
-    assert "is not in a build" in done.stderr
+    assert "is one file, and a build is wanted" in done.stderr
+    assert f"edgecnn package {MODELS / 'resnet8'} --variant tflite-int8" in done.stderr

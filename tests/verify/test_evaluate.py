@@ -139,7 +139,7 @@ def test_options_that_cannot_be_are_refused_before_photos_are_read(tmp_path: Pat
         {"csv": tmp_path / "no/answers.csv"},
     ):
         with pytest.raises(UsageError):
-            evaluate(EvaluateRequest(model=FILE, data=nothing, **changes))  # type: ignore[arg-type]
+            evaluate(EvaluateRequest(model=FILE, data=nothing, **changes))
 
 
 def test_a_file_that_says_how_it_is_fed_takes_no_labels(photos: Path, tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ def run_foreign(
             if isinstance(one, ArtifactRow):
                 judged.append(_ScoredRow(row=one))
                 continue
-            scorer.last = None
+            scorer.first = None
             row = judged_row(one, by)
-            judged.append(_ScoredRow(row=row, planned=one, scores=scorer.last))
+            judged.append(_ScoredRow(row=row, planned=one, scores=scorer.first))
         about = hints_of_reference(
             reference.title,
             feed,
@@ -222,11 +222,11 @@ class _ScoredRow:
 
 
 class _Remembering:
-    """A scorer that keeps the last answers."""
+    """A scorer that keeps the first answers of each file: those to the evaluation images."""
 
     def __init__(self, scorer: Scorer) -> None:
         self.device = scorer.device
-        self.last: npt.NDArray[np.float32] | None = None
+        self.first: npt.NDArray[np.float32] | None = None
         self._scorer = scorer
 
     def machine(self) -> Mapping[str, Any]:
@@ -243,11 +243,13 @@ class _Remembering:
         ran: Ran,
         advance: Callable[[int], None],
     ) -> npt.NDArray[np.float32]:
-        """Run a file on images and keep what it answers."""
-        self.last = self._scorer.score(
+        """Run a file on images, and keep what it answers to the first ones."""
+        scores = self._scorer.score(
             path, contract, pixels, threads=threads, ran=ran, advance=advance
         )
-        return self.last
+        if self.first is None:
+            self.first = scores
+        return scores
 
 
 def _with_hints(
