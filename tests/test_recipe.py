@@ -532,6 +532,46 @@ def test_a_table_of_groups_is_relative_to_the_recipe(tmp_path: Path) -> None:
     assert parse_recipe(recipe.to_dict(), source="test") == recipe
 
 
+@pytest.mark.parametrize(
+    ("value", "resolved"),
+    [
+        ("image", "image"),
+        ("auto", "auto"),
+        ("name", "name"),
+        ("folder", "folder"),
+        ("groups.csv:object", "{folder}/groups.csv:object"),
+        ("tables/Groups.CSV:a thing", "{folder}/tables/Groups.CSV:a thing"),
+        ("/tables/groups.csv:object", "/tables/groups.csv:object"),
+        ("a:b.csv:c", "{folder}/a:b.csv:c"),
+    ],
+)
+def test_what_stays_together_is_a_rule_or_a_column_relative_to_the_recipe(
+    tmp_path: Path, value: str, resolved: str
+) -> None:
+    path = written(
+        tmp_path, f'[model]\nname = "x"\n[data]\nname = "folder"\nsplit_by = "{value}"\n'
+    )
+    recipe = load_recipe(path)
+    assert recipe.data.split_by == resolved.format(folder=tmp_path)
+    assert parse_recipe(recipe.to_dict(), source="test") == recipe
+
+
+@pytest.mark.parametrize(
+    "value", ["", "Auto", "random", "groups.csv", "groups.csv:", ":object", "groups.txt:object", 3]
+)
+def test_another_rule_for_what_stays_together_is_a_mistake(value: object) -> None:
+    found = mistakes({"model": {"name": "x"}, "data": {"name": "folder", "split_by": value}})
+    assert len([line for line in found if not line.startswith("note:")]) == 1
+    assert found[0].startswith("data.split_by = ")
+    assert "'auto', 'name', 'folder' or a table's column, 'groups.csv:object'" in found[0]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "digits"])
+def test_published_data_sets_have_no_groups(name: str) -> None:
+    found = mistakes({"model": {"name": "x"}, "data": {"name": name, "split_by": "auto"}})
+    assert found == ["data.split_by = 'auto': only with data.name = 'folder'"]
+
+
 def test_the_template_names_the_keys_that_are_left_out(tmp_path: Path) -> None:
     """Each with a value that is taken once its line is no longer a comment."""
     path = init(InitRequest(folder=tmp_path / "leaves")).made[0]

@@ -76,6 +76,17 @@ def test_a_quick_try_of_one_epoch_is_no_mistake(name: str) -> None:
     parse_recipe(raw, source="test", for_training=True)
 
 
+@pytest.mark.parametrize("name", FOUND)
+def test_photos_that_come_unsplit_are_split_by_groups(name: str) -> None:
+    found = FOUND[name]
+    text = recipe_text(Path("leaves"), None, found)
+    assert recipe_for(found).data.split_by == ("image" if found.splits else "auto")
+    assert ("follow on each other by name" in " ".join(text.split())) == (not found.splits)
+    assert recipe_for(None).data.split_by == "auto"
+    # On one line with its comment, and none of what follows it is torn off.
+    assert re.search(r'^split_by = "(auto|image)" +# what stays together', text, re.MULTILINE)
+
+
 def test_more_images_get_fewer_epochs_and_larger_batches() -> None:
     few, many = recipe_for(FOUND["180 photos"]), recipe_for(FOUND["50,000 photos"])
     assert few.train.epochs > many.train.epochs

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.quality.scenes import save as save_scene
+from data.quality.scenes import scene, stored_again
 from edgecnn.data import Dataset, digest_per_image
 from edgecnn.data.folder import load_folder
 from edgecnn.errors import DataError
@@ -59,6 +61,7 @@ def load(
     validation: float = 0.25,
     test: float = 0.25,
     conflicting: Literal["exclude", "error", "keep"] = "exclude",
+    split_by: str = "image",
     progress: Progress = NO_PROGRESS,
 ) -> Dataset:
     return load_folder(
@@ -70,6 +73,7 @@ def load(
         validation=validation,
         seed=0,
         conflicting=conflicting,
+        split_by=split_by,
         progress=progress,
     )
 
@@ -425,3 +429,109 @@ def test_file_names_that_are_not_text_get_ids_that_are(tmp_path: Path) -> None:
     assert "cat/caf\\xe9.png" in ids
     for name in ids:
         name.encode("utf-8")
+
+
+def together(dataset: Dataset, names: set[str]) -> bool:
+    return any(names <= part or not names & part for part in parts(dataset).values()) and any(
+        names <= part for part in parts(dataset).values()
+    )
+
+
+def test_near_duplicates_and_bursts_are_on_one_side(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for offset, name in enumerate(("cat", "dog")):
+        for number in range(20):
+            photo = scene(number + 100 * offset)
+            save_scene(
+                root / name / f"{'abcdefghijklmnopqrst'[number]}.jpg",
+                photo,
+                taken=f"2024:05:{number // 2 + 1:02} 10:00:{5 * (number % 2):02}",
+            )
+        save_scene(root / name / "x.jpg", stored_again(scene(100 * offset)), quality=70)
+    loaded = load(root, split_by="auto")
+    # Two photos five seconds apart on each day, and a copy of the first.
+    assert len(loaded.groups) == 20
+    for group in loaded.groups:
+        assert together(loaded, set(group))
+    assert {"cat/a.jpg", "cat/b.jpg", "cat/x.jpg"} in [set(group) for group in loaded.groups]
+    assert loaded.split_by == "auto"
+    assert "by groups (auto): photos that look alike and photos taken within 30 s" in loaded.rule
+    record = loaded.splits()
+    assert record["split_by"] == "auto"
+    assert sorted(map(sorted, record["groups"])) == sorted(map(sorted, loaded.groups))
+
+
+def test_a_rule_splits_the_same_on_every_run_and_another_seed_otherwise(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(60):
+            save(tmp_path / name / f"{name}{number}.png", number + 100 * ord(name[0]))
+    once, again = (load(tmp_path, split_by="auto") for _ in range(2))
+    assert parts(once) == parts(again)
+    assert once.digest() == again.digest()
+    assert once.digest() != load(tmp_path).digest()
+    assert all(together(once, set(group)) for group in once.groups)
+    assert {len(part.ids) for part in (once.test,)} == {30}
+
+
+def test_without_the_key_nothing_is_grouped_and_nothing_else_is_recorded(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 20, "dog": 20})
+    loaded = load(tmp_path)
+    assert (loaded.split_by, loaded.groups) == ("image", ())
+    assert loaded.rule == (
+        "stratified: 0.25 of all for test, 0.25 of the rest for validation; equal images stay "
+        "together"
+    )
+
+
+def test_objects_of_a_table_stay_together_and_what_it_lacks_is_told(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", {"cat": 20, "dog": 20})
+    lines = [f"cat/{n}.png,{'tom' if n < 8 else f'cat {n}'}" for n in range(20)]
+    lines += [f"dog/{n}.png,dog {n // 2}" for n in range(19)]
+    (tmp_path / "groups.csv").write_text("\n".join(["image,object", *lines]))
+    told = Told()
+    loaded = load(root, split_by=f"{tmp_path / 'groups.csv'}:object", progress=told)
+    assert together(loaded, {f"cat/{n}.png" for n in range(8)})
+    for number in range(9):
+        assert together(loaded, {f"dog/{2 * number}.png", f"dog/{2 * number + 1}.png"})
+    assert loaded.split_by == "groups.csv:object"
+    assert str(tmp_path) not in loaded.rule
+    assert told.lines == [
+        "warning: split_by = 'groups.csv:object' says nothing of 1 of 40 images, each of which "
+        "is a group of its own"
+    ]
+    assert loaded.notes == (told.lines[0].removeprefix("warning: "),)
+
+
+@pytest.mark.parametrize(("rule", "remedy"), [("name", "bottle_07_001.jpg"), ("folder", "sub-f")])
+def test_a_class_of_one_group_is_an_error_that_says_what_helps(
+    tmp_path: Path, rule: str, remedy: str
+) -> None:
+    for number in range(8):
+        save(tmp_path / "cat" / "home" / f"cat{number}.png", number)
+        save(tmp_path / "dog" / str(number % 4) / f"{'abcdefgh'[number]}.png", 50 + number)
+    with pytest.raises(DataError, match="too few groups") as caught:
+        load(tmp_path, split_by=rule)
+    assert remedy in caught.value.remedy
+    assert "split_by = 'auto'" in caught.value.remedy
+    load(tmp_path, split_by="auto")  # it does help
+
+
+def test_of_a_folder_that_comes_split_the_validation_photos_are_split_by_the_rule(
+    tmp_path: Path,
+) -> None:
+    for name in ("cat", "dog"):
+        for number in range(20):
+            path = tmp_path / "train" / name / f"{name}{number // 4}_{number}.png"
+            save(path, number + 100 * ord(name[0]))
+        fill(tmp_path / "test", {name: 2}, first=ord(name[0]) * 7)
+    loaded = load(tmp_path, split_by="name")
+    assert loaded.split_by == "name"
+    assert all(together(loaded, set(group)) for group in loaded.groups)
+    assert len(loaded.groups) == 10
+    (tmp_path / "train").rename(tmp_path / "valid")
+    shutil.copytree(tmp_path / "valid", tmp_path / "train")
+    for path in (tmp_path / "valid").rglob("*.png"):
+        save(path, sum(map(ord, path.name)) * 13 + len(path.name))
+    told = Told()
+    assert load(tmp_path, split_by="name", progress=told).split_by == "image"
+    assert any("data.split_by is not used" in line for line in told.lines)

@@ -78,6 +78,31 @@ def test_0_1_gave_a_recipe_this_key_and_today_it_has_another(
     assert {name.removeprefix("train.") for name, _, _ in earlier.changes} == changed
 
 
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        (BARE, "3d4b325a9990a8824ae6e3769870bc5bcb1d5a548cd66ea410bafb4acd3bc944"),
+        (STATED, "f83c23c997795c51b69908dd88a968b4f3387923c0318a2f2a41c4a363676cc1"),
+        (
+            {**BARE, "data": {"name": "folder", "path": "x"}},
+            "76c8106306c6eed45f460b816189cb3f5dbef60bd5a63b3d36ec7ecffb4eb395",
+        ),
+    ],
+)
+def test_a_recipe_has_the_key_that_0_2_gave_it(raw: dict[str, Any], key: str) -> None:
+    assert train.key(recipe(raw), SMALL) == key
+
+
+def test_a_rule_that_splits_as_before_trains_nothing_anew() -> None:
+    raw = {**BARE, "data": {"name": "folder", "path": "x"}}
+    ruled = {**BARE, "data": {"name": "folder", "path": "x", "split_by": "auto"}}
+    assert train.key(recipe(ruled), SMALL) == train.key(recipe(raw), SMALL)
+    earlier, before = (train.earlier_recipe(recipe(one), SMALL) for one in (ruled, raw))
+    assert earlier is not None
+    assert before is not None
+    assert train.key(earlier.recipe, SMALL) == train.key(before.recipe, SMALL)
+
+
 @pytest.mark.parametrize("raw", [BARE, STATED])
 def test_stating_the_usual_resize_rule_changes_no_key(raw: dict[str, Any]) -> None:
     usual = {"name": "folder", "path": "x", "fit": "crop", "crop_fraction": 1, "resample": "box"}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from data.quality.scenes import blurred, save, scene, stored_again
-from edgecnn.data.quality.findings import KINDS, Finding, FindingKind
+from edgecnn.data.quality.findings import KINDS, FindingKind, PhotoFinding
 from edgecnn.data.quality.inspection import DataQuality, inspect_folder
 from edgecnn.errors import DataError
 
@@ -24,7 +24,7 @@ def clean(root: Path, *, count: int = 12, first: int = 0) -> Path:
     return root
 
 
-def of(quality: DataQuality, kind: FindingKind) -> list[Finding]:
+def of(quality: DataQuality, kind: FindingKind) -> list[PhotoFinding]:
     return [finding for finding in quality.findings if finding.kind == kind]
 
 

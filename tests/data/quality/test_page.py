@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.quality.scenes import save, scene
-from edgecnn.data.quality.findings import KINDS, Finding, FindingKind
+from edgecnn.data.quality.findings import KINDS, FindingKind, PhotoFinding
 from edgecnn.data.quality.inspection import InspectedFolder, NotChecked, inspect_folder
 from edgecnn.data.quality.page import MOST_SHOWN, render_page
 from edgecnn.data.quality.split_effect import SplitEffect
@@ -40,7 +40,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> InspectedFolder:
 
 
 def with_findings(
-    plain: InspectedFolder, findings: list[Finding], picture: bytes = b"jpeg"
+    plain: InspectedFolder, findings: list[PhotoFinding], picture: bytes = b"jpeg"
 ) -> InspectedFolder:
     names = {name for finding in findings for name in finding.photos}
     return InspectedFolder(
@@ -56,9 +56,9 @@ def with_findings(
     )
 
 
-def found(kind: FindingKind, count: int, photos: int = 1) -> list[Finding]:
+def found(kind: FindingKind, count: int, photos: int = 1) -> list[PhotoFinding]:
     return [
-        Finding(
+        PhotoFinding(
             kind=kind,
             photos=tuple(f"{EVIL}/{kind}{number}-{at}.jpg" for at in range(photos)),
             detail=EVIL,

@@ -190,6 +190,8 @@ def tell_of_data(
 
     workspace.create()
     lines = kept_essence(dataset, workspace.path(Workspace.ESSENCE), progress=progress)
+    if dataset.split_by != "image":
+        progress.message(f"note: the split is {dataset.rule}")
     for line in lines:
         progress.message(line)
     if len(lines) > 1:

@@ -502,6 +502,8 @@ def _outcomes(
         # The decoder silences Pillow's warnings image by image; threads that do so at the same
         # time would leave the filters changed.
         with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
+            if with_prints:
+                warnings.simplefilter("ignore")  # Pillow's, of metadata that do no harm
             outcomes = pool.map(lambda file: _read(file[0], form, with_prints), files)
             for file, outcome in zip(files, outcomes, strict=True):
                 yield file, outcome

@@ -40,8 +40,8 @@ BURST_S: Final = 30.0
 """Seconds between two photos of a burst: the time it takes to step round a thing."""
 LONGEST_RUN: Final = 20
 """Files that names alone keep together. Of TrashNet, whose files have no times, runs of 10 to 20
-bring a linear classifier on EfficientNet-Lite0 to the accuracy of runs of 20 (86.4 % both; 87.7 %
-by a random split)."""
+bring a linear classifier on EfficientNet-Lite0 to the accuracy of runs of 20 (89.4 and 89.0 %, by a
+random split 91.0 %; ``tests/benchmarks/photo_splits.py``)."""
 
 _RUN_SHARE: Final = 10  # a run is at most a tenth of its class
 _GROUP_SHARE: Final = 5  # a group that was found, not stated, is at most a fifth
@@ -245,14 +245,16 @@ def _by_itself(
     bursts = _links_in_time(ids, prints)
     for one, other in bursts:
         bounded.link(one, other)
-    runs = _links_in_name(ids, classes, prints, totals)
-    for one, other in runs:
-        bounded.link(one, other)
+    runs = _runs_of_names(ids, classes, prints, totals)
+    for run in runs:
+        for one, other in pairwise(run):
+            bounded.link(one, other)
     group_of = {name: bounded.group(index) for index, name in enumerate(ids)}
+    longest = max(map(len, runs), default=0)
     found = {
         "photos that look alike": pairs,
         f"photos taken within {BURST_S:g} s of each other": bursts,
-        f"runs of at most {LONGEST_RUN} files whose names follow on each other": runs,
+        f"runs of up to {longest} files whose names follow on each other": runs,
     }
     kept = " and ".join(what for what, links in found.items() if links)
     notes = (
@@ -289,13 +291,13 @@ def _links_in_time(ids: Sequence[str], prints: Sequence[Fingerprint]) -> list[tu
     return [(one, other) for _, one, other in sorted(links)]
 
 
-def _links_in_name(
+def _runs_of_names(
     ids: Sequence[str],
     classes: Sequence[str],
     prints: Sequence[Fingerprint],
     totals: Mapping[str, int],
-) -> list[tuple[int, int]]:
-    """Return pairs of files that follow on each other, in runs that end where pictures differ most.
+) -> list[Sequence[int]]:
+    """Return runs of files that follow on each other, which end where pictures differ most.
 
     Only of files that no camera wrote a time into.
     """
@@ -307,16 +309,15 @@ def _links_in_name(
             # Numbers of thousands of digits are names, too; none is made a number of.
             number = found[2].lstrip("0")
             series.setdefault((str(path.parent), found[1]), []).append((len(number), number, index))
-    links: list[tuple[int, int]] = []
+    runs: list[Sequence[int]] = []
     for files in series.values():
         order = [index for _, _, index in sorted(files)]
         most = min(LONGEST_RUN, totals[classes[order[0]]] // _RUN_SHARE)
-        for run in _runs(order, prints, most):
-            links += pairwise(run)
-    return links
+        runs += [run for run in _cut(order, prints, most) if len(run) > 1]
+    return runs
 
 
-def _runs(order: Sequence[int], prints: Sequence[Fingerprint], most: int) -> list[Sequence[int]]:
+def _cut(order: Sequence[int], prints: Sequence[Fingerprint], most: int) -> list[Sequence[int]]:
     """Cut a series into runs of ``most`` files, or down to half of that where a cut is clearer."""
     if most < 2:
         return []

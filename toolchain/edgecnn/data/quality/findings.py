@@ -25,7 +25,7 @@ FindingKind = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class PhotoFinding:
     """Something to look at: one photo, or several that belong together.
 
     Attributes:
@@ -148,9 +148,9 @@ TAKEN_SO: Final = 1 / 3
 """Beyond this share of all photos, a fault of light or focus is how the photos were taken."""
 
 
-def kinds_found(findings: Sequence[Finding]) -> dict[FindingKind, list[Finding]]:
+def kinds_found(findings: Sequence[PhotoFinding]) -> dict[FindingKind, list[PhotoFinding]]:
     """Return the findings of each kind that there are findings of, the gravest kind first."""
-    found: dict[FindingKind, list[Finding]] = {}
+    found: dict[FindingKind, list[PhotoFinding]] = {}
     for kind in KINDS:
         of_kind = [finding for finding in findings if finding.kind == kind]
         if of_kind:

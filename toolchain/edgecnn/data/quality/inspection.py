@@ -16,7 +16,7 @@ from edgecnn.data.class_folders import Layout, check_same_classes, find_layout, 
 from edgecnn.data.folder import MOST_UNREADABLE
 from edgecnn.data.grouping import Grouping, group_images
 from edgecnn.data.quality.duplicates import NearPair, clusters, equal_groups, near_pairs
-from edgecnn.data.quality.findings import KINDS, TAKEN_SO, Finding, FindingKind, kinds_found
+from edgecnn.data.quality.findings import KINDS, TAKEN_SO, FindingKind, PhotoFinding, kinds_found
 from edgecnn.data.quality.fingerprint import HASH_BITS
 from edgecnn.data.quality.labels import LEAST_PHOTOS, label_doubts
 from edgecnn.data.quality.photos import (
@@ -124,7 +124,7 @@ class DataQuality:
     photos: int
     size_bytes: int
     classes: tuple[ClassFacts, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[PhotoFinding, ...]
     auto: AutoGroups | None
     split_effect: SplitEffect | None
     backbone: str | None
@@ -301,7 +301,9 @@ def _auto(grouping: Grouping, photos: int) -> AutoGroups:
     )
 
 
-def _notes(photos: Sequence[Photo], names: Sequence[str], findings: Sequence[Finding]) -> list[str]:
+def _notes(
+    photos: Sequence[Photo], names: Sequence[str], findings: Sequence[PhotoFinding]
+) -> list[str]:
     counts, train = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     for photo in photos:
         counts[names[photo.label]] += 1
@@ -331,9 +333,9 @@ def _notes(photos: Sequence[Photo], names: Sequence[str], findings: Sequence[Fin
     return lines
 
 
-def _unread(unread: Sequence[UnreadPhoto]) -> list[Finding]:
+def _unread(unread: Sequence[UnreadPhoto]) -> list[PhotoFinding]:
     return [
-        Finding(
+        PhotoFinding(
             kind="unreadable" if one.is_image else "not_an_image",
             photos=(one.id,),
             detail=one.reason,
@@ -342,27 +344,27 @@ def _unread(unread: Sequence[UnreadPhoto]) -> list[Finding]:
     ]
 
 
-def _single_photos(photos: Sequence[Photo]) -> list[Finding]:
+def _single_photos(photos: Sequence[Photo]) -> list[PhotoFinding]:
     """Return the faults of single photos."""
     if not photos:
         return []
     median = statistics.median(min(photo.height, photo.width) for photo in photos)
-    found: list[Finding] = []
+    found: list[PhotoFinding] = []
     for photo in photos:
         fault = photo.light.fault
         side = min(photo.height, photo.width)
         if side < _SMALL_SIDE and side < _SMALL_AGAINST_MEDIAN * median:
             detail = f"{photo.width} x {photo.height} pixels; half of all have {median:.0f} or more"
-            found.append(Finding(kind="small", photos=(photo.id,), detail=detail))
+            found.append(PhotoFinding(kind="small", photos=(photo.id,), detail=detail))
         if fault is not None:
             detail = _LIGHT_WORDS[fault].format(
                 bright=photo.light.bright, clipped=percent_text(photo.light.clipped, 0)
             )
-            found.append(Finding(kind=fault, photos=(photo.id,), detail=detail))
+            found.append(PhotoFinding(kind=fault, photos=(photo.id,), detail=detail))
         # What is dark or white has nothing that could be sharp.
         elif photo.blur is not None and photo.blur > _BLURRED:
             found.append(
-                Finding(
+                PhotoFinding(
                     kind="blurred",
                     photos=(photo.id,),
                     detail=f"blur {photo.blur:.2f}, of 0 (sharp) to 1",
@@ -372,14 +374,14 @@ def _single_photos(photos: Sequence[Photo]) -> list[Finding]:
     return sorted(found, key=lambda finding: -(finding.score or 0.0))
 
 
-def _equal(photos: Sequence[Photo]) -> list[Finding]:
+def _equal(photos: Sequence[Photo]) -> list[PhotoFinding]:
     """Return the groups of photos with equal pixels."""
     found = []
     for group in equal_groups([photo.pixels_sha256 for photo in photos]):
         members = [photos[index] for index in group]
         same_bytes = len({photo.file_sha256 for photo in members}) == 1
         found.append(
-            Finding(
+            PhotoFinding(
                 kind=_across("equal", members),
                 photos=tuple(photo.id for photo in members),
                 detail="equal files" if same_bytes else "equal pixels, in files that differ",
@@ -399,9 +401,9 @@ def _across(kind: str, members: Sequence[Photo]) -> FindingKind:
 def _near(
     photos: Sequence[Photo],
     features: Features | None,
-    equal: Sequence[Finding],
+    equal: Sequence[PhotoFinding],
     progress: Progress,
-) -> list[Finding]:
+) -> list[PhotoFinding]:
     """Return the groups of photos that look alike; of equal ones, the first stands for all."""
     copies = {name for finding in equal for name in finding.photos[1:]}
     chosen = [index for index, photo in enumerate(photos) if photo.id not in copies]
@@ -422,7 +424,7 @@ def _near(
             detail += f"; cosine of their features {pair.cosine:.2f}"
         members = [photos[chosen[index]] for index in group]
         found.append(
-            Finding(
+            PhotoFinding(
                 kind=_across("near", members),
                 photos=tuple(photo.id for photo in members),
                 detail=detail,
@@ -433,7 +435,7 @@ def _near(
 
 
 def _joined(
-    grouping: Grouping, ids: Sequence[str], equal: Sequence[Finding]
+    grouping: Grouping, ids: Sequence[str], equal: Sequence[PhotoFinding]
 ) -> npt.NDArray[np.int64]:
     """Return each photo's group, those of equal photos joined."""
     place = {name: index for index, name in enumerate(ids)}
@@ -465,7 +467,7 @@ def _labels(
     kept: npt.NDArray[np.bool_],
     names: Sequence[str],
     backbone: str,
-) -> tuple[list[Finding], list[NotChecked]]:
+) -> tuple[list[PhotoFinding], list[NotChecked]]:
     """Return the doubts about labels, or why there can be none."""
     poor = [
         name
@@ -484,7 +486,7 @@ def _labels(
     positions = np.flatnonzero(kept)
     doubts = label_doubts(features[kept], labels[kept], groups[kept], classes=len(names))
     return [
-        Finding(
+        PhotoFinding(
             kind="label",
             photos=(photos[positions[doubt.index]].id,),
             detail=f"by {backbone} it is {names[doubt.suggested]} "

@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edgecnn.data.quality.findings import KINDS, Finding, FindingKind, KindOfFinding, kinds_found
+from edgecnn.data.quality.findings import (
+    KINDS,
+    FindingKind,
+    KindOfFinding,
+    PhotoFinding,
+    kinds_found,
+)
 from edgecnn.data.quality.inspection import DataQuality, InspectedFolder
 from edgecnn.report import page_environment
 from edgecnn.report.provenance import created, versions
@@ -31,7 +37,7 @@ class _Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class _Shown:
-    finding: Finding
+    finding: PhotoFinding
     pictures: list[_Picture]
     more: int
 
@@ -93,7 +99,7 @@ def _sections(quality: DataQuality, thumbnails: Mapping[str, bytes]) -> list[_Se
 
 
 def _shown(
-    findings: Sequence[Finding], thumbnails: Mapping[str, bytes], budget: int
+    findings: Sequence[PhotoFinding], thumbnails: Mapping[str, bytes], budget: int
 ) -> tuple[list[_Shown], int]:
     """Return the findings that are shown, and the bytes that their pictures take."""
     shown: list[_Shown] = []

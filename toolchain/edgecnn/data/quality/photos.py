@@ -167,6 +167,7 @@ def read_photos(
     try:
         # As in ``folder``: the decoder's threads would leave the filters of warnings changed.
         with warnings.catch_warnings(), progress.task("reading photos", len(files)) as task:
+            warnings.simplefilter("ignore")  # Pillow's, of metadata that do no harm
             for chunk in _chunks(files):
                 inputs = []
                 for photo, pixels in pool.map(lambda file: _look_at(file, side, thumbnails), chunk):
