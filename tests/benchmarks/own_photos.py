@@ -35,6 +35,8 @@ from typing import Any, Final
 import numpy as np
 from measure import machine, versions
 
+from edgecnn.errors import ParityFailError, ParityInconclusiveError
+
 GOALS: Final = {(60, 160): 0.82, (60, 224): 0.83, (150, 160): 0.86}
 """Share of the test photos classified right, in the mean of the draws, by photos a class and size,
 with a pretrained network."""
@@ -199,7 +201,7 @@ def _train(trial: Trial, project: Path, draw: int) -> dict[str, Any]:
 
 
 # Verdicts that are not a PASS are a result, too.
-_ENDS: Final = (0, 31, 32)
+_ENDS: Final = (0, ParityFailError.exit_code, ParityInconclusiveError.exit_code)
 
 
 def _edgecnn(*arguments: str | Path) -> str:

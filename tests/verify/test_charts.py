@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from edgecnn.report import Scale
-from edgecnn.verify.report.charts import common_scale, confusion_grid, interval_chart
+from edgecnn.report.matrix import confusion_grid
+from edgecnn.verify.report.charts import common_scale, interval_chart
 from verify.synthetic import make_report
 
 

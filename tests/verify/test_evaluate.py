@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from command import check_document, edgecnn_here
+from edgecnn.build.shares import wilson_interval
 from edgecnn.commands.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from edgecnn.devices import choose_device
 from edgecnn.errors import (
@@ -26,7 +27,6 @@ from edgecnn.errors import (
 )
 from edgecnn.verify.evaluate import EvaluateReport
 from edgecnn.verify.report.evaluate_page import MOST_PICTURES, render_evaluation
-from edgecnn.verify.statistics.intervals import wilson_interval
 from edgecnn_runner.golden import read_golden
 from edgecnn_runner.input_options import Preprocessing
 from html_page import HtmlPage

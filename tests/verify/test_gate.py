@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.errors import DataError
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of
 from edgecnn.verify.gate.judgement import Counts, Paired
-from edgecnn.verify.statistics.intervals import tango_interval, wilson_interval
+from edgecnn.verify.statistics.intervals import tango_interval
 from verify.synthetic import counts
 
 LIMITS = Limits(max_drop=1, min_agreement=95, max_class_drop=5)

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
+from edgecnn.build.answers import expected_calibration_error
 from edgecnn.errors import DataError, ScoreError
-from edgecnn.verify.metrics import Metrics, expected_calibration_error, measure
+from edgecnn.verify.metrics import Metrics, measure
 from verify.synthetic import one_hot
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import binom
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.data import Images
 from edgecnn.errors import DataError
 from edgecnn.recipe.sections import Limits
@@ -28,7 +29,7 @@ from edgecnn.verify.gate.sequential import (
     when_to_look,
 )
 from edgecnn.verify.near_ties import find_near_ties
-from edgecnn.verify.statistics.intervals import Side, tango_interval, wilson_interval
+from edgecnn.verify.statistics.intervals import Side, tango_interval
 from verify.synthetic import counts
 
 ALPHA = 0.025

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, binomtest
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.verify.statistics.intervals import (
     holm,
     mcnemar_p,
     tango_interval,
     tango_p,
     tango_score,
-    wilson_interval,
 )
 
 

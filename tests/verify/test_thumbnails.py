@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecnn.report.thumbnails import data_uri, shrink
 from edgecnn.verify.metrics import Flip, FlipKind
-from edgecnn.verify.report.thumbnails import data_uri, most_telling, shrink
+from edgecnn.verify.report.page import most_telling
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Criterion, Paired
-from edgecnn.verify.statistics.intervals import wilson_interval
 from edgecnn.verify.unlabelled import Answers, UnlabelledAgreement, agreement_of
 
 ALPHA = 0.025

@@ -191,7 +191,7 @@ def _change_of_two(before: float, images_before: int, now: float, images: int) -
 
     from scipy.stats import fisher_exact
 
-    from edgecnn.verify.statistics.intervals import wilson_interval
+    from edgecnn.build.shares import wilson_interval
 
     had, has = round(before * images_before), round(now * images)
     first = wilson_interval(had, images_before, LEVEL)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.answers import (
+    ClassAnswers,
+    Confusion,
+    Mistake,
+    class_answers,
+    measure_alone,
+    mistakes_of,
+)
 from edgecnn.build.reference import images_digest
+from edgecnn.build.shares import ShareOf
 from edgecnn.build.usefulness import AgainstGuessing, against_guessing
 from edgecnn.data import JudgedImages
 from edgecnn.devices import DeviceOptions
@@ -23,13 +32,11 @@ from edgecnn.errors import EdgeError, ParityFailError, ParityInconclusiveError
 from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.report.provenance import created, versions
-from edgecnn.report.text import count_text, interval_text, percent_text, points_text
+from edgecnn.report.text import count_text, percent_text, points_text
 from edgecnn.verify.gate.criteria import judge_accuracy
 from edgecnn.verify.gate.judgement import Criterion
-from edgecnn.verify.metrics import Confusion, measure_alone
 from edgecnn.verify.scoring import Ran, scorer_on
 from edgecnn.verify.seen_images import SeenImages
-from edgecnn.verify.statistics.intervals import wilson_interval
 from edgecnn.verify.statistics.needed import cannot_be_said, numbers_of_share
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
@@ -69,82 +76,6 @@ class EvaluateRequest:
     device: DeviceOptions | None = None
     out: Path | None = None
     csv: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShareOf:
-    """A share of images with its interval.
-
-    Attributes:
-        count: Images counted.
-        images: All images.
-        share: ``count`` of ``images``, 0..1.
-        low: Lower bound of Wilson's 95 % interval.
-        high: Upper bound of it.
-    """
-
-    count: int
-    images: int
-    share: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, count: int, images: int) -> ShareOf | None:
-        """Return the share; None of nothing."""
-        if not images:
-            return None
-        interval = wilson_interval(count, images)
-        return cls(
-            count=count, images=images, share=count / images, low=interval.low, high=interval.high
-        )
-
-    @property
-    def text(self) -> str:
-        """The share with its interval, for people."""
-        return (
-            f"{percent_text(self.share, 1)} (95 % interval {interval_text(self.low, self.high, 1)})"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassAnswers:
-    """What became of the photos of one class.
-
-    Attributes:
-        index: Position of the class in the scores.
-        name: The class.
-        recall: Share of its photos that are recognized; None where there are none.
-        answered: Photos of any class that are answered with this one.
-        taken_for: The class that most of its mistakes are answered with; empty without a mistake.
-    """
-
-    index: int
-    name: str
-    recall: ShareOf | None
-    answered: int
-    taken_for: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """A photo that is answered wrongly.
-
-    Attributes:
-        id: Its path in the folder.
-        index: Its position among the photos.
-        label: Its class, as its folder says.
-        answer: The class it is answered with.
-        score: The probability of that answer, 0..1.
-        label_score: The probability of its own class, 0..1.
-    """
-
-    id: str
-    index: int
-    label: str
-    answer: str
-    score: float
-    label_score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,9 +281,9 @@ def run(
         accuracy=accuracy,
         calibration_error=alone.calibration_error,
         ties=alone.ties,
-        classes=_classes(alone.confusion, names),
+        classes=class_answers(alone.confusion, names),
         confusion=alone.confusion,
-        mistakes=_mistakes(scores, labels, images.ids, names),
+        mistakes=mistakes_of(scores, labels, images.ids, names),
         guessing=against_guessing(scores.argmax(axis=1), labels, names),
         seen=seen,
         gate=judge_accuracy(right, len(images), least / 100) if least else None,
@@ -360,47 +291,6 @@ def run(
         created=created(),
     )
     return report, scores
-
-
-def _classes(confusion: Confusion, names: Sequence[str]) -> tuple[ClassAnswers, ...]:
-    counts = np.zeros((len(names), len(names)), np.int64)
-    for true, answer, count in confusion:
-        counts[true, answer] = count
-    found = []
-    for index, name in enumerate(names):
-        wrong = counts[index].copy()
-        wrong[index] = 0
-        found.append(
-            ClassAnswers(
-                index=index,
-                name=name,
-                recall=ShareOf.of(int(counts[index, index]), int(counts[index].sum())),
-                answered=int(counts[:, index].sum()),
-                taken_for=names[int(wrong.argmax())] if wrong.any() else "",
-            )
-        )
-    return tuple(found)
-
-
-def _mistakes(
-    scores: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    ids: Sequence[str],
-    names: Sequence[str],
-) -> tuple[Mistake, ...]:
-    answers = scores.argmax(axis=1)
-    found = [
-        Mistake(
-            id=ids[index],
-            index=index,
-            label=names[labels[index]],
-            answer=names[answers[index]],
-            score=float(scores[index, answers[index]]),
-            label_score=float(scores[index, labels[index]]),
-        )
-        for index in np.flatnonzero(answers != labels).tolist()
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.score, one.index)))
 
 
 def _more_photos(accuracy: ShareOf, limit: float) -> str:

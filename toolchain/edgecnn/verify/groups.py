@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.data.group_table import group_of, read_group_table
 from edgecnn.errors import DataError
 from edgecnn.files import canonical_digest
 from edgecnn.verify.gate.judgement import Paired
-from edgecnn.verify.statistics.intervals import wilson_interval
 
 _MOST_GROUPS: Final = 50
 

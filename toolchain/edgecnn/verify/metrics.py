@@ -7,33 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.answers import Labels, ModelMetrics, Scores, measure_alone
 from edgecnn.errors import DataError, ScoreError
 
 FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other"]
-Confusion = tuple[tuple[int, int, int], ...]
-"""Non-zero cells of a confusion matrix: true class, predicted class, images; sorted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelMetrics:
-    """One model alone.
-
-    Attributes:
-        accuracy: Share of images whose true class has the highest score, 0..1.
-        calibration_error: Expected calibration error over 15 bins of equal width, 0..1.
-        ties: Images on which several classes share the highest score.
-        confusion: True class against decision.
-    """
-
-    accuracy: float
-    calibration_error: float
-    ties: int
-    confusion: Confusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +126,6 @@ class Metrics:
         return sum(flip.kind == kind for flip in self.flips)
 
 
-# The class with the highest score is a model's decision, the lowest index where several share it.
-
-Scores = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.integer[Any]]
-
-CALIBRATION_BINS: Final = 15
-
-
 def measure(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[str]) -> Metrics:
     """Compare two models' scores on the same images.
 
@@ -189,27 +163,6 @@ def measure(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[s
     )
 
 
-def expected_calibration_error(scores: Scores, labels: Labels) -> float:
-    """Return how far confidence is from accuracy, on average over the images.
-
-    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017), On calibration of modern neural networks,
-    ICML, equation (3): images are put in ``CALIBRATION_BINS`` bins of equal width by their
-    highest score, each bin open below and closed above.
-
-    Args:
-        scores: Probabilities, shape (n, classes), n at least 1.
-        labels: True classes, shape (n,).
-
-    Returns:
-        The mean over images of |accuracy - confidence| of their bin, 0..1.
-    """
-    confidence = scores.max(axis=1).astype(np.float64)
-    right = (scores.argmax(axis=1) == labels).astype(np.float64)
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
 def _check(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[str]) -> None:
     if len(labels) == 0:
         raise DataError(
@@ -233,27 +186,6 @@ def _check(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[st
             expected=f"{n} of each, labels in 0..{classes - 1}",
             remedy="convert the model again, so that the reference is made anew",
         )
-
-
-def measure_alone(scores: Scores, labels: Labels) -> ModelMetrics:
-    """Count one model's answers.
-
-    Args:
-        scores: Its probabilities, shape (n, classes), n at least 1.
-        labels: True classes, shape (n,).
-    """
-    decisions = scores.argmax(axis=1)
-    cells, counts = np.unique(np.stack([labels, decisions]), axis=1, return_counts=True)
-    top = scores.max(axis=1, keepdims=True)
-    return ModelMetrics(
-        accuracy=float(np.count_nonzero(decisions == labels) / len(labels)),
-        calibration_error=expected_calibration_error(scores, labels),
-        ties=int(np.count_nonzero((scores == top).sum(axis=1) > 1)),
-        confusion=tuple(
-            (int(true), int(decided), int(count))
-            for (true, decided), count in zip(cells.T, counts, strict=True)
-        ),
-    )
 
 
 def _by_class(

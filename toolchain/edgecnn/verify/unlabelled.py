@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.reference import images_digest
+from edgecnn.build.shares import wilson_interval
 from edgecnn.data.unlabelled import UnlabelledPictures
 from edgecnn.files import canonical_digest
 from edgecnn.verify.gate.judgement import Agreement, Changed
-from edgecnn.verify.statistics.intervals import wilson_interval
 
 Mask = npt.NDArray[np.bool_]
 

@@ -40,6 +40,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from edgecnn.build.shares import Interval, wilson_interval
 from edgecnn.errors import DataError
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.gaps import gap_changes, judge_gaps
@@ -58,13 +59,7 @@ from edgecnn.verify.gate.judgement import (
 )
 from edgecnn.verify.groups import GroupColumn
 from edgecnn.verify.statistics.exact import beyond_p, binomial_p, exact_drop_p
-from edgecnn.verify.statistics.intervals import (
-    Interval,
-    Side,
-    holm,
-    tango_interval,
-    wilson_interval,
-)
+from edgecnn.verify.statistics.intervals import Side, holm, tango_interval
 
 LEVEL: Final = 0.95
 ALPHA: Final = 0.025

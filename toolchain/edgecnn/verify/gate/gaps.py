@@ -14,9 +14,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from edgecnn.build.shares import Interval
 from edgecnn.verify.gate.judgement import Criterion, GapChange, Outcome, Paired
 from edgecnn.verify.groups import Group, GroupColumn
-from edgecnn.verify.statistics.intervals import Interval, holm, tango_interval
+from edgecnn.verify.statistics.intervals import holm, tango_interval
 
 _HALVINGS: Final = 40
 

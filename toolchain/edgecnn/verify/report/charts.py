@@ -15,7 +15,6 @@ from edgecnn.modelfile.layers import LayerError
 from edgecnn.report import Scale
 from edgecnn.verify.gate.judgement import Criterion, CriterionName
 from edgecnn.verify.layers.diagnosis import Layers, label_of
-from edgecnn.verify.metrics import Confusion
 from edgecnn.verify.results import ArtifactRow
 
 # Room beyond the limit always, but no further than this many limits: one artifact that fails
@@ -53,21 +52,6 @@ class IntervalChart:
     on_axis: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One cell of a confusion matrix.
-
-    Attributes:
-        count: Images.
-        shade: How dark it is, 0..1.
-        right: Whether it is on the diagonal.
-    """
-
-    count: int
-    shade: float
-    right: bool
-
-
 def common_scale(rows: Sequence[ArtifactRow], name: CriterionName) -> Scale:
     """Return one axis for a criterion of all artifacts, so that their drawings compare."""
     judgements = [row.judgement for row in rows if row.judgement is not None]
@@ -99,35 +83,6 @@ def interval_chart(criterion: Criterion, scale: Scale) -> IntervalChart:
         off_high=criterion.high > scale.high,
         on_axis=scale.low <= criterion.estimate <= scale.high,
     )
-
-
-def confusion_grid(confusion: Confusion, classes: int) -> list[list[Cell]]:
-    """Return a confusion matrix as rows of cells, shaded by the share of their row.
-
-    Args:
-        confusion: Non-zero cells.
-        classes: Number of classes.
-
-    Returns:
-        One row per true class, one cell per decision. Mistakes are shaded by the root of their
-        share: the differences that matter are among small ones.
-    """
-    counts = {(true, decided): count for true, decided, count in confusion}
-    totals = [0] * classes
-    for true, _, count in confusion:
-        totals[true] += count
-    return [
-        [
-            _cell(counts.get((true, decided), 0), totals[true], right=true == decided)
-            for decided in range(classes)
-        ]
-        for true in range(classes)
-    ]
-
-
-def _cell(count: int, total: int, *, right: bool) -> Cell:
-    share = count / total if total else 0.0
-    return Cell(count=count, shade=round(share if right else share**0.5, 3), right=right)
 
 
 _LEAST_TOP_DB: Final = 50.0

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.report.text import interval_text, level_text, percent_text, points_text
+from edgecnn.report.thumbnails import data_uri, shrink
 from edgecnn.verify.corruptions.conditions import Condition, CorruptionResults
 from edgecnn.verify.corruptions.images import (
     KIND_TITLES,
@@ -19,7 +20,6 @@ from edgecnn.verify.corruptions.images import (
     constants,
     corrupt,
 )
-from edgecnn.verify.report.thumbnails import data_uri, shrink
 from edgecnn.verify.results import ParityReport
 
 if TYPE_CHECKING:

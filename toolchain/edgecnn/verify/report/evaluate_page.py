@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.answers import Mistake
 from edgecnn.report import page_environment
-from edgecnn.verify.evaluate import EvaluateReport, Mistake
-from edgecnn.verify.report.charts import Cell, confusion_grid
-from edgecnn.verify.report.thumbnails import data_uri
+from edgecnn.report.matrix import Cell, confusion_grid
+from edgecnn.report.thumbnails import data_uri
+from edgecnn.verify.evaluate import EvaluateReport
 
 MOST_PICTURES: Final = 60
 """Mistakes that are shown; the most confident."""

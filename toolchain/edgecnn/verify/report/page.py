@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from edgecnn.errors import some_of
 from edgecnn.report import page_environment
+from edgecnn.report.matrix import Cell, confusion_grid
+from edgecnn.report.thumbnails import data_uri
 from edgecnn.verify.exit import exit_error
 from edgecnn.verify.gate.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
 from edgecnn.verify.report.charts import (
-    Cell,
     common_scale,
-    confusion_grid,
     interval_chart,
     layer_chart,
 )
@@ -31,7 +31,6 @@ from edgecnn.verify.report.corruptions import (
     worst_sentence,
 )
 from edgecnn.verify.report.table import gaps_of
-from edgecnn.verify.report.thumbnails import data_uri, most_telling
 from edgecnn.verify.report.wording import (
     CRITERION_TITLES,
     baseline_headline,
@@ -339,3 +338,37 @@ def _flip_groups(metrics: Metrics, pixels: npt.NDArray[np.uint8], budget: int) -
         for kind, title in _FLIP_TITLES.items()
         if metrics.count(kind)
     ]
+
+
+_KINDS: Final[tuple[FlipKind, ...]] = ("right_to_wrong", "wrong_to_right", "wrong_to_other")
+
+
+def most_telling(flips: Sequence[Flip], count: int) -> list[Flip]:
+    """Choose flips to show: newly wrong ones first, the most confident answers first.
+
+    A quarter of the places is kept for images that became right, an eighth for those that
+    changed from wrong to wrong, as far as there are any; free places go to the others.
+
+    Args:
+        flips: All of an artifact's flips.
+        count: How many to choose at most.
+
+    Returns:
+        The chosen ones, grouped by kind.
+    """
+    groups = {
+        kind: sorted(
+            (flip for flip in flips if flip.kind == kind),
+            key=lambda flip: (-flip.artifact_score, flip.index),
+        )
+        for kind in _KINDS
+    }
+    kept = {"wrong_to_right": count // 4, "wrong_to_other": count // 8}
+    kept = {kind: min(many, len(groups[kind])) for kind, many in kept.items()}  # type: ignore[index]  # the keys are kinds
+    chosen: list[Flip] = []
+    free = count - sum(kept.values())
+    for kind in _KINDS:
+        many = min(len(groups[kind]), free + kept.get(kind, 0))
+        free -= many - kept.get(kind, 0)
+        chosen += groups[kind][:many]
+    return chosen

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from edgecnn.build.shares import wilson_interval
 from edgecnn.errors import some_of
 from edgecnn.report.text import interval_text, level_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
-from edgecnn.verify.statistics.intervals import wilson_interval
 
 CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",

@@ -14,54 +14,16 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.shares import Interval, normal_quantile
+
 Floats = npt.NDArray[np.float64]
 Side = Literal["below", "above"]
 """Which way the evidence points: that the true value is below, or above, a given one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A two-sided confidence interval.
-
-    Attributes:
-        low: Lower bound.
-        high: Upper bound.
-        level: Confidence, for example 0.95; each side has half of the rest.
-    """
-
-    low: float
-    high: float
-    level: float
-
-
-def wilson_interval(count: float, n: float, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval for a proportion.
-
-    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22, 209-212.
-
-    Args:
-        count: Successes, 0 to ``n``.
-        n: Trials, positive.
-        level: Confidence, in (0, 1).
-
-    Returns:
-        Bounds in 0..1.
-    """
-    z = _normal_quantile(level)
-    share = count / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At the ends the two terms are equal on paper and nearly so in floating point.
-    low = 0.0 if count == 0 else max(0.0, centre - half)
-    high = 1.0 if count == n else min(1.0, centre + half)
-    return Interval(low=low, high=high, level=level)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -175,7 +137,7 @@ def tango_interval(lost: float, gained: float, n: float, level: float = 0.95) ->
     """
     from scipy.optimize import brentq
 
-    z = _normal_quantile(level)
+    z = normal_quantile(level)
 
     def bound(target: float) -> float:
         # The score falls as the drop rises (Tango 1998, section 3), so there is one root.
@@ -227,7 +189,3 @@ def holm(p_values: Sequence[float], alpha: float) -> Holm:
         going = going and p_values[index] <= alphas[index]
         rejected[index] = going
     return Holm(rejected=tuple(rejected), alphas=tuple(alphas))
-
-
-def _normal_quantile(level: float) -> float:
-    return NormalDist().inv_cdf(0.5 + level / 2)

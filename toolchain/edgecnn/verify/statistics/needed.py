@@ -20,6 +20,7 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import Final, Literal
 
+from edgecnn.build.shares import Interval, wilson_interval
 from edgecnn.recipe.sections import Limits
 from edgecnn.verify.gate.criteria import ALPHA, judge, limit_of
 from edgecnn.verify.gate.judgement import (
@@ -30,13 +31,7 @@ from edgecnn.verify.gate.judgement import (
     Judgement,
     Paired,
 )
-from edgecnn.verify.statistics.intervals import (
-    Interval,
-    shares_at,
-    tango_interval,
-    tango_score,
-    wilson_interval,
-)
+from edgecnn.verify.statistics.intervals import shares_at, tango_interval, tango_score
 
 MOST_IMAGES: Final = 1_000_000
 """No number above this is given: nobody labels so many images to tell two models apart."""

@@ -1,52 +1,16 @@
-"""Evaluation images as small PNG data URIs, within a budget of bytes."""
+"""Images as small PNG files in a page."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.verify.metrics import Flip, FlipKind
-
 LARGEST_SIDE: Final = 96
 """Pixels; larger images are averaged down."""
-
-_KINDS: Final[tuple[FlipKind, ...]] = ("right_to_wrong", "wrong_to_right", "wrong_to_other")
-
-
-def most_telling(flips: Sequence[Flip], count: int) -> list[Flip]:
-    """Choose flips to show: newly wrong ones first, the most confident answers first.
-
-    A quarter of the places is kept for images that became right, an eighth for those that
-    changed from wrong to wrong, as far as there are any; free places go to the others.
-
-    Args:
-        flips: All of an artifact's flips.
-        count: How many to choose at most.
-
-    Returns:
-        The chosen ones, grouped by kind.
-    """
-    groups = {
-        kind: sorted(
-            (flip for flip in flips if flip.kind == kind),
-            key=lambda flip: (-flip.artifact_score, flip.index),
-        )
-        for kind in _KINDS
-    }
-    kept = {"wrong_to_right": count // 4, "wrong_to_other": count // 8}
-    kept = {kind: min(many, len(groups[kind])) for kind, many in kept.items()}  # type: ignore[index]  # the keys are kinds
-    chosen: list[Flip] = []
-    free = count - sum(kept.values())
-    for kind in _KINDS:
-        many = min(len(groups[kind]), free + kept.get(kind, 0))
-        free -= many - kept.get(kind, 0)
-        chosen += groups[kind][:many]
-    return chosen
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
