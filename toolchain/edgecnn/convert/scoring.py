@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edgecnn.build.reference import check_scores
+from edgecnn.build.reference import check_scores, images_at_once
 from edgecnn.build.verdict import Ask
 from edgecnn.convert.graph.deployable import in_range
 from edgecnn.convert.source.model import SourceModel
@@ -26,8 +26,6 @@ from edgecnn_runner.postprocess import softmax
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
-_BATCH: Final = 250
-_BATCH_BYTES: Final = 64 * 2**20
 # How far a softmax may be from a sum of 1: it is rounded in the type that the model computes in.
 _SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
@@ -67,7 +65,7 @@ class FloatScorer:
         shown = progress if title else NO_PROGRESS
         parts = []
         with captured_log(), _full_float32(), shown.task(title, len(pixels)) as task:
-            size = self._batch or _batch_of(pixels)
+            size = self._batch or images_at_once(pixels.shape[1:])
             for start in range(0, len(pixels), size):
                 images = pixels[start : start + size]
                 parts.append(np.asarray(self._function(_as_float(images)), np.float32))
@@ -131,11 +129,6 @@ def kind_of_scores(scores: Scores, computes: str = "float32") -> str:
         expected="a softmax, or logits, over classes of which one is right",
         remedy="convert a single-label classifier, or the model without its last activation",
     )
-
-
-def _batch_of(pixels: Pixels) -> int:
-    """Return how many images to score at once: fewer of large ones."""
-    return min(_BATCH, max(1, _BATCH_BYTES // (4 * int(np.prod(pixels.shape[1:])))))
 
 
 def _as_float(images: Pixels) -> Any:

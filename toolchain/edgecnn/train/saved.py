@@ -17,12 +17,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.reference import check_scores
+from edgecnn.build.reference import check_scores, images_at_once
 from edgecnn.files import wrap_os_errors, write_whole
 from edgecnn.train.architectures import build_network
 from edgecnn.train.backend import keras
 
-_BATCH: Final = 256
 # The earliest time a ZIP entry can have; with the real one no two files would be equal.
 _NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -135,9 +134,10 @@ def score_saved(path: Path, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.flo
     """
     model = keras.models.load_model(path, compile=False)
     # Called directly: predict() would trace a graph first, which takes longer than it saves.
+    size = images_at_once(pixels.shape[1:])
     parts = [
-        np.asarray(model(pixels[first : first + _BATCH], training=False), dtype=np.float32)
-        for first in range(0, len(pixels), _BATCH)
+        np.asarray(model(pixels[first : first + size], training=False), dtype=np.float32)
+        for first in range(0, len(pixels), size)
     ]
     scores = np.concatenate(parts)
     check_scores(scores, model=str(path))
