@@ -41,6 +41,9 @@ class Workspace:
     HISTORY: Final = "history.csv"
     CURVES: Final = "curves.png"
     METRICS: Final = "metrics.json"
+    # What a training came to, for people; ``report.html`` is of the verdicts.
+    TRAINING: Final = "training.json"
+    TRAINING_PAGE: Final = "training.html"
     REFERENCE: Final = "reference.npz"
     # The float model's scores of pictures without labels; made when a verification first asks.
     UNLABELLED: Final = "unlabelled.npz"

@@ -151,12 +151,22 @@ def print_build(result: BuildResult, *, json_output: bool) -> None:
         print_json(result.to_dict())
     else:
         console = out_console()
+        print_essence(result.essence, result.build / Workspace.TRAINING_PAGE)
         missing = [row for row in result.variants if row["status"] != "made"]
         if missing:
             console.print(variants_table(missing))
         print_repairs(console, result.variants)
         print_report(console, result.parity, result.build / Workspace.REPORT)
     explain_unwritten(result.parity, result.error)
+
+
+def print_essence(essence: Mapping[str, str], page: Path) -> None:
+    """Print what a training came to, and where its report is; nothing where there is none."""
+    if not essence:
+        return
+    lines = [f"{name}: {text}" for name, text in essence.items()]
+    text = "\n".join([*lines, f"training report: {page}", ""])
+    out_console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_classification(console: Console, path: Path, result: Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgecnn.build.workspace import Workspace
 from edgecnn.cli.options import (
     DataOption,
     JsonOption,
@@ -30,6 +31,7 @@ def train(
     """
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, out_console, print_json
+    from edgecnn.cli.tables import print_essence
     from edgecnn.commands import train as command
 
     request = command.TrainRequest(
@@ -39,6 +41,7 @@ def train(
     if json_output:
         print_json(result.to_dict())
         return
+    print_essence(result.essence, result.build / Workspace.TRAINING_PAGE)
     metrics = result.metrics
     test = metrics["test"]
     out_console().print(

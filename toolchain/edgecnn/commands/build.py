@@ -7,7 +7,7 @@ skipped when the manifest says that it ran with the same key and its files are u
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from edgecnn.commands.train import (
     StageState,
     TrainRequest,
     as_trained,
+    essence_of_training,
     is_current,
     train_if_needed,
 )
@@ -51,6 +52,7 @@ class BuildResult:
         error: What the exit code is about: a float model that is no better than guessing first,
             then a parity failure, then a conversion that failed, then whatever else the report
             ends with; None if all is well.
+        essence: What the training came to, in words; see ``TrainResult``.
     """
 
     build: Path
@@ -58,6 +60,7 @@ class BuildResult:
     variants: Sequence[Mapping[str, Any]]
     parity: ParityReport
     error: EdgeError | None
+    essence: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the error."""
@@ -67,6 +70,7 @@ class BuildResult:
             "stages": dict(self.stages),
             "variants": list(self.variants),
             "parity": self.parity.to_dict(),
+            "essence": dict(self.essence),
         }
 
 
@@ -122,6 +126,7 @@ def _build(
         variants=workspace.manifest()["variants"],
         parity=report,
         error=error,
+        essence=essence_of_training(workspace),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,15 +73,23 @@ class TrainResult:
         state: Whether it was trained, or was there already.
         metrics: What ``metrics.json`` says of it: ``parameters``, ``test`` with ``accuracy``,
             ``loss`` and ``images``, and more.
+        essence: What ``training.html`` comes to: ``accuracy``, ``weakest class`` and ``next step``,
+            in words; empty for a model of an earlier edgecnn, which wrote no such report.
     """
 
     build: Path
     state: StageState
     metrics: Mapping[str, Any]
+    essence: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return {"build": str(self.build), "state": self.state, **self.metrics}
+        return {
+            "build": str(self.build),
+            "state": self.state,
+            **self.metrics,
+            "essence": dict(self.essence),
+        }
 
 
 def train(request: TrainRequest, *, progress: Progress = NO_PROGRESS) -> TrainResult:
@@ -106,7 +114,18 @@ def train(request: TrainRequest, *, progress: Progress = NO_PROGRESS) -> TrainRe
             recipe, workspace, dataset, weights=request.weights, progress=progress
         )
         metrics = json.loads(workspace.path(Workspace.METRICS).read_text("utf-8"))
-    return TrainResult(build=workspace.folder, state=state, metrics=metrics)
+    essence = essence_of_training(workspace)
+    return TrainResult(build=workspace.folder, state=state, metrics=metrics, essence=essence)
+
+
+def essence_of_training(workspace: Workspace) -> dict[str, str]:
+    """Return what a training's report says in three lines; empty where there is none."""
+    try:
+        found = json.loads(workspace.path(Workspace.TRAINING).read_text("utf-8"))["essence"]
+        # In the order that they are read in; the file's is that of the alphabet.
+        return {name: str(found[name]) for name in ("accuracy", "weakest class", "next step")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def as_trained(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edgecnn.build import tools
 from edgecnn.build.artifact import write_labels
 from edgecnn.build.reference import Reference
+from edgecnn.build.shares import ShareOf
 from edgecnn.build.staging import Staging, staging
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset
@@ -39,6 +40,8 @@ from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_a
 from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
 from edgecnn.train.precision import TrainingPrecision, choose_precision
+from edgecnn.train.report.page import MOST_LABELS, render_training
+from edgecnn.train.report.results import CrossValidated, training_report
 from edgecnn_runner.machine import describe_machine
 
 if TYPE_CHECKING:
@@ -210,6 +213,7 @@ def run(
                 "tools": tool_versions(),
             },
         )
+        _write_report(staged, dataset, recipe, made, scores)
         tools = {**workspace.manifest().get("tools", {}), **tool_versions()}
         with staged.placed():
             workspace.record_stage(
@@ -248,6 +252,9 @@ class _Made:
         history: A row an epoch.
         shipped_epoch: The one whose weights the network has; 0 where it had none.
         record: What ``metrics.json`` says of the training.
+        kind: ``from scratch``; on a pretrained network ``linear`` or ``fine-tuned``.
+        train_images: Of each class, that it learnt from.
+        checked: Cross-validation on a pretrained network's features; None from scratch.
     """
 
     save: Callable[[Path, Path], None]
@@ -255,6 +262,9 @@ class _Made:
     history: tuple[Epoch, ...]
     shipped_epoch: int
     record: dict[str, Any]
+    kind: str
+    train_images: Sequence[int]
+    checked: CrossValidated | None = None
 
 
 _FILES: Final = (
@@ -265,7 +275,11 @@ _FILES: Final = (
     Workspace.CURVES,
     Workspace.METRICS,
     Workspace.REFERENCE,
+    Workspace.TRAINING,
+    Workspace.TRAINING_PAGE,
 )
+_ASKED_AGAIN: Final = 1000
+"""Images that it learnt from, whose answers tell whether it fits them."""
 
 
 def _from_scratch(
@@ -332,6 +346,8 @@ def _from_scratch(
             "precision": {"name": precision.name, "reason": precision.reason},
             "deterministic": recipe.train.deterministic,
         },
+        kind="from scratch",
+        train_images=trained_counts(recipe, dataset),
     )
 
 
@@ -394,6 +410,11 @@ def _transferred(
             "deterministic": True,
             "transfer": made.record,
         },
+        kind=made.kind,
+        train_images=dataset.train.joined(dataset.validation).class_counts(
+            len(dataset.class_names)
+        ),
+        checked=made.checked,
     )
 
 
@@ -460,6 +481,43 @@ def _write_record(staged: Staging, dataset: Dataset, made: _Made, metrics: dict[
     write_whole(staged.path(Workspace.HISTORY), history_csv(made.history))
     write_whole(staged.path(Workspace.CURVES), picture)
     write_json(staged.path(Workspace.METRICS), metrics)
+
+
+def _write_report(
+    staged: Staging,
+    dataset: Dataset,
+    recipe: Recipe,
+    made: _Made,
+    scores: npt.NDArray[np.float32],
+) -> None:
+    """Write what the training came to, as JSON and as a page with pictures."""
+    from edgecnn.train.saved import score_saved
+
+    images = dataset.train
+    if recipe.model.is_pretrained:
+        images = images.joined(dataset.validation)
+    some = np.linspace(0, len(images) - 1, min(_ASKED_AGAIN, len(images))).astype(np.int64)
+    answers = score_saved(staged.path(Workspace.MODEL), images.pixels[some]).argmax(axis=1)
+    learnt = ShareOf.of(int((answers == images.labels[some]).sum()), len(some))
+    assert learnt is not None  # noqa: S101 - a data set has training images
+    report = training_report(
+        dataset,
+        scores,
+        learnt,
+        model=recipe.model.name,
+        kind=made.kind,
+        parameters=made.record["parameters"],
+        backbone=recipe.model.is_pretrained,
+        train_images=made.train_images,
+        history=made.history,
+        checked=made.checked,
+    )
+    doubts = () if made.checked is None else made.checked.doubts[:MOST_LABELS]
+    page = render_training(
+        report, dataset.test.pixels, [images.pixels[one.index] for one in doubts]
+    )
+    write_json(staged.path(Workspace.TRAINING), report.to_dict())
+    write_whole(staged.path(Workspace.TRAINING_PAGE), page)
 
 
 # The rules are the recipe's, which knows its images' size beforehand; here they are held against

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from edgecnn.build.workspace import Workspace
 from edgecnn.data import Dataset, Images
+from edgecnn.data.quality.labels import LEAST_PHOTOS, confident_doubts
 from edgecnn.files import canonical_digest
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Recipe
@@ -34,12 +35,14 @@ from edgecnn.train.backbones.fine_tuning import (
     dense_layer,
     fine_tune,
 )
-from edgecnn.train.backbones.head import LinearHead, fit_head
+from edgecnn.train.backbones.head import LinearHead, fit_head, held_out_scores
+from edgecnn.train.backbones.learning_curve import learning_curve
 from edgecnn.train.backbones.networks import Pretrained, open_backbone
 from edgecnn.train.backend import keras, tf
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.class_weights import class_weights
 from edgecnn.train.history import Epoch
+from edgecnn.train.report.results import CrossValidated
 
 Kind = Literal["linear", "fine-tuned"]
 
@@ -61,6 +64,7 @@ class Transferred:
         images_per_second: Photos over the time that their features took; 0 where all were kept
             from an earlier run.
         record: JSON-ready: what ``metrics.json`` says of it.
+        checked: What cross-validation of the head shows; None where there were too few photos.
     """
 
     classifier: Any
@@ -71,6 +75,7 @@ class Transferred:
     parameters: int
     images_per_second: float
     record: dict[str, Any]
+    checked: CrossValidated | None
 
 
 def transfer(
@@ -139,6 +144,7 @@ def transfer(
         class_weights=training.weights,
         parameters=int(classifier.count_params()),
         images_per_second=speed,
+        checked=training.checked(head, copies),
         record={
             "backbone": pretrained.name,
             "weights_sha256": pretrained.sha256,
@@ -217,6 +223,43 @@ class _Training:
             groups=None if self.groups is None else self.groups[chosen],
             class_weights=self.weights,
             seed=self.recipe.train.seed,
+        )
+
+    def checked(
+        self, head: LinearHead, copies: list[npt.NDArray[np.float32]]
+    ) -> CrossValidated | None:
+        """Return what cross-validation shows; None where there were too few photos for it."""
+        if head.held_out is None:
+            return None
+        labels, seed = self.images.labels, self.recipe.train.seed
+        random = None
+        if self.groups is not None:
+            scores = held_out_scores(
+                copies,
+                labels,
+                head,
+                widths=self.pretrained.widths,
+                class_weights=self.weights,
+                seed=seed,
+            )
+            random = int((scores.argmax(axis=1) == labels).sum())
+        counts = np.bincount(labels, minlength=self.classes)
+        doubts = confident_doubts(head.held_out.astype(np.float64), labels)
+        return CrossValidated(
+            right=int((head.held_out.argmax(axis=1) == labels).sum()),
+            photos=len(labels),
+            random=random,
+            curve=learning_curve(
+                copies,
+                labels,
+                head,
+                widths=self.pretrained.widths,
+                groups=self.groups,
+                class_weights=self.weights,
+                seed=seed,
+            ),
+            # Of a class that is known by a few photos the scores say little.
+            doubts=tuple(one for one in doubts if counts[one.given] >= LEAST_PHOTOS),
         )
 
     def linear(self, head: LinearHead) -> Any:

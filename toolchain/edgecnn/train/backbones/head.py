@@ -45,7 +45,7 @@ class LinearHead:
 
     def probabilities(self, features: Features) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (n, classes)."""
-        return _softmax(features @ self.kernel + self.bias)
+        return softmax_of(features @ self.kernel + self.bias)
 
 
 def fit_head(
@@ -72,24 +72,24 @@ def fit_head(
     """
     from threadpoolctl import threadpool_limits
 
-    centre, scale = _standard(features[0], widths)
+    centre, scale = standard_of(features[0], widths)
     copies = [((one - centre) * scale).astype(np.float32) for one in features]
     weights = None if class_weights is None else class_weights[labels]
     # With two threads BLAS took 21 s where one took 0.6 (OpenBLAS, 300 photos of 1,280 features).
     with threadpool_limits(1, user_api="blas"):
-        folds = _folds(labels, groups, seed)
+        folds = folds_of(labels, groups, seed)
         tried, scores = {}, {}
         for strength in STRENGTHS if folds else ():
             held_out = np.zeros((len(labels), classes), np.float32)
             for learnt, left in folds:
-                fitted = _fit(copies, labels, weights, learnt, classes, strength)
-                held_out[left] = _softmax(copies[0][left] @ fitted[0] + fitted[1])
+                fitted = fit_logistic(copies, labels, weights, learnt, classes, strength)
+                held_out[left] = softmax_of(copies[0][left] @ fitted[0] + fitted[1])
             own = np.maximum(held_out[np.arange(len(labels)), labels], 1e-7)
             right = float((held_out.argmax(axis=1) == labels).mean())
             tried[strength], scores[strength] = (float(-np.log(own).mean()), right), held_out
         strength = min(tried, key=lambda one: tried[one][0]) if tried else _DEFAULT
         everything = np.arange(len(labels))
-        kernel, bias = _fit(copies, labels, weights, everything, classes, strength)
+        kernel, bias = fit_logistic(copies, labels, weights, everything, classes, strength)
     kernel = kernel * scale[:, None]
     return LinearHead(
         kernel=kernel.astype(np.float32),
@@ -100,10 +100,47 @@ def fit_head(
     )
 
 
-def _standard(
+def held_out_scores(
+    features: Sequence[Features],
+    labels: npt.NDArray[np.int64],
+    head: LinearHead,
+    *,
+    widths: Sequence[int],
+    class_weights: npt.NDArray[np.float32] | None = None,
+    seed: int = 0,
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities of photos left out at random, with the penalty of a head.
+
+    Args:
+        features: As ``fit_head`` had them; and so the other arguments.
+        labels: Class of each photo, shape (n,).
+        head: What was fitted.
+        widths: Lengths of the parts of the features.
+        class_weights: What each class counts.
+        seed: Of the folds.
+    """
+    from threadpoolctl import threadpool_limits
+
+    centre, scale = standard_of(features[0], widths)
+    copies = [((one - centre) * scale).astype(np.float32) for one in features]
+    weights = None if class_weights is None else class_weights[labels]
+    classes = head.kernel.shape[1]
+    scores = np.zeros((len(labels), classes), np.float32)
+    with threadpool_limits(1, user_api="blas"):
+        for learnt, left in folds_of(labels, None, seed):
+            kernel, bias = fit_logistic(copies, labels, weights, learnt, classes, head.strength)
+            scores[left] = softmax_of(copies[0][left] @ kernel + bias)
+    return scores
+
+
+def standard_of(
     features: Features, widths: Sequence[int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return what is subtracted from features, and what they are then multiplied by.
+
+    Args:
+        features: Shape (n, features).
+        widths: Lengths of their parts.
 
     Each part has one factor, so that its features keep their proportions; the parts count alike,
     however many features each has.
@@ -119,7 +156,7 @@ def _standard(
     return centre, scale
 
 
-def _folds(
+def folds_of(
     labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64] | None, seed: int
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Return the photos learnt from and left out in each fold; empty where there are too few."""
@@ -146,7 +183,7 @@ def _folds(
     return [(learnt, left) for learnt, left in found if len(np.unique(labels[learnt])) > 1]
 
 
-def _fit(
+def fit_logistic(
     copies: Sequence[Features],
     labels: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float32] | None,
@@ -180,7 +217,8 @@ def _fit(
     return kernel, bias
 
 
-def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def softmax_of(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the probabilities of logits, shape (n, classes)."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: npt.NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(
         np.float32

@@ -1,0 +1,172 @@
+"""``training.html``: one self-contained page of what a training came to, the next step first.
+
+No scripts, no external resources; names of classes and files are user data and are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.report import LogScale, Scale, page_environment
+from edgecnn.report.matrix import Cell, confusion_grid
+from edgecnn.report.text import count_text, number_text, points_text
+from edgecnn.report.thumbnails import data_uri
+from edgecnn.train.report.results import TrainingReport
+
+MOST_MATRIX_CLASSES: Final = 20
+"""Classes up to which the confusion matrix is drawn."""
+MOST_MISTAKES: Final = 36
+MOST_ROWS: Final = 60
+MOST_LABELS: Final = 24
+BUDGET_BYTES: Final = 1_600_000
+"""For all pictures together, so that the page stays under 3 MB."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chart:
+    """Lines in a plane; places in percent."""
+
+    lines: list[tuple[str, str]]
+    dots: list[tuple[float, float, str]]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+
+def render_training(
+    report: TrainingReport, test: npt.NDArray[np.uint8], learnt: Sequence[npt.NDArray[np.uint8]]
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        report: What to show.
+        test: The test images, shape (n, height, width, channels).
+        learnt: The pictures with doubtful labels, in the report's order, as many as are shown.
+    """
+    draw = len(report.class_names) <= MOST_MATRIX_CLASSES
+    grid: list[list[Cell]] = []
+    if draw:
+        grid = confusion_grid(report.confusion, len(report.class_names))
+    rows = [one for one in report.classes if one.recall is not None]
+    rows = sorted(rows, key=lambda one: (one.recall.share if one.recall else 0.0, one.index))
+    pictures = _Budget()
+    return (
+        page_environment("edgecnn.train")
+        .get_template("training.html.j2")
+        .render(
+            report=report,
+            rows=rows[:MOST_ROWS],
+            grid=grid,
+            labels=list(pictures.shown(report.doubtful_labels[:MOST_LABELS], learnt)),
+            mistakes=list(
+                pictures.shown(
+                    report.mistakes[:MOST_MISTAKES],
+                    [test[one.index] for one in report.mistakes[:MOST_MISTAKES]],
+                )
+            ),
+            uncertain=list(
+                pictures.shown(report.uncertain, [test[one.index] for one in report.uncertain])
+            ),
+            pixelated=max(test.shape[1:3]) <= 64,
+            history=_history(report),
+            curve=_curve(report),
+            files=[],
+        )
+    )
+
+
+class _Budget:
+    """Pictures as long as the page has room for them."""
+
+    def __init__(self) -> None:
+        self._left = BUDGET_BYTES
+
+    def shown(
+        self, entries: Sequence[T], pictures: Sequence[npt.NDArray[np.uint8]]
+    ) -> Iterator[tuple[T, str]]:
+        """Yield each entry with its picture as a data URI."""
+        for entry, picture in zip(entries, pictures, strict=False):
+            uri = data_uri(picture)
+            self._left -= len(uri)
+            if self._left < 0:
+                return
+            yield entry, uri
+
+
+def _history(report: TrainingReport) -> list[tuple[str, _Chart, str]]:
+    """Return the drawings of loss and accuracy over the epochs; none without epochs."""
+    rows = report.history
+    if len(rows) < 2:
+        return []
+    epochs = Scale(low=rows[0].epoch, high=rows[-1].epoch)
+    found = []
+    for name, learnt, validation, percent in (
+        ("Loss", [row.loss for row in rows], [row.val_loss for row in rows], False),
+        ("Accuracy", [row.accuracy for row in rows], [row.val_accuracy for row in rows], True),
+    ):
+        known = [one for one in (*learnt, *validation) if one is not None]
+        low, high = min(known), max(known)
+        axis = Scale(low=low if percent else 0.0, high=max(high, low + 1e-3))
+        lines = [("whole", _points(epochs, axis, _known(learnt, report)))]
+        if any(one is not None for one in validation):
+            lines.insert(0, ("half", _points(epochs, axis, _known(validation, report))))
+        ticks = [
+            (axis.height(one), f"{points_text(one, 0)} %" if percent else number_text(one, 2))
+            for one in axis.ticks()
+        ]
+        last = learnt[-1]
+        told = f"{points_text(last, 1)} %" if percent else number_text(last, 3)
+        places = [(epochs.place(one), f"{one:g}") for one in epochs.ticks()]
+        chart = _Chart(lines=lines, dots=[], x_ticks=places, y_ticks=ticks)
+        found.append((name, chart, told))
+    return found
+
+
+def _known(values: Sequence[float | None], report: TrainingReport) -> list[tuple[float, float]]:
+    """Return epochs with their values, without those that have none."""
+    return [
+        (row.epoch, value)
+        for row, value in zip(report.history, values, strict=True)
+        if value is not None
+    ]
+
+
+def _points(x: Scale, y: Scale, values: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x.place(one)},{y.height(value)}" for one, value in values)
+
+
+def _curve(report: TrainingReport) -> _Chart | None:
+    """Return the drawing of the learning curve, with what twice as many photos would bring."""
+    curve = report.curve
+    if curve is None:
+        return None
+    points = [(one.photos, one.accuracy) for one in curve.points]
+    last = points[-1]
+    doubled = (2 * last[0], last[1] + curve.gain)
+    photos = LogScale.around([points[0][0], doubled[0]])
+    values = [one for _, one in (*points, doubled)]
+    room = max(0.05, max(values) - min(values)) * 0.15
+    share = Scale(low=max(0.0, min(values) - room), high=min(1.0, max(values) + room))
+    return _Chart(
+        lines=[
+            ("half", " ".join(f"{photos.place(a)},{share.height(b)}" for a, b in (last, doubled))),
+            ("whole", " ".join(f"{photos.place(a)},{share.height(b)}" for a, b in points)),
+        ],
+        dots=[
+            (
+                photos.place(a),
+                share.height(b),
+                f"{count_text(round(a))} photos: {points_text(b, 1)} %",
+            )
+            for a, b in (*points, doubled)
+        ],
+        x_ticks=[(photos.place(a), count_text(round(a))) for a, _ in (*points, doubled)],
+        y_ticks=[(share.height(one), f"{points_text(one, 0)} %") for one in share.ticks()],
+    )
