@@ -51,8 +51,6 @@ def test_photos_become_a_proven_classifier_that_answers_there_as_here(pi: Pi, ph
     assert done.code == 0, done.err
     rows = {row["variant"]: row for row in done.json()["rows"]}
     assert {row["verdict"] for row in rows.values()} == {"PASS"}
-    # Where a file answers as the float model does but for rounding, the count of images is no matter.
-    assert rows["tflite-fp32"]["judgement"]["by_equality"] is True
 
     bundles = photos / "dist"
     done = edgecnn(

@@ -131,7 +131,7 @@ def test_every_command_that_is_offered_leads_to_a_bundle(
             continue
         made += 1
         if target == "pi":
-            # How many those are is a matter of the runtime, and of nothing else: the folder is empty.
+            # How many those are is a matter of the runtime alone: the folder is empty.
             lacking = re.search(r"none lacks (\d+) of the libraries", done.err)
             assert lacking is not None, (line, done.err)
             assert int(lacking[1]) >= 2, (line, done.err)
