@@ -49,7 +49,7 @@ def test_photos_become_a_proven_classifier_that_answers_there_as_here(pi: Pi, ph
     files = 'convert.variants=["tflite-fp32", "tflite-int8"]'
     done = edgecnn("build", project, "--set", "data.image_size=96", "--set", files, "--json")
     assert done.code == 0, done.err
-    rows = {row["variant"]: row for row in done.json()["rows"]}
+    rows = {row["variant"]: row for row in done.json()["parity"]["rows"]}
     assert {row["verdict"] for row in rows.values()} == {"PASS"}
 
     bundles = photos / "dist"

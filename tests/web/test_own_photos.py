@@ -91,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = edgecnn("build", project, "--json")
     # Sixteen test images cannot decide what an int8 file loses.
     assert done.code == 4, done.err
-    verdicts = {row["variant"]: row["verdict"] for row in done.json()["rows"]}
+    verdicts = {row["variant"]: row["verdict"] for row in done.json()["parity"]["rows"]}
     assert verdicts == {"onnx-fp32": "PASS", "onnx-int8": "INCONCLUSIVE"}
     asked = (project, "--variant", "onnx-int8", "--version", "1.0", "--out", project / "dist")
     assert package(*asked).returncode == 35
