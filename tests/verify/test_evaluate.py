@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command import check_document, edgecnn_here
+from command import check_document, edgecnn, edgecnn_here
+from devices.sshd import serving
 from edgecnn.build.shares import wilson_interval
 from edgecnn.commands.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from edgecnn.devices import choose_device
 from edgecnn.errors import (
     ContractError,
     DataError,
+    DeviceConnectionError,
     LabelsError,
     ParityFailError,
     ParityInconclusiveError,
@@ -223,6 +225,27 @@ def test_a_device_gives_the_same_answers(result: EvaluateResult, photos: Path) -
     there = evaluate(EvaluateRequest(model=FILE, data=str(photos), device=device)).report
     assert there.device.startswith("cmd:")
     assert there.mistakes == result.report.mistakes
+
+
+@pytest.mark.slow
+def test_a_device_over_ssh_gives_the_same_answers_and_is_named(
+    result: EvaluateResult, photos: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "sshd") as server:
+        there = ("--device", server.address, *server.options)
+        done = edgecnn("evaluate", FILE, photos, *there, "--json", "-o", tmp_path / "page.html")
+        assert done.code == 0, done.err + server.log()
+        report = done.json()
+        assert report["device"] == server.address
+        assert report["accuracy"]["count"] == result.report.accuracy.count
+        assert [one["id"] for one in report["mistakes"]] == [
+            one.id for one in result.report.mistakes
+        ]
+        assert server.address in (tmp_path / "page.html").read_text()
+        gate = edgecnn("evaluate", FILE, photos, *there, "--min-accuracy", "90")
+        assert gate.code == 4, gate.err
+    gone = edgecnn("evaluate", FILE, photos, *there)
+    assert gone.code == DeviceConnectionError.exit_code, gone.err
 
 
 @pytest.mark.slow
