@@ -48,9 +48,7 @@ MOST: Final = 50_000
 """Pictures that may be asked for; ``edgecnn verify --unlabelled`` compares no more."""
 
 _LARGEST_MANIFEST: Final = 16 << 20
-_PACKAGE: Final = (
-    "edgecnn package BUILD --target pi --collect /var/lib/NAME --collect-every N --collect-at-most M"
-)
+_PACKAGE: Final = "edgecnn package BUILD --target pi --collect /var/lib/NAME --collect-every N --collect-at-most M"
 _REMEDIES: Final = {
     errno.ENOSPC: "free some space there, or leave out --collect",
     errno.EDQUOT: "free some of your quota, or leave out --collect",
