@@ -202,7 +202,7 @@ def collecting_terms(request: PackageRequest) -> Terms | None:
             collect_at_most=at_most or 500,
         )
         raise UsageError(
-            "collecting takes a folder on the device, every how manieth frame, and a largest number",
+            "collecting takes a folder on the device, which frames, and a largest number",
             observed=f"{sum(one is not None for one in given)} of the three",
             expected="--collect DIR, --collect-every N and --collect-at-most M",
             remedy=f"name all of them: {whole.command()}",

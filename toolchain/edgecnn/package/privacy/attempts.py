@@ -43,7 +43,7 @@ def collecting() -> dict[str, Callable[[], object]]:
 
     return {
         **{f"{name}, while collecting": attempt for name, attempt in ATTEMPTS.items()},
-        "another name in the folder": lambda: open(f"{folder}/other", "wb"),  # noqa: PTH123, SIM115
+        "another name in the folder": lambda: open(f"{folder}/other", "wb"),  # noqa: PTH123
         "a picture more than there may be": one_more,
         "the removal of a picture": lambda: os.unlink(f"{folder}/{sorted(os.listdir(folder))[0]}"),  # noqa: PTH108, PTH208
     }

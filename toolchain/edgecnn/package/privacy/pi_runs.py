@@ -173,6 +173,7 @@ def run_bundle(
         tried = doing.run(
             "attempts",
             (f"python{python}", "-I", "-B", attempts, release / "runner", release / "lib", *tries),
+            *(() if at_most is None else (f"{place.folder / COLLECTED}/",)),
         )
         remove = (release / "install.sh", "--uninstall", "--purge", "--json")
         doing.run("uninstall", remove, f"{prefix}/")
@@ -196,9 +197,7 @@ def run_bundle(
 def _collect(
     doing: _Doing, program: Path, place: Path, at_most: int, collected: list[Collected]
 ) -> list[str]:
-    """Let a bundle collect: from nothing, to the last one after a restart, when it is full, and
-    where it may not. Return what was printed.
-    """
+    """Let a bundle collect, also where it is full and where it may not; return what it printed."""
     frames, folder, elsewhere = doing.made("frames"), place / COLLECTED, place / "elsewhere"
     for index in range(_FRAMES):
         (frames / f"{index}.png").write_bytes(_noise(index, "PNG"))
