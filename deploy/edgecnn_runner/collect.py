@@ -6,9 +6,9 @@ be. The pictures are for ``edgecnn verify --unlabelled``, which compares the flo
 with a file's, and needs no labels for that.
 
 Kept is the **model's own view**: the frame as it is once it has the model's size. It holds the least
-of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a picture of
-that size as it is. A rule that crops again (``centre-crop-0.875``) would not, so the whole frame is
-kept there. Files are lossless PNG without metadata; their names are random, and say nothing.
+of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a picture
+of that size as it is. A rule that crops again (``centre-crop-0.875``) would not, so the whole frame
+is kept there. Files are lossless PNG without metadata; their names are random, and say nothing.
 
 A picture appears whole or not at all: it is written as ``.frame.part``, flushed, and renamed. There
 is one such file at most, which a kill or a power cut leaves, and the next start takes it away.
@@ -48,7 +48,10 @@ MOST: Final = 50_000
 """Pictures that may be asked for; ``edgecnn verify --unlabelled`` compares no more."""
 
 _LARGEST_MANIFEST: Final = 16 << 20
-_PACKAGE: Final = "edgecnn package BUILD --target pi --collect /var/lib/NAME --collect-every N --collect-at-most M"
+_PACKAGE: Final = (
+    "edgecnn package BUILD --target pi --collect /var/lib/NAME --collect-every N "
+    "--collect-at-most M"
+)
 _REMEDIES: Final = {
     errno.ENOSPC: "free some space there, or leave out --collect",
     errno.EDQUOT: "free some of your quota, or leave out --collect",

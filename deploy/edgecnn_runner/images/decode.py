@@ -1,4 +1,7 @@
-"""Reads image files as RGB bytes, and makes PNG files of pixels; the only file that imports Pillow, or pillow-heif."""
+"""Reads image files as RGB bytes, and makes PNG files of pixels.
+
+The only file that imports Pillow, or pillow-heif.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ fi
     [ -e "/usr/lib/systemd/system/@UNIT@" ] || systemctl stop "@UNIT@" || true
 fi
 if [ "$1" = remove ] || [ "$1" = purge ]; then
-    [ ! -d "@FOLDER@" ] || echo "left: images that were collected, in @FOLDER@; they are yours to delete"
+    [ ! -d "@FOLDER@" ] || echo "left: collected images, in @FOLDER@; they are yours to delete"
 fi
 """,
 }
