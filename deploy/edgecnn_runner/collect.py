@@ -5,8 +5,8 @@ Off unless ``--collect`` asks for it. A bundle permits it only if it was made fo
 be. The pictures are for ``edgecnn verify --unlabelled``, which compares the float model's answers
 with a file's, and needs no labels for that.
 
-Kept is the **model's own view**: the frame as it is once it has the model's size. It holds the least
-of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a picture
+Kept is the **model's own view**: the frame as it is once it has the model's size. It holds the
+least of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a picture
 of that size as it is. A rule that crops again (``centre-crop-0.875``) would not, so the whole
 frame is kept there. Files are lossless PNG without metadata; their names are random.
 
