@@ -6,9 +6,9 @@ be. The pictures are for ``edgecnn verify --unlabelled``, which compares the flo
 with a file's, and needs no labels for that.
 
 Kept is the **model's own view**: the frame as it is once it has the model's size. It holds the
-least of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a picture
-of that size as it is. A rule that crops again (``centre-crop-0.875``) would not, so the whole
-frame is kept there. Files are lossless PNG without metadata; their names are random.
+least of a scene that serves, and ``verify`` feeds the very same bytes, since resizing leaves a
+picture of that size as it is. A rule that crops again (``centre-crop-0.875``) would not, so the
+whole frame is kept there. Files are lossless PNG without metadata; their names are random.
 
 A picture appears whole or not at all: it is written as ``.frame.part``, flushed, and renamed. There
 is one such file at most, which a kill or a power cut leaves, and the next start takes it away.
