@@ -6,6 +6,7 @@ writing, remove or rename one, start a program. While a command runs, only these
 - files that are read;
 - the result file that was asked for, and the temporary file beside it;
 - with ``--delete-after``, the removal of images from the watched folder;
+- with ``--collect``, new pictures in that folder, as many as may be there;
 - character devices, which a camera is;
 - the service manager's own socket (``NOTIFY_SOCKET``, of the family AF_UNIX);
 - for a foreign model file, its trial in another process of this runner, guarded likewise.
@@ -50,12 +51,16 @@ class Allowed(NamedTuple):
     Attributes:
         output: The result file; None if results go to standard output alone.
         deletes_in: The folder whose images may be removed; None for none.
+        collects_in: The real path of the folder that pictures are collected in; None for none.
+        at_most: Files that may be in that folder.
         notify: The address of the service manager's socket, as ``NOTIFY_SOCKET`` gives it; None
             where there is none.
     """
 
     output: Path | None = None
     deletes_in: Path | None = None
+    collects_in: Path | None = None
+    at_most: int = 0
     notify: str | None = None
 
 
@@ -96,6 +101,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     elif event == "os.remove":
         _check_removal(arguments[0], arguments[1], allowed)
     elif event in _CHANGES:
+        if _is_collecting(event, arguments, allowed):
+            return
         for path in arguments[: _CHANGES[event]]:
             if not _is_output(path, allowed):
                 raise _refused(f"{event} of {_shown(path)}", "write")
@@ -108,13 +115,13 @@ def _check_open(arguments: tuple[Any, ...], allowed: Allowed) -> None:
     # io.open gives the mode and os.open does not; both give the flags.
     if not flags & _WRITES or isinstance(path, int):
         return
-    if _is_output(path, allowed) or is_device(path):
+    if _is_output(path, allowed) or is_device(path) or _is_part(path, allowed):
         return
     raise _refused(f"open of {_shown(path)}, mode {mode}, flags {flags:#o}", "write")
 
 
 def _check_removal(path: Any, folder: Any, allowed: Allowed) -> None:
-    if _is_output(path, allowed):
+    if _is_output(path, allowed) or (folder in (-1, None) and _is_part(path, allowed)):
         return
     if allowed.deletes_in is not None and folder in (-1, None):
         place = os.path.realpath(os.path.dirname(os.fsdecode(path)) or ".")  # noqa: PTH120
@@ -148,6 +155,35 @@ def _is_output(path: Any, allowed: Allowed) -> bool:
 
     target, given = os.path.realpath(allowed.output), os.path.abspath(os.fsdecode(path))  # noqa: PTH100
     return os.path.realpath(given) == target or is_part_of(given, target)
+
+
+def _is_part(path: Any, allowed: Allowed) -> bool:
+    """Tell whether a path is that of the picture which is being written."""
+    if allowed.collects_in is None or isinstance(path, int):
+        return False
+    from edgecnn_runner.collect import PART
+
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+    return name == PART and os.path.realpath(folder) == str(allowed.collects_in)
+
+
+def _is_collecting(event: str, arguments: tuple[Any, ...], allowed: Allowed) -> bool:
+    """Tell whether the folder is made, or a picture that is whole gets its name and its place."""
+    if allowed.collects_in is None:
+        return False
+    if event == "os.mkdir":
+        return os.path.realpath(os.fsdecode(arguments[0])) == str(allowed.collects_in)
+    if event != "os.rename" or not _is_part(arguments[0], allowed):
+        return False
+    from edgecnn_runner.collect import PICTURE, count_files
+
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(arguments[1])))  # noqa: PTH100
+    return (
+        PICTURE.fullmatch(name) is not None
+        and os.path.realpath(folder) == str(allowed.collects_in)
+        and not os.path.lexists(os.path.join(folder, name))  # noqa: PTH118
+        and count_files(allowed.collects_in) < allowed.at_most
+    )
 
 
 def is_device(path: Any) -> bool:

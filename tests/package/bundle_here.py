@@ -15,6 +15,7 @@ from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.pi.wheels import collect_wheels
 from edgecnn.package.proven import find_proven
 from edgecnn.package.unproven import Unproven
+from edgecnn_runner.collect import Terms
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 HERE = os.uname().machine
@@ -32,13 +33,16 @@ def platform_here(runtime: str) -> Platform:
     return replace(choose_platform("bookworm", runtime), architecture=HERE)
 
 
-def make_bundle_here(folder: Path, runtime: str, *, unproven: Unproven | None = None) -> BundlePlan:
+def make_bundle_here(
+    folder: Path, runtime: str, *, unproven: Unproven | None = None, collect: Terms | None = None
+) -> BundlePlan:
     """Make an unpacked bundle, without a privacy note.
 
     Args:
         folder: Where to; made.
         runtime: The runtime in it.
         unproven: What is not proven of its model; None for a PASS.
+        collect: What it may collect; None for nothing.
 
     Returns:
         What it holds, to seal it anew after a change: ``write_manifest(plan, folder)``.
@@ -52,6 +56,7 @@ def make_bundle_here(folder: Path, runtime: str, *, unproven: Unproven | None = 
         platform=platform,
         version="1.0",
         wheels=collect_wheels(platform),
+        collect=collect,
     )
     folder.mkdir()
     lay_out(plan, folder)

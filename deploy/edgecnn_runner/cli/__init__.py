@@ -56,6 +56,10 @@ def main(arguments: Sequence[str] | None = None, *, model: str | None = None) ->
         options = _parse(given if model is None else with_model(given, model))
         # Compiled modules would be written beside the sources, on a device for no use.
         sys.dont_write_bytecode = True
+        if options.command in ("watch", "camera"):
+            from edgecnn_runner.collect import asked_terms
+
+            options.terms = asked_terms(options)
         with guarded(_allowed(options)):
             code: int = _command(options.command)(options)
     except EdgeError as error:
@@ -92,7 +96,10 @@ def _allowed(options: argparse.Namespace) -> Allowed:
     output = getattr(options, "output", None) or getattr(options, "scores", None)
     deletes = getattr(options, "delete_after", False)
     streams = options.command in ("watch", "camera")
+    terms = getattr(options, "terms", None)
     return Allowed(
+        collects_in=None if terms is None else Path(os.path.realpath(terms.folder)),
+        at_most=0 if terms is None else terms.at_most,
         output=None if output is None else Path(output),
         deletes_in=Path(options.folder) if deletes else None,
         notify=os.environ.get("NOTIFY_SOCKET") if streams else None,

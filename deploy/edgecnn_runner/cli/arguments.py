@@ -170,6 +170,17 @@ def _add_stream(command: argparse.ArgumentParser, *, interval_s: float, interval
     command.add_argument(
         "--count", metavar="N", type=count, help="end after N lines (default: go on)"
     )
+    group = command.add_argument_group(
+        "to collect pictures for edgecnn verify --unlabelled (off unless asked for)"
+    )
+    group.add_argument("--collect", metavar="DIR", help="keep some of the frames in DIR, as PNG")
+    group.add_argument("--every", metavar="N", type=count, help="with --collect: every N-th frame")
+    group.add_argument(
+        "--at-most",
+        metavar="M",
+        type=count,
+        help="with --collect: at most M files in DIR in all, those that are there included",
+    )
     _add_foreign(command)
 
 

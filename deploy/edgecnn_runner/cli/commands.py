@@ -121,10 +121,14 @@ def info(options: argparse.Namespace) -> int:
 
     Raises:
         SelfTestError: If what the bundle says of its proof cannot be read.
+        UsageError: If what it says of collecting cannot.
     """
+    from edgecnn_runner.collect import bundle_terms, own_bundle
     from edgecnn_runner.proof import not_proven
 
     container = read_container(options.file)
+    bundle = own_bundle()
+    terms = None if bundle is None else bundle_terms(bundle)
     runtime: dict[str, Any]
     try:
         name = choose_runtime(container.format, options.runtime)
@@ -144,6 +148,7 @@ def info(options: argparse.Namespace) -> int:
         "contract": None if contract is None else json.loads(contract.to_json()),
         "runtime": runtime,
         "not_proven": not_proven(options.file),
+        "collect": None if terms is None else terms.to_dict(),
     }
     if options.json:
         _write_json(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import time
@@ -13,7 +14,8 @@ from typing import IO, Any
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.cli.commands import open_classifier
 from edgecnn_runner.cli.stopping import Notifier, Stop, stop_on_sigterm
-from edgecnn_runner.cli.streams import write_result
+from edgecnn_runner.cli.streams import write_message, write_result
+from edgecnn_runner.collect import Collector
 from edgecnn_runner.errors import ImageError, OutputError, ScoreError, SourceError
 from edgecnn_runner.files import describe
 from edgecnn_runner.guard import is_device
@@ -96,6 +98,7 @@ def classify_stream(
     *,
     stop: Stop,
     notifier: Notifier,
+    collector: Collector | None = None,
 ) -> int:
     """Classify what a source gives.
 
@@ -108,13 +111,14 @@ def classify_stream(
         plan: How.
         stop: Ends the stream when it is asked to: what was begun is finished.
         notifier: Hears that the work has begun, goes on, and ends.
+        collector: Keeps some of the frames; None to keep none.
 
     Returns:
         How many lines were written.
 
     Raises:
         SourceError: If the source gives nothing any more.
-        OutputError: If a line cannot be written.
+        OutputError: If a line, or a frame that is to be kept, cannot be written.
     """
     written = 0
     notifier.ready(f"classifying {source.name}")
@@ -128,7 +132,7 @@ def classify_stream(
                     break
                 if frame is not None:
                     before = _state(frame)
-                    lines.write(_result(frame, classifier, plan))
+                    lines.write(_result(frame, classifier, plan, collector))
                     written += 1
                     # One that was written over meanwhile is another image, and not yet seen.
                     if plan.delete_after and _state(frame) == before:
@@ -146,9 +150,22 @@ def classify_stream(
     return written
 
 
-def _result(frame: Frame, classifier: Classifier, plan: Plan) -> dict[str, Any]:
-    result = classifier.classify(frame.image, top=plan.top, reject_below=plan.reject_below)
-    return {"time": _now(), "source": frame.name, **result.to_dict()}
+def _result(
+    frame: Frame, classifier: Classifier, plan: Plan, collector: Collector | None
+) -> dict[str, Any]:
+    image = frame.image
+    if collector is not None and isinstance(image, Path):
+        from edgecnn_runner.images.decode import read_image
+
+        image = read_image(image)  # once, so that what is kept is what was classified
+    result = classifier.classify(image, top=plan.top, reject_below=plan.reject_below)
+    line = {"time": _now(), "source": frame.name, **result.to_dict()}
+    if collector is None or isinstance(image, Path):
+        return line
+    collected = collector.saw(image)
+    if collected["file"] is not None and collector.full:
+        write_message(f"{collector.folder}: {collector.fullness()}\n")
+    return {**line, "collected": collected}
 
 
 def _now() -> str:
@@ -266,7 +283,20 @@ def _stream(options: argparse.Namespace, source: FrameSource, *, delete_after: b
     with (
         stop_on_sigterm() as stop,
         open_classifier(options) as classifier,
-        Lines(None if options.output is None else Path(options.output)) as lines,
+        contextlib.ExitStack() as stack,
     ):
-        classify_stream(source, classifier, lines, plan, stop=stop, notifier=Notifier(os.environ))
+        collector = None
+        if options.terms is not None:
+            collector = stack.enter_context(Collector(options.terms, classifier.contract))
+            write_message(f"{collector.announcement()}\n")
+        output = None if options.output is None else Path(options.output)
+        classify_stream(
+            source,
+            classifier,
+            stack.enter_context(Lines(output)),
+            plan,
+            stop=stop,
+            notifier=Notifier(os.environ),
+            collector=collector,
+        )
     return 0

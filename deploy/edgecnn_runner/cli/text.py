@@ -81,6 +81,12 @@ def info(facts: Mapping[str, Any], contract: Contract | None) -> str:
         rows["runtime"] = f"{runtime['package']} {runtime['version']}"
     if facts["not_proven"] is not None:
         rows["proof"] = facts["not_proven"]
+    if facts["collect"] is not None:
+        terms = facts["collect"]
+        rows["collects"] = (
+            f"where --collect asks for it: images, only in {terms['folder']}, at most "
+            f"{terms['at_most']}"
+        )
     return _table(rows)
 
 

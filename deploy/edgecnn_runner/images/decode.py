@@ -1,4 +1,7 @@
-"""Reads image files as RGB bytes; the only file that imports Pillow, or pillow-heif."""
+"""Reads image files as RGB bytes, and makes PNG files of pixels.
+
+The only file that imports Pillow, or pillow-heif.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,17 @@ def read_image(source: str | Path | bytes) -> npt.NDArray[np.uint8]:
             _check_size(image.size, name)
             image.load()
             return _to_rgb(_upright(image), name)
+
+
+def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return a PNG file of an image: its pixels and nothing else, neither time nor place.
+
+    Args:
+        pixels: Shape (height, width, 3) or (height, width, 1), uint8.
+    """
+    written = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(written, "PNG")
+    return written.getvalue()
 
 
 @contextlib.contextmanager

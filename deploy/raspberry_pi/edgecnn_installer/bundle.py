@@ -37,6 +37,8 @@ class Manifest:
         glibc: The oldest that its libraries run with.
         artifacts: File names of its models, the one to use first.
         not_proven: Of these, those without a PASS: what is not proven of each, one line.
+        collect: What it may collect, as its manifest says it: ``folder``, ``every``, ``at_most``;
+            None for a bundle that keeps no image.
         files: Path to ``sha256``, ``bytes`` and ``executable``.
     """
 
@@ -49,6 +51,7 @@ class Manifest:
     glibc: tuple[int, int]
     artifacts: tuple[str, ...]
     not_proven: Mapping[str, str]
+    collect: Mapping[str, Any] | None
     files: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -119,8 +122,24 @@ def parse_manifest(data: bytes) -> Manifest:
         glibc=(major, minor),
         artifacts=artifacts,
         not_proven=not_proven,
+        collect=_collect(raw.get("collect")),
         files=files,
     )
+
+
+def _collect(found: Any) -> Mapping[str, Any] | None:
+    """Return what a manifest says of collecting."""
+    if found is None:
+        return None
+    if set(found) != {"folder", "every", "at_most"}:
+        raise ValueError(f"collecting with {', '.join(map(ascii, found))}")
+    folder = PurePosixPath(_line(found["folder"]))
+    if not folder.is_absolute() or ".." in folder.parts or len(folder.parts) < 3:
+        raise ValueError(f"collecting in {found['folder']!a}")
+    for name in ("every", "at_most"):
+        if type(found[name]) is not int or found[name] < 1:
+            raise ValueError(f"collecting with {name} of {found[name]!a}")
+    return {**found, "folder": str(folder)}
 
 
 def plain_name(name: str) -> str:

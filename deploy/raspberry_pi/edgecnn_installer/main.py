@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from edgecnn_installer.bytecode import add_bytecode, remove_bytecode
 from edgecnn_installer.device import check_device
 from edgecnn_installer.problems import DeviceError, InstallError, SelfTestError, UsageError
 from edgecnn_installer.releases import Place
-from edgecnn_installer.service import Service
+from edgecnn_installer.service import Service, collecting_unit
 from edgecnn_installer.signature import check_signature, read_public_key
 
 PREFIX: Final = "/opt/edgecnn"
@@ -128,12 +129,13 @@ def _install(
         f"checked: {len(manifest.files)} files as packaged, "
         + (f"signed with {key} (by {checked_by})" if key else "not signed, or no key pinned here"),
     ]
-    lines += _not_proven(manifest)
+    lines += [*_not_proven(manifest), *_collects(manifest)]
     facts = {
         "model": manifest.model,
         "release": manifest.release,
         "signature": checked_by,
         "not_proven": dict(manifest.not_proven),
+        "collect": manifest.collect,
     }
     if options.check:
         return {**facts, "lines": [*lines, "nothing was changed"]}
@@ -175,7 +177,11 @@ def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
     check_files(bundle, manifest)
     tests = _self_test(bundle, manifest)
     slower = add_bytecode(bundle, manifest.artifacts)
-    lines = [*_not_proven(manifest), *(f"self-test: {line}" for line in tests)]
+    lines = [
+        *_not_proven(manifest),
+        *_collects(manifest),
+        *(f"self-test: {line}" for line in tests),
+    ]
     if slower is not None:
         lines.append(f"not compiled, so that it starts more slowly: {slower}")
     return {
@@ -191,6 +197,17 @@ def _in_place(bundle: Path, manifest: Manifest, pinned: Path) -> dict[str, Any]:
 def _not_proven(manifest: Manifest) -> list[str]:
     """Say of each model without a PASS what is not proven of it; a PASS needs no word."""
     return [f"{Path(name).name}: {said}" for name, said in manifest.not_proven.items()]
+
+
+def _collects(manifest: Manifest) -> list[str]:
+    """Say what the bundle may collect; one that keeps no image needs no word."""
+    if manifest.collect is None:
+        return []
+    terms = manifest.collect
+    return [
+        f"it can collect images, only in {terms['folder']}, at most {terms['at_most']}; it does so "
+        f"only where it is asked to: --collect, or the service {collecting_unit(manifest.model)}"
+    ]
 
 
 @contextlib.contextmanager
@@ -286,7 +303,7 @@ def _roll_back(place: Place, service: Service | None) -> dict[str, Any]:
         "active": str(before),
         "not_proven": dict(manifest.not_proven),
         "self_test": tests,
-        "lines": [*_not_proven(manifest), *lines, f"active: {before}"],
+        "lines": [*_not_proven(manifest), *_collects(manifest), *lines, f"active: {before}"],
     }
 
 
@@ -305,6 +322,7 @@ def _uninstall(place: Place, service: Service | None, *, purge: bool) -> dict[st
             expected="a user who may write there",
             remedy="run it with sudo",
         )
+    pictures = _pictures(place)
     left = [] if service is None else service.remove(results=purge)
     # First the link, so that a kill leaves no release active that is half gone.
     place.current.unlink(missing_ok=True)
@@ -312,4 +330,28 @@ def _uninstall(place: Place, service: Service | None, *, purge: bool) -> dict[st
     with contextlib.suppress(OSError):  # other models, or a pinned key
         place.root.parent.rmdir()
     lines = [f"removed: {place.root}", *(f"left: {what} (--purge removes them)" for what in left)]
-    return {"removed": str(place.root), "left": left, "lines": lines}
+    lines += [
+        f"left: {count} files that were collected, in {folder}; nothing here deletes them: "
+        f"sudo rm -r {shlex.quote(folder)}"
+        for folder, count in pictures.items()
+    ]
+    return {
+        "removed": str(place.root),
+        "left": left,
+        "pictures": [*pictures],
+        "lines": lines,
+    }
+
+
+def _pictures(place: Place) -> dict[str, int]:
+    """Return the folders that releases collected pictures in, with how many files are there."""
+    found = {}
+    releases = [*place.releases.iterdir()] if place.releases.is_dir() else []
+    for release in sorted(releases):
+        # A damaged release can be removed all the same.
+        with contextlib.suppress(InstallError, OSError):
+            terms = read_manifest(release).collect
+            folder = None if terms is None else os.path.realpath(terms["folder"])
+            if folder is not None and os.path.isdir(folder):  # noqa: PTH112
+                found[folder] = len(os.listdir(folder))  # noqa: PTH208
+    return found

@@ -18,6 +18,11 @@ from typing import Final
 _TIMEOUT_S: Final = 120
 
 
+def collecting_unit(model: str) -> str:
+    """Return the name of the unit that collects pictures, which no model's other unit can have."""
+    return f"edgecnn-collect@{model}.service"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """What an installation puts outside of its folder; only under the default prefix.
@@ -39,6 +44,11 @@ class Service:
     def unit(self) -> Path:
         """The unit's file."""
         return self.system / "etc/systemd/system" / self.name
+
+    @property
+    def collecting(self) -> Path:
+        """The file of the unit that collects; there where the active release may collect."""
+        return self.unit.with_name(collecting_unit(self.model))
 
     @property
     def configuration(self) -> Path:
@@ -66,9 +76,17 @@ class Service:
             release: The release whose unit it is.
             current: The link to the active release.
         """
-        before = [(path, _content(path)) for path in (self.unit, self.configuration, self.command)]
+        paths = (self.unit, self.collecting, self.configuration, self.command)
+        before = [(path, _content(path)) for path in paths]
         try:
             _write(self.unit, (release / "service" / self.name).read_bytes())
+            unit = release / "service" / self.collecting.name
+            if unit.is_file():
+                _write(self.collecting, unit.read_bytes())
+            elif self.collecting.exists():
+                # What this release may not do does not go on.
+                self._systemctl("disable", "--now", self.collecting.name)
+                self.collecting.unlink()
             if not self.configuration.exists():
                 conf = release / "service" / f"{self.model}.conf"
                 _write(self.configuration, conf.read_bytes())
@@ -84,6 +102,8 @@ class Service:
         """Have systemd read the unit, and restart the service if it runs."""
         self._systemctl("daemon-reload")
         self._systemctl("try-restart", self.name)
+        if self.collecting.exists():
+            self._systemctl("try-restart", self.collecting.name)
 
     def remove(self, *, results: bool) -> list[str]:
         """Stop the service and remove what was put in place.
@@ -95,7 +115,9 @@ class Service:
             What is left on the device, in words.
         """
         self._systemctl("disable", "--now", self.name)
-        for path in (self.unit, self.configuration, self.command):
+        if self.collecting.exists():
+            self._systemctl("disable", "--now", self.collecting.name)
+        for path in (self.unit, self.collecting, self.configuration, self.command):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # another model's configuration, or a pinned key
             self.configuration.parent.rmdir()

@@ -126,6 +126,32 @@ def package(
             "debootstrap; needs root. Default: here, with libraries for this processor.",
         ),
     ] = None,
+    collect: Annotated[
+        str | None,
+        typer.Option(
+            "--collect",
+            metavar="DIR",
+            help="pi: make it able to collect frames on the device, as pictures for verify "
+            "--unlabelled, in this folder there alone; best /var/lib/NAME, which gets a service. "
+            "Default: it keeps no image.",
+        ),
+    ] = None,
+    collect_every: Annotated[
+        int | None,
+        typer.Option(
+            "--collect-every", min=1, metavar="N", help="pi: with --collect, every N-th frame."
+        ),
+    ] = None,
+    collect_at_most: Annotated[
+        int | None,
+        typer.Option(
+            "--collect-at-most",
+            min=1,
+            max=50_000,
+            metavar="M",
+            help="pi: with --collect, at most M files in DIR in all.",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the bundle goes.")
     ] = Path("dist"),
@@ -171,6 +197,9 @@ def package(
         wheels=wheels,
         key=key,
         root=root,
+        collect=collect,
+        collect_every=collect_every,
+        collect_at_most=collect_at_most,
         out=out,
         skip_privacy_checks=skip_privacy_checks,
     )
@@ -196,6 +225,11 @@ def print_bundle(console: Console, result: PackageResult) -> None:
         f"{result.runtime}, for {result.system} (Python {result.python}) on arm64"
     )
     print_unproven(line, result)
+    if result.collect is not None:
+        line(
+            f"collects: where --collect asks for it, images, only in {result.collect['folder']}, "
+            f"at most {result.collect['at_most']}"
+        )
     line(f"privacy: {result.privacy_summary}")
     print_unchecked(line, result)
     if result.public_key is not None:

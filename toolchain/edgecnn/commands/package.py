@@ -22,7 +22,10 @@ _FORMATS: Final = {"pi": ("tar", "deb"), "web": ("both", "folder", "html")}
 """Target to its formats, the default first."""
 
 _ONLY: Final = {
-    "pi": ("system", "runtime", "wheels", "key", "root"),
+    "pi": (
+        *("system", "runtime", "wheels", "key", "root"),
+        *("collect", "collect_every", "collect_at_most"),
+    ),
     "web": ("reject_below", "vendor"),
 }
 """Target to the fields of a request that it alone has."""

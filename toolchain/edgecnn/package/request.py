@@ -27,6 +27,9 @@ OPTIONS: Final[Mapping[str, str]] = {
     "root": "--root",
     "out": "--out",
     "skip_privacy_checks": "--skip-privacy-checks",
+    "collect": "--collect",
+    "collect_every": "--collect-every",
+    "collect_at_most": "--collect-at-most",
 }
 """A field of a request to its option on the command line."""
 
@@ -54,6 +57,10 @@ class PackageRequest:
         key: ``pi``: Ed25519 private key to sign with; None for no signature.
         root: ``pi``: the folder of a system for the bundle's architecture, to check the privacy
             claims in; None to check them with what this machine can run.
+        collect: ``pi``: absolute path, on the device, of the one folder in which the bundle may
+            collect frames; None for a bundle that keeps no image.
+        collect_every: ``pi``: with ``collect``, every so manieth frame is kept, none more often.
+        collect_at_most: ``pi``: with ``collect``, files in that folder in all.
         reject_below: ``web``: probability below which the app says "unknown", 0..1; None for 0.
         vendor: ``web``: a folder with the runtime's files; None for cache and npm.
     """
@@ -71,6 +78,9 @@ class PackageRequest:
     wheels: Path | None = None
     key: Path | None = None
     root: Path | None = None
+    collect: str | None = None
+    collect_every: int | None = None
+    collect_at_most: int | None = None
     reject_below: float | None = None
     vendor: Path | None = None
 

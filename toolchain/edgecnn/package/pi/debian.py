@@ -29,12 +29,33 @@ from edgecnn.package.pi.tree import BundlePlan, fill_template
 from edgecnn.package.request import ANY_BUILD, PackageRequest
 from edgecnn_installer.bundle import read_manifest
 from edgecnn_installer.main import PREFIX
+from edgecnn_installer.service import collecting_unit
 
 _VERSION: Final = re.compile(r"[0-9][A-Za-z0-9.+~]*")
 """An upstream version of Debian's policy, 5.6.12, without epoch and revision."""
 
 _SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
 _TIMEOUT_S: Final = 600
+
+_COLLECTING: Final = {
+    "postinst": """if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    systemctl try-restart "@UNIT@" || true
+fi
+""",
+    "prerm": """if [ -d /run/systemd/system ] && [ "$1" = remove ]; then
+    systemctl disable --now "@UNIT@" || true
+fi
+""",
+    # After an upgrade to a package that may not collect, what runs is stopped.
+    "postrm": """if [ "$1" = upgrade ] && [ -d /run/systemd/system ]; then
+    [ -e "/usr/lib/systemd/system/@UNIT@" ] || systemctl stop "@UNIT@" || true
+fi
+if [ "$1" = remove ] || [ "$1" = purge ]; then
+    [ ! -d "@FOLDER@" ] || echo "left: collected images, in @FOLDER@; they are yours to delete"
+fi
+""",
+}
+"""What scripts of a package do besides, where the bundle may collect."""
 
 
 def check_debian(model: str, version: str, request: PackageRequest = ANY_BUILD) -> None:
@@ -93,6 +114,9 @@ def write_debian(plan: BundlePlan, bundle: Path, path: Path, *, work: Path, date
         shutil.copytree(bundle, place)
         unit, configuration = f"edgecnn-{model}.service", f"{model}.conf"
         _copy(place / "service" / unit, root / "usr/lib/systemd/system" / unit)
+        collecting = collecting_unit(model)
+        if (place / "service" / collecting).is_file():
+            _copy(place / "service" / collecting, root / "usr/lib/systemd/system" / collecting)
         _copy(place / "service" / configuration, root / "etc/edgecnn" / configuration)
         command = root / "usr/bin" / f"edgecnn-{model}"
         command.parent.mkdir(parents=True)
@@ -139,12 +163,18 @@ def _write_control(plan: BundlePlan, bundle: Path, root: Path) -> None:
         f"python3 (<< {major}.{int(minor) + 1}~)",
         "CLASSES": str(len(plan.proven.files[0].contract.labels)),
         "PROVEN": plan.proven.state,
+        "IMAGES": "keeps no image",
     }
+    scripts: dict[str, str] = {}
+    if plan.collect is not None:
+        values["IMAGES"] = f"keeps images only in {plan.collect.folder}"
+        values |= {"FOLDER": plan.collect.folder, "UNIT": collecting_unit(model)}
+        scripts = _COLLECTING
     control = root / "DEBIAN"
     control.mkdir()
     templates = importlib.resources.files("edgecnn.package") / "templates/debian"
     for name in ("control", "conffiles", *_SCRIPTS):
-        text = (templates / name).read_text(encoding="utf-8")
+        text = (templates / name).read_text(encoding="utf-8") + scripts.get(name, "")
         (control / name).write_text(fill_template(text, values), encoding="utf-8")
         (control / name).chmod(0o755 if name in _SCRIPTS else 0o644)
     lines = [

@@ -5,7 +5,7 @@ bin/edgecnn-run           starts the runner with the bundle's libraries
 runner/edgecnn_runner/    the runner that verified the models
 lib/                      the runtime and what it needs
 models/                   model files and golden.npz; not-proven.json, where one has no PASS
-service/                  the unit and its configuration
+service/                  the unit and its configuration; another unit, where it may collect
 manifest.json             what all of it is, with a SHA-256 of every file
 """
 
@@ -15,7 +15,7 @@ import importlib.resources
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from edgecnn.files import file_digest, write_json
@@ -24,6 +24,8 @@ from edgecnn.package.pi.wheels import needed_glibc, read_lock, unpack_wheel
 from edgecnn.package.proven import Proven, ProvenFile
 from edgecnn_installer.bundle import MANIFEST, SCHEMA, SIGNATURE
 from edgecnn_installer.main import PREFIX
+from edgecnn_installer.service import collecting_unit
+from edgecnn_runner.collect import Terms
 from edgecnn_runner.golden import GOLDEN_FILE, read_golden, write_golden
 from edgecnn_runner.proof import NOT_PROVEN_FILE, NOT_PROVEN_SCHEMA
 from edgecnn_runner.runtimes.choice import RUNTIMES
@@ -40,12 +42,14 @@ class BundlePlan:
         platform: What it is for.
         version: The bundle's version.
         wheels: Its libraries.
+        collect: What it may collect on the device; None for nothing.
     """
 
     proven: Proven
     platform: Platform
     version: str
     wheels: Sequence[Path]
+    collect: Terms | None = None
 
     @property
     def first_model(self) -> str:
@@ -71,9 +75,23 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
         "PREFIX": PREFIX,
         "PYTHON": plan.platform.system.python,
         "ARCHITECTURE": plan.platform.architecture,
+        "IMAGES": "no image is kept",
     }
     model = plan.proven.model
+    collecting: dict[str, str] = {}
+    if plan.collect is not None:
+        values["IMAGES"] = f"images are kept only where --collect asks, in {plan.collect.folder}"
+        directory = state_directory(plan.collect)
+        if directory is not None:
+            values |= {
+                "DIRECTORY": directory,
+                "FOLDER": plan.collect.folder,
+                "EVERY": str(plan.collect.every),
+                "AT_MOST": str(plan.collect.at_most),
+            }
+            collecting = {"edgecnn-collect.service": f"service/{collecting_unit(model)}"}
     for source, target in {
+        **collecting,
         "install.sh": "install.sh",
         "start.py": "installer/start.py",
         "run.py": "bin/edgecnn-run",
@@ -101,6 +119,15 @@ def lay_out(plan: BundlePlan, folder: Path) -> None:
         write_json(
             folder / "models" / NOT_PROVEN_FILE, {"schema": NOT_PROVEN_SCHEMA, "files": said}
         )
+
+
+def state_directory(terms: Terms) -> str | None:
+    """Return the folder's name for a unit's ``StateDirectory=``; None if it is elsewhere.
+
+    A service with a user of its own, which exists while it runs, can own no other folder.
+    """
+    folder = PurePosixPath(terms.folder)
+    return folder.name if folder.parent == PurePosixPath("/var/lib") else None
 
 
 def _write(path: Path, text: str) -> None:
@@ -182,5 +209,7 @@ def write_manifest(plan: BundlePlan, folder: Path) -> bytes:
         ],
         "files": file_entries(folder),
     }
+    if plan.collect is not None:
+        manifest["collect"] = plan.collect.to_dict()
     write_json(folder / MANIFEST, manifest)
     return (folder / MANIFEST).read_bytes()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from edgecnn.errors import PrivacyClaimError, some_of
-from edgecnn.package.privacy.claims import Checked, subject_digest
-from edgecnn.package.privacy.pi import SERVICE, judge, unchecked
-from edgecnn.package.privacy.pi_runs import RUNS, run_bundle
-from edgecnn.package.privacy.place import NoPlaceError, place_for
+from edgecnn.files import write_json
+from edgecnn.package.privacy.claims import Checked, Claim, subject_digest
+from edgecnn.package.privacy.pi import SERVICE, collecting_service, judge, unchecked
+from edgecnn.package.privacy.pi_runs import COLLECTED, COLLECTING_RUNS, RUNS, run_bundle
+from edgecnn.package.privacy.place import CheckedPlace, NoPlaceError, place_for
 from edgecnn.progress import NO_PROGRESS, Progress, named_steps
-from edgecnn_installer.bundle import MANIFEST
+from edgecnn_installer.bundle import MANIFEST, SIGNATURE
+from edgecnn_installer.service import collecting_unit
+from edgecnn_runner.collect import bundle_terms
 
 LEFT_OUT: Final = "left out when the bundle was made, by --skip-privacy-checks"
 """Why no claim of a bundle is checked whose maker did not want to wait."""
@@ -26,13 +29,35 @@ def unchecked_bundle(bundle: Path) -> Checked:
         bundle: The unpacked bundle, with its manifest.
     """
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    terms = bundle_terms(bundle)
+    services = [claim.outcome("not checked", LEFT_OUT) for claim, _ in _services(bundle, manifest)]
     return Checked(
         subject=subject_digest(manifest),
         architecture=None,
         bundle_architecture=manifest["architecture"],
         setting=f"the checks were {LEFT_OUT}",
-        outcomes=(*unchecked(LEFT_OUT), SERVICE.outcome("not checked", LEFT_OUT)),
+        outcomes=(*unchecked(LEFT_OUT, terms), *services),
     )
+
+
+def _services(bundle: Path, manifest: dict[str, Any]) -> list[tuple[Claim[Path], Path]]:
+    """Return what is claimed of each service of a bundle, and its unit."""
+    model = manifest["model"]
+    found = [(SERVICE, bundle / f"service/edgecnn-{model}.service")]
+    terms = bundle_terms(bundle)
+    unit = bundle / "service" / collecting_unit(model)
+    if terms is not None and unit.is_file():
+        found.append((collecting_service(terms, model), unit))
+    return found
+
+
+def _let_collect_here(place: CheckedPlace) -> None:
+    """Have the copy that is checked collect in a folder of the check, and every frame."""
+    path = place.folder / "bundle" / MANIFEST
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    folder = place.inside(place.folder / COLLECTED)
+    (path.parent / SIGNATURE).unlink(missing_ok=True)
+    write_json(path, {**manifest, "collect": {**manifest["collect"], "folder": folder, "every": 1}})
 
 
 def check_bundle(
@@ -58,27 +83,34 @@ def check_bundle(
     """
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     model = manifest["model"]
+    terms = bundle_terms(bundle)
+    at_most = None if terms is None else terms.at_most
+    steps = RUNS + 2 + (0 if terms is None else COLLECTING_RUNS)
     architecture: str | None = None
-    with named_steps(progress, "privacy checks", RUNS + 2) as begin:
+    with named_steps(progress, "privacy checks", steps) as begin:
         try:
             begin("a place to run it")
             with place_for(bundle, root=root, wheels=wheels, fetch=fetch) as place:
-                runs = run_bundle(place, model=model, python=manifest["python"], begin=begin)
-                outcomes = judge(runs, folder=place.inside(place.folder))
+                if terms is not None:
+                    _let_collect_here(place)
+                runs = run_bundle(
+                    place, model=model, python=manifest["python"], at_most=at_most, begin=begin
+                )
+                outcomes = judge(runs, folder=place.inside(place.folder), terms=terms)
                 architecture, setting = place.architecture, place.setting
         except NoPlaceError as error:
-            outcomes, setting = unchecked(str(error)), f"nothing was run: {error}"
+            outcomes, setting = unchecked(str(error), terms), f"nothing was run: {error}"
         except subprocess.TimeoutExpired as error:
-            outcomes = unchecked(f"it did not end within {error.timeout:.0f} s")
+            outcomes = unchecked(f"it did not end within {error.timeout:.0f} s", terms)
             setting = "nothing was run to its end"
         begin("the service's settings")
-        service = SERVICE.judged(bundle / f"service/edgecnn-{model}.service")
+        services = [claim.judged(unit) for claim, unit in _services(bundle, manifest)]
     return Checked(
         subject=subject_digest(manifest),
         architecture=architecture,
         bundle_architecture=manifest["architecture"],
         setting=setting,
-        outcomes=(*outcomes, service),
+        outcomes=(*outcomes, *services),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from edgecnn.package.pi.documents import environment
 from edgecnn.package.pi.platforms import ARCHITECTURES
-from edgecnn.package.pi.tree import BundlePlan
+from edgecnn.package.pi.tree import BundlePlan, state_directory
 from edgecnn.package.privacy.claims import NOTE, Checked
-from edgecnn.package.privacy.pi import FIELDS
+from edgecnn.package.privacy.pi import COLLECTED_FIELD, FIELDS
 from edgecnn.report import markdown_text
 
 
@@ -30,7 +30,9 @@ def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
             version=plan.version,
             checked=checked,
             summary=summary(checked),
-            fields=FIELDS,
+            fields=FIELDS if plan.collect is None else {**FIELDS, **COLLECTED_FIELD},
+            collect=plan.collect,
+            collects_as_service=plan.collect is not None and state_directory(plan.collect),
             runtime=plan.platform.runtime,
             width=first.contract.input.width,
             height=first.contract.input.height,

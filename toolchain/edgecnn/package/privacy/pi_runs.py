@@ -19,6 +19,7 @@ from PIL import Image
 
 from edgecnn.package.privacy.place import CheckedPlace
 from edgecnn.package.privacy.traced import Traced, written_paths
+from edgecnn_runner.errors import UsageError
 
 PICTURES: Final = ("first.jpg", "second.png", "broken.jpg")
 """What there is to classify; the last is no picture."""
@@ -32,6 +33,7 @@ class Run:
         traced: The run.
         may_write: Paths, as the program sees them, that it was asked to write or remove; one that
             ends in a slash stands for all within.
+        code: The exit code that it should end with.
         notify: The socket of a service manager that it was given, as the program sees it.
         written: Paths, as the program sees them, that it made, changed or removed, or tried to.
         changed: Paths, as the program sees them, that are other than before it.
@@ -39,6 +41,7 @@ class Run:
 
     traced: Traced
     may_write: tuple[str, ...] = ()
+    code: int = 0
     notify: str | None = None
     written: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -64,17 +67,43 @@ class Runs:
         attempts: What was tried, and how it ended, as the program ``attempts`` prints it; empty if
             that did not end well.
         left: What is there after the end that was not there before the installation, but for
-            the results.
+            the results, and the pictures that were collected.
+        collected: What the folder of collected pictures held after each run that was to fill it,
+            and after the removal; empty where the bundle may collect nothing.
     """
 
     all: tuple[Run, ...]
     lines: tuple[Mapping[str, Any], ...]
     attempts: Mapping[str, str]
     left: tuple[str, ...]
+    collected: tuple[Collected, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What was in the folder of collected pictures at one time.
+
+    Attributes:
+        after: The run before it.
+        files: How many files were there.
+        pictures: How many of them the bundle made, and not the check.
+        wrong: What is not as claimed of them, in words.
+    """
+
+    after: str
+    files: int
+    pictures: int
+    wrong: tuple[str, ...]
 
 
 RUNS: Final = 8
 """So many programs are run."""
+
+COLLECTING_RUNS: Final = 5
+"""So many more, where the bundle may collect."""
+
+COLLECTED: Final = "collected"
+"""The folder that pictures are collected in while the bundle is checked."""
 
 
 def run_bundle(
@@ -82,6 +111,7 @@ def run_bundle(
     *,
     model: str,
     python: str,
+    at_most: int | None = None,
     begin: Callable[[str], object] = lambda _: None,
 ) -> Runs:
     """Install a bundle, use it in every way, and uninstall it.
@@ -90,6 +120,7 @@ def run_bundle(
         place: With the bundle in ``bundle``.
         model: The model's name.
         python: The version of the Python that it is for.
+        at_most: How many pictures it may collect, in ``COLLECTED``; None if it may not.
         begin: Is told of each program before it is run.
     """
     doing = _Doing(place, begin)
@@ -103,6 +134,11 @@ def run_bundle(
     bundle, prefix = place.folder / "bundle", place.folder / "prefix"
     program = prefix / model / "current/bin/edgecnn-run"
     results = {name: out / f"{name}.jsonl" for name in ("watch", "camera")}
+    collected: list[Collected] = []
+    printed: list[str] = []
+    tries: tuple[str | Path, ...] = (out / "never",)
+    if at_most is not None:
+        tries = (*tries, place.folder / COLLECTED, str(at_most))
     with _service_manager(place.folder / "notify"):
         doing.begin()
         doing.run("install.sh", [bundle / "install.sh", "--prefix", prefix, "--json"], f"{prefix}/")
@@ -131,20 +167,99 @@ def run_bundle(
         camera: tuple[str | Path, ...] = (program, "camera", "--source", pictures)
         doing.run("camera", (*camera, "--output", results["camera"]), str(results["camera"]))
         shown = doing.run("camera to standard output", camera)
+        if at_most is not None:
+            printed = _collect(doing, program, place.folder, at_most, collected)
         release = prefix / model / "current"
         tried = doing.run(
             "attempts",
-            (f"python{python}", "-I", "-B", attempts, release / "runner", release / "lib",
-             out / "never"),
-        )  # fmt: skip
+            (f"python{python}", "-I", "-B", attempts, release / "runner", release / "lib", *tries),
+            *(() if at_most is None else (f"{place.folder / COLLECTED}/",)),
+        )
         remove = (release / "install.sh", "--uninstall", "--purge", "--json")
         doing.run("uninstall", remove, f"{prefix}/")
-    texts = [shown.stdout, *(_text(path) for path in results.values())]
+        if at_most is not None:
+            collected.append(_looked_at(place.folder / COLLECTED, "uninstall"))
+    texts = [shown.stdout, *printed, *(_text(path) for path in results.values())]
     return Runs(
         all=tuple(doing.runs),
         lines=(*_rows(classified.stdout), *(row for text in texts for row in _lines(text))),
         attempts=_object(tried.stdout),
-        left=tuple(doing.left(except_for=[str(path) for path in results.values()], inbox=inbox)),
+        left=tuple(
+            doing.left(
+                except_for=[str(path) for path in results.values()],
+                within=[inbox, place.folder / COLLECTED, place.folder / "frames"],
+            )
+        ),
+        collected=tuple(collected),
+    )
+
+
+def _collect(
+    doing: _Doing, program: Path, place: Path, at_most: int, collected: list[Collected]
+) -> list[str]:
+    """Let a bundle collect, also where it is full and where it may not; return what it printed."""
+    frames, folder, elsewhere = doing.made("frames"), place / COLLECTED, place / "elsewhere"
+    for index in range(_FRAMES):
+        (frames / f"{index}.png").write_bytes(_noise(index, "PNG"))
+    doing.look()
+
+    def run(name: str, where: Path, most: int, *, code: int = 0) -> str:
+        command = (program, "camera", "--source", frames, "--collect", where, "--every", "1")
+        # Made for its owner alone, who is the one that runs this.
+        done = doing.run(name, (*command, "--at-most", str(most)), f"{folder}/", code=code)
+        return done.stdout
+
+    printed = [run("camera, collecting", folder, at_most)]
+    collected.append(_looked_at(folder, "camera, collecting"))
+    if folder.is_dir():
+        have = len(os.listdir(folder))  # noqa: PTH208
+        for index in range(have, at_most - 1):
+            (folder / f"{_FILLING}{index}").write_bytes(b"")
+        doing.look()
+    for name in ("collecting, after a restart", "collecting, full"):
+        printed.append(run(name, folder, at_most))
+        collected.append(_looked_at(folder, name))
+    run("collecting elsewhere", elsewhere, at_most, code=UsageError.exit_code)
+    run("collecting more", folder, at_most + 1, code=UsageError.exit_code)
+    collected.append(_looked_at(folder, "collecting more"))
+    return printed
+
+
+_FRAMES: Final = 4
+_FILLING: Final = "there-before-"
+
+
+def _looked_at(folder: Path, after: str) -> Collected:
+    """Look at all that lies in the folder of collected pictures."""
+    wrong, pictures = [], 0
+    if not folder.is_dir():
+        return Collected(after=after, files=0, pictures=0, wrong=())
+    if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+        wrong.append(f"others can look into {folder.name}")
+    names = sorted(os.listdir(folder))  # noqa: PTH208
+    for path in (folder / name for name in names if not name.startswith(_FILLING)):
+        pictures += 1
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != 0o600:
+            wrong.append(f"{path.name} is {stat.filemode(status.st_mode)}")
+        elif not _is_plain_png(path.read_bytes()):
+            wrong.append(f"{path.name} is no PNG file of pixels alone")
+    return Collected(after=after, files=len(names), pictures=pictures, wrong=tuple(wrong))
+
+
+def _is_plain_png(data: bytes) -> bool:
+    """Tell a PNG file that holds size and pixels, and nothing else (PNG, third edition, 5.6)."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    at, kinds = 8, []
+    while at + 12 <= len(data):
+        kinds.append(data[at + 4 : at + 8])
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return (
+        at == len(data)
+        and kinds[:1] == [b"IHDR"]
+        and kinds[-1:] == [b"IEND"]
+        and set(kinds[1:-1]) == {b"IDAT"}
     )
 
 
@@ -165,11 +280,16 @@ class _Doing:
     def begin(self) -> None:
         self._first = self._last = self._look()
 
+    def look(self) -> None:
+        """See what the check itself has changed since the last run."""
+        self._last = self._look()
+
     def run(
         self,
         name: str,
         command: Sequence[str | Path],
         *may_write: str,
+        code: int = 0,
         notify: Path | None = None,
     ) -> Traced:
         place = self._place
@@ -183,6 +303,7 @@ class _Doing:
             Run(
                 traced=done,
                 may_write=tuple(self._inside(path) for path in may_write),
+                code=code,
                 notify=environment.get("NOTIFY_SOCKET"),
                 written=tuple(written_paths(done.calls, root=place.root)),
                 changed=changed,
@@ -190,13 +311,13 @@ class _Doing:
         )
         return done
 
-    def left(self, *, except_for: list[str], inbox: Path) -> list[str]:
-        """Return what is other than in the beginning, but for results and watched pictures."""
+    def left(self, *, except_for: list[str], within: list[Path]) -> list[str]:
+        """Return what is other than in the beginning, but for results, and within some folders."""
         paths = differences(self._first, self._last)
         return [
             self._inside(path)
             for path in paths
-            if path not in except_for and not path.startswith(f"{inbox}/")
+            if path not in except_for and not any(_covers(f"{one}/", path) for one in within)
         ]
 
     def _inside(self, path: str) -> str:
@@ -214,9 +335,13 @@ def _picture(name: str) -> bytes:
     """Return the bytes of one of the pictures: noise, which no two files share by chance."""
     if name == "broken.jpg":
         return b"\xff\xd8 no picture"
-    noise = np.random.default_rng(len(name)).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    return _noise(len(name), "PNG" if name.endswith("png") else "JPEG")
+
+
+def _noise(seed: int, kind: str) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     written = io.BytesIO()
-    Image.fromarray(noise).save(written, "PNG" if name.endswith("png") else "JPEG")
+    Image.fromarray(noise).save(written, kind)
     return written.getvalue()
 
 
