@@ -47,6 +47,15 @@ FOLDER: Final = Path(__file__).parents[1] / "toolchain/docs/schemas"
 Schema = dict[str, Any]
 
 
+def _essence() -> Schema:
+    return {
+        "type": "object",
+        "description": "What training.html comes to, in words: accuracy, weakest class and next "
+        "step; empty for a model of an earlier edgecnn.",
+        "additionalProperties": {"type": "string"},
+    }
+
+
 def schemas() -> dict[str, Schema]:
     """Return the schema of each command that prints JSON, by the command's name."""
     return {
@@ -70,6 +79,7 @@ def schemas() -> dict[str, Schema]:
                         },
                     },
                     "parameters": _integer("Of the network."),
+                    "essence": _essence(),
                     "epochs": _integer("Epochs trained in all; of fine-tuning, with a backbone."),
                     "transfer": {
                         "type": "object",
@@ -115,6 +125,7 @@ def schemas() -> dict[str, Schema]:
                         "manifest holds it.",
                     },
                     "parity": _of(ParityReport),
+                    "essence": _essence(),
                 }
             ),
         ),

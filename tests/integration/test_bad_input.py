@@ -403,6 +403,7 @@ def test_calibration_with_no_images_or_more_than_there_are(tmp_path: Path) -> No
     build = folder / "build"
     trained = {"model.keras", "labels.txt", "splits.json", "history.csv", "curves.png"}
     trained |= {"metrics.json", "reference.npz", "manifest.json", "data-essence.json"}
+    trained |= {"training.json", "training.html"}
     adds = {f"build/{name}" for name in trained}
     expect(24, "build", folder, keeps=folder, adds=adds)
     assert (build / "model.keras").exists()

@@ -104,6 +104,8 @@ def test_a_training_leaves_every_file_listed_in_its_manifest_and_no_other(
         "curves.png",
         "metrics.json",
         "reference.npz",
+        "training.json",
+        "training.html",
     }
     assert manifest["recipe"]["model"]["name"] == "stripes"
     assert {"tensorflow", "keras", "edgecnn"} <= set(manifest["tools"])

@@ -55,6 +55,7 @@ def test_it_keeps_images_only_there_and_at_most_so_many(tmp_path: Path) -> None:
 COLLECT = "runner/edgecnn_runner/collect.py"
 
 
+@pytest.mark.long  # a traced run of a whole bundle each
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
