@@ -74,7 +74,7 @@ def test_commands_and_options_in_remedies_exist(text: str) -> None:
     assert options <= {
         *("--labels", "--input-range", "--output-kind", "--layout", "--runtime", "--help"),
         *("--input-mean", "--input-std", "--fit", "--crop-fraction", "--resample"),
-        *("--source", "--delete-after", "--output"),
+        *("--source", "--delete-after", "--output", "--collect", "--every", "--at-most"),
         *("--upgrade", "--force-reinstall"),  # pip's
     }
 
