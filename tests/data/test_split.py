@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgecnn.data.split import (
@@ -119,6 +119,12 @@ def group_split(
     data=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 25)), min_size=1, max_size=80),
     share=st.floats(0.05, 0.95),
     seed=st.integers(0, 2**31 - 1),
+)
+@example(
+    # Each class is in both groups, and each group is home to another class.
+    data=[(0, 0), (0, 1), (1, 0), (1, 0), (1, 1), (2, 0), (2, 1)],
+    share=0.875,
+    seed=0,
 )
 @settings(max_examples=200, deadline=None)
 def test_a_split_by_groups_is_a_partition_that_tears_none_apart(

@@ -26,8 +26,8 @@ def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     """At most 1.15 times the model's file and 170 kB, compressed.
 
     It was 150 kB before the runner knew sixteen resize rules, ranges by mean and deviation and
-    HEIC, which add 11 kB of its source, 160 kB before it could say what is not proven, and 162 kB before
-    it could collect frames and guard that it keeps no others.
+    HEIC, which add 11 kB of its source, 160 kB before it could say what is not proven, and 162 kB
+    before it could collect frames and guard that it keeps no others.
     """
     variant = "onnx-int8" if runtime == "onnxruntime" else "tflite-int8"
     plan = BundlePlan(

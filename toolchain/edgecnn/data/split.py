@@ -246,6 +246,28 @@ def _choose_groups(counts: npt.NDArray[np.int64], order: Sequence[int], share: f
             at_least_one=not have,
             leave_one=others == 0,
         )
+    return _with_rest(counts, chosen)
+
+
+def _with_rest(counts: npt.NDArray[np.int64], chosen: set[int]) -> set[int]:
+    """Return the groups without one of each class of which none would be left.
+
+    A class may be in groups that are home to other classes only, each of which was free to take
+    its own.
+    """
+    chosen = set(chosen)
+    for label in range(counts.shape[1]):
+        own = set(np.flatnonzero(counts[:, label]).tolist())
+        if not own or own - chosen:
+            continue
+
+        def harm(number: int) -> tuple[int, int, int]:
+            present = np.flatnonzero(counts[number])
+            others = sorted(chosen - {number})
+            emptied = int((counts[others][:, present].sum(axis=0) == 0).sum())
+            return emptied, int(counts[number].sum()), number
+
+        chosen.remove(min(own, key=harm))
     return chosen
 
 
