@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pytest
 
 from edgecnn.recipe.sections import Limits
+from edgecnn.report.thumbnails import BUDGET_BYTES
 from edgecnn.verify.gate.criteria import judge
 from edgecnn.verify.gate.judgement import Counts
 from edgecnn.verify.metrics import measure
-from edgecnn.verify.report.page import IMAGE_BUDGET_BYTES, headline, render_report
+from edgecnn.verify.report.page import headline, render_report
 from edgecnn.verify.results import ArtifactRow
 from html_page import HtmlPage, assert_self_contained
 from verify.synthetic import make_report, one_hot
@@ -147,7 +148,7 @@ def test_stays_under_3_megabytes_with_many_large_images() -> None:
     html = render_report(make_report(rows=tuple(rows), class_names=names), pixels)
     assert len(html.encode()) < 3_000_000
     pictures = sum(len(image["src"] or "") for image in HtmlPage(html).all("img"))
-    assert IMAGE_BUDGET_BYTES / 2 < pictures <= IMAGE_BUDGET_BYTES
+    assert BUDGET_BYTES / 2 < pictures <= BUDGET_BYTES
 
 
 def test_many_classes_show_the_worst_and_no_matrix() -> None:

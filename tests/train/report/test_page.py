@@ -11,9 +11,10 @@ import pytest
 from edgecnn.build.shares import ShareOf
 from edgecnn.data import Dataset, Images
 from edgecnn.data.quality.labels import LabelDoubt
+from edgecnn.report.thumbnails import BUDGET_BYTES
 from edgecnn.train.backbones.learning_curve import CurvePoint, LearningCurve
 from edgecnn.train.history import Epoch
-from edgecnn.train.report.page import BUDGET_BYTES, render_training
+from edgecnn.train.report.page import render_training
 from edgecnn.train.report.results import CrossValidated, TrainingReport, training_report
 
 NAMES = ("<b>ant</b>", "bee & fly", "cat")
@@ -77,7 +78,7 @@ def reported(
 
 def page(found: TrainingReport, dataset: Dataset) -> str:
     learnt = dataset.train.joined(dataset.validation)
-    return render_training(found, dataset.test.pixels, [learnt.pixels[1]] * 3)
+    return render_training(found, dataset.test.pixels, learnt.pixels)
 
 
 class Tags(HTMLParser):

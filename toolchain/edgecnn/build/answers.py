@@ -100,6 +100,12 @@ def measure_alone(scores: Scores, labels: Labels) -> ModelMetrics:
     )
 
 
+def calibration_bins(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the bin of each highest score, 0 to ``CALIBRATION_BINS`` - 1, shape (n,)."""
+    bins = np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1
+    return np.clip(bins, 0, CALIBRATION_BINS - 1)
+
+
 def expected_calibration_error(scores: Scores, labels: Labels) -> float:
     """Return how far confidence is from accuracy, on average over the images.
 
@@ -116,7 +122,7 @@ def expected_calibration_error(scores: Scores, labels: Labels) -> float:
     """
     confidence = scores.max(axis=1).astype(np.float64)
     right = (scores.argmax(axis=1) == labels).astype(np.float64)
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    bins = calibration_bins(confidence)
     gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(labels))
 

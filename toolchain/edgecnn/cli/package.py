@@ -11,6 +11,7 @@ import typer
 
 from edgecnn.cli.options import JsonOption, QuietOption
 from edgecnn.report.text import size_text
+from edgecnn_runner.collect import MOST
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,7 +148,7 @@ def package(
         typer.Option(
             "--collect-at-most",
             min=1,
-            max=50_000,
+            max=MOST,
             metavar="M",
             help="pi: with --collect, at most M files in DIR in all.",
         ),

@@ -4,13 +4,48 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 LARGEST_SIDE: Final = 96
 """Pixels; larger images are averaged down."""
+BUDGET_BYTES: Final = 1_600_000
+"""For all pictures of a page, so that it stays under 3 MB."""
+
+
+Entry = TypeVar("Entry")
+
+
+class PictureBudget:
+    """Pictures in a page, as long as there is room for them.
+
+    Args:
+        size_bytes: For all of them together, as they are embedded.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = size_bytes
+
+    def shown(
+        self, entries: Iterable[Entry], picture_of: Callable[[Entry], npt.NDArray[np.uint8]]
+    ) -> list[tuple[Entry, str]]:
+        """Return entries with their pictures as data URIs, up to the first that has no room.
+
+        Args:
+            entries: The most telling first.
+            picture_of: Gives the picture of one, as ``data_uri`` takes it.
+        """
+        found = []
+        for entry in entries:
+            uri = data_uri(picture_of(entry))
+            self._left -= len(uri)
+            if self._left < 0:
+                break
+            found.append((entry, uri))
+        return found
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:

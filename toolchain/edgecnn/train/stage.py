@@ -40,7 +40,7 @@ from edgecnn.train.earlier import CODE_VERSION_OF_0_1, settings_of_0_1, trains_a
 from edgecnn.train.history import Epoch, history_csv
 from edgecnn.train.pace import Pace
 from edgecnn.train.precision import TrainingPrecision, choose_precision
-from edgecnn.train.report.page import MOST_LABELS, render_training
+from edgecnn.train.report.page import render_training
 from edgecnn.train.report.results import CrossValidated, training_report
 from edgecnn_runner.machine import describe_machine
 
@@ -411,9 +411,7 @@ def _transferred(
             "transfer": made.record,
         },
         kind=made.kind,
-        train_images=dataset.train.joined(dataset.validation).class_counts(
-            len(dataset.class_names)
-        ),
+        train_images=made.class_counts,
         checked=made.checked,
     )
 
@@ -512,10 +510,7 @@ def _write_report(
         history=made.history,
         checked=made.checked,
     )
-    doubts = () if made.checked is None else made.checked.doubts[:MOST_LABELS]
-    page = render_training(
-        report, dataset.test.pixels, [images.pixels[one.index] for one in doubts]
-    )
+    page = render_training(report, dataset.test.pixels, images.pixels)
     write_json(staged.path(Workspace.TRAINING), report.to_dict())
     write_whole(staged.path(Workspace.TRAINING_PAGE), page)
 

@@ -64,6 +64,7 @@ class Transferred:
         images_per_second: Photos over the time that their features took; 0 where all were kept
             from an earlier run.
         record: JSON-ready: what ``metrics.json`` says of it.
+        class_counts: Images of each class that it learnt from, in score order.
         checked: What cross-validation of the head shows; None where there were too few photos.
     """
 
@@ -75,6 +76,7 @@ class Transferred:
     parameters: int
     images_per_second: float
     record: dict[str, Any]
+    class_counts: tuple[int, ...]
     checked: CrossValidated | None
 
 
@@ -144,6 +146,7 @@ def transfer(
         class_weights=training.weights,
         parameters=int(classifier.count_params()),
         images_per_second=speed,
+        class_counts=tuple(images.class_counts(training.classes)),
         checked=training.checked(head, copies),
         record={
             "backbone": pretrained.name,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.package.licences import libraries_in, licences_page, own_licence
-from edgecnn.package.pi.tree import BundlePlan, state_directory
+from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
 from edgecnn.report import markdown_environment, markdown_text
@@ -36,7 +36,7 @@ def write_documents(
         "target": "pi",
         "unchecked": unchecked,
         "collect": plan.collect,
-        "collects_as_service": plan.collect is not None and state_directory(plan.collect),
+        "collects_as_service": plan.collects_as_service,
         "system": plan.platform.system.name,
         "python": plan.platform.system.python,
     }

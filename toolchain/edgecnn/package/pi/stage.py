@@ -32,7 +32,7 @@ from edgecnn.package.request import PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.signing import read_signer
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_installer.bundle import SIGNATURE
-from edgecnn_runner.collect import Terms
+from edgecnn_runner.collect import MOST, Terms
 from edgecnn_runner.runtimes.choice import RUNTIMES
 
 _FOLDER: Final = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*){2,}")
@@ -215,7 +215,7 @@ def collecting_terms(request: PackageRequest) -> Terms | None:
         raise UsageError(
             "so many pictures are not collected",
             observed=f"{error}",
-            expected="every 1 or more, at most 1 to 50,000",
+            expected=f"every 1 or more, at most 1 to {MOST:,}",
             remedy="ask for fewer: "
             + replace(request, collect_every=max(1, every), collect_at_most=500).command(),
         ) from error

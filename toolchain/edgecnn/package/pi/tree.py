@@ -52,6 +52,11 @@ class BundlePlan:
     collect: Terms | None = None
 
     @property
+    def collects_as_service(self) -> bool:
+        """Whether it brings a unit that collects."""
+        return self.collect is not None and state_directory(self.collect) is not None
+
+    @property
     def first_model(self) -> str:
         """The path of the model file that is meant where none is named."""
         return f"models/{self.proven.files[0].path.name}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from edgecnn.package.pi.documents import environment
 from edgecnn.package.pi.platforms import ARCHITECTURES
-from edgecnn.package.pi.tree import BundlePlan, state_directory
+from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.privacy.claims import NOTE, Checked
 from edgecnn.package.privacy.pi import COLLECTED_FIELD, FIELDS
 from edgecnn.report import markdown_text
@@ -32,7 +32,7 @@ def write_note(plan: BundlePlan, folder: Path, checked: Checked) -> None:
             summary=summary(checked),
             fields=FIELDS if plan.collect is None else {**FIELDS, **COLLECTED_FIELD},
             collect=plan.collect,
-            collects_as_service=plan.collect is not None and state_directory(plan.collect),
+            collects_as_service=plan.collects_as_service,
             runtime=plan.platform.runtime,
             width=first.contract.input.width,
             height=first.contract.input.height,

@@ -45,7 +45,7 @@ class LinearHead:
 
     def probabilities(self, features: Features) -> npt.NDArray[np.float32]:
         """Return class probabilities, shape (n, classes)."""
-        return softmax_of(features @ self.kernel + self.bias)
+        return _softmax(features @ self.kernel + self.bias)
 
 
 def fit_head(
@@ -72,18 +72,14 @@ def fit_head(
     """
     from threadpoolctl import threadpool_limits
 
-    centre, scale = standard_of(features[0], widths)
-    copies = [((one - centre) * scale).astype(np.float32) for one in features]
+    copies, centre, scale = standardized(features, widths)
     weights = None if class_weights is None else class_weights[labels]
     # With two threads BLAS took 21 s where one took 0.6 (OpenBLAS, 300 photos of 1,280 features).
     with threadpool_limits(1, user_api="blas"):
         folds = folds_of(labels, groups, seed)
         tried, scores = {}, {}
         for strength in STRENGTHS if folds else ():
-            held_out = np.zeros((len(labels), classes), np.float32)
-            for learnt, left in folds:
-                fitted = fit_logistic(copies, labels, weights, learnt, classes, strength)
-                held_out[left] = softmax_of(copies[0][left] @ fitted[0] + fitted[1])
+            held_out = _left_out(copies, labels, weights, folds, classes, strength)
             own = np.maximum(held_out[np.arange(len(labels)), labels], 1e-7)
             right = float((held_out.argmax(axis=1) == labels).mean())
             tried[strength], scores[strength] = (float(-np.log(own).mean()), right), held_out
@@ -121,26 +117,49 @@ def held_out_scores(
     """
     from threadpoolctl import threadpool_limits
 
-    centre, scale = standard_of(features[0], widths)
-    copies = [((one - centre) * scale).astype(np.float32) for one in features]
+    copies, _, _ = standardized(features, widths)
     weights = None if class_weights is None else class_weights[labels]
-    classes = head.kernel.shape[1]
-    scores = np.zeros((len(labels), classes), np.float32)
+    folds, classes = folds_of(labels, None, seed), head.kernel.shape[1]
     with threadpool_limits(1, user_api="blas"):
-        for learnt, left in folds_of(labels, None, seed):
-            kernel, bias = fit_logistic(copies, labels, weights, learnt, classes, head.strength)
-            scores[left] = softmax_of(copies[0][left] @ kernel + bias)
+        return _left_out(copies, labels, weights, folds, classes, head.strength)
+
+
+def _left_out(
+    copies: Sequence[Features],
+    labels: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float32] | None,
+    folds: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
+    classes: int,
+    strength: float,
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities of each photo by a classifier that did not learn from its fold."""
+    scores = np.zeros((len(labels), classes), np.float32)
+    for learnt, left in folds:
+        kernel, bias = fit_logistic(copies, labels, weights, learnt, classes, strength)
+        scores[left] = _softmax(copies[0][left] @ kernel + bias)
     return scores
 
 
-def standard_of(
+def standardized(
+    features: Sequence[Features], widths: Sequence[int]
+) -> tuple[list[Features], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return copies of photos' features as a classifier learns from them.
+
+    Args:
+        features: Of the photos, shape (n, features); then of further copies of them.
+        widths: Lengths of their parts.
+
+    Returns:
+        The copies; and what was subtracted from each feature, and what it was then multiplied by.
+    """
+    centre, scale = _standard(features[0], widths)
+    return [((one - centre) * scale).astype(np.float32) for one in features], centre, scale
+
+
+def _standard(
     features: Features, widths: Sequence[int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return what is subtracted from features, and what they are then multiplied by.
-
-    Args:
-        features: Shape (n, features).
-        widths: Lengths of their parts.
 
     Each part has one factor, so that its features keep their proportions; the parts count alike,
     however many features each has.
@@ -217,8 +236,7 @@ def fit_logistic(
     return kernel, bias
 
 
-def softmax_of(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return the probabilities of logits, shape (n, classes)."""
+def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: npt.NDArray[np.float32] = (shifted / shifted.sum(axis=1, keepdims=True)).astype(
         np.float32

@@ -20,8 +20,7 @@ from edgecnn.train.backbones.head import (
     LinearHead,
     fit_logistic,
     folds_of,
-    softmax_of,
-    standard_of,
+    standardized,
 )
 
 _SHARES: Final = (0.25, 0.5)
@@ -94,8 +93,7 @@ def learning_curve(
     count, classes = len(labels), head.kernel.shape[1]
     if head.held_out is None or not _LEAST_PHOTOS <= count <= _MOST_PHOTOS:
         return None
-    centre, scale = standard_of(features[0], widths)
-    copies = [((one - centre) * scale).astype(np.float32) for one in features]
+    copies, _, _ = standardized(features, widths)
     weights = None if class_weights is None else class_weights[labels]
     units = np.arange(count) if groups is None else groups
     folds = folds_of(labels, groups, seed)
@@ -113,7 +111,7 @@ def learning_curve(
                     kernel, bias = fit_logistic(
                         copies, labels, weights, part, classes, head.strength
                     )
-                    answers = softmax_of(copies[0][left] @ kernel + bias).argmax(axis=1)
+                    answers = (copies[0][left] @ kernel + bias).argmax(axis=1)
                     right[row, left] += (answers == labels[left]) / _DRAWS
                     learnt_from[row] += len(part) / (_DRAWS * len(folds))
     whole = float(np.mean([len(learnt) for learnt, _ in folds]))

@@ -5,9 +5,9 @@ No scripts, no external resources; names of classes and files are user data and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgecnn.report import LogScale, Scale, page_environment
 from edgecnn.report.matrix import Cell, confusion_grid
 from edgecnn.report.text import count_text, number_text, points_text
-from edgecnn.report.thumbnails import data_uri
+from edgecnn.report.thumbnails import BUDGET_BYTES, PictureBudget
 from edgecnn.train.report.results import TrainingReport
 
 MOST_MATRIX_CLASSES: Final = 20
@@ -23,11 +23,6 @@ MOST_MATRIX_CLASSES: Final = 20
 MOST_MISTAKES: Final = 36
 MOST_ROWS: Final = 60
 MOST_LABELS: Final = 24
-BUDGET_BYTES: Final = 1_600_000
-"""For all pictures together, so that the page stays under 3 MB."""
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +36,14 @@ class _Chart:
 
 
 def render_training(
-    report: TrainingReport, test: npt.NDArray[np.uint8], learnt: Sequence[npt.NDArray[np.uint8]]
+    report: TrainingReport, test: npt.NDArray[np.uint8], learnt: npt.NDArray[np.uint8]
 ) -> str:
     """Return the page as HTML.
 
     Args:
         report: What to show.
         test: The test images, shape (n, height, width, channels).
-        learnt: The pictures with doubtful labels, in the report's order, as many as are shown.
+        learnt: Those for training and for validation, likewise; where labels are doubtful.
     """
     draw = len(report.class_names) <= MOST_MATRIX_CLASSES
     grid: list[list[Cell]] = []
@@ -56,7 +51,7 @@ def render_training(
         grid = confusion_grid(report.confusion, len(report.class_names))
     rows = [one for one in report.classes if one.recall is not None]
     rows = sorted(rows, key=lambda one: (one.recall.share if one.recall else 0.0, one.index))
-    pictures = _Budget()
+    pictures = PictureBudget(BUDGET_BYTES)
     return (
         page_environment("edgecnn.train")
         .get_template("training.html.j2")
@@ -64,40 +59,17 @@ def render_training(
             report=report,
             rows=rows[:MOST_ROWS],
             grid=grid,
-            labels=list(pictures.shown(report.doubtful_labels[:MOST_LABELS], learnt)),
-            mistakes=list(
-                pictures.shown(
-                    report.mistakes[:MOST_MISTAKES],
-                    [test[one.index] for one in report.mistakes[:MOST_MISTAKES]],
-                )
+            labels=pictures.shown(
+                report.doubtful_labels[:MOST_LABELS], lambda one: learnt[one.index]
             ),
-            uncertain=list(
-                pictures.shown(report.uncertain, [test[one.index] for one in report.uncertain])
-            ),
+            mistakes=pictures.shown(report.mistakes[:MOST_MISTAKES], lambda one: test[one.index]),
+            uncertain=pictures.shown(report.uncertain, lambda one: test[one.index]),
             pixelated=max(test.shape[1:3]) <= 64,
             history=_history(report),
             curve=_curve(report),
             files=[],
         )
     )
-
-
-class _Budget:
-    """Pictures as long as the page has room for them."""
-
-    def __init__(self) -> None:
-        self._left = BUDGET_BYTES
-
-    def shown(
-        self, entries: Sequence[T], pictures: Sequence[npt.NDArray[np.uint8]]
-    ) -> Iterator[tuple[T, str]]:
-        """Yield each entry with its picture as a data URI."""
-        for entry, picture in zip(entries, pictures, strict=False):
-            uri = data_uri(picture)
-            self._left -= len(uri)
-            if self._left < 0:
-                return
-            yield entry, uri
 
 
 def _history(report: TrainingReport) -> list[tuple[str, _Chart, str]]:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.build.answers import (
-    CALIBRATION_BINS,
     ClassAnswers,
     Confusion,
     Mistake,
+    calibration_bins,
     class_answers,
     measure_alone,
     mistakes_of,
@@ -95,11 +95,13 @@ class DoubtfulLabel:
 
     Attributes:
         id: Its name in the data set.
+        index: Its position among the images for training, then those for validation.
         label: The class that it is filed under.
         suggested: The class that it looks like.
     """
 
     id: str
+    index: int
     label: str
     suggested: str
 
@@ -216,7 +218,7 @@ def training_report(
     assert accuracy is not None  # noqa: S101 - a data set has test images
     classes = class_answers(alone.confusion, names)
     doubts = () if checked is None else checked.doubts
-    images = dataset.train.joined(dataset.validation)
+    ids = (*dataset.train.ids, *dataset.validation.ids)
     signs = Signs(
         kind=kind,
         backbone=backbone,
@@ -251,7 +253,10 @@ def training_report(
         uncertain=_uncertain(scores, labels, dataset.test.ids, names),
         doubtful_labels=tuple(
             DoubtfulLabel(
-                id=images.ids[one.index], label=names[one.given], suggested=names[one.suggested]
+                id=ids[one.index],
+                index=one.index,
+                label=names[one.given],
+                suggested=names[one.suggested],
             )
             for one in doubts
         ),
@@ -268,7 +273,7 @@ def _calibration(
 ) -> tuple[CalibrationBin, ...]:
     best = scores.max(axis=1).astype(np.float64)
     right = scores.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(best * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    bins = calibration_bins(best)
     return tuple(
         CalibrationBin(
             images=int((bins == one).sum()),

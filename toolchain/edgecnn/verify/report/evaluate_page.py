@@ -5,16 +5,14 @@ One self-contained file without scripts, as the parity page; names are user data
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.answers import Mistake
 from edgecnn.report import page_environment
 from edgecnn.report.matrix import Cell, confusion_grid
-from edgecnn.report.thumbnails import data_uri
+from edgecnn.report.thumbnails import BUDGET_BYTES, PictureBudget
 from edgecnn.verify.evaluate import EvaluateReport
 
 MOST_PICTURES: Final = 60
@@ -25,21 +23,6 @@ MOST_MATRIX_CLASSES: Final = 20
 """Classes up to which the confusion matrix is drawn."""
 MOST_CONFUSIONS: Final = 20
 """Rows of the list that stands in its place."""
-BUDGET_BYTES: Final = 1_600_000
-"""For all pictures together, so that the page stays under 3 MB."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownMistake:
-    """A mistake with its picture.
-
-    Attributes:
-        mistake: It.
-        uri: The picture as the model saw it, as a data URI.
-    """
-
-    mistake: Mistake
-    uri: str
 
 
 def render_evaluation(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> str:
@@ -69,21 +52,11 @@ def render_evaluation(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> 
             rows=rows,
             grid=grid,
             confusions=[] if draw else confusions[:MOST_CONFUSIONS],
-            shown=_shown(report, pixels),
+            shown=PictureBudget(BUDGET_BYTES).shown(
+                report.mistakes[:MOST_PICTURES], lambda one: pixels[one.index]
+            ),
             pixelated=max(pixels.shape[1:3]) <= 64,
             error=report.error(),
             files=[(report.model, report.sha256), ("Photos", report.images_sha256)],
         )
     )
-
-
-def _shown(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> list[ShownMistake]:
-    found: list[ShownMistake] = []
-    budget = BUDGET_BYTES
-    for mistake in report.mistakes[:MOST_PICTURES]:
-        uri = data_uri(pixels[mistake.index])
-        budget -= len(uri)
-        if budget < 0:
-            break
-        found.append(ShownMistake(mistake=mistake, uri=uri))
-    return found

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgecnn.errors import some_of
 from edgecnn.report import page_environment
 from edgecnn.report.matrix import Cell, confusion_grid
-from edgecnn.report.thumbnails import data_uri
+from edgecnn.report.thumbnails import BUDGET_BYTES, PictureBudget
 from edgecnn.verify.exit import exit_error
 from edgecnn.verify.gate.judgement import ClassChange, Judgement
 from edgecnn.verify.metrics import ClassMetrics, Flip, FlipKind, Metrics
@@ -64,8 +64,6 @@ MOST_GAPS: Final = 5
 """Pairs of groups put in words, in each column; the gravest."""
 MOST_MATRIX_CLASSES: Final = 20
 """Classes up to which confusion matrices are drawn."""
-IMAGE_BUDGET_BYTES: Final = 1_600_000
-"""For all pictures together, so that the page stays under 3 MB."""
 
 _OF_ONE: Final[dict[RowVerdict, str]] = {
     "PASS": "The artifact classifies as its float model does.",
@@ -123,7 +121,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
         pixels: The evaluation images that were used, shape (n, height, width, channels).
     """
     judged = [row for row in report.rows if row.judgement is not None]
-    budget = IMAGE_BUDGET_BYTES // max(1, len(judged))
+    budget = BUDGET_BYTES // max(1, len(judged))
     views = [_view(row, report, judged, pixels, budget) for row in report.rows]
     matrix: list[list[Cell]] = []
     same_images = not report.until_decided
@@ -322,13 +320,9 @@ def _moved(metrics: Metrics) -> list[_Moved]:
 
 
 def _flip_groups(metrics: Metrics, pixels: npt.NDArray[np.uint8], budget: int) -> list[_FlipGroup]:
-    pictures: list[_Picture] = []
-    for flip in most_telling(metrics.flips, MOST_FLIPS):
-        uri = data_uri(pixels[flip.index])
-        budget -= len(uri)
-        if budget < 0:
-            break
-        pictures.append(_Picture(flip=flip, uri=uri))
+    flips = most_telling(metrics.flips, MOST_FLIPS)
+    shown = PictureBudget(budget).shown(flips, lambda flip: pixels[flip.index])
+    pictures = [_Picture(flip=flip, uri=uri) for flip, uri in shown]
     return [
         _FlipGroup(
             title=title,
