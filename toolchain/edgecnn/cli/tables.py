@@ -164,9 +164,10 @@ def print_essence(essence: Mapping[str, str], page: Path) -> None:
     """Print what a training came to, and where its report is; nothing where there is none."""
     if not essence:
         return
-    lines = [f"{name}: {text}" for name, text in essence.items()]
-    text = "\n".join([*lines, f"training report: {page}", ""])
-    out_console().print(text, markup=False, highlight=False, soft_wrap=True)
+    console = out_console()
+    for name, text in essence.items():
+        console.print(f"{name}: {text}", markup=False, highlight=False)
+    console.print(f"training report: {page}\n", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_classification(console: Console, path: Path, result: Result) -> None:

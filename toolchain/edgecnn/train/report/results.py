@@ -174,10 +174,11 @@ class TrainingReport:
         taken = f", most often taken for {weakest.taken_for}" if weakest.taken_for else ""
         recall = "" if weakest.recall is None else f", {weakest.recall.text} recognized"
         first = self.findings[0]
+        step = first.step if first.points is None else f"{first.kind}: {first.step}"
         return {
             "accuracy": f"right on {self.accuracy.text} of {self.accuracy.images:,} test images",
             "weakest class": f"{weakest.name}{recall}{taken}",
-            "next step": f"{first.kind}: {first.step}",
+            "next step": step,
         }
 
     def to_dict(self) -> dict[str, Any]:
