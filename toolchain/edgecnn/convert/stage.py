@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +137,7 @@ def _run(
         reference = write_reference(
             workspace, staged, source, scorer, kind, model.input_range, dataset, progress
         )
+        _give_memory_back()
         maker = Maker(
             source=source,
             deployable=deployable,
@@ -150,6 +154,7 @@ def _run(
             for variant in wanted:
                 task.note(variant)
                 row = maker.make(variant)
+                _give_memory_back()
                 progress.message(f"convert: {variant} {row.status}")
                 rows += _repaired(repairer, row)
                 task.advance()
@@ -235,6 +240,14 @@ def _judged_by(recipe: Recipe) -> dict[str, Any]:
     # Only where it is not as it was before there was a choice: earlier builds stay up to date.
     names |= {"agreement_on"} if recipe.limits.agreement_on == "clear" else set()
     return recipe.limits.model_dump(mode="json", include=names)
+
+
+def _give_memory_back() -> None:
+    """Give back what a converter has freed, where the C library keeps it: 0.2 GB a variant."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:  # glibc has it, musl and macOS do not
+        trim(0)
 
 
 def _repairer(
