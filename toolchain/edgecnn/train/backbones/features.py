@@ -19,12 +19,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.reference import images_at_once
 from edgecnn.files import atomic_file, wrap_os_errors
 
 Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
-_BATCH: Final = 32
 _SAVED_EVERY: Final = 256
 _KEY_DIGITS: Final = 16
 
@@ -76,7 +76,7 @@ class FeatureStore:
         for first in range(0, len(missing), _SAVED_EVERY):
             part = missing[first : first + _SAVED_EVERY]
             rows = []
-            for batch in _batches(part):
+            for batch in _batches(part, images_at_once(pictures.shape[1:])):
                 rows.append(compute(pictures[batch]))
                 advance(len(batch))
             self._keep([keys[at] for at in part], np.concatenate(rows))
@@ -105,6 +105,6 @@ class FeatureStore:
         self._rows.update(zip(keys, rows, strict=True))
 
 
-def _batches(indices: list[int]) -> Iterator[list[int]]:
-    for first in range(0, len(indices), _BATCH):
-        yield indices[first : first + _BATCH]
+def _batches(indices: list[int], size: int) -> Iterator[list[int]]:
+    for first in range(0, len(indices), size):
+        yield indices[first : first + size]
