@@ -292,8 +292,8 @@ def images_at_once(shape: Sequence[int]) -> int:
 
     A network's first layers take some ten times the memory of its images, and several of them are
     there at a time: 256 images of 160 x 160 pixels through EfficientNet-Lite0 took 11.6 GB and
-    three times as long as 32 (2.1 GB). A whole build with 27 at once took 3.1 GB, with 13 2.5 GB and no
-    longer.
+    three times as long as 32 (2.1 GB). A whole build with 27 at once took 3.1 GB, with 13 2.5 GB
+    and no longer.
 
     Args:
         shape: Height, width and channels.
