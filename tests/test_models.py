@@ -58,3 +58,17 @@ def test_results_are_of_the_recipe_beside_them(folder: Path) -> None:
         for name, section in shown.items()
     }
     assert results["recipe"] == known
+
+
+def test_the_figures_of_own_photos_are_of_the_recipe_in_models() -> None:
+    recipe = load_recipe(ROOT / "models" / "photos").to_dict()
+    recorded = json.loads((ROOT / "tests/benchmarks/own_photos.json").read_text(encoding="utf-8"))
+    tried = [
+        draw["recipe"]
+        for result in recorded["results"]
+        if "from scratch" not in result["name"]
+        for draw in result["draws"]
+    ]
+    assert len(tried) > 3
+    for one in tried:
+        assert one == {section: recipe[section] for section in one}
