@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,38 @@ def test_a_recipe_that_names_them_gets_them_in_every_build(pictures: Path, tmp_p
     again = edgecnn("build", recipe)
     assert "verify: up to date" in again.err
     assert "train: up to date" in again.err
+
+
+def test_what_a_device_collects_is_what_verify_shows_the_float_model(
+    demo: Demo, pictures: Path, tmp_path: Path
+) -> None:
+    """From ``watch --collect`` to a verdict; every picture is seen by all as the device saw it."""
+    folder = Path(shutil.copytree(demo[0], tmp_path / "build"))
+    (model,) = folder.glob("*-int8.tflite")
+    seen, kept = tmp_path / "seen", tmp_path / "kept"
+    seen.mkdir()
+    for file in sorted((pictures / "of last week").glob("[0-9]*.png")):
+        # As a camera has it: large, wide, in colour.
+        large = Image.open(file).convert("RGB").resize((80, 80), Image.Resampling.BICUBIC)
+        wide = Image.new("RGB", (120, 80))
+        wide.paste(large, (20, 0))
+        wide.save(seen / file.name)
+    runner = [sys.executable, "-m", "edgecnn_runner"]
+    watch = [*runner, "watch", model, seen, "--count", str(NEW + 10), "--top", "10"]
+    watch += ["--collect", kept, "--every", "1", "--at-most", "200"]
+    done = subprocess.run(watch, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = {line["collected"]["file"]: line["ranked"] for line in lines if "ranked" in line}
+    assert len(answers) == NEW + 10
+
+    command = [*runner, "classify", model, *sorted(kept.iterdir()), "--json", "--top", "10"]
+    again = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert {Path(row["image"]).name: row["ranked"] for row in again} == answers
+
+    done_verify = edgecnn("verify", folder, "--images", "60", "--unlabelled", kept, "--json")
+    report = done_verify.json()
+    assert report["unlabelled"]["pictures"] == NEW + 10
+    assert report["unlabelled"]["left_out"] == {}
+    [int8] = [row for row in report["rows"] if row["file"] == model.name]
+    _, disagreement, _ = int8["judgement"]["criteria"]
+    assert disagreement["images"] > 100
