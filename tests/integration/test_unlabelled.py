@@ -103,7 +103,7 @@ def test_what_a_device_collects_is_what_verify_shows_the_float_model(
         wide = Image.new("RGB", (120, 80))
         wide.paste(large, (20, 0))
         wide.save(seen / file.name)
-    runner = [sys.executable, "-m", "edgecnn_runner"]
+    runner: list[str | Path] = [sys.executable, "-m", "edgecnn_runner"]
     watch = [*runner, "watch", model, seen, "--count", str(NEW + 10), "--top", "10"]
     watch += ["--collect", kept, "--every", "1", "--at-most", "200"]
     done = subprocess.run(watch, capture_output=True, text=True, check=True)

@@ -66,9 +66,9 @@ COLLECT = "runner/edgecnn_runner/collect.py"
         ("0o600)", "0o644)", "is -rw-r--r--"),
         ("self._write(png_bytes(kept))", "self._write(png_bytes(kept) + b'where')",
          "is no PNG file of pixels alone"),
-        ("        target = self.folder / name\n",
-         "        target = self.folder / name\n"
-         "        [p.unlink() for p in self.folder.glob('there-*')][:0]\n",
+        ("            target = self.folder / name\n",
+         "            target = self.folder / name\n"
+         "            [p.unlink() for p in self.folder.glob('there-*')]\n",
          "files were deleted there"),
         ("    def saw(", "    def saw(self, rgb):\n        return {}\n\n    def never(",
          "no picture was collected"),

@@ -176,9 +176,10 @@ def run_bundle(
             *(() if at_most is None else (f"{place.folder / COLLECTED}/",)),
         )
         remove = (release / "install.sh", "--uninstall", "--purge", "--json")
+        there = _names(place.folder / COLLECTED)
         doing.run("uninstall", remove, f"{prefix}/")
         if at_most is not None:
-            collected.append(_looked_at(place.folder / COLLECTED, "uninstall"))
+            collected.append(_looked_at(place.folder / COLLECTED, "uninstall", there))
     texts = [shown.stdout, *printed, *(_text(path) for path in results.values())]
     return Runs(
         all=tuple(doing.runs),
@@ -212,44 +213,60 @@ def _collect(
     printed = [run("camera, collecting", folder, at_most)]
     collected.append(_looked_at(folder, "camera, collecting"))
     if folder.is_dir():
-        have = len(os.listdir(folder))  # noqa: PTH208
-        for index in range(have, at_most - 1):
+        for index in range(len(_names(folder)), at_most - 1):
             (folder / f"{_FILLING}{index}").write_bytes(b"")
         doing.look()
+    there = _names(folder)
     for name in ("collecting, after a restart", "collecting, full"):
         printed.append(run(name, folder, at_most))
-        collected.append(_looked_at(folder, name))
+        collected.append(_looked_at(folder, name, there))
+        there = _names(folder)
     run("collecting elsewhere", elsewhere, at_most, code=UsageError.exit_code)
     run("collecting more", folder, at_most + 1, code=UsageError.exit_code)
-    collected.append(_looked_at(folder, "collecting more"))
+    collected.append(_looked_at(folder, "collecting more", there))
     return printed
 
 
 _FRAMES: Final = 4
 _FILLING: Final = "there-before-"
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
-def _looked_at(folder: Path, after: str) -> Collected:
-    """Look at all that lies in the folder of collected pictures."""
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(os.listdir(folder) if folder.is_dir() else ())  # noqa: PTH208
+
+
+def _looked_at(folder: Path, after: str, there: frozenset[str] = frozenset()) -> Collected:
+    """Look at all that lies in the folder of collected pictures.
+
+    Args:
+        folder: The folder.
+        after: The run before it.
+        there: Names of the files that were there before that run.
+    """
     wrong, pictures = [], 0
+    if gone := there - _names(folder):
+        wrong.append(f"{len(gone)} files were deleted there")
     if not folder.is_dir():
-        return Collected(after=after, files=0, pictures=0, wrong=())
+        return Collected(after=after, files=0, pictures=0, wrong=tuple(wrong))
     if stat.S_IMODE(folder.stat().st_mode) != 0o700:
         wrong.append(f"others can look into {folder.name}")
-    names = sorted(os.listdir(folder))  # noqa: PTH208
+    names = sorted(_names(folder))
     for path in (folder / name for name in names if not name.startswith(_FILLING)):
-        pictures += 1
         status = path.lstat()
+        data = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        # The attempts leave a file of another kind where nothing keeps them from it.
+        pictures += data.startswith(_PNG)
         if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != 0o600:
             wrong.append(f"{path.name} is {stat.filemode(status.st_mode)}")
-        elif not _is_plain_png(path.read_bytes()):
+        elif not _is_plain_png(data):
             wrong.append(f"{path.name} is no PNG file of pixels alone")
     return Collected(after=after, files=len(names), pictures=pictures, wrong=tuple(wrong))
 
 
 def _is_plain_png(data: bytes) -> bool:
     """Tell a PNG file that holds size and pixels, and nothing else (PNG, third edition, 5.6)."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if not data.startswith(_PNG):
         return False
     at, kinds = 8, []
     while at + 12 <= len(data):
