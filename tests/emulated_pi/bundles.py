@@ -44,6 +44,7 @@ class Bundles:
         runtime: str = "litert",
         signed: bool = False,
         form: str = "tar",
+        collect: tuple[str, int, int] | None = None,
     ) -> Path:
         """Return a bundle, a ``.tar.gz`` or a ``.deb``.
 
@@ -53,8 +54,17 @@ class Bundles:
             runtime: What it runs on.
             signed: Whether it is signed; the public key lies beside it.
             form: ``tar`` or ``deb``.
+            collect: Folder, every so manieth frame and most pictures of one that may collect.
         """
-        out = self.folder / f"bundle-{system}-{runtime}-{version}{'-signed' * signed}-{form}"
+        kind = "".join(
+            f"-{word}" for word, is_so in (("signed", signed), ("collect", collect)) if is_so
+        )
+        out = self.folder / f"bundle-{system}-{runtime}-{version}{kind}-{form}"
+        terms: list[str] = []
+        if collect is not None:
+            folder, every, at_most = collect
+            terms += ["--collect", folder, "--collect-every", str(every)]
+            terms += ["--collect-at-most", str(at_most)]
         with self._alone(out.name):
             if not out.exists():
                 new = out.with_name(f".{out.name}")
@@ -62,6 +72,7 @@ class Bundles:
                     *("package", RESNET8, "--out", new, "--version", version, "--os", system),
                     *("--runtime", runtime, *(("--sign", self._key()) if signed else ())),
                     *("--format", form),
+                    *terms,
                 )
                 assert done.code == 0, done.err
                 new.rename(out)

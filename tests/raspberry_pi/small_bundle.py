@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ echo '{"images": 16, "runtime": "test 1.0"}'
 
 
 def make_bundle(
-    folder: Path, *, version: str = "1.0", selftest: str = _PASSES, **changes: Any
+    folder: Path,
+    *,
+    version: str = "1.0",
+    selftest: str = _PASSES,
+    collect: Mapping[str, object] | None = None,
+    **changes: Any,
 ) -> Path:
     """Make an unpacked bundle that this machine takes.
 
@@ -27,6 +33,7 @@ def make_bundle(
         folder: Where to; made.
         version: The bundle's version.
         selftest: The text of its ``bin/edgecnn-run``.
+        collect: What it may collect, as its manifest says it.
         changes: Entries of the manifest that are other than usual.
     """
     files = {
@@ -36,6 +43,9 @@ def make_bundle(
         "service/edgecnn-small.service": f"[Service]\n# {version}\n",
         "service/small.conf": f"# {version}\n",
     }
+    if collect is not None:
+        files["service/edgecnn-collect@small.service"] = f"[Service]\n# {version}, collecting\n"
+        changes["collect"] = collect
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

@@ -195,7 +195,7 @@ def test_a_name_that_is_none_is_refused(key: str, name: str, bundle: Path) -> No
     ],
 )
 def test_a_device_that_cannot_take_it(
-    changes: dict[str, str], said: str, tmp_path: Path, prefix: Path
+    changes: dict[str, Any], said: str, tmp_path: Path, prefix: Path
 ) -> None:
     done = install(make_bundle(tmp_path / "other", **changes), "--prefix", prefix)
     assert done.returncode == 34
@@ -350,6 +350,51 @@ def test_unit_configuration_and_command_come_and_go(bundle: Path, tmp_path: Path
     assert service.remove(results=False) == [f"results in {service.results[1]}"]
     assert service.remove(results=True) == []
     assert tree(system) == {}
+
+
+def terms(folder: Path) -> dict[str, Any]:
+    return {"folder": str(folder), "every": 30, "at_most": 500}
+
+
+def test_the_unit_that_collects_comes_and_goes_with_the_release_that_may(
+    bundle: Path, tmp_path: Path
+) -> None:
+    service = Service(model="small", system=tmp_path / "system")
+    current = Path("/opt/edgecnn/small/current")
+    collecting = make_bundle(tmp_path / "newer", version="2.0", collect=terms(tmp_path / "kept"))
+    assert service.collecting.name == "edgecnn-collect@small.service"
+    with service.placed(collecting, current):
+        pass
+    assert service.collecting.read_text() == "[Service]\n# 2.0, collecting\n"
+    before = tree(service.system)
+    with pytest.raises(KeyError), service.placed(bundle, current):
+        raise KeyError
+    assert tree(service.system) == before, "an update that failed takes nothing away"
+    with service.placed(bundle, current):
+        assert not service.collecting.exists(), "what this release may not do does not go on"
+    assert not service.collecting.exists()
+    with service.placed(collecting, current):
+        pass
+    service.remove(results=True)
+    assert tree(service.system) == {}
+
+
+def test_what_was_collected_outlives_every_removal(prefix: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "what was kept"
+    kept.mkdir()
+    (kept / "frame-1.png").write_bytes(b"picture")
+    bundle = make_bundle(tmp_path / "may", collect=terms(kept))
+    said = f"it can collect images, only in {kept}, at most 500"
+    for options in ((), ("--check",)):
+        assert said in install(bundle, "--prefix", prefix, *options).stdout
+    # The release that may collect is not the active one any more.
+    never = make_bundle(tmp_path / "may not", version="2.0")
+    assert "it can collect" not in install(never, "--prefix", prefix).stdout
+    done = install(prefix / "small/current", "--uninstall", "--purge")
+    assert done.returncode == 0, done.stderr
+    assert f"left: 1 files that were collected, in {kept}; nothing here deletes them" in done.stdout
+    assert f"sudo rm -r '{kept}'" in done.stdout
+    assert [path.name for path in kept.iterdir()] == ["frame-1.png"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
