@@ -45,8 +45,8 @@ async function loadTested() {
     throw new ClassifierError("selftest", outcome.problems.join("; "));
   }
   const { passed, total } = outcome;
-  const ready = contract.not_proven === "" ? "start.ready" : "start.ready.unproven";
-  showStatus(text(ready, { passed, total }), "good");
+  if (contract.not_proven === "") showStatus(text("start.ready", { passed, total }), "good");
+  else showStatus(text("start.ready.unproven", { passed, total }), "unproven");
   return runner;
 }
 

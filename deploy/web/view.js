@@ -82,7 +82,7 @@ export function followViews(changed) {
  * Say in the page's head what goes on. Screen readers hear it.
  *
  * @param {string} words
- * @param {"busy" | "good" | "bad"} kind
+ * @param {"busy" | "good" | "unproven" | "bad"} kind
  */
 export function showStatus(words, kind) {
   const status = element("status", HTMLElement);

@@ -40,7 +40,11 @@ def collect(pi: Pi, unit: Path) -> list[Path]:
         shutil.copy(pi.home / "frames" / names[number % len(names)],
                     pi.home / "frames" / f"more-{number:02}.jpg")  # fmt: skip
     done = pi.run(*started_as(unit), timeout=300)
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0, done.err
+    # It says on the terminal, and so in the journal, that images are kept, and when no more are.
+    kept, full = done.err.splitlines()
+    assert kept.startswith(f"keeping images: every {EVERY}nd frame")
+    assert f"{FOLDER}: it is full" in full
     return sorted((pi.root / FOLDER.strip("/")).iterdir())
 
 

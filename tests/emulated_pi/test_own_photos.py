@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ PHOTOS = Path(os.environ.get("EDGECNN_DATA", "")) / "trashnet"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.emulated_pi,
+    pytest.mark.long,  # a build of 300 photos, and the network on an emulated processor
     pytest.mark.skipif(not PHOTOS.is_dir(), reason="EDGECNN_DATA has no folder trashnet"),
 ]
 
@@ -38,7 +40,9 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_photos_become_a_proven_classifier_that_answers_there_as_here(pi: Pi, photos: Path) -> None:
+def test_photos_become_a_proven_classifier_that_answers_there_as_here(
+    pi: Pi, photos: Path, record_property: Callable[[str, object], None]
+) -> None:
     """``init`` chooses the network and the limits; they are decided, and by few images."""
     need_lite0()
     project = photos / "waste"
@@ -75,13 +79,21 @@ def test_photos_become_a_proven_classifier_that_answers_there_as_here(pi: Pi, ph
     here = {row["image"]: row for row in run_here("classify", model, *names, cwd=pi.home)}
     there = {row["image"]: row for row in done.json()}
     assert there.keys() == here.keys() == set(names)
+    apart = 0.0
     for name in names:
         assert there[name]["label"] == here[name]["label"], name
         scores = [
             {entry["label"]: entry["score"] for entry in row[name]["ranked"]}
             for row in (there, here)
         ]
-        # Integer kernels of two processors may round otherwise.
-        assert scores[0] == pytest.approx(scores[1], abs=0.1), name
+        assert scores[0].keys() == scores[1].keys()
+        apart = max(apart, *(abs(score - scores[1][label]) for label, score in scores[0].items()))
+    record_property(
+        "measured",
+        f"EfficientNet-Lite0 int8 on arm64, {len(names)} photos: scores differ from this "
+        f"machine's by {apart:g} at most",
+    )
+    # Integer kernels of two processors may round otherwise.
+    assert apart <= 0.1
     right = [there[file.name]["label"] == file.parent.name for file in new]
     assert np.mean(right) > 0.5

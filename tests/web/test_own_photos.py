@@ -93,7 +93,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.code == 4, done.err
     verdicts = {row["variant"]: row["verdict"] for row in done.json()["parity"]["rows"]}
     assert verdicts == {"onnx-fp32": "PASS", "onnx-int8": "INCONCLUSIVE"}
-    asked = (project, "--variant", "onnx-int8", "--version", "1.0", "--out", project / "dist")
+    # The claims of a web bundle are checked in test_command.py and test_privacy.py.
+    asked = (project, "--variant", "onnx-int8", "--version", "1.0", "--out", project / "dist",
+             "--skip-privacy-checks")  # fmt: skip
     assert package(*asked).returncode == 35
     made = package(*asked, "--accept-inconclusive", "--format", "folder")
     assert made.returncode == 0, made.stderr
@@ -154,6 +156,7 @@ def test_the_app_says_that_the_file_is_not_proven_and_between_which_bounds(
         ready(page)
         status = page.locator("#status")
         assert "Not proven" in status.inner_text()
+        assert status.get_attribute("data-kind") == "unproven"
         assert status.is_visible()
         shown = Image.open(io.BytesIO(page.screenshot(path=tmp_path / "start.png")))
         assert shown.width >= 300

@@ -49,6 +49,7 @@ def signs(recalls: tuple[int, ...] = (90, 90, 90), learnt: int = 930) -> Signs:
     return Signs(
         kind="from scratch",
         backbone=False,
+        tunable=False,
         side=96,
         accuracy=share(sum(recalls), 300),
         learnt=share(learnt, 1000),
@@ -102,7 +103,19 @@ def test_of_a_flat_curve_a_linear_head_underfits() -> None:
     linear = replace(signs((80, 80, 80), 1000), kind="linear", backbone=True)
     (found,) = findings_of(replace(linear, curve=curve(0.002, 0.001)))
     assert found.kind == "underfitting"
+    assert found.step.startswith("a larger image_size")
+    # Only what can be done is advised: larger images where the network takes them, fine-tuning
+    # where it can be and was not.
+    flat = replace(linear, curve=curve(0.002, 0.001))
+    (found,) = findings_of(replace(flat, tunable=True))
     assert "image_size" in found.step
+    assert 'fine_tune = "always"' in found.step
+    (found,) = findings_of(replace(flat, tunable=True, side=224))
+    assert "image_size" not in found.step
+    assert 'fine_tune = "always"' in found.step
+    (found,) = findings_of(replace(flat, side=224))
+    assert "image_size" not in found.step
+    assert "fine_tune" not in found.step
 
 
 def test_from_scratch_a_gap_is_too_little_data_where_there_is_little() -> None:

@@ -55,6 +55,7 @@ def reported(
         kind="linear" if checked else "from scratch",
         parameters=1234,
         backbone=checked,
+        tunable=checked,
         train_images=(14, 14, 14),
         history=[
             Epoch(

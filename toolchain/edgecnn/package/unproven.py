@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from edgecnn.report.text import count_text, interval_text, level_text, points_text
+from edgecnn.report.text import count_text, dataset_text, interval_text, level_text, points_text
 
 _TITLES: Final[Mapping[str, str]] = {
     "accuracy_drop": "loss of accuracy",
@@ -84,7 +84,7 @@ class Unproven:
         """Why it is not proven, with the numbers."""
         found = "; ".join(one.text for one in self.criteria)
         return (
-            f"{count_text(self.images)} images of {self.dataset} are too few to tell "
+            f"{count_text(self.images)} images of {dataset_text(self.dataset)} are too few to tell "
             f"whether it answers as well as its float model ({found})"
             + (f"; {self.float_model}" if self.float_model else "")
         )

@@ -14,10 +14,10 @@ from edgecnn_runner import quantities
 from edgecnn_runner.quantities import MINUS, decimal_text, number_text, plural_text
 
 __all__ = [
-    "DASH", "FILTERS", "MINUS", "TimeUnit", "count_text", "decibel_text", "decimal_text",
-    "duration_text", "frequency_text", "interval_text", "level_text", "macs_text", "number_text",
-    "p_text", "percent_text", "plural_text", "points_text", "rate_text", "size_text", "time_unit",
-    "times_text",
+    "DASH", "FILTERS", "MINUS", "TimeUnit", "count_text", "dataset_text", "decibel_text",
+    "decimal_text", "duration_text", "frequency_text", "interval_text", "level_text", "macs_text",
+    "number_text", "p_text", "percent_text", "plural_text", "points_text", "rate_text", "size_text",
+    "time_unit", "times_text",
 ]  # fmt: skip
 
 DASH: Final = "\u2013"
@@ -69,6 +69,11 @@ def p_text(p: float) -> str:
 def count_text(count: int | None) -> str:
     """Return a count: ``10,000``."""
     return DASH if count is None else f"{count:,}"
+
+
+def dataset_text(name: str) -> str:
+    """Return what to call a data set in a sentence; one's own photos have no name."""
+    return "a photo folder" if name == "folder" else name
 
 
 def times_text(factor: float) -> str:
@@ -139,6 +144,7 @@ def _small_too(value: float) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., str]]] = {
+    "dataset": dataset_text,
     "decibels": decibel_text,
     "digits": number_text,
     "duration": duration_text,

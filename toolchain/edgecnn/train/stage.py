@@ -32,7 +32,7 @@ from edgecnn.recipe.rules import (
     teacher_mistakes,
 )
 from edgecnn.recipe.section import refusal
-from edgecnn.report.text import interval_text, percent_text
+from edgecnn.report.text import dataset_text, interval_text, percent_text
 from edgecnn.train.checkpoint import CheckpointFolder
 from edgecnn.train.class_weights import trained_counts
 from edgecnn.train.curves import draw_curves, draw_strengths
@@ -471,7 +471,7 @@ def _write_reference(staged: Staging, dataset: Dataset) -> npt.NDArray[np.float3
 def _write_record(staged: Staging, dataset: Dataset, made: _Made, metrics: dict[str, Any]) -> None:
     test = metrics["test"]
     picture = made.curves(
-        f"{metrics['model']} on {metrics['dataset']}",
+        f"{metrics['model']} on {dataset_text(metrics['dataset'])}",
         f"test accuracy {percent_text(test['accuracy'])} on {test['images']:,} images "
         f"(95 % interval {interval_text(*test['accuracy_interval'])})",
     )
@@ -506,6 +506,7 @@ def _write_report(
         kind=made.kind,
         parameters=made.record["parameters"],
         backbone=recipe.model.is_pretrained,
+        tunable=_tunable(recipe, made),
         train_images=made.train_images,
         history=made.history,
         checked=made.checked,
@@ -513,6 +514,12 @@ def _write_report(
     page = render_training(report, dataset.test.pixels, images.pixels)
     write_json(staged.path(Workspace.TRAINING), report.to_dict())
     write_whole(staged.path(Workspace.TRAINING_PAGE), page)
+
+
+def _tunable(recipe: Recipe, made: _Made) -> bool:
+    """Tell whether fine-tuning is possible and was not tried."""
+    named = recipe.model.is_pretrained and recipe.model.start is None
+    return named and made.record["transfer"]["fine_tuning"] is None
 
 
 # The rules are the recipe's, which knows its images' size beforehand; here they are held against

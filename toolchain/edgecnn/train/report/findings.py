@@ -39,6 +39,8 @@ _LAST: Final = 0.1
 """Of the epochs, over which a loss that still falls is looked for."""
 _FALLS: Final = 0.03
 _PRETRAINED_SIDE: Final = 96
+_LARGEST_SIDE: Final = 224
+"""Pixels; what the backbones were trained on, and the largest that ``init`` chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ class Signs:
     Attributes:
         kind: ``from scratch``, ``linear`` or ``fine-tuned``.
         backbone: Whether there is a pretrained network.
+        tunable: Whether that network can be fine-tuned, and was not.
         side: The shorter side of the images, pixels.
         accuracy: On the test images.
         learnt: On images that were learnt from.
@@ -77,6 +80,7 @@ class Signs:
 
     kind: str
     backbone: bool
+    tunable: bool
     side: int
     accuracy: ShareOf
     learnt: ShareOf
@@ -97,8 +101,7 @@ def findings_of(signs: Signs) -> tuple[Finding, ...]:
                 kind="none stands out",
                 evidence=f"right on {signs.accuracy.text} of the test images, and on "
                 f"{percent_text(signs.learnt.share, 1)} of those it learnt from",
-                step="try it on new photos from where it is to work: "
-                "edgecnn evaluate BUILD NEW_PHOTOS",
+                step="try it on new photos from where it is to work, with edgecnn evaluate",
                 points=None,
             ),
         )
@@ -201,7 +204,7 @@ def _underfitting(signs: Signs) -> Finding | None:
             kind="underfitting",
             evidence="more photos would bring next to nothing, and it is not right on all: the "
             "network does not see what tells these classes apart",
-            step="a larger image_size under [data], or fine_tune = 'always' under [transfer]",
+            step=_harder_look(signs),
             points=1 - signs.accuracy.share,
         )
     if signs.learnt.high >= _FITTED:
@@ -215,6 +218,17 @@ def _underfitting(signs: Signs) -> Finding | None:
         if longer
         else "a larger network, a larger image_size, or less augmentation",
         points=1 - signs.learnt.share,
+    )
+
+
+def _harder_look(signs: Signs) -> str:
+    steps = []
+    if signs.side < _LARGEST_SIDE:
+        steps.append("a larger image_size under [data]")
+    if signs.tunable:
+        steps.append('fine_tune = "always" under [transfer]')
+    return ", or ".join(steps) or (
+        "photos that show what tells the classes apart: closer, sharper, in more even light"
     )
 
 

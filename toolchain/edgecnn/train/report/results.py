@@ -195,6 +195,7 @@ def training_report(
     kind: str,
     parameters: int,
     backbone: bool,
+    tunable: bool,
     train_images: Sequence[int],
     history: Sequence[Epoch],
     checked: CrossValidated | None,
@@ -209,6 +210,7 @@ def training_report(
         kind: How it was trained.
         parameters: Of the network.
         backbone: Whether it was trained on a pretrained network.
+        tunable: Whether that network can be fine-tuned, and was not.
         train_images: Images of each class that it learnt from.
         history: A row an epoch.
         checked: Cross-validation of the linear head; None where there was none.
@@ -223,6 +225,7 @@ def training_report(
     signs = Signs(
         kind=kind,
         backbone=backbone,
+        tunable=tunable,
         side=min(dataset.shape[:2]),
         accuracy=accuracy,
         learnt=learnt,

@@ -7,7 +7,7 @@ from typing import Final
 
 from edgecnn.files import write_whole
 from edgecnn.report import markdown_row, markdown_text
-from edgecnn.report.text import interval_text, percent_text, points_text, size_text
+from edgecnn.report.text import dataset_text, interval_text, percent_text, points_text, size_text
 from edgecnn.verify.changes import Baseline
 from edgecnn.verify.report.corruptions import worst_sentence
 from edgecnn.verify.report.page import headline
@@ -99,7 +99,8 @@ def markdown_summary(report: ParityReport) -> str:
 
 
 def _about(report: ParityReport) -> str:
-    images = f"{report.evaluated.images:,} test images of {markdown_text(report.evaluated.dataset)}"
+    dataset = markdown_text(dataset_text(report.evaluated.dataset))
+    images = f"{report.evaluated.images:,} test images of {dataset}"
     if report.until_decided:
         return f"Up to {images}, for each artifact until its verdict is sure."
     judged = [row.metrics for row in report.rows if row.metrics is not None]
