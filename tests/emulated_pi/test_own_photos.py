@@ -93,7 +93,7 @@ def test_photos_become_a_proven_classifier_that_answers_there_as_here(
         f"EfficientNet-Lite0 int8 on arm64, {len(names)} photos: scores differ from this "
         f"machine's by {apart:g} at most",
     )
-    # Integer kernels of two processors may round otherwise.
-    assert apart <= 0.1
+    # Integer kernels of two processors may round otherwise: a score by its last step.
+    assert apart <= 1 / 256
     right = [there[file.name]["label"] == file.parent.name for file in new]
     assert np.mean(right) > 0.5
