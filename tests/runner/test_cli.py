@@ -18,6 +18,7 @@ from PIL import Image
 
 import edgecnn_runner
 from edgecnn_runner.cli import main, make_parser
+from edgecnn_runner.cli.arguments import with_model
 from edgecnn_runner.errors import EdgeError
 from edgecnn_runner.golden import write_golden
 from runner.fixture_files import FIXTURES, RGB_LABELS, images, needs_tflite, path_of, reference
@@ -306,6 +307,38 @@ def test_usage_errors_exit_with_2(run: Any, arguments: list[str]) -> None:
     command = arguments[0] if arguments[:1] and arguments[0] in COMMANDS else ""
     assert document["expected"].startswith(f"edgecnn-run {command}".strip())
     assert document["remedy"].endswith("--help")
+
+
+def test_many_files_are_not_all_repeated_where_an_option_is_wrong(run: Any) -> None:
+    images = [f"photo-{number}.jpg" for number in range(100)]
+    done = run("classify", "m.tflite", *images, "--out", "a.csv", *images)
+    assert done.code == 2
+    assert "unrecognized arguments: --out" in done.err
+    assert len(done.err) < 800
+
+
+def test_a_bundle_s_program_speaks_of_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its model need not be named, and the help names none; the examples can be typed."""
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/edgecnn-leaves"])
+    for command in COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"], model="/opt/leaves.tflite")
+        text = capsys.readouterr().out
+        assert text.startswith(f"usage: edgecnn-leaves {command} [-h]")
+        assert "edgecnn-run" not in text
+        assert ".tflite or .onnx file" not in text
+        assert "It runs /opt/leaves.tflite" in text
+        (example,) = [line for line in text.splitlines() if line.startswith("Example: ")]
+        program, *arguments = example.removeprefix("Example: ").split()
+        assert program == "edgecnn-leaves"
+        assert arguments[0] == command
+        make_parser().parse_args(with_model(arguments, "/opt/leaves.tflite"))
+    assert main(["classify", "a.jpg", "--unknown"], model="/opt/leaves.tflite") == 2
+    said = capsys.readouterr().err
+    assert "observed: edgecnn-leaves classify a.jpg --unknown" in said
+    assert "edgecnn-run" not in said
 
 
 def test_json_behind_two_hyphens_is_a_file(run: Any) -> None:

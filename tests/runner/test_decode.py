@@ -483,3 +483,10 @@ def test_damaged_images_give_pixels_or_an_image_error() -> None:
             assert found.shape[2] == 3
             assert found.dtype == np.uint8
     assert 0 < refused < 350
+
+
+def test_a_folder_is_told_to_be_one_and_how_its_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "new photos").mkdir()
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / "new photos")
+    assert caught.value.remedy == f"name the files: '{tmp_path}/new photos'/*"

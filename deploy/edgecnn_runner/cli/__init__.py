@@ -14,9 +14,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from edgecnn_runner import __version__
 from edgecnn_runner.cli.arguments import (
+    PROGRAM,
     BadArgumentsError,
     make_parser,
     with_model,
@@ -27,6 +29,8 @@ from edgecnn_runner.errors import EdgeError, OutputError, UsageError
 from edgecnn_runner.guard import Allowed, guarded
 
 __all__ = ["main", "make_parser"]
+
+_SHOWN: Final = 200  # characters of a command line
 
 
 def main(arguments: Sequence[str] | None = None, *, model: str | None = None) -> int:
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, *, model: str | None = None) ->
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        options = _parse(given if model is None else with_model(given, model))
+        options = _parse(given, model)
         # Compiled modules would be written beside the sources, on a device for no use.
         sys.dont_write_bytecode = True
         if options.command in ("watch", "camera"):
@@ -106,25 +110,39 @@ def _allowed(options: argparse.Namespace) -> Allowed:
     )
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(given: Sequence[str], model: str | None) -> argparse.Namespace:
+    # A bundle's program is called by the name of its link, as edgecnn-leaves.
+    name = PROGRAM if model is None else os.path.basename(sys.argv[0])  # noqa: PTH119 - as run.py
+    arguments = with_ranges_joined(given if model is None else with_model(given, model))
     try:
-        joined = with_ranges_joined(arguments)
-        options, unknown = make_parser(joined).parse_known_args(joined)
-        if unknown:  # parse_args would show the usage of all commands
-            import shlex
-
-            options.parser.error(f"unrecognized arguments: {shlex.join(unknown)}")
-        return options
+        parser = make_parser(arguments, name=name, model=model)
+        options, unknown = parser.parse_known_args(arguments)
     except BadArgumentsError as error:
+        usage = " ".join(error.parser.format_usage().split()).removeprefix("usage: ")
+        raise _misused(str(error), [name, *given], usage, error.parser.prog) from None
+    if unknown:  # parse_args would show the usage of all commands
         import shlex
 
-        usage = " ".join(error.parser.format_usage().split()).removeprefix("usage: ")
-        raise UsageError(
-            str(error),
-            observed=shlex.join(["edgecnn-run", *arguments]),
-            expected=usage,
-            remedy=f"see {error.parser.prog} --help",
-        ) from None
+        program = options.parser.prog
+        said = f"unrecognized arguments: {_cut(shlex.join(unknown))}"
+        raise _misused(said, [name, *given], f"{program} with options that its help lists", program)
+    return options
+
+
+def _misused(problem: str, words: Sequence[str], expected: str, program: str) -> UsageError:
+    import shlex
+
+    return UsageError(
+        problem,
+        observed=_cut(shlex.join(words)),
+        expected=expected,
+        remedy=f"see {program} --help",
+    )
+
+
+def _cut(text: str) -> str:
+    """Return a text of at most some 200 characters: a command line may name many files."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from edgecnn_runner import __version__
 from edgecnn_runner.cli.streams import write_result
 from edgecnn_runner.contract import FILTERS, FITS, INPUT_RANGES, LAYOUTS, OUTPUT_KINDS
+
+PROGRAM: Final = "edgecnn-run"
 
 # The keys of runtimes.RUNTIMES, which would import numpy only to show the help.
 _RUNTIMES = ("litert", "tflite-runtime", "onnxruntime")
@@ -61,21 +63,26 @@ def with_ranges_joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+def make_parser(
+    arguments: Sequence[str] = (), *, name: str = PROGRAM, model: str | None = None
+) -> argparse.ArgumentParser:
     """Return the parser of a command line.
 
     Args:
         arguments: What it is to parse. If a command stands first, it knows that command alone,
             since making the others' takes longer than to classify an image; else all of them.
+        name: What the program was called by.
+        model: The model file meant where the command line names none, which ``with_model`` puts
+            there. The help then shows none.
     """
     parser = _Parser(
-        prog="edgecnn-run",
+        prog=name,
         allow_abbrev=False,
         description="Classify images with a model file on this device; nothing leaves it.",
-        epilog="Example: edgecnn-run classify model.tflite photo.jpg",
+        epilog=f"Example: {_example(name, 'classify', 'photo.jpg', model)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"edgecnn-run {__version__}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     adders = {
         "classify": _add_classify,
@@ -87,18 +94,31 @@ def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         "predict": _add_predict,
     }
     named = arguments[0] if arguments and arguments[0] in adders else None
-    for name, add in adders.items():
-        if named in (None, name):
-            add(commands)
+    for command, add in adders.items():
+        if named in (None, command):
+            add(_Commands(commands, name, model))
     return parser
 
 
-def _add_classify(commands: argparse._SubParsersAction[_Parser]) -> None:
+class _Commands(NamedTuple):
+    """What a command is added to."""
+
+    all: argparse._SubParsersAction[_Parser]
+    program: str
+    model: str | None
+
+
+def _example(program: str, command: str, arguments: str, model: str | None) -> str:
+    file = "model.tflite" if model is None else ""
+    return " ".join(part for part in (program, command, file, arguments) if part)
+
+
+def _add_classify(commands: _Commands) -> None:
     command = _command(
         commands,
         "classify",
         "Name what images show.",
-        "edgecnn-run classify model.tflite photo.jpg --top 3 --reject-below 0.6",
+        "photo.jpg --top 3 --reject-below 0.6",
     )
     command.add_argument("images", metavar="IMAGE", nargs="+", help="image files of any size")
     command.add_argument(
@@ -108,12 +128,12 @@ def _add_classify(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_foreign(command)
 
 
-def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_watch(commands: _Commands) -> None:
     command = _command(
         commands,
         "watch",
         "Classify images as they are put into a folder; one JSON line each, until SIGTERM.",
-        "edgecnn-run watch model.tflite inbox --delete-after --output results.jsonl",
+        "inbox --delete-after --output results.jsonl",
     )
     command.add_argument("folder", metavar="DIR", help="the folder")
     command.add_argument(
@@ -122,12 +142,12 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_stream(command, interval_s=1.0, interval="seconds between two looks at the folder")
 
 
-def _add_camera(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_camera(commands: _Commands) -> None:
     command = _command(
         commands,
         "camera",
         "Classify frames of a camera, a video or a folder; one JSON line each, until SIGTERM.",
-        "edgecnn-run camera model.tflite --interval 2 --reject-below 0.6",
+        "--interval 2 --reject-below 0.6",
     )
     command.add_argument(
         "--source",
@@ -194,24 +214,24 @@ def _add_reject(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_selftest(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_selftest(commands: _Commands) -> None:
     command = _command(
         commands,
         "selftest",
         "Check that this device reproduces the golden vectors.",
-        "edgecnn-run selftest model.tflite golden.npz",
+        "golden.npz" if commands.model is None else "",
     )
     command.add_argument(
-        "golden", metavar="GOLDEN", nargs="?", help="default: golden.npz beside FILE"
+        "golden", metavar="GOLDEN", nargs="?", help="default: golden.npz beside the model file"
     )
 
 
-def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_bench(commands: _Commands) -> None:
     command = _command(
         commands,
         "bench",
         "Measure the latency of one image, from pixels of the model's size to class and score.",
-        "edgecnn-run bench model.tflite --runs 2000 --json",
+        "--runs 2000 --json",
     )
     command.add_argument("image", metavar="IMAGE", nargs="?", help="default: a generated one")
     command.add_argument(
@@ -223,21 +243,21 @@ def _add_bench(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_foreign(command)
 
 
-def _add_info(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_info(commands: _Commands) -> None:
     _command(
         commands,
         "info",
         "Show a file's contract and the runtime it would run on here.",
-        "edgecnn-run info model.tflite",
+        "",
     )
 
 
-def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_predict(commands: _Commands) -> None:
     command = _command(
         commands,
         "predict",
         "Score many images of the model's size: from `images` in one .npz to `scores` in another.",
-        "edgecnn-run predict model.tflite images.npz scores.npz",
+        "images.npz scores.npz",
     )
     command.add_argument("images", metavar="IMAGES", help=".npz: images (n, h, w, c), uint8")
     command.add_argument("scores", metavar="SCORES", help=".npz to write: scores (n, classes)")
@@ -245,21 +265,29 @@ def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _command(
-    commands: argparse._SubParsersAction[_Parser],
+    commands: _Commands,
     name: str,
     description: str,
     example: str,
 ) -> _Parser:
-    command = commands.add_parser(
+    """Add a command with the options that all have; ``example`` is what stands behind FILE."""
+    shown = f"Example: {_example(commands.program, name, example, commands.model)}"
+    if commands.model is not None:
+        shown += f"\nIt runs {commands.model}; to run another file, name it behind {name}."
+    command = commands.all.add_parser(
         name,
         help=description,
         description=description,
-        epilog=f"Example: {example}",
+        epilog=shown,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(parser=command)
-    command.add_argument("file", metavar="FILE", help="a .tflite or .onnx file")
+    command.add_argument(
+        "file",
+        metavar="FILE",
+        help="a .tflite or .onnx file" if commands.model is None else argparse.SUPPRESS,
+    )
     command.add_argument(
         "--threads", metavar="N", type=count, default=1, help="threads to run on (default 1)"
     )

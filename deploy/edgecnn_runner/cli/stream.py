@@ -267,7 +267,8 @@ def open_source(name: str, *, size: tuple[int, int], interval_s: float) -> Frame
         f"there is no source {name}",
         observed=describe(path),
         expected="picamera2, a V4L2 device, a video file or a folder of images",
-        remedy="connect the camera (ls /dev/video*), or name another source with --source",
+        remedy="connect the camera (ls /dev/video*); one on the ribbon cable of a Raspberry Pi "
+        "takes a package: sudo apt install python3-picamera2; or name another source with --source",
     )
 
 

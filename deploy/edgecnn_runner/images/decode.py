@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,11 +150,14 @@ def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
 
 
 def _unreadable(path: Path, error: Exception) -> ImageError:
+    remedy = remedy_for_reading(error)
+    if isinstance(error, IsADirectoryError):
+        remedy = f"name the files: {shlex.quote(str(path))}/*"
     return ImageError(
         f"cannot read the image {path}",
         observed=f"{getattr(error, 'strerror', None) or error}: {describe(path)}",
         expected="an image file that can be read",
-        remedy=remedy_for_reading(error),
+        remedy=remedy,
     )
 
 

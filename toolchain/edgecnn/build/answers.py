@@ -57,6 +57,14 @@ class ClassAnswers:
     answered: int
     taken_for: str
 
+    @property
+    def confusion_text(self) -> str:
+        """What its mistakes are answered with, in words; empty without a mistake."""
+        if not self.taken_for or self.recall is None:
+            return ""
+        once = self.recall.images - self.recall.count == 1
+        return f"{'once' if once else 'most often'} taken for {self.taken_for}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:

@@ -207,7 +207,7 @@ def show_demo(recipe: Recipe, build: Path) -> None:
     print_classification(console, sample, classifier.classify(sample, top=3))
     console.print(
         f"\nThat was a handwritten {truth}.\n"
-        f"Next, with your own images: {command_line('init', 'FOLDER')}",
+        f"Next, with your own images: {command_line('init', 'leaves', '--data', 'photos/')}",
         markup=False,
         soft_wrap=True,
     )

@@ -23,6 +23,7 @@ from edgecnn.build.shares import ShareOf
 from edgecnn.data import Dataset
 from edgecnn.data.quality.labels import LabelDoubt
 from edgecnn.report.provenance import created, versions
+from edgecnn.report.text import points_text
 from edgecnn.train.backbones.learning_curve import LearningCurve
 from edgecnn.train.history import Epoch
 from edgecnn.train.report.findings import Finding, Signs, findings_of
@@ -171,10 +172,13 @@ class TrainingReport:
     def essence(self) -> dict[str, str]:
         """Return it in three lines: accuracy, the weakest class, and the next step."""
         weakest = self.weakest
-        taken = f", most often taken for {weakest.taken_for}" if weakest.taken_for else ""
+        taken = f", {weakest.confusion_text}" if weakest.taken_for else ""
         recall = "" if weakest.recall is None else f", {weakest.recall.text} recognized"
         first = self.findings[0]
-        step = first.step if first.points is None else f"{first.kind}: {first.step}"
+        step = first.step
+        if first.points is not None:
+            at_stake = f"about {points_text(first.points, 1)} points of accuracy are at stake"
+            step = f"{first.kind}: {first.step} ({at_stake})"
         return {
             "accuracy": f"right on {self.accuracy.text} of {self.accuracy.images:,} test images",
             "weakest class": f"{weakest.name}{recall}{taken}",
