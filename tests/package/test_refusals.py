@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -24,6 +25,8 @@ from edgecnn.package.request import PackageRequest
 from edgecnn.package.web.contents import golden_json
 from edgecnn.package.web.stage import refuse_no_folder, refuse_other_folder
 from edgecnn.package.web.vendor import collect_vendor
+from edgecnn.verify.gate.judgement import Counts, Paired
+from edgecnn.verify.gate.tightest import keeps_drop, tightest_kept
 from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.golden import read_golden
 from package.judged_build import FILES, RESNET8, judged_build
@@ -71,6 +74,27 @@ def test_what_is_undecided_may_be_packaged_as_that(tmp_path: Path) -> None:
     assert set(options) == {"--max-drop"}
     assert 2.4 < float(options["--max-drop"]) <= 3
     assert see == "edgecnn verify B"
+
+
+def test_limits_are_those_of_the_exact_test_not_of_the_interval_alone(tmp_path: Path) -> None:
+    build = judged_build(tmp_path / "b", tflite_int8="INCONCLUSIVE")
+    record = json.loads(build.path(Workspace.PARITY).read_text())
+    row = record["rows"][0]
+    # 8 answers lost and 2 gained of 100: the interval ends at 12.48, and 12.5 is not confirmed.
+    for one in row["judgement"]["criteria"]:
+        one["outcome"] = "undecided" if one["name"] == "accuracy_drop" else "met"
+        if one["name"] == "accuracy_drop":
+            one["high"] = 0.12477
+    paired = Paired(images=100, lost=8, gained=2)
+    counts = Counts(overall=paired, disagreements=10, right=78, classes=(paired,))
+    row["tightest"] = dataclasses.asdict(tightest_kept(counts))
+    build.path(Workspace.PARITY).write_text(json.dumps(record))
+    offered = next(line for line in refused(build, "tflite-int8") if "--save-limits" in line)
+    found = re.search(r"--max-drop (\S+)", offered)
+    assert found is not None
+    assert float(found[1]) > 12.5
+    assert keeps_drop(paired, float(found[1]))
+    assert not keeps_drop(paired, 12.5)
 
 
 def test_limits_that_nobody_could_want_are_not_offered(tmp_path: Path) -> None:

@@ -74,10 +74,14 @@ def test_a_file_passes_by_the_limits_it_is_shown_to_keep(lost: int, gained: int)
         max_drop=found.max_drop,  # type: ignore[arg-type]  # none of them is None
         min_agreement=found.min_agreement,  # type: ignore[arg-type]
         max_class_drop=found.max_class_drop,  # type: ignore[arg-type]
+        min_accuracy=found.min_accuracy,
     )
+    assert kept.min_accuracy is not None
     assert judge(observed, kept).verdict == "PASS"
     tighter = kept.model_copy(update={"max_drop": kept.max_drop - 0.5})
     assert judge(observed, tighter).verdict == "INCONCLUSIVE"
+    better = kept.model_copy(update={"min_accuracy": kept.min_accuracy + 0.5})
+    assert judge(observed, better).verdict == "INCONCLUSIVE"
 
 
 def test_the_number_of_images_that_decides_is_the_first_that_does() -> None:

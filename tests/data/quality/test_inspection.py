@@ -160,6 +160,29 @@ def test_a_folder_that_cannot_be_used_says_so_after_all_was_found(tmp_path: Path
     assert "cat" in error.problem
 
 
+def test_a_class_of_copies_alone_leaves_nothing_to_train_on(tmp_path: Path) -> None:
+    root = clean(tmp_path)
+    for path in (root / "cat").iterdir():
+        shutil.copy(path, root / "dog" / f"copy-{path.name}")
+    quality = inspect_folder(root).quality
+    assert [(one.name, one.photos, one.conflicting) for one in quality.classes] == [
+        ("cat", 12, 12),
+        ("dog", 24, 12),
+    ]
+    assert quality.error is not None
+    assert quality.error.problem.startswith("1 of 2 classes")
+    assert quality.error.problem.endswith("too: cat")
+
+
+def test_photos_too_alike_to_stay_together_are_told(tmp_path: Path) -> None:
+    root = clean(tmp_path)
+    for number in range(8):
+        save(root / "cat" / f"{'abcdefgh'[number]}y.jpg", scene(0), quality=60 + 4 * number)
+    quality = inspect_folder(root).quality
+    assert len(of(quality, "near")) == 1
+    assert any("may be torn apart by the split" in note for note in quality.notes)
+
+
 def test_one_class_is_no_data_set(tmp_path: Path) -> None:
     save(tmp_path / "cat" / "1.jpg", scene(0))
     with pytest.raises(DataError, match="fewer than two class folders"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecnn.data.quality.cross_validation import grouped_folds, out_of_fold_scores
-from edgecnn.data.quality.split_effect import split_effect
+from edgecnn.data.quality.split_effect import SplitEffect, split_effect
 
 
 @given(
@@ -22,6 +24,16 @@ def test_no_group_is_divided_among_folds(members: list[tuple[int, int]], seed: i
     for group in np.unique(groups):
         assert len(np.unique(folds[groups == group])) == 1
     assert ((folds >= 0) & (folds < 5)).all()
+
+
+def test_what_does_not_flatter_is_not_said_to() -> None:
+    effect = SplitEffect(
+        random=0.824, random_deviation=0.01, grouped=0.844, grouped_deviation=0.02,
+        difference_error=0.014, photos=90, groups=56, folds=5, seeds=5, backbone="B",
+    )  # fmt: skip
+    assert "a random split flatters does not show here: \N{MINUS SIGN}2.0 points" in effect.sentence
+    better = dataclasses.replace(effect, random=0.9)
+    assert "a random split flatters by 5.6 points" in better.sentence
 
 
 def test_folds_are_even_in_each_class() -> None:

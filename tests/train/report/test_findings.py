@@ -72,6 +72,15 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert found[0].points is None
 
 
+def test_few_photos_are_the_finding_where_they_show_nothing_else() -> None:
+    few = signs((97, 97, 97), 980)
+    found = findings_of(replace(few, train_images=(8, 6, 40)))
+    assert [one.kind for one in found] == ["too little data"]
+    assert "6 photos of the smallest class" in found[0].evidence
+    assert found[0].step.startswith("add photos")
+    assert kinds(replace(few, train_images=(10, 12, 40))) == ["none stands out"]
+
+
 def test_label_noise_takes_labels_that_another_class_leads_by_far() -> None:
     given = replace(signs((97, 97, 97), 980), doubts=doubts(30, 0.9))
     (found,) = findings_of(given)

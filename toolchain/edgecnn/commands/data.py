@@ -125,7 +125,7 @@ def _extractor(request: DataRequest, progress: Progress) -> FeatureExtractor | N
         return PhotoFeatures(weights=named, progress=progress)
     except DownloadError as error:
         # What needs no network is worth having all the same; the result says what was left out.
-        progress.message(f"note: {error}: labels are not checked. To do so, {error.remedy}")
+        progress.message(f"note: {error.problem}: labels are not checked. To do so, {error.remedy}")
         return None
 
 

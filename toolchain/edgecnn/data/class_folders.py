@@ -125,7 +125,7 @@ def find_layout(root: Path) -> Layout:
             f"{root} is a file" if is_file else f"the data folder {root} does not exist",
             observed="a file" if is_file else "nothing there",
             expected="a folder with one sub-folder of images per class",
-            remedy="check data.path in the recipe, or give --data FOLDER",
+            remedy="check the path: FOLDER or --data of the command, or data.path in the recipe",
         )
     try:
         return _layout_below(root)

@@ -281,8 +281,9 @@ def places_in(labels: Sequence[str], class_names: Sequence[str]) -> npt.NDArray[
             f"{len(missing)} of {len(class_names)} classes of the data are not among the labels",
             observed=f"no label {some_of(missing)}; the labels are {some_of(labels)}",
             expected="a label for each class that there are images of",
-            remedy="name the class folders as the labels are, or the labels as the folders, in "
-            "output order",
+            remedy="name the class folders as the labels are (capitals count), and take those away "
+            "that have no label; or, for a model made elsewhere, name the labels as the folders, "
+            "in output order",
         )
     place = {name: index for index, name in enumerate(labels)}
     return np.array([place[name] for name in class_names], np.int64)

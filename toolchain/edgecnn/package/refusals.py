@@ -28,6 +28,13 @@ _LIMITS: Final[Mapping[str, str]] = {
     "accuracy": "--min-accuracy",
 }
 """A criterion to the option of ``edgecnn verify`` that sets its limit."""
+_TIGHTEST: Final[Mapping[str, str]] = {
+    "accuracy_drop": "max_drop",
+    "disagreement": "min_agreement",
+    "class_drop": "max_class_drop",
+    "accuracy": "min_accuracy",
+}
+"""A criterion to the limit that a verification tells of a file without a PASS."""
 _STEP: Final = 0.5
 """Points that a limit is rounded to: what the images show to the digit nobody chose."""
 _CLEAR: Final = "clear answers"
@@ -162,7 +169,7 @@ def _other_limits(wanted: Wanted, row: Mapping[str, Any], outcome: str) -> list[
     for one in judgement.get("criteria", []):
         if one["outcome"] not in (outcome, "undecided"):
             continue
-        option, value = _LIMITS.get(one["name"]), _sure(one, judgement)
+        option, value = _LIMITS.get(one["name"]), _kept(one, row)
         if option is None or value is None:
             return []
         options[option] = f"{value:g}"
@@ -173,6 +180,20 @@ def _other_limits(wanted: Wanted, row: Mapping[str, Any], outcome: str) -> list[
     text = " ".join(f"{option} {value}" for option, value in options.items())
     verified = f"{wanted.verify} {text} --save-limits"
     return [f"if such limits are enough, keep them for this build: {wanted.again(verified)}"]
+
+
+def _kept(criterion: Mapping[str, Any], row: Mapping[str, Any]) -> float | None:
+    """Return a limit in percent or points by which a criterion would be met; None if by none.
+
+    The verification says it, whose exact tests may ask for more than an interval does. Records of
+    0.2 do not say it.
+    """
+    name = _TIGHTEST.get(criterion["name"])
+    tightest = row.get("tightest") or {}
+    if name in tightest:
+        value: float | None = tightest[name]
+        return value
+    return _sure(criterion, row.get("judgement") or {})
 
 
 def _sure(criterion: Mapping[str, Any], judgement: Mapping[str, Any]) -> float | None:

@@ -79,7 +79,7 @@ class ArtifactRow:
         clear_disagreements: Changed answers among those that the float model holds clearly; None
             where agreement was judged on all.
         unlabelled: What changed on pictures without labels; None where there were none.
-        tightest: The tightest limits that it is shown to keep; only for an INCONCLUSIVE verdict.
+        tightest: The tightest limits that it is shown to keep; only where the verdict is not PASS.
         hints: What may be wrong in how a file made elsewhere is fed or read.
         seconds: How long it took to check and run; None if that was not measured. Not part of
             ``to_dict``: equal verifications write equal files.

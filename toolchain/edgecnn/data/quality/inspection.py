@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +55,8 @@ class ClassFacts:
         name: The class.
         photos: Files that can be read.
         splits: Split to how many of them it has; empty where the folder does not come split.
+        conflicting: Of the photos, those that stand in another class, too; a training leaves them
+            out.
         unread: Files that cannot be read, or are no images.
         short_side: Median of the photos' shorter sides, pixels; None without photos.
         smallest: The least of them.
@@ -65,6 +67,7 @@ class ClassFacts:
     name: str
     photos: int
     splits: Mapping[str, int]
+    conflicting: int
     unread: int
     short_side: int | None
     smallest: int | None
@@ -143,6 +146,16 @@ class DataQuality:
                 expected="a photo that can be read, in every class folder",
                 remedy="add photos to these folders, or take the folders away",
             )
+        copies = [one.name for one in self.classes if one.conflicting == one.photos]
+        if copies:
+            return DataError(
+                f"{len(copies)} of {len(self.classes)} classes of {self.folder} have only photos "
+                f"that stand in another class, too: {some_of(copies)}",
+                observed="nothing in them but photos that a training leaves out",
+                expected="a photo that stands in no other class, in every class folder",
+                remedy="delete the copies that are in the wrong class, or add photos to these "
+                "folders",
+            )
         lost = sum(finding.kind == "unreadable" for finding in self.findings)
         total = self.photos + lost
         if lost <= max(1, int(MOST_UNREADABLE * total)):
@@ -210,18 +223,18 @@ def inspect_folder(
         *equal,
         *_near(photos, read.features, equal, progress),
     ]
+    left_out = {
+        name
+        for finding in equal
+        if finding.kind == "equal_across_classes"
+        for name in finding.photos
+    }
     not_checked: list[NotChecked] = []
     effect = None
     if extractor is None or read.features is None:
         not_checked += _without_features()
     else:
         joined = _joined(grouping, ids, equal)
-        left_out = {
-            name
-            for finding in equal
-            if finding.kind == "equal_across_classes"
-            for name in finding.photos
-        }
         kept = np.array([name not in left_out for name in ids], np.bool_)
         doubts, missing = _labels(
             photos, read.features, labels, joined, kept, names, extractor.name
@@ -238,17 +251,22 @@ def inspect_folder(
                 progress=progress,
             )
     findings = [one for found in kinds_found(findings).values() for one in found]
+    auto = None if "validation" in layout.splits else grouping
     quality = DataQuality(
         folder=str(root),
         photos=len(photos),
         size_bytes=sum(photo.size_bytes for photo in photos),
-        classes=tuple(_facts(label, name, read) for label, name in enumerate(names)),
+        classes=tuple(_facts(label, name, read, left_out) for label, name in enumerate(names)),
         findings=tuple(findings),
-        auto=None if "validation" in layout.splits else _auto(grouping, len(photos)),
+        auto=None if auto is None else _auto(auto, len(photos)),
         split_effect=effect,
         backbone=None if read.features is None or extractor is None else extractor.name,
         not_checked=tuple(not_checked),
-        notes=(*layout.notes, *_notes(photos, names, findings)),
+        notes=(
+            *layout.notes,
+            *_notes(photos, names, findings),
+            *(() if auto is None else auto.notes),
+        ),
     )
     shown = {name for finding in findings for name in finding.photos}
     return InspectedFolder(
@@ -271,7 +289,7 @@ def _listed(layout: Layout) -> tuple[tuple[str, ...], dict[str, Sequence[Any]]]:
     return names, {split: files for split, (_, files) in listed.items()}
 
 
-def _facts(label: int, name: str, read: ReadPhotos) -> ClassFacts:
+def _facts(label: int, name: str, read: ReadPhotos, left_out: Collection[str]) -> ClassFacts:
     own = [photo for photo in read.photos if photo.label == label]
     sides = [min(photo.height, photo.width) for photo in own]
     splits = dict.fromkeys(dict.fromkeys(photo.split for photo in read.photos if photo.split), 0)
@@ -282,6 +300,7 @@ def _facts(label: int, name: str, read: ReadPhotos) -> ClassFacts:
         name=name,
         photos=len(own),
         splits=splits,
+        conflicting=sum(photo.id in left_out for photo in own),
         unread=sum(one.label == label for one in read.unread),
         short_side=round(statistics.median(sides)) if sides else None,
         smallest=min(sides, default=None),

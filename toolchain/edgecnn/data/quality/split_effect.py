@@ -50,14 +50,21 @@ class SplitEffect:
 
     @property
     def sentence(self) -> str:
-        """Both figures in words."""
+        """Both figures, and what they tell, in words."""
+        difference = (
+            f"{points_text(self.flattery, 1)} points (standard error "
+            f"{points_text(self.difference_error, 1)})"
+        )
+        if self.flattery > 0:
+            told = f"a random split flatters by {difference}"
+        else:
+            told = f"that a random split flatters does not show here: {difference}"
         return (
             f"a linear classifier on {self.backbone} is right on {percent_text(self.random, 1)} "
             f"(deviation {points_text(self.random_deviation, 1)}) of photos that were split at "
             f"random, and on {percent_text(self.grouped, 1)} "
             f"({points_text(self.grouped_deviation, 1)}) where photos that belong together stay "
-            f"together: a random split flatters by {points_text(self.flattery, 1)} points "
-            f"(standard error {points_text(self.difference_error, 1)})"
+            f"together: {told}"
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgecnn.build.answers import ClassAnswers
 from edgecnn.build.shares import ShareOf
 from edgecnn.data.quality.labels import LabelDoubt
+from edgecnn.data.survey import FEW_IMAGES
 from edgecnn.report.text import count_text, percent_text, points_text
 from edgecnn.train.backbones.learning_curve import LearningCurve
 from edgecnn.train.history import Epoch
@@ -95,6 +96,8 @@ def findings_of(signs: Signs) -> tuple[Finding, ...]:
     """Return what is found, the most points first; one that says so where there is nothing."""
     rules = (_label_noise, _imbalance, _too_little_data, _overfitting, _underfitting)
     found = [one for rule in rules if (one := rule(signs)) is not None]
+    if not found and min(signs.train_images, default=0) < FEW_IMAGES:
+        return (_too_few_to_tell(signs),)
     if not found:
         return (
             Finding(
@@ -106,6 +109,18 @@ def findings_of(signs: Signs) -> tuple[Finding, ...]:
             ),
         )
     return tuple(sorted(found, key=lambda one: -(one.points or 0.0)))
+
+
+def _too_few_to_tell(signs: Signs) -> Finding:
+    """Return the finding where nothing else shows, since there are too few photos to show it."""
+    return Finding(
+        kind="too little data",
+        evidence=f"{count_text(min(signs.train_images, default=0))} photos of the smallest class "
+        f"to learn from are too few to tell anything else: right on {signs.accuracy.text} of "
+        f"{count_text(signs.accuracy.images)} test images",
+        step="add photos: better 50 or more of each class, of other objects, places and light",
+        points=None,
+    )
 
 
 def _label_noise(signs: Signs) -> Finding | None:

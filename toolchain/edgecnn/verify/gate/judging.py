@@ -107,7 +107,7 @@ def judge_at_once(score: Score, by: JudgedBy, precision: str) -> JudgedArtifact:
         needed=images_needed(counts, by.limits, judgement) if undecided else None,
         clear_disagreements=_clear_disagreements(counts),
         unlabelled=None if unlabelled is None else UnlabelledAgreement.of(counts.judged),
-        tightest=tightest_kept(counts) if undecided else None,
+        tightest=tightest_kept(counts) if judgement.verdict != "PASS" else None,
     )
 
 

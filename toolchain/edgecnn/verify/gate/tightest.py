@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgecnn.recipe.sections import Limits
-from edgecnn.verify.gate.criteria import judge
+from edgecnn.verify.gate.criteria import judge, judge_accuracy
 from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Criterion, Paired
 
 _HALVES: Final = tuple(half / 2 for half in range(1, 199))  # 0.5 to 99 points
@@ -30,11 +30,13 @@ class TightestLimits:
         max_drop: Percentage points of accuracy.
         min_agreement: Per cent.
         max_class_drop: Percentage points of recall; None, too, where it is of no file.
+        min_accuracy: Per cent of right answers; None, too, where it is of no file.
     """
 
     max_drop: float | None
     min_agreement: float | None
     max_class_drop: float | None = None
+    min_accuracy: float | None = None
 
 
 def tightest_at_best(
@@ -61,7 +63,13 @@ def tightest_kept(counts: Counts) -> TightestLimits:
     worst = max((one.drop for one in counts.classes if one.images), default=0.0)
     found = _tightest(counts)
     in_class = next((step for step in _HALVES if step / 100 >= worst), None)
-    return dataclasses.replace(found, max_class_drop=in_class)
+    images = counts.overall.images
+    right = (
+        100 - wrong
+        for wrong in _HALVES
+        if judge_accuracy(counts.right, images, 1 - wrong / 100).outcome == "met"
+    )
+    return dataclasses.replace(found, max_class_drop=in_class, min_accuracy=next(right, None))
 
 
 def least_drop(images: int) -> float | None:

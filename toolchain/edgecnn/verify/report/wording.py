@@ -71,7 +71,7 @@ def tightest_sentence(row: ArtifactRow, report: ParityReport) -> str:
     The numbers are what it is shown to keep on these images, not what it is likely to lose.
     """
     found, judgement = row.tightest, row.judgement
-    if found is None or judgement is None:
+    if found is None or judgement is None or row.verdict != "INCONCLUSIVE":
         return ""
     limits = report.limits
     wider = {
