@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +151,8 @@ def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
 def _unreadable(path: Path, error: Exception) -> ImageError:
     remedy = remedy_for_reading(error)
     if isinstance(error, IsADirectoryError):
+        import shlex
+
         remedy = f"name the files: {shlex.quote(str(path))}/*"
     return ImageError(
         f"cannot read the image {path}",
