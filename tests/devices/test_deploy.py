@@ -189,7 +189,7 @@ def test_signatures(pi: Pi, bundle: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_device_that_cannot_take_it_gets_nothing(
-    changes: dict[str, str], said: str, pi: Pi, tmp_path: Path
+    changes: dict[str, Any], said: str, pi: Pi, tmp_path: Path
 ) -> None:
     done = pi.deploy(make_bundle(tmp_path / "other", **changes))
     assert done.code == 34
