@@ -526,7 +526,7 @@ def _check_unread(unread: Sequence[tuple[Path, _Unread]], *, readable: int) -> N
         expected=f"at most {percent_text(MOST_UNREADABLE, 0)} of the images that cannot be "
         "read; so few are left out",
         remedy=(next(iter(remedies)) + "; or " if len(remedies) == 1 else "")
-        + "delete these files, move them out of the class folders, or replace them",
+        + "delete these files, move them elsewhere, or replace them",
     )
 
 

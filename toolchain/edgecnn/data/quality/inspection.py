@@ -166,7 +166,7 @@ class DataQuality:
             observed=f"{self.photos} files that can be read",
             expected=f"at most {percent_text(MOST_UNREADABLE, 0)} of the images that cannot be "
             "read; so few are left out of a training",
-            remedy="delete these files, move them out of the class folders, or replace them",
+            remedy="delete these files, move them elsewhere, or replace them",
         )
 
 
@@ -470,7 +470,7 @@ def _joined(
 
 
 def _without_features() -> list[NotChecked]:
-    why = "no pretrained network was given, whose features it takes"
+    why = "there is no pretrained network, whose features it takes"
     return [
         NotChecked(check="labels that are likely wrong", why=why),
         NotChecked(check="near duplicates by features", why=f"{why}; they were found by hash"),
