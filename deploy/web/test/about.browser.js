@@ -33,7 +33,7 @@ test("what is not proven of the model is said at the start, and in full in About
     if (notProven !== undefined) contract.not_proven = notProven;
     const changed = new Map([["model/contract.json", Buffer.from(JSON.stringify(contract))]]);
     const page = await open({ changed, view: "#about" });
-    await settled(page, "good");
+    await settled(page, notProven === undefined ? "good" : "unproven");
     assert.equal(await page.innerText("#about-proof"), notProven ?? text("about.proof.pass"));
     const status = await page.innerText("#status");
     assert.equal(status.includes("Not proven"), notProven !== undefined, status);

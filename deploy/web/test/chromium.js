@@ -78,7 +78,7 @@ export async function open({ args = CAMERA, host = "localhost", view = "", ...ho
  * Wait until the app has said that it is ready, or why not.
  *
  * @param {Page} page
- * @param {"good" | "bad"} kind
+ * @param {"good" | "unproven" | "bad"} kind
  */
 export async function settled(page, kind) {
   await page.waitForSelector('#status:not([data-kind="busy"])[data-kind]');
