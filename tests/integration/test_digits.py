@@ -342,11 +342,11 @@ def newcomer(demo: Demo, tmp_path: Path) -> Path:
     (tmp_path / "labels.txt").write_text("".join(f"class {index}\n" for index in range(4)))
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.jpg")
-    for name in ("maple", "oak"):
+    for axis, name in enumerate(("maple", "oak")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(12):
             photo = tmp_path / "photos" / name / f"{number}.jpg"
-            Image.fromarray(np.roll(pixels, number, axis=1)).save(photo)
+            Image.fromarray(np.roll(pixels, number + 1, axis=axis)).save(photo)
     return tmp_path
 
 
