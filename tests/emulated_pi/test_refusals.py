@@ -57,6 +57,7 @@ def test_of_another_processor(changing: Pi) -> None:
     shutil.rmtree(folder)
 
 
+@pytest.mark.long  # the same refusal as of another processor; a minute
 def test_of_another_python(changing: Pi, bundles: Bundles) -> None:
     other = {"bookworm": "trixie", "trixie": "bookworm"}[changing.suite]
     folder = put(bundles.made("1.0", system=other), changing)

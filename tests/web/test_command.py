@@ -158,6 +158,7 @@ def test_a_users_own_files_in_a_bundle_are_not_deleted(place: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "dist").iterdir()] == [folder.name]
 
 
+@pytest.mark.long  # tests/package/test_command.py has the same rule on a bundle for a Pi
 def test_checks_that_are_left_out_are_said_to_be_and_can_be_made_later(tmp_path: Path) -> None:
     done = package(MODELS / "resnet8", "--version", "1.0", "-o", tmp_path, "--skip-privacy-checks")
     assert done.returncode == 0, done.stderr
