@@ -3,6 +3,8 @@
 
 PYTHON ?=
 VENV   ?= .venv
+# A folder per class: https://github.com/garythung/trashnet, for `make models-table`.
+PHOTOS ?= $(EDGECNN_DATA)/trashnet
 BIN    := $(VENV)/bin
 # One stamp for each PYTHON= asked for, so that another one makes the environment anew.
 STAMP  := $(VENV)/.installed$(subst /,_,$(PYTHON))
@@ -15,7 +17,8 @@ KERAS2   := .venv-keras2
 PYTEST   := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
 	--no-loadscope-reorder --durations 20
 
-.PHONY: demo test test-fast test-long lint docs format bench peers clean help
+.PHONY: demo test test-fast test-long lint docs format bench peers sources-table models-table \
+	clean help
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,11 +56,24 @@ format: $(STAMP) ## Let ruff put the sources in form
 bench: $(STAMP) ## Print the ratios the manual quotes; some minutes, on a quiet machine
 	$(BIN)/python tests/benchmarks/run_all.py
 
+.PHONY: torchvision-table
+torchvision-table: $(STAMP) ## Convert torchvision's networks for the manual; an hour or two, goes on where it was
+	$(BIN)/python tests/benchmarks/torchvision_networks.py "$(EDGECNN_DATA)/trashnet"
+	$(BIN)/python .ci/update-manual
+
 peers: $(STAMP) ## Compare with other ways of running the models, on a quiet machine; for the manual
 	@# It ends with 1 where a peer is faster, which the manual is to say.
 	$(BIN)/python tests/benchmarks/peers/run.py --install --floats \
 		--json tests/benchmarks/peers/results.json && met=0 || met=$$?; \
 		$(BIN)/python .ci/update-manual && exit $$met
+
+sources-table: $(STAMP) $(KERAS2) ## Convert one network in every form that is taken; for the manual
+	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/benchmarks/sources.py
+	$(BIN)/python .ci/update-manual
+
+models-table: $(STAMP) ## Convert every network of keras.applications; hours, goes on where it was; PHOTOS=folder
+	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/benchmarks/applications.py "$(PHOTOS)" \
+		&& ran=0 || ran=$$?; $(BIN)/python .ci/update-manual && exit $$ran
 
 clean: ## Remove the environments and caches
 	rm -rf $(VENV) $(KERAS2) $(PI_VENV) $(PI_VENV)-and-others .venv-peers-tflite-runtime .venv-peers-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis build

@@ -27,13 +27,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from measure import machine, versions
+from watched import children, memory_of
 
 from edgecnn.errors import ParityFailError, ParityInconclusiveError
 
@@ -234,26 +234,7 @@ class _Memory:
 
     def _look(self) -> None:
         while not self._ended.wait(0.2):
-            self.most = max(self.most, sum(map(_memory_of, _children(os.getpid()))))
-
-
-def _children(process: int) -> Iterator[int]:
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            found = [int(one) for one in task.read_text().split()]
-        except OSError:
-            continue  # it has ended
-        for one in found:
-            yield one
-            yield from _children(one)
-
-
-def _memory_of(process: int) -> int:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            self.most = max(self.most, memory_of([*children(os.getpid())]))
 
 
 def main() -> int:

@@ -1,0 +1,236 @@
+"""``edgecnn convert`` of torchvision's networks by way of ONNX: what comes out, how close it is.
+
+Each network gets random weights whose answers differ, is exported by PyTorch itself, and is
+converted by ``edgecnn convert`` to the files below. Each file's scores of photos that neither
+weights nor calibration have seen are compared with PyTorch's own scores of them, which were written
+before the export. ``tests/convert/onnx/export_torchvision.py`` does PyTorch's part under a Python
+that has it, such as Debian's with ``apt install python3-torch python3-torchvision``.
+
+    python tests/benchmarks/torchvision_networks.py FOLDER [--only NAME ...] [--again]
+
+FOLDER holds a folder per class, for example TrashNet's (https://github.com/garythung/trashnet).
+The smallest networks come first. Each entry is written as soon as it is made: an interrupted run
+goes on where it was. ``--again`` makes entries anew. The result is written beside this file; the
+manual's table is made of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from applications import (
+    CLASSES,
+    GIGABYTE,
+    HELD,
+    TRAINING,
+    compare,
+    write_photos,
+)
+from measure import machine, versions
+from watched import Limits, available, watched
+
+from edgecnn.files import write_json
+
+HERE: Final = Path(__file__).parent
+RESULTS: Final = Path(__file__).with_suffix(".json")
+EXPORT: Final = HERE.parent / "convert/onnx/export_torchvision.py"
+VARIANTS: Final = (
+    "tflite-fp32", "tflite-fp16", "tflite-int8", "onnx-fp32", "onnx-fp16", "onnx-int8",
+)  # fmt: skip
+NETWORKS: Final = {
+    "squeezenet1_1": 224,
+    "shufflenet_v2_x0_5": 224,
+    "mobilenet_v3_small": 224,
+    "mobilenet_v2": 224,
+    "mnasnet0_5": 224,
+    "resnet18": 96,
+    "efficientnet_b0": 96,
+    "densenet121": 96,
+    "googlenet": 96,
+    "convnext_tiny": 96,
+    "regnet_y_400mf": 96,
+    "mobilenet_v3_large": 96,
+    "resnet50": 96,
+    "inception_v3": 128,
+    "efficientnet_v2_s": 96,
+    "alexnet": 224,
+    "vit_b_16": 224,
+    "vgg11_bn": 224,
+}
+"""Side of the images, pixels, by name; what PyTorch cannot export for small images has 224."""
+RANGE: Final = ("--input-mean", "0.485,0.456,0.406", "--input-std", "0.229,0.224,0.225")
+"""What ``export_torchvision.py`` feeds, as torchvision's weights state it."""
+
+
+def run(name: str, photos: Path, work: Path, python: Path, limits: Limits) -> dict[str, Any]:
+    """Export one network, convert it, and compare its files.
+
+    Args:
+        name: In ``NETWORKS``.
+        photos: A folder per class.
+        work: For what is made; this network's folder in it goes again.
+        python: An interpreter that has PyTorch and torchvision.
+        limits: Of each process.
+
+    Returns:
+        The network's entry, JSON-ready.
+    """
+    side = NETWORKS[name]
+    images, folder = work / f"photos-{side}", work / name
+    write_photos(photos, images, side)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    entry: dict[str, Any] = {
+        "side": side,
+        "date": datetime.now(UTC).date().isoformat(),
+        "load": os.getloadavg()[0],
+        "tools": versions("tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime", "onnx"),
+    }
+    command: list[str | Path]
+    try:
+        command = [python, EXPORT, name, str(side), images / "train", images / "test", folder]
+        made = watched(command, limits)
+        if made.code != 0:
+            return {**entry, "not_run": _reason("the export", made.ended, made.code, made.lines)}
+        entry |= json.loads(made.out.splitlines()[-1])
+        entry["source_bytes"] = (folder / "model.onnx").stat().st_size
+        expected = softmax(np.load(folder / "own.npy", allow_pickle=False))
+        counts = np.bincount(expected.argmax(axis=1), minlength=CLASSES)
+        entry["largest_class_share"] = float(counts.max() / counts.sum())
+        build = folder / "build"
+        command = [
+            *(sys.executable, "-m", "edgecnn", "convert", folder / "model.onnx", "--json"),
+            *("--data", images, "--out", build, *RANGE, "--min-accuracy", "0"),
+            *(word for variant in VARIANTS for word in ("--variant", variant)),
+        ]
+        done = watched(command, limits)
+        if done.ended:
+            why = _reason("edgecnn convert", done.ended, done.code, done.lines)
+            return {**entry, "not_run": why}
+        entry["convert"] = {
+            "exit_code": done.code,
+            "seconds": round(done.seconds, 1),
+            "cpu_seconds": round(done.cpu_seconds, 1),
+            "memory_bytes": done.bytes,
+            "steps": [
+                {"seconds": round(wall, 1), "cpu_seconds": round(used, 1), "step": line[9:]}
+                for wall, used, line in done.lines
+                if line.startswith("convert: ")
+            ],
+        }
+        if (build / "manifest.json").exists():
+            entry["variants"] = compare(build, images / "test", {"scores": expected})
+            entry["operators"] = operators(build)
+        else:
+            entry["convert"]["error"] = "\n".join(line for _, _, line in done.lines)[-3000:]
+        return entry
+    finally:
+        if "not_run" not in entry:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def softmax(logits: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the probabilities of logits, shape (n, classes)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def operators(build: Path) -> dict[str, dict[str, int]]:
+    """Return how often each TFLite file has each operator: turned axes would show here."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    found = {}
+    for file in sorted(build.glob("*.tflite")):
+        counts: dict[str, int] = {}
+        for row in Interpreter(model_path=str(file))._get_ops_details():
+            if row["op_name"] != "DELEGATE":
+                counts[row["op_name"]] = counts.get(row["op_name"], 0) + 1
+        found[file.name] = dict(sorted(counts.items()))
+    return found
+
+
+def _reason(what: str, ended: str, code: int, lines: list[tuple[float, float, str]]) -> str:
+    """Return why a network has no result, in a sentence."""
+    if ended:
+        return f"{what} took too much {ended}"
+    last = [line for _, _, line in lines if line.strip()][-8:]
+    return f"{what} ended with exit code {code}: " + " / ".join(last)
+
+
+def record(name: str, entry: Mapping[str, Any]) -> None:
+    """Write one network's entry beside the others' that are there."""
+    found: dict[str, Any] = {"networks": {}}
+    if RESULTS.exists():
+        found = json.loads(RESULTS.read_text("utf-8"))
+    found["machine"] = {key: value for key, value in machine().items() if key != "load"}
+    found["images"] = {"classes": CLASSES, "training": TRAINING * CLASSES, "held": HELD * CLASSES}
+    found["variants"] = list(VARIANTS)
+    entries = {**found["networks"], name: entry}
+    found["networks"] = {one: entries[one] for one in NETWORKS if one in entries}
+    write_json(RESULTS, found)
+
+
+def short(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth a line of an entry."""
+    if "not_run" in entry:
+        return {"not_run": entry["not_run"]}
+    took = entry["convert"]
+    shown: dict[str, Any] = {key: value for key, value in took.items() if key != "steps"}
+    for variant, row in entry.get("variants", {}).items():
+        shown[variant] = (
+            [row["agreement"], round(row["largest_difference"], 6)]
+            if row["status"] == "made"
+            else f"{row['status']}: {row['reason']}"
+        )
+    return shown
+
+
+def main() -> int:
+    """Run the networks that have no entry yet; end with 1 where ``convert`` crashed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, help="a folder per class")
+    parser.add_argument("--only", action="append", default=[], choices=NETWORKS, metavar="NAME")
+    parser.add_argument("--again", action="store_true", help="make entries anew")
+    parser.add_argument("--work", type=Path, default=Path("build/torchvision"))
+    parser.add_argument("--python", type=Path, default=Path("/usr/bin/python3"),
+                        help="an interpreter that has torch and torchvision")  # fmt: skip
+    parser.add_argument("--minutes", type=float, default=60, help="limit of one process")
+    parser.add_argument("--gigabytes", type=float, default=6, help="limit of one process")
+    parser.add_argument("--free", type=float, default=8, help="gigabytes to wait for")
+    parser.add_argument("--last-minute", help="begin no network after this time, HH:MM")
+    arguments = parser.parse_args()
+    limits = Limits(
+        seconds=60 * arguments.minutes,
+        bytes=int(arguments.gigabytes * GIGABYTE),
+    )
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    crashed = False
+    for name in NETWORKS:
+        done = json.loads(RESULTS.read_text("utf-8"))["networks"] if RESULTS.exists() else {}
+        there = name in done and "not_run" not in done[name] and not arguments.again
+        if there or (arguments.only and name not in arguments.only):
+            continue
+        while available() < arguments.free * GIGABYTE:
+            time.sleep(10)
+        if arguments.last_minute and f"{datetime.now().astimezone():%H:%M}" > arguments.last_minute:
+            break
+        print(f"{datetime.now().astimezone():%H:%M:%S} {name}", file=sys.stderr, flush=True)
+        entry = run(name, arguments.photos, arguments.work, arguments.python, limits)
+        record(name, entry)
+        print(json.dumps(short(entry)), file=sys.stderr, flush=True)
+        crashed |= entry.get("convert", {}).get("exit_code", 0) == 1
+    return 1 if crashed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
