@@ -61,8 +61,11 @@ FLOATS: Final = ("float16", "float32")
 """Types of an end that holds real numbers; edgecnn itself writes float32."""
 
 _DTYPES = ("uint8", "int8", *FLOATS)
-OUTPUT_KINDS: Final = ("probabilities", "logits")
-"""What a model's scores can be."""
+BINARY_KINDS: Final = ("binary-probability", "binary-logit")
+"""One number for two classes, of the second: its probability, or its logit against the first."""
+
+OUTPUT_KINDS: Final = ("probabilities", "logits", *BINARY_KINDS)
+"""What a model's scores can be. Files made by edgecnn have a score for each class."""
 
 LAYOUTS: Final = ("NHWC", "NCHW")
 """The order of the axes of a batch of images."""
@@ -96,11 +99,11 @@ class InputSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSpec:
-    """How to read the model's one output, one score per class.
+    """How to read the model's one output: one score per class, or one number for two classes.
 
     Attributes:
         dtype: ``uint8``, ``int8``, ``float16`` or ``float32``.
-        kind: ``probabilities`` or ``logits``.
+        kind: One of ``OUTPUT_KINDS``.
         scale: Real units per integer step; 1.0 for float outputs.
         zero_point: The integer that stands for real 0; 0 for float outputs.
     """
@@ -109,6 +112,10 @@ class OutputSpec:
     kind: str = "probabilities"
     scale: float = 1.0
     zero_point: int = 0
+
+    def count(self, classes: int) -> int:
+        """Return how many numbers the model answers an image with."""
+        return 1 if self.kind in BINARY_KINDS else classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +137,10 @@ class Contract:
         created_by: Tool name to version.
         float_layers: In an integer file that was repaired, the layers that compute in float32
             all the same, each with why. Only in the JSON where there are any.
+        adopted: Of a file that edgecnn took over as another program made it: its ``file`` name,
+            who it is ``made_by`` as it says itself, and that its ``calibration`` images are not
+            known. ``source_sha256`` is then of what it was compared with. Only in the JSON of such
+            a file.
         version: Contract version.
     """
 
@@ -145,6 +156,7 @@ class Contract:
     min_runtime: Mapping[str, str] = field(default_factory=dict)
     created_by: Mapping[str, str] = field(default_factory=dict)
     float_layers: Mapping[str, str] = field(default_factory=dict)
+    adopted: Mapping[str, str] = field(default_factory=dict)
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -165,8 +177,9 @@ class Contract:
     def to_json(self) -> str:
         """Return the contract as JSON text with sorted keys, ending in a newline."""
         values = dataclasses.asdict(self)
-        if not self.float_layers:
-            del values["float_layers"]
+        for name in ("float_layers", "adopted"):
+            if not values[name]:
+                del values[name]
         return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
@@ -202,6 +215,10 @@ def _problems(contract: Contract) -> list[str]:
         )
     need(len(contract.labels) >= 2, f"{len(contract.labels)} labels, not at least 2")
     need(
+        out.kind not in BINARY_KINDS or len(contract.labels) == 2,
+        f"{len(contract.labels)} labels, and the output {out.kind} is of 2",
+    )
+    need(
         all(isinstance(label, str) and _is_printable(label) for label in contract.labels),
         "a label is empty, not text, or has control characters",
     )
@@ -216,7 +233,7 @@ def _problems(contract: Contract) -> list[str]:
         need(isinstance(getattr(contract, name), str), f"{name} is not text")
     calibration = contract.calibration_sha256
     need(calibration is None or isinstance(calibration, str), "calibration_sha256 is not text")
-    for name in ("min_runtime", "created_by", "float_layers"):
+    for name in ("min_runtime", "created_by", "float_layers", "adopted"):
         versions = getattr(contract, name)
         fine = isinstance(versions, Mapping) and all(
             isinstance(part, str) for pair in versions.items() for part in pair

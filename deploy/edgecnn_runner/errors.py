@@ -70,14 +70,19 @@ class EdgeError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """Return the problem, the two values where known, and the remedy, a line each."""
+        """Return the problem, the two values where known, and the remedy, a line each.
+
+        Names in them may be from a file, and hold what a terminal would obey: such characters are
+        shown as ``?``.
+        """
         lines = [self.problem]
         if self.observed is not None:
             lines.append(f"  observed: {self.observed}")
         if self.expected is not None:
             lines.append(f"  expected: {self.expected}")
         lines.append(f"  remedy:   {self.remedy}")
-        return "\n".join(lines)
+        text = "\n".join(lines)
+        return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready values, for ``--json`` output."""

@@ -1,4 +1,4 @@
-"""Which contract a model file has, and whether it fits: one image in, one score per label out."""
+"""Which contract a model file has, and whether it fits: one image in, scores of the labels out."""
 
 from __future__ import annotations
 
@@ -91,10 +91,11 @@ def check_classifier(
         raise refuse("its input is not of a fixed size", _spell(shape), _IMAGE, _FIX_SIZE)
     if not is_one or min(shape[1:]) < 1 or not {shape[1], shape[3]} & {1, 3}:
         raise refuse("its input is not one image", _spell(shape), _IMAGE)
-    if class_count(outputs[0].shape) < 2:
+    if class_count(outputs[0].shape) < 1:
         raise refuse(
-            "its output is not one score per class", _spell(outputs[0].shape), "(1, classes)"
-        )
+            "its output is not one score per class", _spell(outputs[0].shape),
+            "(1, classes), or (1, 1) for two classes",
+        )  # fmt: skip
 
 
 def class_count(shape: tuple[int, ...]) -> int:
@@ -153,10 +154,10 @@ def check_fit(
     wanted, found = input_shape(contract), inputs[0].shape
     if found[1:] != wanted[1:]:
         raise refuse("input shape", _spell(found), _spell(wanted))
-    classes = class_count(outputs[0].shape)
-    if classes != len(contract.labels):
-        labels = f"{len(contract.labels)} labels"
-        raise refuse("number of labels", f"{classes} outputs", labels, LabelsError)
+    found_scores = class_count(outputs[0].shape)
+    if found_scores != contract.output.count(len(contract.labels)):
+        labels = f"{len(contract.labels)} labels, {contract.output.kind}"
+        raise refuse("number of labels", f"{found_scores} outputs", labels, LabelsError)
     for side, tensor, spec in (
         ("input", inputs[0], contract.input),
         ("output", outputs[0], contract.output),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from edgecnn_runner.contract import (
+    BINARY_KINDS,
     FILTERS,
     FITS,
     FLOATS,
@@ -30,6 +31,8 @@ from edgecnn_runner.runtimes.choice import TensorInfo, choose_runtime
 from edgecnn_runner.runtimes.probe import Description, probe
 from edgecnn_runner.session import Session
 
+_SEVERAL: Final = tuple(kind for kind in OUTPUT_KINDS if kind not in BINARY_KINDS)
+
 
 def foreign_contract(
     path: str | Path,
@@ -47,8 +50,9 @@ def foreign_contract(
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
         input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
-        output_kind: ``probabilities`` or ``logits``; None tells by the answers to a few images:
-            each positive with a sum of 1, or not all within 0..1.
+        output_kind: One of ``contract.OUTPUT_KINDS``; None tells by the answers to a few images:
+            each positive with a sum of 1, or not all within 0..1; of one number, which is of the
+            second of two classes, all within 0..1 or not.
         layout: ``NHWC`` or ``NCHW``; None tells by the shape, where only one of them is possible.
         resize: Name of the resize rule; None for ``RESIZE_RULE``.
         runtime: Which runtime to ask; None for the best installed.
@@ -90,7 +94,7 @@ def contract_of_foreign(
         path: A ``.tflite`` or ``.onnx`` file.
         labels: Class names in output order; None where nobody gave them.
         input_range: What pixels 0..255 are as the model's real input; None likewise.
-        output_kind: ``probabilities`` or ``logits``; None to tell by a trial run.
+        output_kind: One of ``contract.OUTPUT_KINDS``; None to tell by a trial run.
         layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
         resize: Name of the resize rule; None for ``RESIZE_RULE``.
 
@@ -119,7 +123,7 @@ def open_foreign(
         path: A ``.tflite`` or ``.onnx`` file without a contract.
         labels: Class names in output order.
         input_range: What pixels 0..255 are as the model's real input, for example ``-1..1``.
-        output_kind: ``probabilities`` or ``logits``; None to tell by the trial run.
+        output_kind: One of ``contract.OUTPUT_KINDS``; None to tell by the trial run.
         layout: ``NHWC`` or ``NCHW``; None to tell by the shape.
         resize: Name of the resize rule; None for ``RESIZE_RULE``.
         threads: At least 1.
@@ -194,12 +198,23 @@ def _contract(
     layout: str | None,
     resize: str | None,
 ) -> Contract:
-    classes = class_count(description.output.shape)
+    outputs = class_count(description.output.shape)
+    if (output_kind in BINARY_KINDS) != (outputs == 1) and output_kind is not None:
+        raise UsageError(
+            f"the model in {path} does not answer so",
+            observed=f"--output-kind {output_kind}, and {outputs} outputs",
+            expected=" or ".join(BINARY_KINDS) + " for one output, " + " or ".join(_SEVERAL)
+            + " for several",
+            remedy="leave --output-kind out",
+        )  # fmt: skip
+    classes = 2 if outputs == 1 else outputs
     if classes != len(labels):
         raise LabelsError(
             f"the labels do not fit the model in {path}",
             observed=f"{len(labels)} labels",
-            expected=f"{classes}, one for each output",
+            expected="2: its one output is of the second of two classes"
+            if outputs == 1
+            else f"{classes}, one for each output",
             remedy="give the labels the model was trained with, one a line, in output order",
         )
     twice = repeated(labels)
@@ -289,10 +304,16 @@ def _output_spec(description: Description, kind: str | None, path: Path) -> Outp
         )
     return OutputSpec(
         dtype=tensor.dtype,
-        kind=kind or tell_kind(description.samples, step, name=str(path)),
+        kind=kind or _told_kind(description, step, path),
         scale=scale,
         zero_point=0 if tensor.dtype in FLOATS else tensor.zero_point,
     )
+
+
+def _told_kind(description: Description, step: float, path: Path) -> str:
+    if not description.samples and class_count(description.output.shape) == 1:
+        return "binary-logit"
+    return tell_kind(description.samples, step, name=str(path))
 
 
 # Scores that are all within 0..1 and do not sum to 1 are neither for certain: a model of several
@@ -314,11 +335,15 @@ def tell_kind(samples: Sequence[Sequence[float]], step: float, *, name: str) -> 
         name: What to call the file in errors.
 
     Returns:
-        ``probabilities`` or ``logits``; the latter also without samples.
+        ``probabilities`` or ``logits``, or the binary kind of single numbers; logits also without
+        samples.
 
     Raises:
         ArtifactError: If all scores are within 0..1 and do not sum to 1 for every image.
     """
+    if samples and len(samples[0]) == 1:
+        within = all(-_SLACK - step / 2 <= row[0] <= 1 + _SLACK + step / 2 for row in samples)
+        return "binary-probability" if within else "binary-logit"
     step = step or _hidden_step(samples)
     # Each score may be half a step off.
     if samples and all(

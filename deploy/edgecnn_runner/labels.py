@@ -56,11 +56,14 @@ def parse_labels(text: str, *, name: str) -> tuple[str, ...]:
         problems.append(f"names given twice: {some_of(twice)}")
     if named < 2:
         problems.append(f"{named} names, not at least 2")
+    remedy = "name each class once; tell equal names apart: crane (bird), crane (machine)"
+    if named == 1:
+        remedy = "name the other class, too; the one output of a model of two is the second name's"
     if problems:
         raise LabelsError(
             f"the labels {name} do not name classes",
             observed="; ".join(problems),
-            expected="one class name a line, in output order, each another",
-            remedy="name each class once; tell equal names apart: crane (bird), crane (machine)",
+            expected="at least two names, one a line, in output order, each another",
+            remedy=remedy,
         )
     return labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -12,6 +12,19 @@ from edgecnn_runner.quantize import dequantize
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+MANY_CLASSES: Final = 20
+"""Classes up to which each of them is told and a confusion matrix is drawn. Of more, the five best
+scores are told, too, and tables show the classes that matter most, with a count of the others."""
+
+
+def shown_classes(classes: int) -> int:
+    """Return how many of the best classes are shown of an answer: of many classes, five.
+
+    Args:
+        classes: How many the model knows.
+    """
+    return 5 if classes > MANY_CLASSES else 3
 
 
 def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -37,11 +50,11 @@ def probabilities(raw: npt.NDArray[Any], spec: OutputSpec) -> npt.NDArray[np.flo
     """Read a model's raw output: dequantized, and through a softmax where it gives logits.
 
     Args:
-        raw: Shape (..., classes), of the type the contract names.
+        raw: Shape (..., classes), or (..., 1) for a binary kind, of the type the contract names.
         spec: The output part of the contract.
 
     Returns:
-        float32 of the same shape; never a view of ``raw``.
+        float32, shape (..., classes); never a view of ``raw``.
 
     Raises:
         ScoreError: If a score is NaN or infinite.
@@ -51,7 +64,14 @@ def probabilities(raw: npt.NDArray[Any], spec: OutputSpec) -> npt.NDArray[np.flo
         check_finite(real)
     else:
         real = dequantize(raw, spec.scale, spec.zero_point)
-    return softmax(real) if spec.kind == "logits" else real
+    match spec.kind:
+        case "logits":
+            return softmax(real)
+        case "binary-logit":
+            return softmax(np.concatenate([np.zeros_like(real), real], axis=-1))
+        case "binary-probability":
+            return np.concatenate([1 - real, real], axis=-1)
+    return real
 
 
 def check_finite(scores: npt.NDArray[Any]) -> None:

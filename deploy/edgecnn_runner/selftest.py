@@ -68,9 +68,12 @@ def tolerance_of(variant: str) -> float:
     """Return how far a probability may be from where a variant's file was made.
 
     Args:
-        variant: Such as ``onnx-int8``.
+        variant: Such as ``onnx-int8``, or ``onnx-foreign-fp32`` of a file that was adopted.
     """
-    return _TOLERANCES.get(variant.partition("-")[2], _INTEGER_TOLERANCE)
+    precision = variant.partition("-")[2]
+    if precision.startswith("foreign-"):
+        precision = precision.rpartition("-")[2]
+    return _TOLERANCES.get(precision, _INTEGER_TOLERANCE)
 
 
 def run(session: Session, golden: Golden) -> SelfTest:

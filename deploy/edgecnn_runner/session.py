@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _UINT8 = np.dtype(np.uint8)
+_TOLD_AFTER: Final = 100
+"""Images after which a caller is told that they are done: telling takes some microseconds."""
+_TOLD_EVERY_S: Final = 0.5
 
 
 class Session:
@@ -66,7 +69,7 @@ class Session:
         self._feed = make_feed(spec)
         self._run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = backend.run
         self._kernels: Callable[[], str] = backend.kernels
-        self._classes = len(contract.labels)
+        self._count = contract.output.count(len(contract.labels))
         self._score_of = _score_table(contract)
         self.load_ns = time.perf_counter_ns() - started_ns
 
@@ -191,7 +194,8 @@ class Session:
 
         Args:
             images: Shape (n, height, width, channels), uint8.
-            advance: Called now and then with the number of images done since the last call.
+            advance: Called with the number of images done since the last call: after 100, or, of a
+                network that takes longer for them, every half second or so.
 
         Returns:
             float32, shape (n, classes).
@@ -202,22 +206,26 @@ class Session:
         """
         if images.shape[1:] != self._shape or images.dtype != _UINT8:
             raise self._wrong_image(images, "n, ")
-        raw = np.empty((len(images), self._classes), self.contract.output.dtype)
-        run, feed, step = self._run, self._feed, 100
-        for start in range(0, len(images), step):
-            stop = min(start + step, len(images))
+        raw = np.empty((len(images), self._count), self.contract.output.dtype)
+        run, feed = self._run, self._feed
+        start, step = 0, 1
+        while start < len(images):
+            stop, begun = min(start + step, len(images)), time.monotonic()
             for index in range(start, stop):
                 raw[index] = run(feed(images[index])).reshape(-1)
             if advance is not None:
                 advance(stop - start)
+            if time.monotonic() - begun < _TOLD_EVERY_S / 2:
+                step = min(2 * step, _TOLD_AFTER)
+            start = stop
         return probabilities(raw, self.contract.output)
 
     def _read(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        if raw.size != self._classes:
+        if raw.size != self._count:
             raise ScoreError(
                 "the model answers with a wrong number of scores",
                 observed=raw.size,
-                expected=self._classes,
+                expected=self._count,
                 remedy=CONVERT_AGAIN,
             )
         return probabilities(raw.reshape(-1), self.contract.output)
@@ -250,7 +258,7 @@ def _score_table(contract: Contract) -> list[float] | None:
     negative indices find them.
     """
     spec = contract.output
-    if spec.dtype in FLOATS or spec.kind == "logits":
+    if spec.dtype in FLOATS or spec.kind != "probabilities":
         return None
     values = np.arange(256, dtype=np.uint8).view(spec.dtype)
     table: list[float] = dequantize(values, spec.scale, spec.zero_point).tolist()

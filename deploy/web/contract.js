@@ -1,6 +1,7 @@
 /** How the model file is fed and read: `model/contract.json`, checked. */
 
 import { ClassifierError } from "./errors.js";
+import { OUTPUT_KINDS, scoreCount } from "./postprocess.js";
 
 /** How pictures are brought to the model's size. `fraction`, in thousandths, is that of the largest
  * part with the model's aspect ratio which a crop keeps; 1000 with the other fits.
@@ -8,6 +9,12 @@ import { ClassifierError } from "./errors.js";
  * @property {"centre-crop" | "stretch" | "pad"} fit
  * @property {number} fraction
  * @property {"box-average" | "nearest" | "bilinear" | "bilinear-antialias"} filter */
+
+/** How bytes become the model's numbers: the order of its axes, and of each channel the number that
+ * it is fed for each of the 256 bytes; null where that is the byte itself.
+ * @typedef {object} Feed
+ * @property {"NHWC" | "NCHW"} layout
+ * @property {readonly Float32Array[] | null} table */
 
 /** The part of a contract that this app uses (`edgecnn_runner/contract.py` describes all of it),
  * and what the bundle adds: `sha256` of model.onnx, `reject_below`, a probability, and `not_proven`,
@@ -17,17 +24,19 @@ import { ClassifierError } from "./errors.js";
  * @property {string} variant
  * @property {readonly string[]} labels
  * @property {import("./fits.js").ModelInput} input
- * @property {{kind: "probabilities" | "logits"}} output
+ * @property {Feed} feed
+ * @property {{kind: import("./postprocess.js").OutputKind}} output
  * @property {string} sha256
  * @property {number} reject_below
  * @property {string} not_proven
- * @property {string} created_by For example `edgecnn 0.1.0`. */
+ * @property {string} created_by For example `edgecnn 0.1.0`; of a file that another program made,
+ *   who that is, by the file's own word. */
 
 /**
  * Read and check a contract.
  *
- * Only what edgecnn writes into ONNX files is accepted: float32 pixels 0..255, NHWC, float32
- * scores, a resize rule of `preprocess.js`.
+ * Accepted are float32 pixels and scores and a resize rule of `preprocess.js`. Where pixels are not
+ * 0..255, as in files that another program made, the bundle has a table of what they become.
  *
  * @param {ArrayBuffer} bytes UTF-8 JSON.
  * @returns {Contract}
@@ -54,10 +63,14 @@ export function parseContract(bytes) {
   }
   need(input.channels === 1 || input.channels === 3, `input channels ${input.channels}`);
   need(input.dtype === "float32", `input type ${input.dtype}, not float32`);
-  need(input.layout === "NHWC", `input layout ${input.layout}, not NHWC`);
-  need(input.range === "0..255", `input range ${input.range}, not 0..255`);
+  need(["NHWC", "NCHW"].includes(input.layout), `input layout ${input.layout}`);
+  const table = parseTable(raw["feed"], input.channels);
+  need(raw["feed"] === undefined || table !== null, "a table of what is fed that is none");
+  need(table !== null || input.range === "0..255", `input range ${input.range} without a table`);
   need(output.dtype === "float32", `output type ${output.dtype}, not float32`);
-  need(["probabilities", "logits"].includes(output.kind), `output kind ${output.kind}`);
+  need(OUTPUT_KINDS.includes(output.kind), `output kind ${output.kind}`);
+  const binary = OUTPUT_KINDS.includes(output.kind) && scoreCount(output.kind, 2) === 1;
+  need(!binary || labels.length === 2, `${labels.length} labels for output kind ${output.kind}`);
   need(labels.length >= 2 && labels.every(isText), "fewer than two labels, or one is not text");
   need(isText(raw["model"]) && isText(raw["variant"]), "no name of the model or its variant");
   need(/^[0-9a-f]{64}$/.test(String(raw["sha256"])), "no SHA-256 of the model file");
@@ -72,12 +85,36 @@ export function parseContract(bytes) {
     variant: String(raw["variant"]),
     labels,
     input: { height: input.height, width: input.width, channels: input.channels, resize },
+    feed: { layout: input.layout, table },
     output: { kind: output.kind },
     sha256: String(raw["sha256"]),
     reject_below: Number(rejectBelow),
     not_proven: String(notProven),
-    created_by: isText(made) ? `edgecnn ${made}` : "edgecnn",
+    created_by: maker(Object(raw["adopted"]), isText(made) ? `edgecnn ${made}` : "edgecnn"),
   };
+}
+
+/**
+ * @param {Record<string, unknown>} adopted Of a file that another program made, who says so.
+ * @param {string} edgecnn
+ * @returns {string}
+ */
+function maker(adopted, edgecnn) {
+  const word = adopted["made_by"];
+  if (!isText(word)) return edgecnn;
+  return `another program (by the file's own word: ${word}); its calibration is not known; adopted by ${edgecnn}`;
+}
+
+/**
+ * @param {unknown} feed A list for each channel, of what each byte becomes.
+ * @param {unknown} channels
+ * @returns {Float32Array[] | null} Null if it is no such table.
+ */
+function parseTable(feed, channels) {
+  if (!Array.isArray(feed) || feed.length !== channels) return null;
+  const isNumber = (/** @type {unknown} */ value) => typeof value === "number" && Number.isFinite(value);
+  const good = feed.every((one) => Array.isArray(one) && one.length === 256 && one.every(isNumber));
+  return good ? feed.map((one) => Float32Array.from(one)) : null;
 }
 
 const RESIZE =

@@ -7,6 +7,7 @@
  * @property {number | null} milliseconds Of the inference alone.
  * @property {string} error Empty if there was none. */
 
+/** Classes of each picture that have columns, at least. */
 const RANKED = 3;
 /** How Excel tells that a file is UTF-8 (a byte order mark). */
 const UTF8_MARK = "\ufeff";
@@ -27,12 +28,14 @@ const FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n"];
  */
 export function toCsv(results, unknown) {
   const header = ["file", "label", "score"];
-  for (let place = 1; place <= RANKED; place++) header.push(`label_${place}`, `score_${place}`);
+  const places = results.reduce(
+    (most, { decision }) => Math.max(most, decision?.ranked.length ?? 0), RANKED);
+  for (let place = 1; place <= places; place++) header.push(`label_${place}`, `score_${place}`);
   header.push("milliseconds", "error");
   const lines = results.map(({ file, decision, milliseconds, error }) => {
     const best = decision?.index === null ? unknown : (decision?.ranked[0]?.label ?? "");
     const cells = [textCell(file), textCell(best), numberCell(decision?.score)];
-    for (let place = 0; place < RANKED; place++) {
+    for (let place = 0; place < places; place++) {
       const score = decision?.ranked[place];
       cells.push(textCell(score?.label ?? ""), numberCell(score?.score));
     }

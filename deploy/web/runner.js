@@ -1,7 +1,7 @@
 /** The model in ONNX Runtime Web: an image of the model's size in, probabilities out. */
 
 import { ClassifierError } from "./errors.js";
-import { probabilities } from "./postprocess.js";
+import { probabilities, scoreCount } from "./postprocess.js";
 
 /** @typedef {import("./contract.js").Contract} Contract */
 /** @typedef {import("./resources.js").Runtime} Runtime */
@@ -21,7 +21,8 @@ export class Runner {
     this.session = session;
     const { height, width, channels } = contract.input;
     this.pixels = new Float32Array(height * width * channels);
-    this.dimensions = [1, height, width, channels];
+    this.dimensions =
+      contract.feed.layout === "NCHW" ? [1, channels, height, width] : [1, height, width, channels];
     /** @type {Promise<unknown>} */
     this.last = Promise.resolve();
   }
@@ -67,6 +68,30 @@ export class Runner {
   }
 
   /**
+   * Bring an image's bytes into the model's order, and to its numbers.
+   *
+   * @param {Uint8Array} image Rows from the top, channels side by side.
+   */
+  fill(image) {
+    const { layout, table } = this.contract.feed;
+    const { channels } = this.contract.input;
+    if (layout === "NHWC" && table === null) {
+      this.pixels.set(image);
+      return;
+    }
+    const count = image.length / channels;
+    for (let channel = 0; channel < channels; channel++) {
+      const values = table?.[channel];
+      for (let pixel = 0; pixel < count; pixel++) {
+        const from = pixel * channels + channel;
+        const byte = Number(image[from]);
+        const to = layout === "NCHW" ? channel * count + pixel : from;
+        this.pixels[to] = values === undefined ? byte : Number(values[byte]);
+      }
+    }
+  }
+
+  /**
    * @param {Uint8Array} image
    * @returns {Promise<{scores: Float32Array, milliseconds: number}>}
    */
@@ -74,7 +99,7 @@ export class Runner {
     if (image.length !== this.pixels.length) {
       throw new ClassifierError("runtime", `${image.length} bytes, not ${this.pixels.length}`);
     }
-    this.pixels.set(image);
+    this.fill(image);
     const [input = "", output = ""] = [this.session.inputNames[0], this.session.outputNames[0]];
     let raw;
     const started = performance.now();
@@ -86,11 +111,9 @@ export class Runner {
       throw new ClassifierError("runtime", String(error));
     }
     const milliseconds = performance.now() - started;
-    if (!(raw instanceof Float32Array) || raw.length !== this.contract.labels.length) {
-      throw new ClassifierError(
-        "scores",
-        `${raw?.length} scores, not ${this.contract.labels.length} of type float32`,
-      );
+    const expected = scoreCount(this.contract.output.kind, this.contract.labels.length);
+    if (!(raw instanceof Float32Array) || raw.length !== expected) {
+      throw new ClassifierError("scores", `${raw?.length} scores, not ${expected} of type float32`);
     }
     return { scores: probabilities(raw, this.contract.output.kind), milliseconds };
   }

@@ -122,7 +122,7 @@ def _add_classify(commands: _Commands) -> None:
     )
     command.add_argument("images", metavar="IMAGE", nargs="+", help="image files of any size")
     command.add_argument(
-        "--top", metavar="K", type=count, default=3, help="classes to show (default 3)"
+        "--top", metavar="K", type=count, help="classes to show (default 3, of many classes 5)"
     )
     _add_reject(command)
     _add_foreign(command)

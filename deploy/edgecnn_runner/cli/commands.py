@@ -15,6 +15,7 @@ from edgecnn_runner.errors import ImageError, RuntimeMissingError
 from edgecnn_runner.files import regular_size
 from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.input_options import PREPROCESSING_OPTIONS, Preprocessing
+from edgecnn_runner.postprocess import shown_classes
 from edgecnn_runner.runtimes.choice import RUNTIMES, choose_runtime, installed_version
 from edgecnn_runner.session import Session
 
@@ -34,11 +35,10 @@ def classify(options: argparse.Namespace) -> int:
     code = 0
     rows: list[dict[str, Any]] = []
     with open_classifier(options) as classifier:
+        top = options.top or shown_classes(len(classifier.contract.labels))
         for image in options.images:
             try:
-                result = classifier.classify(
-                    image, top=options.top, reject_below=options.reject_below
-                )
+                result = classifier.classify(image, top=top, reject_below=options.reject_below)
             except ImageError as error:
                 write_message(f"error: {error}\n")
                 rows.append({"image": image, **error.to_dict()})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from edgecnn_runner.errors import some_of
 from edgecnn_runner.quantities import duration_text, plural_text, size_text
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from edgecnn_runner.selftest import SelfTest
     from edgecnn_runner.session import Session
     from edgecnn_runner.timing import Timing
+
+_MOST_LABELS: Final = 20
 
 
 def classification(image: str, result: Result) -> str:
@@ -102,12 +105,33 @@ def _contract_rows(contract: Contract) -> dict[str, str]:
         f"pixels as {fed.range}{'' if fed.dtype == 'float32' else scale}",
         "output": f"{len(contract.labels)} {given.kind}, {given.dtype}"
         f"{'' if given.dtype == 'float32' else steps}",
-        "labels": ", ".join(contract.labels),
+        "labels": _labels_text(contract.labels),
         "resize": contract.resize,
         "needs": named or "not recorded",
-        "made by": made or "not recorded",
-        "made from": f"sha256 {contract.source_sha256}" if contract.source_sha256 else "unknown",
+        **_origin_rows(contract, made or "not recorded"),
     }
+
+
+def _origin_rows(contract: Contract, made: str) -> dict[str, str]:
+    """Return who made a file; of one that another program made, by whose word."""
+    digest = f"sha256 {contract.source_sha256}" if contract.source_sha256 else "unknown"
+    about = contract.adopted
+    if not about:
+        return {"made by": made, "made from": digest}
+    return {
+        "made elsewhere": about.get("file", "not recorded"),
+        "by its own word": about.get("made_by", "not stated"),
+        "calibration": about.get("calibration", "not known"),
+        "adopted by": made,
+        "compared with": digest,
+    }
+
+
+def _labels_text(labels: Sequence[str]) -> str:
+    """Return all labels; of many, the first ones and how many more there are."""
+    if len(labels) <= _MOST_LABELS:
+        return ", ".join(labels)
+    return f"{len(labels):,}: {some_of(labels, _MOST_LABELS)} (--json has all)"
 
 
 def _table(rows: Mapping[str, str]) -> str:

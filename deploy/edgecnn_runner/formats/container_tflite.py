@@ -21,11 +21,14 @@ def append(payload: bytes, contract: Contract) -> bytes:
     """Return a TFLite model with its contract behind it.
 
     Args:
-        payload: The flatbuffer.
+        payload: The flatbuffer, and whatever another program has put behind it, such as the
+            archive of TFLite's own metadata; it stays as it is.
         contract: What the archive is to hold, with the labels once more for people.
     """
     buffer = io.BytesIO(payload)
-    with zipfile.ZipFile(buffer, "a") as archive:
+    buffer.seek(0, io.SEEK_END)
+    # Not mode "a", which would write over the directory of an archive that is there already.
+    with zipfile.ZipFile(buffer, "w") as archive:
         labels = "".join(f"{label}\n" for label in contract.labels)
         for entry_name, body in ((CONTRACT_ENTRY, contract.to_json()), (LABELS_ENTRY, labels)):
             archive.writestr(zipfile.ZipInfo(entry_name, _ZIP_EPOCH), body)

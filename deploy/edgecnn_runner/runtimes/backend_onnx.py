@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn_runner.errors import COPY_AGAIN, ArtifactError, EdgeError
@@ -87,6 +87,17 @@ class OnnxBackend:
         self.run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
         if inputs and outputs:
             self.run = _runner(session, inputs[0].name, outputs[0].name)
+        self._session, self._names = session, [str(one.name) for one in inputs]
+
+    def run_all(self, values: Sequence[npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+        """Return an array for each output; see ``runtimes.Backend``."""
+        try:
+            result: Sequence[npt.NDArray[Any]] = self._session.run(
+                None, dict(zip(self._names, values, strict=True))
+            )
+        except Exception as error:
+            raise _not_run(str(error), values) from error
+        return result
 
     def kernels(self) -> str:
         """Name the execution providers that the session was really given."""
@@ -118,15 +129,20 @@ def _runner(
         try:
             result: npt.NDArray[Any] = call(names, {input_name: batch})[0]
         except Exception as error:
-            raise ArtifactError(
-                "the model cannot be run",
-                observed=one_line(str(error)),
-                expected=f"an answer to {batch.dtype} of shape {batch.shape}",
-                remedy=COPY_AGAIN,
-            ) from error
+            raise _not_run(str(error), [batch]) from error
         return result
 
     return run
+
+
+def _not_run(said: str, values: Sequence[npt.NDArray[Any]]) -> ArtifactError:
+    fed = ", ".join(f"{value.dtype} of shape {value.shape}" for value in values[:3])
+    return ArtifactError(
+        "the model cannot be run",
+        observed=one_line(said),
+        expected=f"an answer to {fed}",
+        remedy=COPY_AGAIN,
+    )
 
 
 def _describe(node: Any) -> TensorInfo:  # an untyped class

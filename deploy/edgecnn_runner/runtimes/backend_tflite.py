@@ -63,6 +63,26 @@ class TfliteBackend:
         if inputs and outputs:
             self.run = _runner(interpreter, inputs[0]["index"], outputs[0]["index"])
         self._interpreter, self._ends = interpreter, [int(one["index"]) for one in outputs]
+        self._places = [int(one["index"]) for one in inputs]
+        self._sizes: list[tuple[int, ...]] | None = None
+
+    def run_all(self, values: Sequence[npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+        """Return an array for each output; see ``runtimes.Backend``."""
+        interpreter = self._interpreter
+        try:
+            sizes = [value.shape for value in values]
+            if sizes != self._sizes:
+                if any(-1 in tensor.shape for tensor in self.inputs):
+                    for place, size in zip(self._places, sizes, strict=True):
+                        interpreter.resize_tensor_input(place, size)
+                interpreter.allocate_tensors()
+                self._sizes = sizes
+            for place, value in zip(self._places, values, strict=True):
+                interpreter.set_tensor(place, value)
+            interpreter.invoke()
+            return [interpreter.get_tensor(place) for place in self._ends]
+        except (ValueError, RuntimeError) as error:
+            raise _not_run(str(error), values) from error
 
     def kernels(self) -> str:
         """Name the kernels that the interpreter has planned: XNNPACK's, TFLite's own, or both."""
@@ -137,15 +157,20 @@ def _runner(
             invoke()
             result: npt.NDArray[Any] = get_tensor(output_index)
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                "the model cannot be run",
-                observed=one_line(str(error)),
-                expected=f"an answer to {batch.dtype} of shape {batch.shape}",
-                remedy=COPY_AGAIN,
-            ) from error
+            raise _not_run(str(error), [batch]) from error
         return result
 
     return run
+
+
+def _not_run(said: str, values: Sequence[npt.NDArray[Any]]) -> ArtifactError:
+    fed = ", ".join(f"{value.dtype} of shape {value.shape}" for value in values[:3])
+    return ArtifactError(
+        "the model cannot be run",
+        observed=one_line(said),
+        expected=f"an answer to {fed}",
+        remedy=COPY_AGAIN,
+    )
 
 
 def _describe(details: Mapping[str, Any], shape_key: str) -> TensorInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -84,6 +84,12 @@ class Backend(Protocol):
     outputs: tuple[TensorInfo, ...]
     run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
     """The first input's array to the first output's; a fresh array each call."""
+
+    def run_all(self, values: Sequence[npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+        """Return an array for each output, given one for each input.
+
+        Sizes that the file leaves open become those of the arrays.
+        """
 
     def kernels(self) -> str:
         """Name the kernels that do the work, for example ``XNNPACK``; ``unknown`` if hidden."""

@@ -28,6 +28,13 @@ test("a good contract is read; a missing limit rejects nothing", () => {
   assert.equal(parseContract(json({ ...CONTRACT, reject_below: 0.4 })).reject_below, 0.4);
 });
 
+test("one number is for two labels", () => {
+  const output = { dtype: "float32", kind: "binary-logit" };
+  assert.equal(parseContract(json({ ...CONTRACT, output })).output.kind, "binary-logit");
+  const wrong = { ...CONTRACT, output, labels: ["a", "b", "c"] };
+  assert.throws(() => parseContract(json(wrong)), { code: "contract", message: /3 labels/ });
+});
+
 test("what is not proven is kept, and is a text", () => {
   assert.equal(parseContract(json(CONTRACT)).not_proven, "");
   const contract = parseContract(json({ ...CONTRACT, not_proven: "not proven: 6 images" }));
@@ -73,11 +80,27 @@ test("what is no resize rule is refused", () => {
   }
 });
 
+const TABLE = [1, 2, 3].map((by) => Array.from({ length: 256 }, (_, byte) => byte / by));
+
+test("a file that another program made has its own order, numbers and maker", () => {
+  const contract = parseContract(json({
+    ...CONTRACT, feed: TABLE, input: { ...CONTRACT.input, layout: "NCHW", range: "0..1" },
+    adopted: { file: "other.onnx", made_by: "pytorch 2.4", calibration: "not known" },
+  }));
+  assert.equal(contract.feed.layout, "NCHW");
+  assert.deepEqual(contract.feed.table?.[2]?.[255], 85);
+  assert.match(contract.created_by, /own word: pytorch 2\.4.*not known.*adopted by edgecnn 0\.1\.0/);
+});
+
 /** @type {[string, object, RegExp][]} */
 const BAD = [
   ["another version", { version: 2 }, /version 2/],
   ["another resize rule", { resize: "bilinear" }, /bilinear/],
-  ["NCHW", { input: { ...CONTRACT.input, layout: "NCHW" } }, /NCHW/],
+  ["no layout", { input: { ...CONTRACT.input, layout: "CHWN" } }, /CHWN/],
+  ["a table of one channel", { feed: [TABLE[0]] }, /table/],
+  ["a table of too few numbers", { feed: [[0], [0], [0]] }, /table/],
+  ["a table of texts", { feed: TABLE.map((one) => one.map(String)) }, /table/],
+  ["a table that is null", { feed: null }, /table/],
   ["integer input", { input: { ...CONTRACT.input, dtype: "uint8" } }, /uint8/],
   ["another range", { input: { ...CONTRACT.input, range: "0..1" } }, /0\.\.1/],
   ["no height", { input: { ...CONTRACT.input, height: 0 } }, /height 0/],

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decide, probabilities, rank, softmax } from "../postprocess.js";
+import { decide, probabilities, rank, scoreCount, softmax } from "../postprocess.js";
 import { fixture, jsonFixture, NO_FIXTURES } from "./fixtures.js";
 
 const LABELS = ["a", "b", "c", "d"];
@@ -23,6 +23,23 @@ test("below the limit nothing is named, at the limit it is", () => {
     decide(scores, LABELS, 0.61).ranked.map(({ label }) => label),
     ["b", "c", "a"],
   );
+});
+
+test("one number is of the second of two classes", () => {
+  assert.deepEqual([...probabilities(Float32Array.of(0.25), "binary-probability")], [0.75, 0.25]);
+  assert.deepEqual([...probabilities(Float32Array.of(0), "binary-logit")], [0.5, 0.5]);
+  const noon = Number(probabilities(Float32Array.of(2), "binary-logit")[1]);
+  assert.ok(Math.abs(noon - 1 / (1 + Math.exp(-2))) < 1e-7);
+  assert.equal(scoreCount("binary-logit", 2), 1);
+  assert.equal(scoreCount("logits", 2), 2);
+});
+
+test("of more than twenty classes five are ranked, of fewer three", () => {
+  for (const [classes, shown] of [[4, 3], [20, 3], [21, 5], [1000, 5]]) {
+    const scores = Float32Array.from({ length: Number(classes) }, (_, index) => 1 / (index + 2));
+    const labels = Array.from(scores, (_, index) => `class ${index}`);
+    assert.equal(decide(scores, labels, 0).ranked.length, shown);
+  }
 });
 
 test("softmax of huge logits stays finite", () => {

@@ -32,6 +32,15 @@ test("one line for each picture, CRLF, numbers with four digits", () => {
   ]);
 });
 
+test("five classes of a picture have five columns each", () => {
+  const ranked = [..."abcde"].map((label, index) => ({ label, score: 0.2, index }));
+  const decision = { index: 0, score: 0.2, ranked };
+  const csv = toCsv([{ file: "one.jpg", decision, milliseconds: 1, error: "" }], "unknown");
+  const [header, line] = csv.slice(1).split("\r\n");
+  assert.ok(header?.endsWith("label_5,score_5,milliseconds,error"));
+  assert.ok(line?.endsWith("e,0.2000,1.0000,"));
+});
+
 for (const start of ["=", "+", "-", "@", "\t", "\r", "\n"]) {
   test(`a file name that begins with ${JSON.stringify(start)} is no formula`, () => {
     const name = `${start}HYPERLINK("x")`;
