@@ -180,6 +180,17 @@ def test_a_number_that_cannot_be_meant_shows_both_readings(
     assert mistake.endswith(f"; {says}")
 
 
+@pytest.mark.parametrize("all_of_it", [1.0, "100%"])
+def test_all_images_may_be_for_the_test_where_nothing_is_trained(all_of_it: object) -> None:
+    raw = {"model": {"name": "x"}, "data": {"test": all_of_it}}
+    recipe = parse_recipe(raw, source="test")
+    assert recipe.data.test == 1.0
+    assert parse_recipe(recipe.to_dict(), source="a manifest") == recipe
+    (mistake,) = mistakes(raw, for_training=True)
+    assert mistake.startswith("data.test = ")
+    assert mistake.endswith(": less than 1, since it leaves no images to train on")
+
+
 @pytest.mark.parametrize("max_drop", [0.5, 0.01])
 def test_half_a_point_is_half_a_point(max_drop: float) -> None:
     recipe = parse_recipe({"model": {"name": "x"}, "limits": {"max_drop": max_drop}}, source="test")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgecnn.data import count_classes
+from edgecnn.data import class_names_of
 from edgecnn.data.class_folders import check_same_classes, find_layout, list_classes
 from edgecnn.errors import DataError
 
@@ -53,7 +53,7 @@ def test_folders_as_people_publish_them_are_splits(tmp_path: Path, form: str) ->
     tree(tmp_path, *(f"{name}/{{cat,dog}}" for name in there.split()))
     pairs = zip(("train", "validation", "test"), meant.split(), strict=True)
     assert splits(tmp_path) == {split: name for split, name in pairs if name != "-"}
-    assert count_classes(tmp_path) == 2
+    assert len(class_names_of(tmp_path)) == 2
     assert find_layout(tmp_path).judged[1] == f"its folder {meant.split()[2]}"
 
 
@@ -82,7 +82,7 @@ def test_images_without_labels_beside_training_images_are_no_class(
     assert layout.place == tmp_path / "train"
     assert beside.split("/")[0] in layout.notes[0]
     assert list_classes(layout.place)[0] == ("cat", "dog")
-    assert count_classes(tmp_path) == 2
+    assert len(class_names_of(tmp_path)) == 2
 
 
 def test_test_images_without_labels_leave_the_other_splits(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_folders_of_the_same_classes_are_refused(tmp_path: Path, folders: tuple[
     assert "cat, dog" in problem or "1, 2, 3" in problem
     assert "train, validation and test" in caught.value.remedy
     with pytest.raises(DataError, match="cannot be classes"):
-        count_classes(tmp_path)
+        class_names_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_data_for_detecting_things_are_named_as_that(
 def test_classes_may_have_such_words_in_their_names(tmp_path: Path) -> None:
     layout = find_layout(tree(tmp_path, "test tubes", "valid coins", "labels", "images of trains"))
     assert layout.notes == ()
-    assert count_classes(tmp_path) == 4
+    assert len(class_names_of(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("names", [("Train", "training"), ("val", "valid"), ("test", "TEST")])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecnn.data import Images
+from edgecnn.pixels import is_mapped
 from edgecnn.recipe.sections import Augment
 from edgecnn.train.backend import tf
 from edgecnn.train.batches import (
@@ -245,6 +246,34 @@ def test_plain_batches_are_the_images_in_order() -> None:
     parts = list(plain_batches(numbered(), batch_size=10))
     np.testing.assert_array_equal(np.concatenate([p.numpy() for p, _ in parts]), numbered().pixels)
     assert [len(labels) for _, labels in parts] == [10, 10, 3]
+
+
+def test_images_in_a_file_give_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = numbered()
+    every: dict[str, Any] = {
+        "batch_size": 7,
+        "crop": 1,
+        "flip": True,
+        "cutout": 2,
+        "mixup": 0.4,
+        "seed": 3,
+    }
+    expected = epochs_of([0, 5], **every)
+    in_order = list(plain_batches(plain, batch_size=10, classes=COUNT))
+    monkeypatch.setattr("edgecnn.pixels.IN_MEMORY", 0)
+    mapped = plain.take(range(COUNT))
+    assert is_mapped(mapped.pixels)
+    monkeypatch.setattr("train.test_batches.numbered", lambda: mapped)
+    found = epochs_of([0, 5], **every)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    again = list(plain_batches(mapped, batch_size=10, classes=COUNT))
+    assert len(again) == len(in_order) == 3
+    for (pixels, labels), (own, shares) in zip(in_order, again, strict=True):
+        assert own.dtype == tf.uint8
+        np.testing.assert_array_equal(pixels, own)
+        np.testing.assert_array_equal(labels, shares)
 
 
 def test_cut_out_fills_the_square_around_the_centre_and_nothing_else() -> None:

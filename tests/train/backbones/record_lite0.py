@@ -34,7 +34,7 @@ def picture(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
 
 def main() -> None:
     """Write the pictures and the features of the reference implementation."""
-    import torch  # type: ignore[import-not-found]
+    import torch
     from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found]
 
     recorded: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from html.parser import HTMLParser
 
@@ -144,3 +145,23 @@ def test_the_record_is_json_and_counts_what_the_scores_say() -> None:
     margins = [one["score"] - one["second_score"] for one in record["uncertain"]]
     assert margins == sorted(margins)
     assert {one["label"] for one in record["doubtful_labels"]} == {"bee & fly"}
+
+
+def test_a_page_of_a_thousand_classes_lists_the_lowest_and_the_most_frequent_mistakes() -> None:
+    report, dataset = reported()
+    names = tuple(f"<b>class</b> {number}" for number in range(1000))
+    (one, *_) = [one for one in report.classes if one.recall is not None]
+    report = dataclasses.replace(
+        report,
+        class_names=names,
+        classes=tuple(
+            dataclasses.replace(one, index=number, name=name) for number, name in enumerate(names)
+        ),
+        confusion=tuple((number, (number + 1) % 1000, 1000 - number) for number in range(1000)),
+        train_images=(3,) * 1000,
+    )
+    html = render_training(report, dataset.test.pixels, dataset.train.pixels)
+    assert "<b>class" not in html
+    assert len(html) < 1_000_000
+    assert "60 of 1,000 classes; training.json has all of them" in html
+    assert "The 20 most frequent of 1,000 kinds of mistake" in html

@@ -20,6 +20,7 @@ Confusion = tuple[tuple[int, int, int], ...]
 """Non-zero cells of a confusion matrix: true class, answer, images; sorted."""
 
 CALIBRATION_BINS: Final = 15
+TOP: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,27 @@ def measure_alone(scores: Scores, labels: Labels) -> ModelMetrics:
             for (true, decided), count in zip(cells.T, counts, strict=True)
         ),
     )
+
+
+def in_top(scores: Scores, classes: Labels, *, top: int = TOP) -> npt.NDArray[np.bool_]:
+    """Return for which images a class is among those with the highest scores.
+
+    With the true classes this is top-5 accuracy as O. Russakovsky et al. (2015), ImageNet large
+    scale visual recognition challenge, International Journal of Computer Vision 115, 211-252,
+    count it. Of equal scores, those with lower indices come first, as in every ranking here.
+
+    Args:
+        scores: Shape (n, classes).
+        classes: A class for each image, shape (n,).
+        top: How many places count.
+
+    Returns:
+        Shape (n,).
+    """
+    own = np.take_along_axis(scores, np.asarray(classes)[:, np.newaxis], axis=1)
+    before = np.arange(scores.shape[1]) < np.asarray(classes)[:, np.newaxis]
+    ahead = (scores > own) | ((scores == own) & before)
+    return np.asarray(ahead.sum(axis=1) < top)
 
 
 def calibration_bins(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from edgecnn.errors import ScoreError, WorkspaceError
 from edgecnn.files import atomic_file
 from edgecnn.log import has_read
+from edgecnn.pixels import parts_of, room_for
 
 if TYPE_CHECKING:
     from edgecnn.data import Images
@@ -247,9 +248,12 @@ def with_noise(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
     Returns:
         The same shape; always the same for the same pixels and version of numpy.
+
+    Raises:
+        DataError: If there is no room for it.
     """
     random = np.random.default_rng(_NOISE_SEED)
-    noisy = np.empty_like(pixels)
+    noisy = room_for(len(pixels), pixels.shape[1:])
     for index, picture in enumerate(pixels):
         up = random.integers(0, 2, picture.shape, dtype=np.uint8).astype(bool)
         noisy[index] = np.where(up, picture + (picture < 255), picture - (picture > 0))
@@ -279,7 +283,9 @@ def check_scores(scores: npt.NDArray[Any], *, model: str) -> None:
 def images_digest(images: npt.NDArray[np.uint8]) -> str:
     """Return the SHA-256 of images and their shape; the order counts."""
     digest = hashlib.sha256(repr(images.shape).encode())
-    digest.update(np.ascontiguousarray(images).tobytes())
+    # In parts, which it is all the same to: a copy of all may be too large.
+    for part in parts_of(images):
+        digest.update(np.ascontiguousarray(images[part]).data)
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from edgecnn.data import Dataset
+    from edgecnn.data.unlabelled import UnlabelledPictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,27 @@ class CandidateVerdict:
 
 
 Scores = npt.NDArray[np.floating[Any]]
-Judge = Callable[[Scores, Scores, Scores, npt.NDArray[np.integer[Any]]], CandidateVerdict]
+Judge = Callable[[Scores, Scores, Scores, npt.NDArray[np.integer[Any]] | None], CandidateVerdict]
 """Takes the float model's probabilities, those of the same images with one grey level of noise,
-and a candidate's, each of shape (n, classes), and n labels."""
+and a candidate's, each of shape (n, classes), and n labels; None where nobody knows them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Unseen:
+    """What a model made elsewhere has not seen, as its user says; a repair judges by it.
+
+    Attributes:
+        pictures: Pictures without labels; None where it has seen none of the data set's images.
+    """
+
+    pictures: UnlabelledPictures | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a manifest records of it, so that it need not be said again."""
+        if self.pictures is None:
+            return {"data": True}
+        return {"folder": str(self.pictures.folder.resolve())}
+
 
 Pixels = npt.NDArray[np.uint8]
 Ask = Callable[[Pixels, str], npt.NDArray[np.float32]]

@@ -6,7 +6,7 @@ TensorFlow, and scikit-learn, pooch and Pillow only when a data set needs them.
 
 from edgecnn.data.again import FolderAgain, folder_of
 from edgecnn.data.calibration import CalibrationSet, choose_calibration, overlap, read_calibration
-from edgecnn.data.class_folders import count_classes, has_files, images_below
+from edgecnn.data.class_folders import class_names_of, has_files, images_below
 from edgecnn.data.load import JudgedImages, load_dataset, load_judged_images
 from edgecnn.data.split import digest_per_image
 from edgecnn.data.survey import Survey, few_images, survey_folder, uneven_classes
@@ -20,7 +20,7 @@ __all__ = [
     "JudgedImages",
     "Survey",
     "choose_calibration",
-    "count_classes",
+    "class_names_of",
     "digest_per_image",
     "few_images",
     "folder_of",

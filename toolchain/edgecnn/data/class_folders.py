@@ -529,8 +529,8 @@ def check_same_classes(layout: Layout, classes: Mapping[Split, Sequence[str]]) -
         )
 
 
-def count_classes(root: Path) -> int:
-    """Return how many classes a folder of images has.
+def class_names_of(root: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a folder of images has, before its files are listed.
 
     Args:
         root: The folder.
@@ -539,7 +539,8 @@ def count_classes(root: Path) -> int:
         DataError: If its layout cannot be told.
     """
     layout = find_layout(root)
-    return len(_folders(layout.splits.get("train", layout.judged[0])))
+    folders = _folders(layout.splits.get("train", layout.judged[0]))
+    return tuple(folder.name for folder in folders)
 
 
 def list_classes(root: Path) -> tuple[tuple[str, ...], list[ImageFile]]:

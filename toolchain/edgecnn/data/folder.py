@@ -6,11 +6,11 @@ that a device will show it.
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -30,14 +30,17 @@ from edgecnn.data.class_folders import (
 from edgecnn.data.grouping import Grouping, group_images, too_few_groups_remedy
 from edgecnn.data.quality.fingerprint import Fingerprint, fingerprint
 from edgecnn.data.split import GroupSplit, digest_per_image, split_off, split_off_groups
-from edgecnn.data.types import Dataset, Images
+from edgecnn.data.types import Dataset, Images, all_for_the_test
 from edgecnn.errors import DataError, ImageError, some_of
 from edgecnn.log import has_read
+from edgecnn.pixels import room_for
 from edgecnn.progress import NO_PROGRESS, Progress
-from edgecnn.report.text import percent_text, plural_text, size_text
+from edgecnn.report.text import percent_text, plural_text
 from edgecnn_runner.contract import RESIZE_RULE
 
 _WORKERS: Final = 4
+_AHEAD: Final = 16
+"""Files that are read before their pixels are taken."""
 # One torn photo among thousands must not end a training; more than that is a copy that went wrong,
 # or a format that nothing here reads, and a data set that is not the one that was meant.
 MOST_UNREADABLE: Final = 0.05
@@ -201,6 +204,8 @@ def _divided(
     splitting: _Splitting, *, test: float, validation: float, progress: Progress
 ) -> Dataset:
     images = splitting.loaded.images[""]
+    if test == 1:
+        return all_for_the_test("folder", splitting.names, images)
     grouping = splitting.grouping(images, progress)
     tested = splitting.off(images, test, "test", grouping)
     chosen = splitting.off(tested.rest, validation, "validation", grouping)
@@ -297,7 +302,7 @@ def read_pictures(
         many could not.
 
     Raises:
-        DataError: If more than a few cannot be read, or all do not fit into memory.
+        DataError: If more than a few cannot be read, or there is no room for all.
     """
     form = _Form(height=shape[0], width=shape[1], channels=shape[2], resize=resize)
     pixels = _room_for({"": len(files)}, form)[""]
@@ -504,9 +509,13 @@ def _outcomes(
         with warnings.catch_warnings(), progress.task("reading images", len(files)) as task:
             if with_prints:
                 warnings.simplefilter("ignore")  # Pillow's, of metadata that do no harm
-            outcomes = pool.map(lambda file: _read(file[0], form, with_prints), files)
-            for file, outcome in zip(files, outcomes, strict=True):
-                yield file, outcome
+            # A few ahead, and not all: the pixels of each wait here until they are taken.
+            ahead: deque[Future[_Read | _Unread]] = deque()
+            for number, file in enumerate(files):
+                while len(ahead) < _AHEAD and number + len(ahead) < len(files):
+                    following = files[number + len(ahead)][0]
+                    ahead.append(pool.submit(_read, following, form, with_prints))
+                yield file, ahead.popleft().result()
                 task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -603,18 +612,9 @@ def _without_ids(images: Images, ids: set[str]) -> Images:
 
 
 def _room_for(counts: Mapping[str, int], form: _Form) -> dict[str, npt.NDArray[np.uint8]]:
-    """Return empty pixels for each part, of its own: a part that goes then frees its memory."""
+    """Return empty pixels for each part, of its own: a part that goes then frees its room."""
     shape = (form.height, form.width, form.channels)
-    try:
-        return {part: np.empty((count, *shape), np.uint8) for part, count in counts.items()}
-    except MemoryError as error:
-        total = sum(counts.values())
-        raise DataError(
-            "the images do not fit into memory at this size",
-            observed=f"{size_text(total * math.prod(shape))} for {total} images",
-            expected="images that fit into memory all at once, a byte a value",
-            remedy="set a smaller data.image_size in the recipe",
-        ) from error
+    return {part: room_for(count, shape) for part, count in counts.items()}
 
 
 def id_of(path: Path) -> str:

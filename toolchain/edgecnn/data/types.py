@@ -1,7 +1,8 @@
 """Holds a data set once it is loaded: labelled uint8 images in three splits.
 
 Pixels stay uint8 from the file to the network, which scales them itself, so a data set takes
-one byte a value and every stage sees the same integers as a device does.
+one byte a value and every stage sees the same integers as a device does. Many of them are in a
+temporary file, see ``edgecnn.pixels``.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.class_names import named_as
 from edgecnn.errors import DataError, LabelsError, some_of
 from edgecnn.files import canonical_digest
+from edgecnn.pixels import gathered, joined, parts_of
 
 SPLITS_SCHEMA: Final = 1
 
@@ -62,18 +65,25 @@ class Images:
 
         Returns:
             A copy; this object stays as it is.
+
+        Raises:
+            DataError: If there is no room for it.
         """
         chosen = np.asarray(indices, dtype=np.int64)
         return Images(
-            pixels=self.pixels[chosen],
+            pixels=gathered(self.pixels, chosen),
             labels=self.labels[chosen],
             ids=tuple(self.ids[index] for index in chosen),
         )
 
     def joined(self, others: Images) -> Images:
-        """Return these images and then the others, as a copy."""
+        """Return these images and then the others, as a copy.
+
+        Raises:
+            DataError: If there is no room for it.
+        """
         return Images(
-            pixels=np.concatenate([self.pixels, others.pixels]),
+            pixels=joined(self.pixels, others.pixels),
             labels=np.concatenate([self.labels, others.labels]),
             ids=(*self.ids, *others.ids),
         )
@@ -90,7 +100,8 @@ class Images:
     @functools.cached_property
     def _digest(self) -> str:
         digest = hashlib.sha256(repr(self.pixels.shape).encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
+        for part in parts_of(self.pixels):
+            digest.update(np.ascontiguousarray(self.pixels[part]).data)
         # Fixed byte order, so that every machine computes the same digest.
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
@@ -99,6 +110,8 @@ class Images:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Labelled images in three disjoint splits.
+
+    Those for training and validation may both be empty: then files are only judged on the images.
 
     Attributes:
         name: ``cifar10``, ``digits`` or ``folder``.
@@ -138,9 +151,13 @@ class Dataset:
         """Check that the splits fit together.
 
         Raises:
-            DataError: If a split is empty, shapes differ, or a label has no class name.
+            DataError: If a split is empty (but for both to train with), shapes differ, or a label
+                has no class name.
         """
+        only_judged = len(self.train) == len(self.validation) == 0
         for name, images in self._parts().items():
+            if only_judged and name != "test":
+                continue
             if not len(images):
                 raise DataError(
                     f"the {name} split of the data set {self.name} has no images",
@@ -167,7 +184,7 @@ class Dataset:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
-        _, height, width, channels = self.train.pixels.shape
+        _, height, width, channels = self.test.pixels.shape
         return height, width, channels
 
     def class_counts(self) -> dict[str, int]:
@@ -220,7 +237,27 @@ class Dataset:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
+def all_for_the_test(name: str, class_names: tuple[str, ...], images: Images) -> Dataset:
+    """Return a data set of which nothing is kept to train on or to calibrate with.
+
+    Args:
+        name: Of the data set.
+        class_names: In label order.
+        images: All of them.
+    """
+    return Dataset(
+        name=name,
+        class_names=class_names,
+        train=images.take([]),
+        validation=images.take([]),
+        test=images,
+        rule="all for test",
+    )
+
+
+def in_class_order(
+    dataset: Dataset, class_names: tuple[str, ...], *, unseen: bool = False
+) -> Dataset:
     """Renumber a data set's labels so that they follow a model's output order.
 
     A model made elsewhere may have learnt its classes in another order than the data set's;
@@ -229,6 +266,7 @@ def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     Args:
         dataset: The data.
         class_names: Class names in output order.
+        unseen: Whether there may be classes that the data have no images of.
 
     Returns:
         The data set itself if the orders are the same, else one with renumbered labels.
@@ -236,11 +274,15 @@ def in_class_order(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
     Raises:
         LabelsError: If the names are not the same names.
     """
+    named = named_as(class_names, dataset.class_names)
+    if named != dataset.class_names:
+        dataset = replace(dataset, class_names=named)
     if dataset.class_names == class_names:
         return dataset
     missing = [name for name in dataset.class_names if name not in class_names]
     unknown = [name for name in class_names if name not in dataset.class_names]
-    if missing or unknown or len(class_names) != len(dataset.class_names):
+    differing = bool(unknown) or len(class_names) != len(dataset.class_names)
+    if missing or (differing and not unseen):
         raise LabelsError(
             "the labels are not the classes of the data",
             observed=f"labels without data: {some_of(unknown) or 'none'}; "
@@ -275,6 +317,7 @@ def places_in(labels: Sequence[str], class_names: Sequence[str]) -> npt.NDArray[
     Raises:
         LabelsError: If the labels lack a class of the data.
     """
+    class_names = named_as(labels, class_names)
     missing = [name for name in class_names if name not in labels]
     if missing:
         raise LabelsError(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,7 @@ from edgecnn.data.folder import id_of, read_pictures
 from edgecnn.data.split import digest_per_image
 from edgecnn.data.types import Dataset
 from edgecnn.errors import DataError, some_of
+from edgecnn.pixels import gathered
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn_runner.contract import RESIZE_RULE
 
@@ -86,6 +87,7 @@ def load_unlabelled(
     dataset: Dataset,
     *,
     resize: str = RESIZE_RULE,
+    spent: Collection[str] = (),
     progress: Progress = NO_PROGRESS,
 ) -> UnlabelledPictures:
     """Load the pictures in a folder and all folders below it.
@@ -95,6 +97,8 @@ def load_unlabelled(
         dataset: What the model was trained and is judged on: gives the size of the pictures, and
             which are known already.
         resize: Name of the rule that brings them to size.
+        spent: Digests of pictures by which a repair chose a file: that file looks better on them
+            than it is.
         progress: Who to tell how far the reading is.
 
     Raises:
@@ -120,7 +124,7 @@ def load_unlabelled(
         files, shape=dataset.shape, resize=resize, progress=progress
     )
     ids = [id_of(path.relative_to(folder)) for path in read]
-    known = _known(dataset)
+    known = {**dict.fromkeys(spent, "a repair chose a file by them"), **_known(dataset)}
     left_out: dict[str, int] = {"cannot be read": unread} if unread else {}
     kept: list[int] = []
     for index, digest in enumerate(digest_per_image(pixels)):
@@ -139,7 +143,7 @@ def load_unlabelled(
             remedy="name a folder of other pictures: data.unlabelled in the recipe, or "
             "--unlabelled FOLDER",
         )
-    pixels, ids = pixels[kept], [ids[index] for index in kept]
+    pixels, ids = gathered(pixels, np.asarray(kept, np.int64)), [ids[index] for index in kept]
     return UnlabelledPictures(
         folder=folder,
         pixels=pixels,
@@ -231,7 +235,7 @@ def _groups(
         if file != name.rpartition("/")[2].rpartition(".")[0] and ("original", file) in by_name:
             joined.join(by_name["original", file], base + index)
         joined.join(by_name.setdefault(("name", plain), base + index), base + index)
-    thumbnails = _thumbnails(np.concatenate([test.pixels, pixels]))
+    thumbnails = np.concatenate([_thumbnails(test.pixels), _thumbnails(pixels)])
     for first, second in _near(thumbnails, base):
         joined.join(first, second)
     roots = [joined.root(base + index) for index in range(len(ids))]

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from edgecnn.errors import RecipeError
 from edgecnn.log import has_read
 from edgecnn.recipe.rules import cross_key_mistakes, notes, training_mistakes
-from edgecnn.recipe.section import SHARE, Section, explain, refusal
+from edgecnn.recipe.section import PART, SHARE, Section, explain, refusal
 from edgecnn.recipe.sections import (
     Augment,
     CorruptionSettings,
@@ -132,8 +132,9 @@ class Data(Section):
     recipe's folder."""
     validation: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
     """Share of the training images held out for validation."""
-    test: Annotated[float, Field(gt=0, lt=1), SHARE] = 0.2
-    """Share of all images kept for the test set, where the data set has no split of its own."""
+    test: Annotated[float, Field(gt=0, le=1), PART] = 0.2
+    """Share of all images kept for the test set, where the data set has no split of its own. With
+    1.0 nothing is left to train on or to calibrate with: for files that are only judged."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     conflicting: Literal["exclude", "error", "keep"] = "exclude"
     """For ``folder``: what becomes of a picture that stands in two classes. ``keep`` leaves it in

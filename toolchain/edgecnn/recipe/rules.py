@@ -67,6 +67,8 @@ def _backbone_mistakes(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield what does not go with a pretrained network, or with training from scratch."""
     model, train = _table(raw, "model"), _table(raw, "train")
     backbone = model.get("backbone")
+    if backbone is not None and not isinstance(backbone, str):
+        return  # its own fault is told by its type
     if backbone is None and model.get("start") is None:
         transfer = _table(raw, "transfer")
         plain = all(isinstance(value, str | int | float) for value in transfer.values())
@@ -172,6 +174,9 @@ def training_mistakes(raw: Mapping[str, Any], folder: Path | None) -> Iterator[s
         )
     yield from start_mistakes(_table(raw, "model"), folder)
     yield from teacher_mistakes(_table(_table(raw, "train"), "distillation"), folder)
+    test = _table(raw, "data").get("test")
+    if test == "100%" or (isinstance(test, float) and test == 1):
+        yield f"data.test = {shown(test)}: less than 1, since it leaves no images to train on"
     variants = _table(raw, "convert").get("variants")
     limit = _table(raw, "limits").get("max_corruption_drop")
     if isinstance(variants, list | tuple) and limit is not None and not _FLOAT32 & {*variants}:

@@ -52,15 +52,20 @@ class Unit:
         name: What the bare number is called.
         no_fractions: Whether a bare number of more than 0 and less than 1 is refused: a share was
             written where per cent is wanted. With a percent sign, ``"0.5%"``, it is taken.
+        no_whole_one: Whether a whole 1 is refused, where one per cent may have been meant and all
+            is rarely wanted. ``1.0`` and ``"100%"`` are taken.
     """
 
     of_one_percent: Decimal
     name: str
     no_fractions: bool = False
+    no_whole_one: bool = False
 
 
 SHARE: Final = Unit(of_one_percent=Decimal("0.01"), name="a share")
 """0.2 is 20 %."""
+PART: Final = Unit(of_one_percent=Decimal("0.01"), name="a share", no_whole_one=True)
+"""0.2 is 20 %, and 1.0 is all; 1 could be 1 %."""
 POINTS: Final = Unit(of_one_percent=Decimal(1), name="percentage points")
 """0.5 is half a percentage point; so is ``"0.5%"``."""
 AT_LEAST: Final = Unit(of_one_percent=Decimal(1), name="per cent", no_fractions=True)
@@ -139,7 +144,9 @@ def _in_unit(value: Any, unit: Unit, field: FieldInfo) -> Any:
         raise ValueError(
             f'{bare} could be {hundredfold} % or {bare} %: write {hundredfold} or "{bare}%"'
         )
-    if unit is SHARE and number >= 1 and not _is_within(number, field):
+    whole_one = unit.no_whole_one and isinstance(value, int) and value == 1
+    too_much = unit.name == SHARE.name and number >= 1 and not _is_within(number, field)
+    if whole_one or too_much:
         as_percent = number * unit.of_one_percent
         if _is_within(as_percent, field):
             raise ValueError(

@@ -8,12 +8,14 @@ Whole batches are augmented at once, on bytes; at batch 128 that costs a few per
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import Images
+from edgecnn.pixels import is_mapped
 from edgecnn.recipe.sections import Augment
 from edgecnn.train.backend import tf
 from edgecnn.train.pace import steps_per_epoch
@@ -36,7 +38,7 @@ def training_batches(
     """Return one epoch's batches; each time it is iterated, those of the epoch that then is.
 
     Args:
-        images: What to train on; held in memory as bytes.
+        images: What to train on; held as bytes, in memory or in a file as they come.
         classes: Of the data set.
         batch_size: Images a step.
         augment: Random changes.
@@ -53,7 +55,7 @@ def training_batches(
     """
     from edgecnn.train.backend import tf
 
-    pixels, labels = tf.constant(images.pixels), tf.constant(images.labels)
+    pick, labels = _picker(images.pixels), tf.constant(images.labels)
     count, (height, width) = len(images), images.pixels.shape[1:3]
     fill = tf.constant(np.rint(images.pixels.mean(axis=(0, 1, 2))).astype(np.uint8))
     soft = soft_labels(augment, label_smoothing)
@@ -80,7 +82,7 @@ def training_batches(
     def finish(
         order: Any, position: Any, shifts: Any, mirror: Any, centre: Any, pose: Any, light: Any
     ) -> Any:
-        batch, label = tf.gather(pixels, order), tf.gather(labels, order)
+        batch, label = pick(order), tf.gather(labels, order)
         batch = distorted(batch, augment, pose=pose, light=light)
         if augment.crop or augment.flip:
             mirrored = mirror == 1 if augment.flip else tf.zeros_like(mirror, tf.bool)
@@ -123,8 +125,30 @@ def plain_batches(
     from edgecnn.train.backend import tf
 
     labels = images.labels if classes is None else np.eye(classes, dtype="f4")[images.labels]
-    batches = tf.data.Dataset.from_tensor_slices((images.pixels, labels))
-    return batches.batch(batch_size).prefetch(2).with_options(_options())
+    if not is_mapped(images.pixels):
+        batches = tf.data.Dataset.from_tensor_slices((images.pixels, labels)).batch(batch_size)
+        return batches.prefetch(2).with_options(_options())
+    pick = _picker(images.pixels)
+    rows = tf.data.Dataset.from_tensor_slices((tf.range(len(images)), labels)).batch(batch_size)
+    return rows.map(lambda some, label: (pick(some), label)).prefetch(2).with_options(_options())
+
+
+def _picker(pixels: npt.NDArray[np.uint8]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what gives the images at some places, as ``tf.gather`` does.
+
+    TensorFlow holds a copy of those in memory, and reads those in a file from there.
+    """
+    from edgecnn.train.backend import tf
+
+    if not is_mapped(pixels):
+        held = tf.constant(pixels)
+        return lambda places: tf.gather(held, places)
+
+    def pick(places: tf.Tensor) -> tf.Tensor:
+        found = tf.numpy_function(lambda some: pixels[some], [places], tf.uint8, stateful=False)
+        return tf.ensure_shape(found, (None, *pixels.shape[1:]))
+
+    return pick
 
 
 def _options() -> Any:

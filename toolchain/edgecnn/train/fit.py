@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgecnn.data import Dataset, Images
 from edgecnn.errors import TrainingError
+from edgecnn.pixels import gathered
 from edgecnn.progress import Progress
 from edgecnn.recipe.load import Recipe
 from edgecnn.report.text import percent_text
@@ -232,7 +233,7 @@ def _averages(
         norm_momentum=0.0,
         fused=True,
     )
-    averages = PopulationAverages(twin, images.pixels[drawn])
+    averages = PopulationAverages(twin, gathered(images.pixels, drawn))
     return averages if averages.images else None
 
 

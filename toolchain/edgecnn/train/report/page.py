@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.report import LogScale, Scale, page_environment
-from edgecnn.report.matrix import Cell, confusion_grid
+from edgecnn.report.matrix import Cell, confusion_grid, most_confused
 from edgecnn.report.text import count_text, number_text, points_text
 from edgecnn.report.thumbnails import BUDGET_BYTES, PictureBudget
 from edgecnn.train.report.results import TrainingReport
+from edgecnn_runner.postprocess import MANY_CLASSES
 
-MOST_MATRIX_CLASSES: Final = 20
-"""Classes up to which the confusion matrix is drawn."""
+MOST_CONFUSIONS: Final = 20
+"""Kinds of mistake listed where there are too many classes for a confusion matrix."""
 MOST_MISTAKES: Final = 36
 MOST_ROWS: Final = 60
 MOST_LABELS: Final = 24
@@ -45,10 +46,11 @@ def render_training(
         test: The test images, shape (n, height, width, channels).
         learnt: Those for training and for validation, likewise; where labels are doubtful.
     """
-    draw = len(report.class_names) <= MOST_MATRIX_CLASSES
+    draw = len(report.class_names) <= MANY_CLASSES
     grid: list[list[Cell]] = []
     if draw:
         grid = confusion_grid(report.confusion, len(report.class_names))
+    kinds = most_confused(report.confusion)
     rows = [one for one in report.classes if one.recall is not None]
     rows = sorted(rows, key=lambda one: (one.recall.share if one.recall else 0.0, one.index))
     pictures = PictureBudget(BUDGET_BYTES)
@@ -59,6 +61,8 @@ def render_training(
             report=report,
             rows=rows[:MOST_ROWS],
             grid=grid,
+            kinds=[] if draw else kinds[:MOST_CONFUSIONS],
+            kinds_in_all=len(kinds),
             labels=pictures.shown(
                 report.doubtful_labels[:MOST_LABELS], lambda one: learnt[one.index]
             ),
