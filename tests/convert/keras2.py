@@ -5,12 +5,37 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("EDGECNN_KERAS2", ROOT / ".venv-keras2"))
+
+
+def skip_without_keras2() -> None:
+    """Skip the test that asks where Keras 2 is not installed."""
+    if not (FOLDER / "tf_keras").is_dir():
+        pytest.skip(f"Keras 2 is not in {FOLDER}; .ci/make-keras2 {FOLDER} puts it there")
+
+
+@contextmanager
+def keras2_installed() -> Iterator[None]:
+    """Let edgecnn find Keras 2 in this process, as beside its TensorFlow."""
+    skip_without_keras2()
+    sys.path.append(str(FOLDER))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+def keras2_environment() -> dict[str, str | None]:
+    """Return variables with which another process of edgecnn finds Keras 2."""
+    skip_without_keras2()
+    return {"PYTHONPATH": str(FOLDER)}
 
 
 def with_keras2(*arguments: str | Path, legacy: bool = True, cwd: Path | None = None) -> str:
@@ -23,8 +48,7 @@ def with_keras2(*arguments: str | Path, legacy: bool = True, cwd: Path | None = 
         legacy: Whether TensorFlow is told to take Keras 2 for its own.
         cwd: The folder to run in.
     """
-    if not (FOLDER / "tf_keras").is_dir():
-        pytest.skip(f"Keras 2 is not in {FOLDER}; .ci/make-keras2 {FOLDER} puts it there")
+    skip_without_keras2()
     environment = {
         **os.environ,
         "TF_USE_LEGACY_KERAS": "1" if legacy else "0",

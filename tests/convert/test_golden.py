@@ -84,10 +84,16 @@ def test_a_model_that_is_sure_of_nothing_gives_no_vectors(artifact: Path) -> Non
     assert golden.sources
 
 
-def test_large_pictures_are_scored_in_chunks_until_there_are_enough(
+def test_of_large_pictures_fewer_are_looked_at_and_only_until_there_are_enough(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
+    asked: list[int] = []
+    predict = Session.predict
+
+    def counted(session: Session, images: Pixels) -> Scores:
+        asked.append(len(images))
+        return predict(session, images)
 
     def score(images: Pixels) -> Scores:
         sizes.append(len(images))
@@ -98,14 +104,30 @@ def test_large_pictures_are_scored_in_chunks_until_there_are_enough(
         sizes.append(len(images))
         return np.full((len(images), 5), 0.2, np.float32)
 
-    monkeypatch.setattr("edgecnn.convert.golden._CHUNK_BYTES", 130 * 360)
     assert len(choose_golden(unsure, {"tflite-fp32": artifact}, shape=SHAPE)[0].images) == 0
-    assert sizes == [130] * 11 + [70]
-    # Chunks change which candidates are tried at most, not what is chosen of them.
-    whole, _ = choose_golden(score, {"tflite-fp32": artifact}, shape=SHAPE)
-    monkeypatch.setattr("edgecnn.convert.golden._CHUNK_BYTES", 2**26)
-    single, _ = choose_golden(score, {"tflite-fp32": artifact}, shape=SHAPE)
-    assert len(whole.images) == len(single.images) == GOLDEN_COUNT
+    assert sizes == [1500]
+    sizes.clear()
+    monkeypatch.setattr("edgecnn.convert.golden._LARGE", 359)
+    assert len(choose_golden(unsure, {"tflite-fp32": artifact}, shape=SHAPE)[0].images) == 0
+    assert sizes == [64] * 7
+    sizes.clear()
+    found, _ = choose_golden(score, {"tflite-fp32": artifact}, shape=SHAPE)
+    assert len(found.images) == GOLDEN_COUNT
+    assert len(set(found.reference.argmax(axis=1))) > 2
+    assert 448 < sum(sizes) < 1500  # this network is sure of few
+
+    def sure(images: Pixels) -> Scores:
+        with Session.open(artifact) as session:
+            powers = predict(session, images) ** 8
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    # The artifact is asked about little more than is needed, unless it disagrees.
+    monkeypatch.setattr(Session, "predict", counted)
+    choose_golden(sure, {"tflite-fp32": artifact}, shape=SHAPE)
+    assert asked == [GOLDEN_COUNT + 4]
+    asked.clear()
+    choose_golden(lambda images: sure(images)[:, ::-1], {"tflite-fp32": artifact}, shape=SHAPE)
+    assert asked == [GOLDEN_COUNT + 4, 4 * GOLDEN_COUNT - (GOLDEN_COUNT + 4)]
 
 
 def test_an_artifact_that_does_not_run_is_named_and_has_no_say(

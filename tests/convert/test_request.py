@@ -105,13 +105,20 @@ def test_mistaken_options_are_named_as_they_were_typed(request_of: Any) -> None:
     assert version.strip() == "--ir-version 3: has to be greater than or equal to 7"
 
 
-def test_labels_of_another_number_than_the_classes_of_the_data(
+def test_fewer_labels_than_the_data_have_classes_are_told_first(
     request_of: Any, tmp_path: Path
 ) -> None:
-    for data, classes in (("digits", 10), (images(tmp_path, "a", "b", ".hidden"), 2)):
+    names = ("a", "b", "c", "d", "e", ".hidden")
+    for data, classes in (("digits", 10), (images(tmp_path, *names), 5)):
         with pytest.raises(LabelsError, match="classes of the data") as caught:
             convert(request_of(labels=named(tmp_path, 4), data=data))
         assert f"has {classes} classes" in str(caught.value.observed)
+
+
+def test_labels_may_be_more_than_the_data_have_classes(request_of: Any, tmp_path: Path) -> None:
+    # What is wrong here is the model, which is looked at only after the labels.
+    with pytest.raises(SourceModelError):
+        convert(request_of(labels=named(tmp_path, 4), data=images(tmp_path, "a", "b")))
 
 
 def test_a_folder_that_may_not_be_written(request_of: Any, read_only_folder: Path) -> None:

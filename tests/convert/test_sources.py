@@ -274,9 +274,11 @@ NOT_CLASSIFIERS: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "one score per class",
     ),
-    "one score": (
-        lambda: functional(layers.Input((4, 4, 3)), outputs=lambda a: flat_dense(a, units=1)),
-        "one score per class",
+    "one score that is bounded": (
+        lambda: functional(
+            layers.Input((4, 4, 3)), outputs=lambda a: flat_dense(a, "tanh", units=1)
+        ),
+        "neither a probability nor a logit",
     ),
     "a map": (
         lambda: functional(layers.Input((4, 4, 3)), outputs=layers.Conv2D(3, 3)),

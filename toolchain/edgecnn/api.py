@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from edgecnn.bench import Settings
 from edgecnn.bench.judge.recommend import DeviceLimits
+from edgecnn.commands.adopt import AdoptRequest, AdoptResult, adopt
 from edgecnn.commands.bench import BenchRequest, BenchResult, bench
 from edgecnn.commands.build import BuildRequest, BuildResult, build
 from edgecnn.commands.convert import ConvertRequest, ConvertResult, convert
@@ -37,6 +38,8 @@ from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.input_options import Preprocessing
 
 __all__ = [
+    "AdoptRequest",
+    "AdoptResult",
     "BenchRequest",
     "BenchResult",
     "BuildRequest",
@@ -66,6 +69,7 @@ __all__ = [
     "TrainResult",
     "VerifyRequest",
     "VerifyResult",
+    "adopt",
     "bench",
     "build",
     "convert",

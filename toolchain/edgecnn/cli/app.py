@@ -22,6 +22,7 @@ import typer
 
 from edgecnn import __version__
 from edgecnn.cli import (
+    adopt,
     bench,
     build,
     convert,
@@ -64,7 +65,7 @@ app = typer.Typer(
 
 _COMMANDS: Final = {
     "The chain": (demo.demo, build.build, train.train, convert.convert, verify.verify),
-    "One file": (run.run, evaluate.evaluate, inspect.inspect),
+    "One file": (adopt.adopt, run.run, evaluate.evaluate, inspect.inspect),
     "To a device": (package.package, serve.serve, privacy.privacy, deploy.deploy, bench.bench),
     "Set-up": (init.init, data.data, doctor.doctor),
 }

@@ -31,7 +31,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="A build, a recipe folder with weights, a .keras or .h5 file, or a SavedModel.",
+            help="A build, a recipe folder with weights, a .keras, .h5 or .onnx file, a "
+            "SavedModel, or an architecture as JSON, with --weights.",
         ),
     ],
     out: OutOption = None,
@@ -45,6 +46,14 @@ def convert(
     ] = None,
     data: DataOption = None,
     labels: LabelsOption = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="The weights of an architecture: the .h5 file beside model.json.",
+        ),
+    ] = None,
     input_range: InputRangeOption = None,
     input_mean: InputMeanOption = None,
     input_std: InputStdOption = None,
@@ -77,10 +86,28 @@ def convert(
         bool | None,
         typer.Option(
             "--repair/--no-repair",
-            help="Where int8 misses the recipe's limits on validation images: try other "
-            "calibrations, then keep a few layers in float. Default: the recipe's, or not.",
+            help="Where int8 misses the recipe's limits on images that the model has not seen: "
+            "try other calibrations, then keep a few layers in float. Of a model made elsewhere "
+            "it needs --unlabelled or --unseen-data. Default: the recipe's, or not.",
         ),
     ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabelled",
+            metavar="FOLDER",
+            help="With --repair: pictures that the model has not seen, to judge by; labels are not "
+            "needed.",
+        ),
+    ] = None,
+    unseen_data: Annotated[
+        bool,
+        typer.Option(
+            "--unseen-data",
+            help="With --repair: the model has seen none of the images of --data, so that those of "
+            "their validation split may judge.",
+        ),
+    ] = False,
     scores: ScoresOption = None,
     as_is: Annotated[
         bool,
@@ -106,7 +133,7 @@ def convert(
     """
     from edgecnn.cli.progress import terminal_progress
     from edgecnn.cli.render import command_line, exit_for, out_console, print_json
-    from edgecnn.cli.tables import print_repairs, variants_table
+    from edgecnn.cli.tables import print_repairs, seconds_text, variants_table
     from edgecnn.commands import convert as command
     from edgecnn.recipe.section import number_or_text
 
@@ -117,6 +144,7 @@ def convert(
             variants=tuple(variant or ()),
             data=data,
             labels=labels,
+            weights=weights,
             preprocessing=Preprocessing.of_options(
                 input_range=input_range,
                 input_mean=input_mean,
@@ -130,6 +158,8 @@ def convert(
             ir_version=ir_version,
             runtime=runtime,
             repair=repair,
+            unlabelled=unlabelled,
+            unseen_data=unseen_data,
             as_is=as_is,
             scores=scores,
             min_accuracy=None if min_accuracy is None else number_or_text(min_accuracy),
@@ -142,6 +172,9 @@ def convert(
         console, rows = out_console(), result.conversion.to_rows()
         console.print(variants_table(rows))
         print_repairs(console, rows)
+        seconds = result.conversion.seconds
+        if sum(seconds.values()) >= 60:
+            console.print(seconds_text(seconds), style="dim", soft_wrap=True)
         following = command_line("verify", result.build, *data_option(data))
         console.print(f"next: {following}", markup=False, soft_wrap=True)
     exit_for(result.error)

@@ -139,6 +139,8 @@ def print_evaluation(console: Console, result: EvaluateResult) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
     line(f"{report.model} on {report.data}, {report.rule}: {report.headline}")
+    if report.top5 is not None:
+        line(f"top 5: its class is among the five best on {report.top5.text}")
     console.print(recall_table(report))
     for note in report.notes():
         line(f"note: {note}")

@@ -198,7 +198,7 @@ def _contract_rows(contract: Contract) -> Iterator[tuple[str, str]]:
     more = ", \N{HORIZONTAL ELLIPSIS}" if len(contract.labels) > _SHOWN_LABELS else ""
     image = contract.input
     yield "model", f"{_plain(contract.model)}, variant {_plain(contract.variant)}"
-    yield "labels", f"{len(contract.labels)}: {shown}{more}"
+    yield "labels", f"{len(contract.labels):,}: {shown}{more}"
     yield (
         "image",
         (
@@ -207,12 +207,18 @@ def _contract_rows(contract: Contract) -> Iterator[tuple[str, str]]:
         ),
     )
     yield "answer", f"{contract.output.kind}, {contract.output.dtype}"
-    yield "float model", _plain(contract.source_sha256, 64) or "not recorded"
-    yield "calibration", _plain(contract.calibration_sha256 or "none", 64)
+    adopted = contract.adopted
+    title = "compared with" if adopted else "float model"
+    yield title, _plain(contract.source_sha256, 64) or "not recorded"
+    if adopted:
+        yield "made elsewhere", _plain(adopted.get("file", ""), 160)
+        yield "by its own word", _plain(adopted.get("made_by", "not stated"), 160)
+    calibration = adopted.get("calibration", "not known") if adopted else "none"
+    yield "calibration", _plain(contract.calibration_sha256 or calibration, 64)
     kept = [f"{_plain(name)}: {_plain(why, 200)}" for name, why in contract.float_layers.items()]
     if kept:
         hidden = len(kept) - _MAX_OPERATORS
         lines = kept[:_MAX_OPERATORS] + ([f"{hidden} more"] if hidden > 0 else [])
         yield "kept in float", "\n".join(lines)
     made = ", ".join(f"{name} {version}" for name, version in contract.created_by.items())
-    yield "made with", _plain(made, 160) or "not recorded"
+    yield "adopted with" if adopted else "made with", _plain(made, 160) or "not recorded"

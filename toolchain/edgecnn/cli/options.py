@@ -68,7 +68,9 @@ LabelsOption = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE",
-        help="Class names in output order, one a line; for a model that carries none.",
+        help="Class names in output order: one a line, numbered as Teachable Machine does, or a "
+        "list in JSON or of Python; or the word imagenet for its 1,000 classes. For a model that "
+        "carries none.",
     ),
 ]
 InputRangeOption = Annotated[
@@ -147,7 +149,8 @@ OutputKindOption = Annotated[
         "--output-kind",
         metavar="KIND",
         help="What scores of a file made elsewhere are, where they do not tell: probabilities "
-        "or logits.",
+        "or logits; of one number for two classes, binary-probability or binary-logit, of the "
+        "second.",
     ),
 ]
 LayoutOption = Annotated[
@@ -157,6 +160,32 @@ LayoutOption = Annotated[
         metavar="LAYOUT",
         help="The order of the axes of a file made elsewhere, where its shape does not tell: NHWC "
         "or NCHW.",
+    ),
+]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="The float model of files made elsewhere: .keras, .h5, SavedModel, or a float .tflite "
+        "or .onnx.",
+    ),
+]
+ReferenceRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-range",
+        metavar="RANGE",
+        help="What the reference wants pixels turned into. Default: what its own layers do, else "
+        "as --input-range.",
+    ),
+]
+ReferenceLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference-labels",
+        metavar="FILE",
+        help="Class names in the reference's output order. Default: as --labels.",
     ),
 ]
 DeviceOption = Annotated[

@@ -34,7 +34,15 @@ def run(
             help="Image files of any size, and folders: all images in them and below.",
         ),
     ],
-    top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to show.")] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="K",
+            min=1,
+            help="Classes to show. Default: 3, or 5 where the model knows more than 20.",
+        ),
+    ] = None,
     reject_below: Annotated[
         float,
         typer.Option(

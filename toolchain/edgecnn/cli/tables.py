@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.build.workspace import Workspace
 from edgecnn.cli.render import command_line, explain, out_console, print_json
 from edgecnn.errors import EdgeError
-from edgecnn.report.text import count_text, duration_text, size_text, times_text
+from edgecnn.report.text import count_text, duration_text, plural_text, size_text, times_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edgecnn.verify.changes import Baseline
     from edgecnn_runner.classifier import Result
 
+_LONG_S = 0.5
+"""Stages of a conversion that took less are not named."""
 _STATE_STYLE = {
     "made": "green",
     "ok": "green",
@@ -63,6 +65,14 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             Text(runtimes if state == "made" else str(row["reason"])),
         )
     return table
+
+
+def seconds_text(seconds: Mapping[str, float]) -> str:
+    """Return how long the stages of a conversion took, those that took longest first."""
+    longest = sorted(seconds.items(), key=lambda stage: -stage[1])
+    named = [f"{name} {duration_text(1e9 * taken)}" for name, taken in longest if taken >= _LONG_S]
+    total = duration_text(1e9 * sum(seconds.values()))
+    return f"took {total}: {', '.join(named)}" if named else f"took {total}"
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
@@ -115,6 +125,10 @@ def print_report(console: Console, report: ParityReport, page: Path) -> None:
         console.print(corruptions)
     for part in render_layers(report):
         console.print(part)
+    took = [row.seconds for row in report.rows if row.seconds is not None]
+    if took:
+        files = plural_text(len(took), "file")
+        console.print(f"{files} run and judged in {duration_text(sum(took) * 1e9)}", markup=False)
     if report.write_error is None:
         console.print(f"report: {page}", markup=False, soft_wrap=True)
 

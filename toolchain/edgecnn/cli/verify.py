@@ -26,6 +26,9 @@ from edgecnn.cli.options import (
     OutputKindOption,
     PrefixOption,
     QuietOption,
+    ReferenceLabelsOption,
+    ReferenceOption,
+    ReferenceRangeOption,
     ResampleOption,
     ScoresOption,
     ThreadsOption,
@@ -40,31 +43,6 @@ ArtifactOption = Annotated[
         metavar="FILE",
         help="In place of BUILD_OR_FILE: a .tflite or .onnx file that edgecnn did not make. "
         "Repeatable. Needs --reference, --data, --labels and --input-range.",
-    ),
-]
-ReferenceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference",
-        metavar="FILE",
-        help="The float model of --artifact: .keras, .h5, SavedModel, or a float .tflite or .onnx.",
-    ),
-]
-ReferenceRangeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--reference-range",
-        metavar="RANGE",
-        help="What the reference wants pixels turned into. Default: what its own layers do, else "
-        "as --input-range.",
-    ),
-]
-ReferenceLabelsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference-labels",
-        metavar="FILE",
-        help="Class names in the reference's output order. Default: as --labels.",
     ),
 ]
 

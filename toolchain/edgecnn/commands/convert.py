@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecnn.build.artifact import asked_for
+from edgecnn.build.class_names import read_class_names
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace, default_build_folder
 from edgecnn.commands.paths import (
     data_section,
+    known_classes,
     left_out_of,
     load_data_of_build,
     manifest_recipe,
@@ -21,21 +23,21 @@ from edgecnn.commands.paths import (
     readers_of,
     resize_keys,
 )
-from edgecnn.errors import EdgeError, LabelsError, UsageError, some_of
+from edgecnn.errors import DataError, EdgeError, LabelsError, UsageError, some_of
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe, parse_recipe
+from edgecnn.report.text import count_text
 from edgecnn_runner.contract import parse_resize
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
-from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from edgecnn.build.usefulness import AgainstGuessing
-    from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
-    from edgecnn.convert import Conversion, Source
-    from edgecnn.data import Images
+    from edgecnn.build.verdict import ExaminedModel, Examiner, Judge, Unseen
+    from edgecnn.convert import Conversion, LoadedSource, Source
+    from edgecnn.data import Dataset, Images
     from edgecnn.verify import OwnAgreement, Tried
 
 CONVERT_SCHEMA: Final = 1
@@ -57,6 +59,7 @@ class ConvertRequest:
         variants: Names of variants.
         data: Data set or folder; see ``locate.data_section``.
         labels: File with class names.
+        weights: File with the weights of an architecture.
         preprocessing: How a model made elsewhere was fed.
         image_size: Side of the images, or height and width as ``96x128``, of a model made elsewhere
             that takes any size.
@@ -65,6 +68,10 @@ class ConvertRequest:
         runtime: ``NAME==VERSION`` of the runtime that must be able to load the files.
         repair: Whether to mend int8 files that miss the limits.
         as_is: Whether to convert a model that is right on more images in another way, too.
+        unlabelled: Folder of pictures that a model made elsewhere has not seen, by which a repair
+            judges; labels are not needed.
+        unseen_data: Whether it has seen none of the images of ``data``; a repair then judges by
+            their validation split.
         scores: The user's own scores of the images, to compare the float model's with.
         min_accuracy: What every file has to reach, a number or a text such as ``80%``; for the
             verification, and for what is said of the float model.
@@ -75,6 +82,7 @@ class ConvertRequest:
     variants: tuple[str, ...] = ()
     data: str | None = None
     labels: Path | None = None
+    weights: Path | None = None
     preprocessing: Preprocessing = NOTHING_SAID
     image_size: str | None = None
     opset: int | None = None
@@ -82,6 +90,8 @@ class ConvertRequest:
     runtime: str | None = None
     repair: bool | None = None
     as_is: bool = False
+    unlabelled: Path | None = None
+    unseen_data: bool = False
     scores: Path | None = None
     min_accuracy: float | str | None = None
 
@@ -111,6 +121,7 @@ class ConvertResult:
             "variants": self.conversion.to_rows(),
             "float_model": self.float_model.to_dict(),
             "examined": dict(self.conversion.examined),
+            "seconds": dict(self.conversion.seconds),
         }
 
 
@@ -127,13 +138,21 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
     """
     from edgecnn import convert as stage
 
-    labels = None if request.labels is None else read_labels(request.labels)
-    source = stage.find_source(
-        request.source, labels=labels, input_range=request.preprocessing.input_range
+    labels = (
+        None
+        if request.labels is None
+        else read_class_names(request.labels, known=known_classes(request.data))
     )
-    recipe, workspace = recipe_of(source, request)
+    source = stage.find_source(
+        request.source,
+        labels=labels,
+        input_range=request.preprocessing.input_range,
+        weights=request.weights,
+    )
+    recipe, workspace, loaded = recipe_of(source, request, progress)
     with build_lock(workspace.folder):
         recipe = with_options(recipe, request, already_made(source, workspace))
+        evidence = _evidence_of(recipe, request, workspace)
         tell_of_repairs_undone(recipe, workspace, progress)
         trained = Workspace(source.path.parent)
         recipe, dataset = load_data_of_build(recipe, request.data, trained, progress)
@@ -142,8 +161,10 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
             recipe,
             workspace,
             dataset,
+            loaded=loaded,
             runtime=request.runtime,
             judge=judge_of(recipe),
+            unseen=_unseen(evidence, recipe, dataset, progress),
             examine=_examiner_of(source, recipe, request, progress),
             progress=progress,
         )
@@ -155,6 +176,12 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
         else []
     )
     least = recipe.limits.min_accuracy
+    absent = len(labels or ()) - len(dataset.class_names)
+    if absent > 0:
+        assumed.append(
+            f"{count_text(absent)} of {count_text(len(labels or ()))} classes have no images: "
+            "nothing is known of how the files do on them"
+        )
     for note in (*assumed, *result.notes):
         progress.message(f"note: {note}")
     for warning in float_model.notes(least):
@@ -168,8 +195,10 @@ def convert(request: ConvertRequest, *, progress: Progress = NO_PROGRESS) -> Con
     )
 
 
-def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspace]:
-    """Return what a source is to be converted by, and where to."""
+def recipe_of(
+    source: Source, request: ConvertRequest, progress: Progress
+) -> tuple[Recipe, Workspace, LoadedSource | None]:
+    """Return what a source is to be converted by, where to, and its model where that was needed."""
     resize = request.preprocessing.resize
     recipe_says = source.origin == "build" or source.recipe_file is not None
     if request.image_size is not None and recipe_says:
@@ -182,10 +211,10 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
     if source.origin == "build":
         built = Workspace(request.source)
         recipe = _resized_by(manifest_recipe(built), resize)
-        return recipe, Workspace(request.out or built.folder)
+        return recipe, Workspace(request.out or built.folder), None
     if source.recipe_file is not None:
         folder = request.out or default_build_folder(source.recipe_file)
-        return _resized_by(load_recipe(source.recipe_file), resize), Workspace(folder)
+        return _resized_by(load_recipe(source.recipe_file), resize), Workspace(folder), None
     if request.data is None:
         raise UsageError(
             f"{request.source} has no recipe, so its images are not known",
@@ -195,15 +224,16 @@ def recipe_of(source: Source, request: ConvertRequest) -> tuple[Recipe, Workspac
         )
     folder = request.out or Path("build") / source.name
     _check_before_loading(source, request, folder)
-    from edgecnn.convert import input_size
+    from edgecnn.convert import load
 
-    section = data_section(request.data, input_size(source), resize)
+    loaded = load(source, progress=progress)
+    section = data_section(request.data, loaded.size, resize)
     if section["name"] == "folder":
         section["image_size"] = _image_size(request, section.get("image_size"))
     raw = {"model": {"name": source.name}, "data": section}
     recipe = parse_recipe(raw, source=f"the options given for {request.source}")
     model = recipe.model.model_copy(update={"architecture": None})
-    return recipe.model_copy(update={"model": model}), Workspace(folder)
+    return recipe.model_copy(update={"model": model}), Workspace(folder), loaded
 
 
 def _image_size(request: ConvertRequest, own: Sequence[int] | None) -> Sequence[int]:
@@ -270,22 +300,27 @@ def _check_before_loading(source: Source, request: ConvertRequest, folder: Path)
     Raises:
         UsageError: If a variant, the opset, the IR version or the runtime cannot be.
         DataError: If there are no images where ``--data`` says.
-        LabelsError: If the labels are not as many as the data's classes.
+        LabelsError: If the labels are fewer than the data's classes.
         WorkspaceError: If the build's folder cannot be made or written.
     """
     from edgecnn.convert import parse_runtime
 
     draft = parse_recipe({"model": {"name": source.name}}, source="the source's name")
     with_options(draft, request, [])
+    if request.repair:
+        evidence_said(request, Workspace(folder))
+    else:
+        _refuse_evidence(request)
     if request.runtime is not None:
         parse_runtime(request.runtime)
     classes = _count_classes(str(request.data), request.preprocessing.resize)
-    if source.labels is not None and len(source.labels) != classes:
+    # A model may know more classes than there are images of.
+    if source.labels is not None and len(source.labels) < classes:
         raise LabelsError(
             f"{request.labels} does not name the classes of the data",
             observed=f"{len(source.labels)} names; {request.data} has {classes} classes",
-            expected="one name per class, in the order of the model's outputs",
-            remedy="name every class of the data, and no other, in the labels file",
+            expected="one name per class of the model, in the order of its outputs",
+            remedy="name every class of the data in the labels file",
         )
     # It goes again if it stays empty.
     with build_lock(folder):
@@ -297,9 +332,9 @@ def _count_classes(data: str, resize: str | None) -> int:
     section = data_section(data, (None, None, 3), resize)
     if section["name"] != "folder":
         return _CLASSES_OF_BOTH
-    from edgecnn.data import count_classes
+    from edgecnn.data import class_names_of
 
-    return count_classes(Path(data))
+    return len(class_names_of(Path(data)))
 
 
 def already_made(source: Source, workspace: Workspace) -> list[str]:
@@ -364,6 +399,93 @@ def judge_of(recipe: Recipe) -> Judge | None:
     from edgecnn.verify import judge_candidate
 
     return functools.partial(judge_candidate, limits=recipe.limits)
+
+
+def _evidence_of(recipe: Recipe, request: ConvertRequest, workspace: Workspace) -> Path | bool:
+    """Return by which images a repair judges that a model has not seen.
+
+    Returns:
+        A folder of pictures; True for the data set's own, of which it has seen none; False where
+        the model was trained here, and has not seen its validation images, or nothing is repaired.
+
+    Raises:
+        UsageError: If nothing says so of a model made elsewhere, or nothing is to be repaired.
+    """
+    if not recipe.convert.repair:
+        _refuse_evidence(request)
+        return False
+    trained_here = recipe.model.architecture is not None or recipe.model.is_pretrained
+    if trained_here:
+        return False if request.unlabelled is None else request.unlabelled
+    return evidence_said(request, workspace)
+
+
+def _refuse_evidence(request: ConvertRequest) -> None:
+    """Refuse images that nothing is to be judged by.
+
+    Raises:
+        UsageError: If some are given.
+    """
+    if request.unlabelled is not None or request.unseen_data:
+        raise UsageError(
+            "there is nothing to judge by these images",
+            observed="--unlabelled" if request.unlabelled is not None else "--unseen-data",
+            expected="it with --repair, which chooses between files by them",
+            remedy="give --repair, too, or leave it out; verify takes --unlabelled by itself",
+        )
+
+
+def evidence_said(request: ConvertRequest, workspace: Workspace) -> Path | bool:
+    """Return what is said to be new to a model made elsewhere, now or when its build was made.
+
+    Raises:
+        UsageError: If nothing is.
+        DataError: If there is no such folder.
+    """
+    if request.unlabelled is not None:
+        if not request.unlabelled.is_dir():
+            raise DataError(
+                f"the folder of unlabelled pictures {request.unlabelled} does not exist",
+                observed="a file" if request.unlabelled.is_file() else "nothing there",
+                expected="a folder of pictures that the model has not seen",
+                remedy="check --unlabelled FOLDER",
+            )
+        return request.unlabelled
+    said = workspace.manifest().get("source", {}).get("unseen", {})
+    if request.unseen_data or said.get("data"):
+        return True
+    if said.get("folder"):
+        return Path(said["folder"])
+    raise UsageError(
+        f"{request.source} was made elsewhere, and which images it has seen is not known",
+        observed="--repair, and no images that are new to the model",
+        expected="pictures to judge by that it was not trained on: on others int8 changes next to "
+        "nothing, whatever it does to new ones",
+        remedy="name a folder of such pictures, labels are not needed: --unlabelled FOLDER; or, if "
+        "it has seen none of the images of --data: --unseen-data; or repair nothing: --no-repair",
+    )
+
+
+def _unseen(
+    evidence: Path | bool, recipe: Recipe, dataset: Dataset, progress: Progress
+) -> Unseen | None:
+    """Load what ``_evidence_of`` found; None for a model that was trained here.
+
+    Raises:
+        DataError: If there is no such folder, or nothing in it that counts.
+    """
+    from edgecnn.build.verdict import Unseen
+
+    if evidence is False:
+        return None
+    if evidence is True:
+        return Unseen()
+    from edgecnn.data.unlabelled import load_unlabelled
+
+    pictures = load_unlabelled(evidence, dataset, resize=recipe.data.resize, progress=progress)
+    for reason, count in pictures.left_out.items():
+        progress.message(f"note: {count:,} of {evidence} are left out: {reason}")
+    return Unseen(pictures=pictures)
 
 
 def _examiner_of(

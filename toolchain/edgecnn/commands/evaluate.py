@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.build.class_names import read_class_names
 from edgecnn.build.workspace import Workspace
-from edgecnn.commands.paths import best_file, data_section
+from edgecnn.commands.paths import best_file, data_section, known_classes
 from edgecnn.commands.verify import check_folder_of, with_limits
 from edgecnn.errors import EdgeError
 from edgecnn.files import write_whole
@@ -18,7 +19,6 @@ from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.verify.evaluate import EvaluateReport, EvaluateRequest
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.formats.container import read_container
-from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
     from edgecnn.data import JudgedImages
@@ -109,7 +109,11 @@ def _contract(request: EvaluateRequest, model: Path) -> Contract:
     from edgecnn_runner.foreign import contract_of_foreign
 
     told = request.preprocessing
-    labels = None if request.labels is None else read_labels(request.labels)
+    labels = (
+        None
+        if request.labels is None
+        else read_class_names(request.labels, known=known_classes(str(request.data)))
+    )
     said = (labels, told.input_range, told.resize, request.output_kind, request.layout)
     own = read_container(model).contract
     if own is not None and all(one is None for one in said):

@@ -354,6 +354,22 @@ def data_section(
     return section
 
 
+def known_classes(data: str | None) -> tuple[str, ...] | None:
+    """Return the names of the classes of a folder named on the command line; None if unknown.
+
+    It is for reading labels that belong to it. What is wrong with the folder is said by those who
+    load it.
+    """
+    from edgecnn.data import class_names_of
+
+    if data is None or data_section(data, (None, None, 3))["name"] != "folder":
+        return None
+    try:
+        return class_names_of(Path(data))
+    except (EdgeError, OSError):
+        return None
+
+
 def resize_keys(resize: str) -> dict[str, Any]:
     """Return the keys of a recipe's ``data`` section that ask for a resize rule."""
     rule = parse_resize(resize)

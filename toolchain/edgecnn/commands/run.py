@@ -31,7 +31,7 @@ class RunRequest:
             model, of which the file to ship is run (int8 with a PASS first).
         images: Image files, and folders, of which all image files are taken, also those in
             folders below, by name; hidden ones are left out.
-        top: Classes to rank for each image.
+        top: Classes to rank for each image; None for 3, or of more than 20 classes 5.
         reject_below: The label is ``unknown`` where the best probability is below this, 0..1.
         labels: File with class names in output order, for a model that carries none.
         preprocessing: How a model made elsewhere is fed.
@@ -44,7 +44,7 @@ class RunRequest:
 
     model: Path
     images: tuple[Path, ...]
-    top: int = 3
+    top: int | None = None
     reject_below: float = 0.0
     labels: Path | None = None
     preprocessing: Preprocessing = NOTHING_SAID
@@ -131,6 +131,9 @@ class Running:
         Raises:
             ScoreError: If the model's scores are not numbers.
         """
+        from edgecnn_runner.postprocess import shown_classes  # not above: the help needs no numpy
+
+        top = self.request.top or shown_classes(len(self.classifier.contract.labels))
         for image in self.images:
             try:
                 if os.path.isdir(image):  # noqa: PTH112 - a name may be too long
@@ -138,7 +141,7 @@ class Running:
                 yield ImageAnswer(
                     image=image,
                     result=self.classifier.classify(
-                        image, top=self.request.top, reject_below=self.request.reject_below
+                        image, top=top, reject_below=self.request.reject_below
                     ),
                 )
             except ImageError as error:
@@ -189,8 +192,8 @@ def open_run(request: RunRequest, *, progress: Progress = NO_PROGRESS) -> Runnin
         LabelsError: If the labels are not as many as its outputs.
         WorkspaceError: If a build is named that has no verified file.
     """
+    from edgecnn.build.class_names import read_class_names
     from edgecnn_runner.classifier import Classifier
-    from edgecnn_runner.labels import read_labels
     from edgecnn_runner.runtimes.quiet import without_native_chatter
 
     if request.out is not None and request.out.suffix.lower() not in _FORMS:
@@ -203,7 +206,7 @@ def open_run(request: RunRequest, *, progress: Progress = NO_PROGRESS) -> Runnin
     model = best_file(request.model)
     if model != request.model:
         progress.message(f"note: {model} is run, of the files that passed verification")
-    labels = None if request.labels is None else read_labels(request.labels)
+    labels = None if request.labels is None else read_class_names(request.labels)
     images = tuple(path for given in request.images for path in _images_of(given))
     with without_native_chatter():
         classifier = Classifier(
@@ -243,7 +246,8 @@ def _table(request: RunRequest, answers: tuple[ImageAnswer, ...]) -> str:
         return "".join(json.dumps(answer.to_dict(), allow_nan=False) + "\n" for answer in answers)
     from edgecnn.report.csv import table_text
 
-    ranks = range(1, request.top + 1)
+    most = max((len(one.result.ranked) for one in answers if one.result), default=0)
+    ranks = range(1, max(most, request.top or 0) + 1)
     ranked = [f"{column}_{rank}" for rank in ranks for column in ("class", "score")]
     return table_text(["image", "label", "score", *ranked, "error"], map(_row, answers))
 

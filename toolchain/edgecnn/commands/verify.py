@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edgecnn.build.class_names import read_class_names
 from edgecnn.build.lock import build_lock
 from edgecnn.build.workspace import Workspace
+from edgecnn.commands.foreign import is_adopted, recorded_reference, reference_of, told_of
 from edgecnn.commands.paths import (
     build_of,
     data_section,
+    known_classes,
     left_out_of,
     load_data_of_build,
     manifest_recipe,
@@ -32,33 +34,33 @@ from edgecnn.commands.save_limits import (
 )
 from edgecnn.errors import (
     EdgeError,
-    LabelsError,
     RowError,
-    SourceModelError,
     UsageError,
     WorkspaceError,
     some_of,
 )
-from edgecnn.files import file_digest
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.recipe.load import Recipe, load_recipe
 from edgecnn.verify.request import ForeignFiles, VerifyRequest
 from edgecnn_runner.input_options import check_range
-from edgecnn_runner.labels import read_labels
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from edgecnn.build.reference import PictureScores, Reference
+    from edgecnn.build.verdict import Ask, Pixels
     from edgecnn.data import Dataset
     from edgecnn.recipe.sections import CorruptionSettings, Limits
     from edgecnn.verify import (
         EarlierReport,
         Explainer,
-        ForeignReference,
         Groups,
         OwnAgreement,
         ParityReport,
         ScoredPictures,
     )
+    from edgecnn.verify.foreign.files import FloatModel
     from edgecnn.verify.plan import Planned
     from edgecnn.verify.results import ArtifactRow
 
@@ -167,7 +169,8 @@ def _verify_build(request: VerifyRequest, target: Path, progress: Progress) -> V
         # A model made elsewhere may number its classes otherwise than the data does.
         reference = read_reference(workspace.path(Workspace.REFERENCE))
         recipe, dataset = load_data_of_build(recipe, request.data, workspace, progress)
-        dataset = in_class_order(dataset, tuple(reference.class_names))
+        elsewhere = is_adopted(workspace) or recipe.model.architecture is None
+        dataset = in_class_order(dataset, tuple(reference.class_names), unseen=elsewhere)
         unlabelled = None
         if folder is not None:
             unlabelled = scored_unlabelled(
@@ -240,7 +243,9 @@ def scored_unlabelled(
     from edgecnn.files import canonical_digest
     from edgecnn.verify import ScoredPictures
 
-    pictures = load_unlabelled(folder, dataset, resize=recipe.data.resize, progress=progress)
+    pictures = load_unlabelled(
+        folder, dataset, resize=recipe.data.resize, spent=_chosen_by(workspace), progress=progress
+    )
     for reason, count in pictures.left_out.items():
         progress.message(f"note: {count:,} unlabelled pictures are left out: {reason}")
     reference = read_reference(workspace.path(Workspace.REFERENCE))
@@ -250,21 +255,26 @@ def scored_unlabelled(
         saved = read_picture_scores(workspace.path(Workspace.UNLABELLED))
         if saved is not None and len(saved.scores) == len(pictures):
             return ScoredPictures(pictures=pictures, scores=saved.scores)
-    from edgecnn import convert
-
     progress.message(
         f"verify: loading the float model, to ask it about {len(pictures):,} unlabelled pictures"
     )
-    source = convert.find_source(workspace.folder)
-    if source.sha256 != reference.model_sha256:
-        raise WorkspaceError(
-            f"{source.path} is not the float model that this build's reference was computed with",
-            observed=f"sha256 {source.sha256}",
-            expected=f"sha256 {reference.model_sha256}",
-            remedy="convert the model again: edgecnn convert SOURCE",
-        )
-    model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
-    scores = model.scores(pictures.pixels, progress=progress)
+    if is_adopted(workspace):
+        adopted = recorded_reference(workspace, recipe, dataset.shape, progress=progress)
+        scores = adopted.scores(pictures.pixels, dataset.class_names, progress=progress)
+    else:
+        from edgecnn import convert
+
+        source = convert.find_source(workspace.folder)
+        if source.sha256 != reference.model_sha256:
+            raise WorkspaceError(
+                f"{source.path} is not the float model that this build's reference was computed "
+                "with",
+                observed=f"sha256 {source.sha256}",
+                expected=f"sha256 {reference.model_sha256}",
+                remedy="convert the model again: edgecnn convert SOURCE",
+            )
+        model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+        scores = model.scores(pictures.pixels, progress=progress)
     if keep:
         _keep_scores(
             PictureScores(scores=scores, images_sha256=digest, model_sha256=reference.model_sha256),
@@ -272,6 +282,22 @@ def scored_unlabelled(
             key,
         )
     return ScoredPictures(pictures=pictures, scores=scores)
+
+
+def _chosen_by(workspace: Workspace) -> set[str]:
+    """Return the digests of the images by which a repair chose a build's files.
+
+    Raises:
+        CalibrationError: If a record of them is damaged.
+    """
+    from edgecnn.data.calibration import read_calibration
+
+    found: set[str] = set()
+    for row in workspace.manifest()["variants"]:
+        path = workspace.path(Workspace.calibration_of(str(row["variant"])))
+        if (row.get("repair") or {}).get("outcome") in ("recalibrated", "mixed"):
+            found.update(read_calibration(path)["selection"]["image_sha256"])
+    return found
 
 
 def _keep_scores(scores: PictureScores, workspace: Workspace, key: str) -> None:
@@ -306,19 +332,31 @@ def _own_scores(
     own = read_scores(request.scores, dataset.class_names, images.ids, others=others_of(dataset))
 
     def explainer() -> Explainer | None:
-        from edgecnn import convert
-
         progress.message("verify: loading the float model, since its classes are others")
+        model: FloatModel
+        ask: Ask
         try:
-            source = convert.find_source(workspace.folder)
-            model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+            if is_adopted(workspace):
+                adopted = recorded_reference(workspace, recipe, dataset.shape, progress=progress)
+                model = adopted.model
+
+                def ask(pixels: Pixels, name: str) -> npt.NDArray[np.float32]:
+                    return adopted.scores(pixels, dataset.class_names, input_range=name)
+            else:
+                from edgecnn import convert
+
+                source = convert.find_source(workspace.folder)
+                model = convert.ReferenceModel(source, otherwise=source.input_range or "0..255")
+
+                def ask(pixels: Pixels, name: str) -> npt.NDArray[np.float32]:
+                    return model.scores(pixels, input_range=name)
         except EdgeError as error:
             progress.message(f"note: what explains it cannot be tried: {error.problem}")
             return None
         again, decoded = readers_of(recipe.data, request.data, dataset.shape)
         return Explainer(
             feed=Feed(
-                ask=lambda pixels, name: model.scores(pixels, input_range=name),
+                ask=ask,
                 input_range=model.input_range,
                 ranges=feed_ranges(
                     model.input_range, dataset.shape[2], normalizes=model.normalizes
@@ -368,11 +406,11 @@ def _verify_foreign(
     refuse_build(out)
     limits = with_limits(Limits(), request.limits)
     groups = None if request.groups is None else stage.read_groups(request.groups)
-    labels = read_labels(files.labels)
+    labels = read_class_names(files.labels, known=known_classes(request.data))
     # Before this verification writes its own, which may be the same file.
     before = None if request.baseline is None else earlier(request.baseline)
     artifacts, size = _artifacts(files, labels)
-    reference = _reference(files, labels, size, request.threads, progress)
+    reference = reference_of(files, labels, size, threads=request.threads, progress=progress)
     shape = (None, None, size[2])
     section = Data.model_validate(data_section(request.data, shape, files.preprocessing.resize))
     data = load_judged_images(section, size, progress=progress).in_order_of(labels)
@@ -405,17 +443,11 @@ def _artifacts(
             by a flag.
         UsageError: If two files take images of different sizes.
     """
-    from edgecnn.verify.foreign.files import Told, contract_of
+    from edgecnn.verify.foreign.files import contract_of
     from edgecnn.verify.plan import Planned
     from edgecnn.verify.rows import failed_row
 
-    told = Told(
-        labels=labels,
-        input_range=files.input_range,
-        output_kind=files.output_kind,
-        layout=files.layout,
-        resize=files.preprocessing.resize,
-    )
+    told = told_of(files, labels)
     found: list[Planned | ArtifactRow] = []
     sizes: dict[tuple[int, int, int], Path] = {}
     problems: list[EdgeError] = []
@@ -446,91 +478,6 @@ def _artifacts(
             remedy="verify them one after another",
         )
     return found, next(iter(sizes))
-
-
-def _reference(
-    files: ForeignFiles,
-    labels: tuple[str, ...],
-    size: tuple[int, int, int],
-    threads: int,
-    progress: Progress,
-) -> ForeignReference:
-    from edgecnn.verify import ForeignReference
-    from edgecnn.verify.foreign.files import ReferenceFile, Told, is_model_file, reference_contract
-
-    path = files.reference
-    own = None if files.reference_labels is None else read_labels(files.reference_labels)
-    if is_model_file(path):
-        told = Told(
-            labels=own or labels,
-            input_range=files.reference_range or files.input_range,
-            output_kind=files.output_kind,
-            layout=files.layout,
-            resize=files.preprocessing.resize,
-        )
-        contract = reference_contract(path, told, range_given=files.reference_range is not None)
-        spec = contract.input
-        _check_size(path, (spec.height, spec.width, spec.channels), size)
-        return ForeignReference(
-            model=ReferenceFile(path, contract, threads=threads),
-            name=str(path),
-            title=path.name,
-            sha256=file_digest(path),
-            labels=contract.labels,
-            range_given=files.reference_range is not None,
-        )
-    from edgecnn import convert
-
-    source = convert.find_source(path, labels=own, input_range=files.reference_range)
-    progress.message(f"verify: loading {source.path}")
-    try:
-        model = convert.ReferenceModel(source, otherwise=files.input_range)
-    except UsageError as error:
-        raise _of_reference(path, error) from error
-    _check_size(path, model.size, size)
-    names = source.labels or labels
-    if len(names) != model.classes:
-        raise LabelsError(
-            f"{path} does not have one output per label",
-            observed=f"{model.classes} outputs, {len(names)} labels",
-            expected="as many labels as outputs, in output order",
-            remedy="give the labels that the model was trained with: --labels FILE, or "
-            "--reference-labels FILE for the reference",
-        )
-    return ForeignReference(
-        model=model,
-        name=str(path),
-        title=re.sub(r"/+$", "", str(path.name)) or str(path),
-        sha256=source.sha256,
-        labels=names,
-        range_given=source.input_range is not None,
-    )
-
-
-def _of_reference(path: Path, error: UsageError) -> UsageError:
-    """Return an error about a source's range as one about the reference's."""
-
-    def renamed(text: object) -> str:
-        return str(text).replace("--input-range", "--reference-range")
-
-    return UsageError(
-        f"the reference {path}: {renamed(error.problem)}",
-        observed=renamed(error.observed),
-        expected=renamed(error.expected),
-        remedy=renamed(error.remedy),
-    )
-
-
-def _check_size(
-    path: Path, found: tuple[int | None, int | None, int], size: tuple[int, int, int]
-) -> None:
-    if any(side not in (None, wanted) for side, wanted in zip(found, size, strict=True)):
-        raise SourceModelError(
-            f"the reference {path} takes images of another size than the artifact",
-            observed=f"height, width, channels {found}",
-            expected=f"{size}",
-            remedy="name the float model that the artifact was made from: --reference FILE",
-        )
 
 
 def others_of(dataset: Dataset) -> tuple[str, ...]:

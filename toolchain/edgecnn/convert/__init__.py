@@ -11,16 +11,17 @@ from edgecnn.convert.runtimes import parse_runtime
 from edgecnn.convert.source.paths import Source, find_source
 from edgecnn.convert.source.png_copies import png_copy
 from edgecnn.convert.source.reference_model import ReferenceModel
-from edgecnn.convert.stage import input_size, key, run
+from edgecnn.convert.stage import LoadedSource, key, load, run
 
 __all__ = [
     "Conversion",
+    "LoadedSource",
     "ReferenceModel",
     "Source",
     "VariantRow",
     "find_source",
-    "input_size",
     "key",
+    "load",
     "parse_runtime",
     "png_copy",
     "run",

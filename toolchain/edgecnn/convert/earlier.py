@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 
 from edgecnn.build.artifact import asked_for
@@ -19,9 +20,17 @@ def check_same_model(source: Source, workspace: Workspace) -> None:
     """Refuse to put one model's artifacts beside another model's training.
 
     Raises:
-        WorkspaceError: If the build holds another trained model.
+        WorkspaceError: If the build holds another trained model, or files made elsewhere.
     """
     manifest = workspace.manifest()
+    if "adopt" in manifest["stages"]:
+        raise WorkspaceError(
+            f"{workspace.folder} holds files that another program made, which this would replace",
+            observed="a build that edgecnn adopt made",
+            expected="another folder for what edgecnn converts",
+            remedy=f"name another --out, and the float model itself: edgecnn convert "
+            f"{shlex.quote(str(source.path))} --out FOLDER",
+        )
     trained = manifest["files"].get(Workspace.MODEL, {}).get("sha256")
     if "train" in manifest["stages"] and trained != source.sha256:
         raise WorkspaceError(

@@ -17,6 +17,7 @@ from edgecnn.build.staging import Staging
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert.golden import choose_golden
 from edgecnn.convert.graph.deployable import Deployable
+from edgecnn.convert.graph.onnx_direct import DirectOnnx
 from edgecnn.convert.payload import Payload, PayloadMaker
 from edgecnn.convert.result import VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, converter_versions
@@ -30,7 +31,9 @@ from edgecnn.errors import (
     ArtifactError,
     ConversionError,
     EdgeError,
+    FaithfulnessError,
     OutputError,
+    SourceModelError,
     WorkspaceError,
 )
 from edgecnn.files import file_digest
@@ -49,24 +52,26 @@ class Maker:
 
     Attributes:
         source: The float model; contracts carry its digest.
-        deployable: The one function that is made of it.
+        deployable: The one function that is made of it; or why there is none.
         recipe: Gives the model's name, ONNX opset and IR version.
         staged: Where the files are made.
         dataset: Gives labels and the size of an image.
         calibration: Images and record for the integer variants; None if there are none.
         output_kind: ``probabilities`` or ``logits``.
         target: The oldest runtime that artifacts have to load in; None for any.
+        direct: The same network in ONNX, where the source is one; see ``PayloadMaker``.
         payloads: Makes the models that go into the files.
     """
 
     source: Source
-    deployable: Deployable
+    deployable: Deployable | EdgeError
     recipe: Recipe
     staged: Staging
     dataset: Dataset
     calibration: CalibrationSet | None
     output_kind: str
     target: TargetRuntime | None
+    direct: DirectOnnx | EdgeError | None = None
     payloads: PayloadMaker = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +81,7 @@ class Maker:
             None if self.calibration is None else self.calibration.pixels,
             opset=self.recipe.convert.opset,
             ir_version=self.recipe.convert.ir_version,
+            direct=self.direct,
         )
 
     def make(self, variant: str) -> VariantRow:
@@ -89,7 +95,7 @@ class Maker:
         """
         try:
             payload = self.payloads.make(variant)
-        except (ConversionError, ArtifactError) as error:
+        except (ConversionError, ArtifactError, FaithfulnessError, SourceModelError) as error:
             return VariantRow(variant=variant, status="failed", reason=reason_of(error))
         calibrated = precision_of(variant) in CALIBRATED
         return self.write(variant, payload, self.calibration if calibrated else None)
@@ -177,7 +183,8 @@ class Maker:
 
 def reason_of(error: EdgeError) -> str:
     """Return why a variant could not be made, in one line of a row."""
-    return error.problem + (f": {error.observed}" if error.observed is not None else "")
+    reason = error.problem + (f": {error.observed}" if error.observed is not None else "")
+    return "".join(char if char.isprintable() else "?" for char in reason)
 
 
 def _quantization(end: Tensor) -> tuple[float, int]:

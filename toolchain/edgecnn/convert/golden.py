@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -26,10 +27,34 @@ Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
 GOLDEN_COUNT: Final = 16
-_CANDIDATES: Final = 1500
 _SEED: Final = 20
-_CHUNK_BYTES: Final = 64 * 2**20
-_TRIED: Final = 4 * GOLDEN_COUNT
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """How long pictures are looked for.
+
+    Attributes:
+        candidates: Pictures that the float model is asked about at most.
+        at_once: Of them, before it is looked whether there are enough.
+        patience: Of them, before that is enough which the file needs, or nothing at all is found.
+        tried: Clear ones that the artifacts are asked about at most.
+        first: Of these, before it is looked whether they agree on enough.
+    """
+
+    candidates: int
+    at_once: int
+    patience: int
+    tried: int = 4 * GOLDEN_COUNT
+    first: int
+
+
+_OF_SMALL: Final = _Search(candidates=1500, at_once=1500, patience=1500, first=4 * GOLDEN_COUNT)
+# A network for large pictures takes a tenth of a second for one, and int16x8, of which processors
+# have no fast kernels, seconds: all that is done for the small ones took minutes.
+_OF_LARGE: Final = _Search(candidates=1500, at_once=64, patience=448, first=GOLDEN_COUNT + 4)
+_LARGE: Final = 16 * 2**10
+"""Values of a picture that is large: one of more than 73 x 73 pixels in colour."""
 
 
 def choose_golden(
@@ -53,18 +78,21 @@ def choose_golden(
         At most ``count`` vectors, of as many different classes as there are to be had; and the
         artifacts that cannot be loaded or run here, each with its error. They have no say.
     """
-    images, expected = _clear_pictures(score, shape, count)
-    scores, failures = {}, {}
-    for variant, path in artifacts.items():
-        try:
-            with Session.open(path) as session:
-                scores[variant] = session.predict(images)
-        except EdgeError as error:
-            failures[variant] = error
-    best = expected.argmax(axis=1)
-    agreed = np.ones(len(images), dtype=bool)
-    for answers in scores.values():
-        agreed &= answers.argmax(axis=1) == best
+    search = _OF_LARGE if math.prod(shape) > _LARGE else _OF_SMALL
+    images, expected = _clear_pictures(score, shape, count, search)
+    every = np.arange(len(images))
+    first = _spread_over_classes(every, expected, _margins(expected), search.first)
+    order = np.concatenate([first, np.setdiff1d(every, first)])
+    images, expected, asked = images[order], expected[order], len(first)
+    scores, failures = _answers(artifacts, images[:asked])
+    if asked < len(images) and _agreed(expected[:asked], scores).sum() < count:
+        sound = {variant: path for variant, path in artifacts.items() if variant in scores}
+        more, failed = _answers(sound, images[asked:])
+        failures |= failed
+        scores = {name: np.concatenate([scores[name], found]) for name, found in more.items()}
+    else:
+        images, expected = images[:asked], expected[:asked]
+    agreed = _agreed(expected, scores)
     # As much as an artifact's own answer leads is what a device's rounding may take away.
     worst = np.min([_margins(answers) for answers in (expected, *scores.values())], axis=0)
     kept = _spread_over_classes(np.flatnonzero(agreed), expected, worst, count)
@@ -79,30 +107,53 @@ def choose_golden(
     return golden, failures
 
 
-def _clear_pictures(
-    score: Callable[[Pixels], Scores], shape: tuple[int, int, int], count: int
-) -> tuple[Pixels, Scores]:
-    """Return up to ``_TRIED`` pictures on which the model is sure, and its scores of them.
+def _answers(
+    artifacts: Mapping[str, Path], images: Pixels
+) -> tuple[dict[str, Scores], dict[str, EdgeError]]:
+    """Return what each artifact answers, and why others do not."""
+    scores, failures = {}, {}
+    for variant, path in artifacts.items():
+        try:
+            with Session.open(path) as session:
+                scores[variant] = session.predict(images)
+        except EdgeError as error:
+            failures[variant] = error
+    return scores, failures
 
-    Works in chunks, of which the best so far are kept, so that large pictures need no more
-    memory than small ones. Pictures that fit in one chunk are all tried; else the search ends
-    with the first chunk after which there are enough.
+
+def _agreed(expected: Scores, scores: Mapping[str, Scores]) -> npt.NDArray[np.bool_]:
+    """Tell of each picture whether all artifacts decide on it as the float model does."""
+    best = expected.argmax(axis=1)
+    agreed = np.ones(len(expected), dtype=bool)
+    for answers in scores.values():
+        agreed &= answers.argmax(axis=1) == best
+    return agreed
+
+
+def _clear_pictures(
+    score: Callable[[Pixels], Scores], shape: tuple[int, int, int], count: int, search: _Search
+) -> tuple[Pixels, Scores]:
+    """Return up to ``search.tried`` pictures on which the model is sure, and its scores of them.
+
+    Of those looked at the best are kept: one of each class, then a second of each. The search ends
+    as soon as there are enough.
     """
     stream = pattern_stream(shape=shape, seed=_SEED)
-    size = min(max(_CHUNK_BYTES // math.prod(shape), 1), _CANDIDATES)
     images = np.empty((0, *shape), np.uint8)
     expected: Scores | None = None
-    for start in range(0, _CANDIDATES, size):
-        chunk = np.stack(list(islice(stream, min(size, _CANDIDATES - start))))
+    for start in range(0, search.candidates, search.at_once):
+        chunk = np.stack(list(islice(stream, min(search.at_once, search.candidates - start))))
         scores = score(chunk)
         images = np.concatenate([images, chunk])
         expected = scores if expected is None else np.concatenate([expected, scores])
         margins = _margins(expected)
         clear = np.flatnonzero(margins >= MIN_MARGIN)
-        kept = _spread_over_classes(clear, expected, margins, _TRIED)
+        kept = _spread_over_classes(clear, expected, margins, search.tried)
         images, expected = images[kept], expected[kept]
         classes = len(set(expected.argmax(axis=1)))
-        if len(kept) == _TRIED and classes >= min(count, expected.shape[1]):
+        if len(kept) == search.tried and classes >= min(count, expected.shape[1]):
+            break
+        if start + search.at_once >= search.patience and (not len(kept) or len(kept) >= count):
             break
     assert expected is not None  # noqa: S101 - there is at least one chunk
     return images, expected

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from edgecnn.build.artifact import CALIBRATED, format_of, precision_of
 from edgecnn.convert.calibration import full_range
 from edgecnn.convert.graph.deployable import Deployable
+from edgecnn.convert.graph.onnx_direct import DirectOnnx
 from edgecnn.convert.to_onnx import onnx_fp16, onnx_fp32, onnx_int8
 from edgecnn.convert.to_tflite import to_tflite
-from edgecnn.errors import ConversionError, some_of
+from edgecnn.errors import ConversionError, EdgeError, some_of
 from edgecnn.modelfile import Graph, Tensor, check_integer, read_graph
 from edgecnn.modelfile.precision import find_precision
 
@@ -41,26 +42,50 @@ class Payload:
 
 
 class PayloadMaker:
-    """Makes variants of one function; what they share is made once.
+    """Makes variants of one network; what they share is made once.
 
     Args:
-        deployable: The function.
+        deployable: The function; or why there is none.
         calibration: Images for the integer variants, shape (n, height, width, channels); None
             if none of them will be asked for.
         opset: ONNX opset.
         ir_version: ONNX IR version.
-
-    Attributes:
-        deployable: The function.
+        direct: The same network in ONNX, where the source is one: the ONNX variants are made of
+            it; or why it cannot be used. None to make them of the function.
     """
 
     def __init__(
-        self, deployable: Deployable, calibration: Pixels | None, *, opset: int, ir_version: int
+        self,
+        deployable: Deployable | EdgeError,
+        calibration: Pixels | None,
+        *,
+        opset: int,
+        ir_version: int,
+        direct: DirectOnnx | EdgeError | None = None,
     ) -> None:
-        self.deployable = deployable
+        self._deployable, self._direct = deployable, direct
         self._calibration = None if calibration is None else full_range(calibration)
         self._opset, self._ir_version = opset, ir_version
         self._onnx_fp32: bytes | None = None
+
+    @property
+    def deployable(self) -> Deployable:
+        """The function in TensorFlow.
+
+        Raises:
+            EdgeError: If the source has no copy there; it says why.
+        """
+        if isinstance(self._deployable, EdgeError):
+            raise self._deployable
+        return self._deployable
+
+    def _network_of(self, variant: str) -> Deployable | DirectOnnx:
+        """Return what a variant is made of; raises why there is none."""
+        if format_of(variant) == "tflite" or self._direct is None:
+            return self.deployable
+        if isinstance(self._direct, EdgeError):
+            raise self._direct
+        return self._direct
 
     def make(self, variant: str) -> Payload:
         """Convert to one variant and check it.
@@ -73,14 +98,16 @@ class PayloadMaker:
 
         Raises:
             ConversionError: If a converter fails, or ``check_payload`` finds a fault.
+            EdgeError: Why there is no network to make it of.
         """
         precision = precision_of(variant)
-        if precision in CALIBRATED and self.deployable.loops:
+        network = self._network_of(variant)
+        if precision in CALIBRATED and network.loops:
             # TensorFlow's converter ends the whole process (SIGSEGV) on the lists of a recurrent
             # layer, and onnxruntime's leaves what is in a loop in float32.
             raise ConversionError(
                 f"{variant} cannot be made of a network with a loop",
-                observed=f"the loop {some_of(dict.fromkeys(self.deployable.loops))}",
+                observed=f"the loop {some_of(dict.fromkeys(network.loops))}",
                 expected="no loop: what is in one is not quantized",
                 remedy="build recurrent layers with unroll=True, or leave this variant out with "
                 "--variant",
@@ -98,7 +125,7 @@ class PayloadMaker:
             ConversionError: If ``check_payload`` finds a fault.
         """
         graph = read_graph(data)
-        check_payload(graph, variant, self.deployable)
+        check_payload(graph, variant, self._network_of(variant))
         return Payload(data=data, graph=graph)
 
     def float_onnx(self) -> bytes:
@@ -106,11 +133,13 @@ class PayloadMaker:
 
         Raises:
             ConversionError: If a converter fails.
+            EdgeError: Why there is no network to make it of.
         """
+        network = self._network_of("onnx-fp32")
+        if isinstance(network, DirectOnnx):
+            return network.data
         if self._onnx_fp32 is None:
-            self._onnx_fp32 = onnx_fp32(
-                self.deployable, opset=self._opset, ir_version=self._ir_version
-            )
+            self._onnx_fp32 = onnx_fp32(network, opset=self._opset, ir_version=self._ir_version)
         return self._onnx_fp32
 
     def _make_onnx(self, precision: str) -> bytes:
@@ -123,7 +152,7 @@ class PayloadMaker:
         return fp32
 
 
-def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
+def check_payload(graph: Graph, variant: str, deployable: Deployable | DirectOnnx) -> None:
     """Check that a converted model is what its variant's name says.
 
     Args:
@@ -174,7 +203,7 @@ def check_payload(graph: Graph, variant: str, deployable: Deployable) -> None:
         )
 
 
-def _clipped(deployable: Deployable) -> list[str]:
+def _clipped(deployable: Deployable | DirectOnnx) -> list[str]:
     """Tell what float16 cannot hold; both converters clip it without a word."""
     beyond = f"beyond {_FLOAT16_MAX:.0f}, the largest number of float16"
     if deployable.largest_weight > _FLOAT16_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,8 @@ class VariantRow:
             that was refused.
         repair: What a repair tried and came to, see ``repair_record``; None where none was
             asked for.
+        adopted: Of a file that another program made: its ``file`` name, who it is ``made_by`` as it
+            says itself, and that its ``calibration`` images are not known; None for edgecnn's own.
     """
 
     variant: str
@@ -38,12 +41,14 @@ class VariantRow:
     reason: str | None = None
     min_runtime: Mapping[str, str] = field(default_factory=dict)
     repair: Mapping[str, Any] | None = None
+    adopted: Mapping[str, str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-ready values."""
         values = {**asdict(self), "min_runtime": dict(self.min_runtime)}
-        if self.repair is None:
-            del values["repair"]
+        for name in ("repair", "adopted"):
+            if values[name] is None:
+                del values[name]
         return values
 
 
@@ -58,12 +63,18 @@ class Conversion:
         notes: What a user should know and that is no error.
         examined: What was found when the float model was looked at before, JSON-ready: trials of
             other ways to feed it, and how far it has the user's own scores.
+        seconds: How long each stage took, in order, those that were passed over left out:
+            ``load``, ``graph`` (one float32 graph for all files), ``comparison`` (of that graph's
+            answers with the model's), ``trials`` (other ways to feed it, and own scores),
+            ``reference`` (its scores on the test images), each variant by its name, and
+            ``golden`` (golden vectors). A variant's includes its repair.
     """
 
     rows: tuple[VariantRow, ...]
     golden: int = 0
     notes: tuple[str, ...] = ()
     examined: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as JSON-ready values, as the manifest holds them."""
@@ -81,3 +92,24 @@ class Conversion:
             expected=f"{len(self.rows)} made",
             remedy="mend what the reasons name, or ask only for the others with --variant",
         )
+
+
+class Laps:
+    """Takes the time of stages that follow each other.
+
+    Args:
+        before: Seconds of stages that have ended already.
+
+    Attributes:
+        seconds: How long each took, by its name, in order.
+    """
+
+    def __init__(self, **before: float) -> None:
+        self.seconds: dict[str, float] = before
+        self._since = time.monotonic()
+
+    def ended(self, stage: str) -> None:
+        """Say that a stage has ended; the next one begins now."""
+        now = time.monotonic()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now

@@ -5,7 +5,6 @@ These scores are the reference that every artifact is compared with.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -26,6 +25,7 @@ from edgecnn_runner.postprocess import softmax
 Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
+_RAW: Final = "0..255"
 # How far a softmax may be from a sum of 1: it is rounded in the type that the model computes in.
 _SUM_TOLERANCE: Final = {"float32": 1e-3, "float64": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
 
@@ -39,20 +39,40 @@ class FloatScorer:
     """
 
     def __init__(self, model: SourceModel, call: Callable[[Any], Any] | None = None) -> None:
-        self._batch = model.batch
+        self._batch, self._range = model.batch, model.input_range
         ask = model.call if call is None else call
         spec = tf.TensorSpec(
             (model.batch, model.height, model.width, model.channels), tf.float32, name="images"
         )
-        self._function = tf.function(
-            lambda images: ask(in_range(images, model.input_range)), input_signature=[spec]
-        )
 
-    def raw(self, pixels: Pixels, *, progress: Progress = NO_PROGRESS, title: str = "") -> Scores:
+        def traced(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            if call is None and not model.call_is_traceable:
+                return answer
+            # Without autograph, as Keras's own ``predict`` and ``export`` do it.
+            function: Callable[[Any], Any] = tf.function(
+                answer, input_signature=[spec], autograph=False
+            )
+            return function
+
+        # TensorFlow traces a function when it is first called, which takes seconds for a deep
+        # network: one for the model's own range, and one for all the others.
+        self._function = traced(lambda images: ask(in_range(images, model.input_range)))
+        raw = model.input_range == _RAW
+        self._of_any_range = self._function if raw else traced(lambda images: ask(images))
+
+    def raw(
+        self,
+        pixels: Pixels,
+        *,
+        input_range: str | None = None,
+        progress: Progress = NO_PROGRESS,
+        title: str = "",
+    ) -> Scores:
         """Return what the model answers.
 
         Args:
             pixels: Shape (n, height, width, channels), uint8.
+            input_range: Another range that they are brought to, to see whether it fits better.
             progress: Gets one task of n steps if ``title`` is given.
             title: What the task is called.
 
@@ -68,11 +88,16 @@ class FloatScorer:
             size = self._batch or images_at_once(pixels.shape[1:])
             for start in range(0, len(pixels), size):
                 images = pixels[start : start + size]
-                parts.append(np.asarray(self._function(_as_float(images)), np.float32))
+                parts.append(np.asarray(self._asked(_as_float(images), input_range), np.float32))
                 task.advance(len(images))
         scores = np.concatenate(parts)
         check_scores(scores, model="the float model")
         return scores
+
+    def _asked(self, images: Any, input_range: str | None) -> Any:
+        if input_range in (None, self._range):
+            return self._function(images)
+        return self._of_any_range(in_range(images, str(input_range)))
 
     def probabilities(
         self, pixels: Pixels, kind: str, *, progress: Progress = NO_PROGRESS, title: str = ""
@@ -82,20 +107,18 @@ class FloatScorer:
         return softmax(scores) if kind == "logits" else scores
 
 
-def asking(model: SourceModel) -> Ask:
+def asking(model: SourceModel, scorer: FloatScorer) -> Ask:
     """Return what asks a model for its probabilities, in any range: ``edgecnn.build.verdict.Ask``.
 
     Args:
         model: The source model. What its scores are is told from the first that are asked for.
+        scorer: Scores images with it.
     """
-    scorers: dict[str, FloatScorer] = {}
     kind = model.output_kind
 
     def ask(pixels: Pixels, input_range: str) -> Scores:
         nonlocal kind
-        if input_range not in scorers:
-            scorers[input_range] = FloatScorer(dataclasses.replace(model, input_range=input_range))
-        raw = scorers[input_range].raw(pixels)
+        raw = scorer.raw(pixels, input_range=input_range)
         kind = kind or kind_of_scores(raw, model.computes)
         return softmax(raw) if kind == "logits" else raw
 

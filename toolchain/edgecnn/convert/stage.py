@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.build.artifact import write_labels
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.build.staging import Staging, staging
-from edgecnn.build.verdict import ExaminedModel, Examiner, Judge
+from edgecnn.build.verdict import ExaminedModel, Examiner, Judge, Unseen
 from edgecnn.build.workspace import Workspace
 from edgecnn.convert.calibration import calibration_for
 from edgecnn.convert.earlier import check_same_data, check_same_model, refuse_losses, stale_files
-from edgecnn.convert.result import Conversion, VariantRow
+from edgecnn.convert.memory import memory_warning
+from edgecnn.convert.result import Conversion, Laps, VariantRow
 from edgecnn.convert.runtimes import TargetRuntime, converter_versions, parse_runtime
 from edgecnn.convert.source.paths import Source
 from edgecnn.data import Dataset, in_class_order
 from edgecnn.data.calibration import CalibrationSet
-from edgecnn.errors import LabelsError, SourceModelError
+from edgecnn.errors import EdgeError, LabelsError, SourceModelError
 from edgecnn.files import canonical_digest, write_json
 from edgecnn.progress import NO_PROGRESS, Progress
 from edgecnn.quiet import captured_log
@@ -30,9 +33,61 @@ from edgecnn_runner.input_options import check_channels
 
 if TYPE_CHECKING:
     from edgecnn.convert.files import Maker
+    from edgecnn.convert.graph.deployable import Deployable
+    from edgecnn.convert.graph.onnx_direct import DirectOnnx
     from edgecnn.convert.repair.stage import Repairer
     from edgecnn.convert.scoring import FloatScorer
     from edgecnn.convert.source.model import SourceModel
+
+
+class LoadedSource:
+    """A source whose model was loaded before its images, to know what images it takes.
+
+    Attributes:
+        source: The float model.
+        size: Height, width (None where the model takes any) and channels of an image.
+        seconds: How long the loading took.
+    """
+
+    def __init__(self, source: Source, model: SourceModel, seconds: float) -> None:
+        self.source, self.seconds = source, seconds
+        self.size = (model.height, model.width, model.channels)
+        self._model: SourceModel | None = model
+
+    def take(self) -> SourceModel:
+        """Return the model, once: whoever converts it lets go of parts of it on the way."""
+        if self._model is None:
+            raise ValueError("the model was taken before")
+        model, self._model = self._model, None
+        return model
+
+
+def load(source: Source, *, progress: Progress = NO_PROGRESS) -> LoadedSource:
+    """Load a source whose images are not known yet.
+
+    Args:
+        source: The float model.
+        progress: Gets a line, and a warning before it where memory will hardly suffice.
+
+    Returns:
+        What ``run`` takes as ``loaded``.
+
+    Raises:
+        SourceModelError: If the source cannot be loaded, or is no image classifier.
+        UsageError: If an input range is missing or given twice.
+    """
+    warning = memory_warning(source)
+    if warning is not None:
+        progress.message(f"warning: {warning}")
+    begun = time.monotonic()
+    # Messages, since where there is no terminal nothing else tells that work is under way.
+    progress.message(f"convert: loading {source.path}")
+    with captured_log():
+        start_keras()
+        from edgecnn.convert.source.model import load_source
+
+        model = load_source(source)
+    return LoadedSource(source, model, time.monotonic() - begun)
 
 
 def run(
@@ -41,9 +96,11 @@ def run(
     workspace: Workspace,
     dataset: Dataset,
     *,
+    loaded: LoadedSource | None = None,
     variants: Sequence[str] | None = None,
     runtime: str | None = None,
     judge: Judge | None = None,
+    unseen: Unseen | None = None,
     examine: Examiner | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Conversion:
@@ -58,10 +115,13 @@ def run(
         recipe: Gives model name, calibration, ONNX opset and IR version, and the variants.
         workspace: The build to fill.
         dataset: Its train split calibrates, its test split makes the reference scores.
+        loaded: The same source, where it was loaded before; None to load it.
         variants: Instead of ``recipe.convert.variants``.
         runtime: ``NAME==VERSION``, the oldest runtime that every artifact has to load in.
         judge: The gate with the recipe's limits, for ``recipe.convert.repair``; without it
             nothing is repaired.
+        unseen: What a model made elsewhere has not seen, which a repair judges by; None for one
+            that was trained here.
         examine: Looks at the float model before anything is made of it or written; None for a
             model that was trained on these very pixels.
         progress: Gets a task for the variants, one for the reference where it is made, and one
@@ -87,57 +147,94 @@ def run(
     check_same_model(source, workspace)
     check_same_data(source, dataset)
     wanted = tuple(variants or recipe.convert.variants)
+    if loaded is None:
+        loaded = load(source, progress=progress)
     with captured_log():
-        return _run(source, recipe, workspace, dataset, wanted, target, judge, examine, progress)
+        return _run(
+            loaded, recipe, workspace, dataset, wanted, target, judge, unseen, examine, progress
+        )
 
 
 def _run(
-    source: Source,
+    loaded: LoadedSource,
     recipe: Recipe,
     workspace: Workspace,
     dataset: Dataset,
     wanted: tuple[str, ...],
     target: TargetRuntime | None,
     judge: Judge | None,
+    unseen: Unseen | None,
     examine: Examiner | None,
     progress: Progress,
 ) -> Conversion:
-    start_keras()
     from edgecnn.convert.files import Maker, kind_of, write_golden_file, write_reference
     from edgecnn.convert.graph.deployable import deployable_of
     from edgecnn.convert.scoring import FloatScorer, asking
     from edgecnn.convert.source.faithfulness import check_steps, images_to_compare
-    from edgecnn.convert.source.model import load_source
+    from edgecnn.convert.source.onnx_networks import onnx_networks
 
-    # Messages, since where there is no terminal nothing else tells that work is under way.
-    progress.message(f"convert: loading {source.path}")
-    model = load_source(source)
+    source, model = loaded.source, loaded.take()
+    laps = Laps(load=loaded.seconds)
+    if model.keras_2 is not None:
+        progress.message(f"convert: Keras 2 (tf_keras {model.keras_2}) answers for {source.path}")
     given, dataset = dataset, _fitting(source, model, dataset)
     calibration = calibration_for(wanted, recipe, dataset)
-    # First, since it refuses a graph that touches files; scoring would run it.
-    deployable = deployable_of(model.float32, shape=dataset.shape, input_range=model.input_range)
-    scorer = FloatScorer(model)
-    kind = kind_of(model, scorer, dataset)
-    steps = check_steps(model, deployable, kind, images_to_compare(dataset))
-    for step in steps[1:]:
+    deployable: Deployable | EdgeError
+    direct: DirectOnnx | EdgeError | None = None
+    notes: tuple[str, ...] = ()
+    if model.onnx is None:
+        # First, since it refuses a graph that touches files; scoring would run it.
+        function = deployable_of(
+            model.float32,
+            shape=dataset.shape,
+            input_range=model.input_range,
+            raw=model.frozen_for(dataset.shape),
+        )
+        model = dataclasses.replace(model, frozen=None)
+        _give_memory_back()
+        laps.ended("graph")
+        scorer = FloatScorer(model)
+        kind = kind_of(model, scorer, dataset)
+        steps = check_steps(model, function, kind, images_to_compare(dataset), scorer)
+        deployable = function.without_source()
+        del function  # it holds the weights once more
+        laps.ended("comparison")
+    else:
+        scorer = FloatScorer(model)
+        kind = kind_of(model, scorer, dataset)
+        made = onnx_networks(
+            model,
+            kind,
+            images_to_compare(dataset),
+            opset=recipe.convert.opset,
+            ir_version=recipe.convert.ir_version,
+            progress=progress,
+        )
+        deployable, direct, steps, notes = made.deployable, made.direct, made.steps, made.notes
+        laps.ended("graph")
+    head = model.head.note(dataset.class_names)
+    notes += () if head is None else (head,)
+    for step in steps[0 if direct is not None else 1 :]:
         progress.message(
             f"convert: {step.name}: scores within {step.difference:.2g} on {step.images} images"
         )
     examined: Mapping[str, Any] = {}
     if examine is not None:
         asked = ExaminedModel(
-            ask=asking(model),
+            ask=asking(model, scorer),
             input_range=model.input_range,
             normalizes=model.normalizes,
             dataset=dataset,
         )
         examined = examine(asked)
+        laps.ended("trials")
     workspace.create()
     with staging(workspace) as staged:
         reference = write_reference(
             workspace, staged, source, scorer, kind, model.input_range, dataset, progress
         )
         _give_memory_back()
+        laps.ended("reference")
         maker = Maker(
             source=source,
             deployable=deployable,
@@ -147,8 +244,9 @@ def _run(
             calibration=calibration,
             output_kind=kind,
             target=target,
+            direct=direct,
         )
-        repairer = _repairer(maker, scorer, judge, progress)
+        repairer = _repairer(maker, scorer, judge, unseen, progress)
         rows: list[VariantRow] = []
         with progress.task("convert", len(wanted)) as task:
             for variant in wanted:
@@ -157,10 +255,12 @@ def _run(
                 _give_memory_back()
                 progress.message(f"convert: {variant} {row.status}")
                 rows += _repaired(repairer, row)
+                laps.ended(variant)
                 task.advance()
         golden, rows = write_golden_file(
             staged, rows, scorer, kind, dataset.shape, recipe.data.resize
         )
+        laps.ended("golden")
         refuse_losses(workspace, source, rows)
         files = [row.file for row in rows if row.file is not None]
         files += [Workspace.GOLDEN] if files else []
@@ -178,10 +278,13 @@ def _run(
                     "source": {
                         **source.to_dict(),
                         "output": kind,
+                        "ends_with": model.head.name or kind,
                         "range": model.input_range,
                         "begins_with": model.normalization and str(model.normalization),
                         "computes": model.computes,
+                        **({} if model.keras_2 is None else {"keras_2": model.keras_2}),
                         "compared": [step.to_dict() for step in steps],
+                        **({} if unseen is None else {"unseen": unseen.to_dict()}),
                     },
                     "tools": {
                         **workspace.manifest().get("tools", {}),
@@ -195,7 +298,11 @@ def _run(
                 },
             )
     return Conversion(
-        rows=tuple(rows), golden=golden, notes=_notes(golden, rows), examined=examined
+        rows=tuple(rows),
+        golden=golden,
+        notes=(*notes, *_notes(golden, rows)),
+        examined=examined,
+        seconds=laps.seconds,
     )
 
 
@@ -251,14 +358,18 @@ def _give_memory_back() -> None:
 
 
 def _repairer(
-    maker: Maker, scorer: FloatScorer, judge: Judge | None, progress: Progress
+    maker: Maker,
+    scorer: FloatScorer,
+    judge: Judge | None,
+    unseen: Unseen | None,
+    progress: Progress,
 ) -> Repairer | None:
     """Return what repairs, where that was asked for and there is something to repair."""
     from edgecnn.convert.repair.stage import Repairer
 
     if not maker.recipe.convert.repair or judge is None or maker.calibration is None:
         return None
-    return Repairer(maker, scorer, judge, progress)
+    return Repairer(maker, scorer, judge, progress, unseen=unseen)
 
 
 def _repaired(repairer: Repairer | None, row: VariantRow) -> list[VariantRow]:
@@ -267,27 +378,6 @@ def _repaired(repairer: Repairer | None, row: VariantRow) -> list[VariantRow]:
     if repairer is None or row.status != "made" or row.variant not in REPAIRABLE:
         return [row]
     return repairer.repair(row)
-
-
-def input_size(source: Source) -> tuple[int | None, int | None, int]:
-    """Load a source and return what images it takes.
-
-    Args:
-        source: The float model.
-
-    Returns:
-        Height, width (None where the model takes any) and channels.
-
-    Raises:
-        SourceModelError: If the source cannot be loaded, or is no image classifier.
-        UsageError: If an input range is missing or given twice.
-    """
-    with captured_log():
-        start_keras()
-        from edgecnn.convert.source.model import load_source
-
-        model = load_source(source)
-    return model.height, model.width, model.channels
 
 
 def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
@@ -306,11 +396,14 @@ def _fitting(source: Source, model: SourceModel, dataset: Dataset) -> Dataset:
         whose = "the labels file names" if source.labels else "the data set has"
         raise LabelsError(
             f"{source.path} does not have one output per class",
-            observed=f"{model.classes} outputs; {whose} {len(names)} classes",
-            expected="as many names as outputs, in output order",
+            observed=f"{model.head.units} outputs; {whose} {len(names)} classes",
+            expected="two names: one output is of the second of two classes"
+            if model.head.units == 1
+            else "as many names as outputs, in output order",
             remedy="give the names of all the model's classes, and data of these classes",
         )
-    return in_class_order(dataset, names)
+    # A labels file says what the model knows, and there may be images of some of it only.
+    return in_class_order(dataset, names, unseen=bool(source.labels))
 
 
 def _write_records(

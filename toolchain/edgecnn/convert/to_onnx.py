@@ -8,6 +8,7 @@ outside, as every runner feeds it; NCHW inside, as ONNX computes) and nothing dy
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import inspect
 import io
@@ -22,6 +23,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgecnn.convert.graph.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
+from edgecnn.convert.graph.kernels import Kernels
+from edgecnn.convert.graph.onnx_core import fold_normalizations
 from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy, unshare_weights
 from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError, some_of
@@ -51,22 +54,62 @@ def onnx_fp32(deployable: Deployable, *, opset: int, ir_version: int) -> bytes:
         ConversionError: If tf2onnx fails, or gives operators outside the standard domain.
     """
     with captured_log() as log:
-        import tf2onnx
-
-        teach_operators()
-        spec = tf.TensorSpec((1, *deployable.shape), tf.float32, name=INPUT_NAME)
-        function = tf.function(lambda image: deployable.function(image))
         try:
-            with _collected_early():
-                model, _ = tf2onnx.convert.from_function(
-                    function, input_signature=[spec], opset=opset
-                )
-            tidy(model, input_name=INPUT_NAME, output_name=OUTPUT_NAME, ir_version=ir_version)
-            return _checked(model)
+            found = _converted(deployable, opset, ir_version)
+            if found is None:
+                found = _converted(deployable, opset, ir_version, aside=False)
+            return checked_onnx(found)
         except ConversionError:
             raise
         except Exception as error:
             raise _failed("fp32", log.text(), error) from error
+
+
+def _converted(
+    deployable: Deployable, opset: int, ir_version: int, *, aside: bool = True
+) -> Any | None:
+    """Return the ModelProto, in its final form; nothing else holds what is in it.
+
+    Args:
+        deployable: As for ``onnx_fp32``.
+        opset: Likewise.
+        ir_version: Likewise.
+        aside: Keep large kernels out of tf2onnx's sight.
+
+    Returns:
+        None if tf2onnx computes with the kernels, so that it has to see them.
+    """
+    import tf2onnx
+
+    teach_operators()
+    kernels = Kernels()
+    function, signature = deployable.function, []
+    if aside:
+        rest = kernels.take_from(deployable.function.graph.as_graph_def())
+        signature = [
+            tf.TensorSpec(value.shape, tf.float32, name=name)
+            for name, value in kernels.values.items()
+        ]
+        if signature:
+            function = deployable.with_inputs(rest, signature)
+    image = tf.TensorSpec((1, *deployable.shape), tf.float32, name=INPUT_NAME)
+    called = tf.function(lambda *tensors: function(*tensors), autograph=False)
+    with _collected_early():
+        model, _ = tf2onnx.convert.from_function(
+            called, input_signature=[image, *signature], opset=opset
+        )
+    if not kernels.leave_marks(model):
+        return None
+    in_form = functools.partial(
+        tidy, model, input_name=INPUT_NAME, output_name=OUTPUT_NAME, ir_version=ir_version
+    )
+    in_form(kernels=kernels)
+    kernels.put_into(model)
+    if any(node.op_type == "BatchNormalization" for node in model.graph.node):
+        # One behind an activation, of Keras 2 or TensorFlow itself: integers cannot compute it.
+        fold_normalizations(model)
+        in_form()
+    return model
 
 
 @contextlib.contextmanager
@@ -111,7 +154,7 @@ def onnx_fp16(fp32: bytes) -> bytes:
             model = convert_float_to_float16(source, keep_io_types=True)
             sort_nodes(model.graph)  # it appends its casts at the end
             _restore_versions(model, source)
-            return _checked(model)
+            return checked_onnx(model)
         except Exception as error:
             raise _failed("fp16", log.text(), error) from error
 
@@ -191,9 +234,16 @@ def onnx_int8(
         try:
             source = onnx.load_from_string(fp32)
             unshare_weights(source.graph)
-            target = Path(folder) / "int8.onnx"
+            operators = sorted({node.op_type for node in source.graph.node})
+            versions = onnx.ModelProto(
+                opset_import=source.opset_import, ir_version=source.ir_version
+            )
+            # By files: of a ModelProto it would make two more copies, and hold them all.
+            origin, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+            onnx.save(source, origin)
+            del source
             quantize_static(
-                source,
+                origin,
                 target,
                 CalibrationImages(calibration),
                 quant_format=QuantFormat.QDQ,
@@ -201,7 +251,7 @@ def onnx_int8(
                 activation_type=QuantType.QUInt8 if activations == "uint8" else QuantType.QInt8,
                 weight_type=QuantType.QInt8,
                 # Left to itself it leaves out operators such as Neg, and all around them.
-                op_types_to_quantize=sorted({node.op_type for node in source.graph.node}),
+                op_types_to_quantize=operators,
                 nodes_to_exclude=sorted(kept),
                 calibrate_method=CalibrationMethod[ranges.method],
                 extra_options=ranges.options(len(calibration)),
@@ -209,8 +259,8 @@ def onnx_int8(
             )
             model = onnx.load(target)
             sort_nodes(model.graph)  # it does not look into the graphs of a branch
-            _restore_versions(model, source)
-            return _checked(model)
+            _restore_versions(model, versions)
+            return checked_onnx(model)
         except Exception as error:
             raise _failed("int8", log.text(), error) from error
 
@@ -260,12 +310,14 @@ def _restore_versions(model: Any, source: Any) -> None:
     model.ir_version = source.ir_version
 
 
-def _checked(model: Any) -> bytes:
+def checked_onnx(model: Any) -> bytes:
     """Return the model's bytes after the format's own checker has seen it."""
     import onnx
 
-    onnx.checker.check_model(model, full_check=True)
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain})
+    data = bytes(model.SerializeToString(deterministic=True))
+    # Of the bytes, since it would write them once more for itself.
+    onnx.checker.check_model(data, full_check=True)
     if foreign:
         raise ConversionError(
             "the ONNX model needs operators outside the standard",
@@ -273,7 +325,7 @@ def _checked(model: Any) -> bytes:
             expected="operators of the domain ai.onnx",
             remedy=_REMEDY,
         )
-    return bytes(model.SerializeToString(deterministic=True))
+    return data
 
 
 def _failed(precision: str, log: str, error: Exception) -> ConversionError:

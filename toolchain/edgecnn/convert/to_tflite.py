@@ -39,6 +39,7 @@ def to_tflite(deployable: Deployable, precision: str, calibration: Pixels | None
         # The path over a trackable object writes a SavedModel to a temporary folder and reads it
         # again, and gives the same operators.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([deployable.function], None)
+        _already_frozen(converter, deployable.function)
         _SETTINGS[precision](converter, calibration)
         try:
             return bytes(converter.convert())
@@ -75,6 +76,18 @@ def with_uint8_ends(data: bytes) -> bytes:
                 expected="a QUANTIZE at its beginning and a DEQUANTIZE at its end",
                 remedy="leave repair out, or tflite-int8",
             ) from error
+
+
+def _already_frozen(converter: Any, function: Any) -> None:
+    """Spare a converter the freezing of a function that holds no variable.
+
+    It would make a second function of it, with all weights in it, and hold both to the end. The
+    method is TensorFlow's own, and not public: where another version has none, nothing is spared.
+    """
+    name = "_freeze_concrete_function"
+    if hasattr(converter, name):
+        graph_def = function.graph.as_graph_def()
+        setattr(converter, name, lambda: (graph_def, function.inputs, function.outputs, function))
 
 
 def _fp32(converter: Any, calibration: Pixels | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from edgecnn.convert.graph.constants import Array, producer
 from edgecnn.convert.graph.editor import GraphEditor, flag
 
 Vector = npt.NDArray[np.float64]
+
+ARITHMETIC: Final = frozenset({"Add", "AddV2", "BiasAdd", "Div", "Mul", "RealDiv", "Sub"})
+"""Operators of two tensors that may be ``x * scale + offset``."""
 
 
 def affine_chain(graph: GraphEditor, start: str, channels: int) -> tuple[str, Vector, Vector]:
@@ -57,7 +60,8 @@ def affine(
         gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in vectors)
         scale = gamma / np.sqrt(variance + node.attr["epsilon"].f)
         return scale, beta - mean * scale
-    if len(node.input) != 2:
+    # The operator first: a convolution's kernel is not copied only to see that it is no vector.
+    if len(node.input) != 2 or node.op not in ARITHMETIC:
         return None
     first = producer(node.input[0]) == source
     value = _per_channel(graph.constant(node.input[1 if first else 0]), channels)

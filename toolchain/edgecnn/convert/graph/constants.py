@@ -10,7 +10,7 @@ graph's library: both converters know them in that form and in no other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -51,11 +51,44 @@ class Frozen:
         output: The name of the tensor that is its output.
         computes: The coarsest type that it computed in before, one of
             ``single_precision.COMPUTES``.
+        bytes_only: Whether casts of the image are gone, which is right for whole numbers alone.
     """
 
     graph_def: Any
     output: str
     computes: str
+    bytes_only: bool = False
+
+    def fed(self, scale: Array, offset: Array) -> Frozen:
+        """Return the graph of the same model with arithmetic in front of it.
+
+        Args:
+            scale: What the image is multiplied by, float32, shape () or (channels,).
+            offset: What is added then, likewise.
+
+        Returns:
+            As ``frozen_graph`` makes it of the model behind ``image * scale + offset``, where not
+            ``bytes_only``. It is this graph, changed: this object is of no more use.
+        """
+        graph_def, image = self.graph_def, input_name(self.graph_def)
+        last = image
+        for operator, name, value, nothing in (
+            ("Mul", "in_range/scaled", scale, 1),
+            ("AddV2", "in_range/moved", offset, 0),
+        ):
+            if np.all(value == nothing):
+                continue
+            graph_def.node.append(constant_node(f"{name}/by", value))
+            node = graph_def.node.add(name=name, op=operator, input=[last, f"{name}/by"])
+            node.attr["T"].type = tf.float32.as_datatype_enum
+            last = name
+        for node in graph_def.node:
+            if not node.name.startswith("in_range/"):
+                for place, tensor in enumerate(node.input):
+                    if tensor == image:
+                        node.input[place] = last
+        output = last if self.output == image else self.output
+        return replace(self, graph_def=graph_def, output=output)
 
 
 def frozen_graph(traced: Any) -> Frozen:
@@ -78,9 +111,12 @@ def frozen_graph(traced: Any) -> Frozen:
     graph_def = graph.as_graph_def()
     refuse_side_effects(graph_def, allowed=FUNCTIONS)
     output = _short(graph.outputs[0].name)
+    del graph  # each of these holds all weights
     # Before constants are computed: a weight that half precision rounds stays as it was saved.
     graph_def, computes = in_float32(graph_def)
     operations = _operations(for_one_image(named_by_content(graph_def)))
+    result = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    del graph_def
     dynamic = _depends_on_the_image(operations)
     frontier = sorted(
         {
@@ -94,7 +130,6 @@ def frozen_graph(traced: Any) -> Frozen:
     values = _evaluate(operations, dynamic, frontier)
     for name, value in values.items():
         _check_finite(name, value)
-    result = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for op in operations:
         if op.name in dynamic:
             node = result.node.add()
@@ -104,11 +139,17 @@ def frozen_graph(traced: Any) -> Frozen:
                 _constant_name(tensor.name) if tensor.name in values else _short(tensor.name)
                 for tensor in op.inputs
             )
-    for name, value in values.items():
-        result.node.append(constant_node(_constant_name(name), value))
-    result, output = _without_pass_through(result, output)
+    del operations
+    for name in list(values):
+        result.node.append(constant_node(_constant_name(name), values.pop(name)))
+    result, output, bytes_only = _without_pass_through(result, output)
     check_rounds(result)
-    return Frozen(graph_def=named_by_content(result), output=output, computes=computes)
+    return Frozen(
+        graph_def=named_by_content(result),
+        output=output,
+        computes=computes,
+        bytes_only=bytes_only,
+    )
 
 
 def _operations(graph_def: Any) -> Any:
@@ -174,7 +215,7 @@ def _without_marks(function: Any) -> Any:
         )[0]
 
     spec = tf.TensorSpec(image.shape, image.dtype, name=image.op.name)
-    return tf.function(imported, input_signature=[spec]).get_concrete_function()
+    return tf.function(imported, input_signature=[spec], autograph=False).get_concrete_function()
 
 
 def input_name(graph_def: Any) -> str:
@@ -228,25 +269,54 @@ def _depends_on_the_image(operations: Any) -> set[str]:
 
 def _evaluate(operations: Any, dynamic: set[str], tensors: list[str]) -> dict[str, Array]:
     """Compute the constant part of a graph, which calls no functions, at some of its tensors."""
+    by_name = {op.name: op for op in operations}
+    values: dict[str, Array] = {}
+    for name in tensors:
+        op = by_name[producer(name)]
+        while op.type in _PASS_THROUGH:
+            op = op.inputs[0].op
+        if op.type == "Const":  # nearly all weights; TensorFlow would hold several copies of them
+            values[name] = constant_value(op.node_def)
+    computed = [name for name in tensors if name not in values]
+    if computed:
+        part = _part(operations, dynamic, {by_name[producer(name)] for name in computed})
+
+        def run() -> Any:
+            return tf.graph_util.import_graph_def(part, return_elements=computed, name="")
+
+        outputs = tf.compat.v1.wrap_function(run, [])()
+        values |= {n: np.asarray(value) for n, value in zip(computed, outputs, strict=True)}
+    return {name: values[name] for name in tensors}
+
+
+def _part(operations: Any, dynamic: set[str], wanted: set[Any]) -> Any:
+    """Return as a GraphDef what some constant operators need, in the order of the graph."""
+    needed: set[str] = set()
+    todo = list(wanted)
+    while todo:
+        op = todo.pop()
+        if op.name in dynamic or op.name in needed:
+            continue
+        needed.add(op.name)
+        if not _has_known_shape(op):
+            todo += [tensor.op for tensor in op.inputs]
     part = tf.compat.v1.GraphDef()
     for op in operations:
-        if op.name in dynamic or not op.outputs:
+        if op.name not in needed or not op.outputs:
             continue
         node = part.node.add()
-        if op.type in _SHAPE_OPS and len(op.inputs) == 1:
+        if _has_known_shape(op):
             node.CopyFrom(constant_node(op.name, _shape_value(op)))
             continue
         node.CopyFrom(op.node_def)
         del node.input[:]
         node.input.extend(_short(tensor.name) for tensor in op.inputs)
-    if not tensors:
-        return {}
+    return part
 
-    def run() -> Any:
-        return tf.graph_util.import_graph_def(part, return_elements=tensors, name="")
 
-    outputs = tf.compat.v1.wrap_function(run, [])()
-    return {name: np.asarray(value) for name, value in zip(tensors, outputs, strict=True)}
+def _has_known_shape(op: Any) -> bool:
+    """Tell whether a constant operator asks for the shape of one tensor."""
+    return op.type in _SHAPE_OPS and len(op.inputs) == 1
 
 
 def _shape_value(op: Any) -> Array:
@@ -284,14 +354,17 @@ def _cast_image(nodes: Any, node: Any) -> str | None:
     return str(node.name) if node.op == "Placeholder" else None
 
 
-def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
-    """Drop identities, and whatever the output does not need."""
+def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str, bool]:
+    """Drop identities, and whatever the output does not need; tell if casts of the image went."""
     nodes = {node.name: node for node in graph_def.node}
+    bytes_only = False
 
     def source_of(tensor: str) -> str:
+        nonlocal bytes_only
         while True:
             node = nodes[producer(tensor)]
             if (image := _cast_image(nodes, node)) is not None:
+                bytes_only = True
                 return image
             same_type = node.op == "Cast" and node.attr["SrcT"].type == node.attr["DstT"].type
             if not (node.op in _PASS_THROUGH or same_type):
@@ -312,4 +385,4 @@ def _without_pass_through(graph_def: Any, output: str) -> tuple[Any, str]:
         todo.extend(producer(tensor) for tensor in resolved)
     kept = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
     kept.node.extend(node for node in graph_def.node if node.name in needed)
-    return kept, output
+    return kept, output, bytes_only

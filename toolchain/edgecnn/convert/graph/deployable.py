@@ -9,9 +9,9 @@ can (``folding``). The source model is untouched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +20,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgecnn.convert.graph.constants import (
-    Array,
     Frozen,
     constant_node,
     constant_value,
@@ -30,18 +29,20 @@ from edgecnn.convert.graph.constants import (
 )
 from edgecnn.convert.graph.editor import LINEAR
 from edgecnn.convert.graph.folding import Folding, fold
+from edgecnn.convert.graph.sensitivity import (
+    clipped,
+    largest_magnitude,
+    last_bits_moved,
+    share_changed,
+)
 from edgecnn.convert.reasons import reason_of
 from edgecnn.convert.source.library import define_functions
 from edgecnn.convert.source.loops import loops_of
-from edgecnn.data.patterns import patterns
 from edgecnn.errors import SourceModelError
 from edgecnn_runner.contract import affine_of
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
-
-_PICTURES: Final = 20
-_TINY: Final = float(np.finfo(np.float32).tiny)
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -61,7 +62,8 @@ class Deployable:
             biases and recurrent layers read.
         computes: The coarsest type that the source model computes in: ``float32``, or
             ``bfloat16``, ``float16`` or ``float64``, which are float32 in the function.
-        frozen: The source model as one float32 graph, before anything was folded.
+        frozen: The source model as one float32 graph, before anything was folded; None once it
+            has been compared with, since it holds the weights once more.
         loops: Names of its loops, as the source model has them.
     """
 
@@ -71,7 +73,7 @@ class Deployable:
     folding: Folding
     largest_weight: float
     computes: str
-    frozen: Frozen
+    frozen: Frozen | None
     loops: tuple[str, ...]
 
     @cached_property
@@ -80,7 +82,42 @@ class Deployable:
 
         It takes and gives what ``function`` does. Made when it is first asked for.
         """
-        return _function(self.frozen.graph_def, self.frozen.output, self.shape)
+        frozen = self._compared_with()
+        return _function(frozen.graph_def, frozen.output, self.shape)
+
+    def without_source(self) -> Deployable:
+        """Return the same without what only a comparison with the source model needs.
+
+        The function is made anew: TensorFlow keeps what it compiled of one that has run, and with
+        that its weights three times more.
+        """
+        returned = self.function.outputs[0].op
+        named = returned.inputs[0].op
+        output = named.inputs[0].name
+        graph_def = self.function.graph.as_graph_def()
+        _drop(graph_def, {returned.name, named.name, input_name(graph_def)})
+        return replace(
+            self,
+            function=_traced(graph_def, [INPUT_NAME], output, [_spec(self.shape)]),
+            frozen=None,
+        )
+
+    def _compared_with(self) -> Frozen:
+        if self.frozen is None:
+            raise ValueError("this function was made without what it is compared with")
+        return self.frozen
+
+    def with_inputs(self, graph_def: Any, inputs: Sequence[Any]) -> Any:
+        """Make a function like ``function`` of a graph that takes some of its weights as inputs.
+
+        Args:
+            graph_def: The graph of ``function``, with a placeholder for each of these weights.
+            inputs: Their TensorSpecs, named as the placeholders.
+
+        Returns:
+            A concrete function of the image and these weights, in this order, to the scores.
+        """
+        return _function(graph_def, self.function.outputs[0].name, self.shape, inputs)
 
     def clipping(self, limit: float) -> tuple[float, float]:
         """Measure what it does to the scores if constants are clipped, as float16 clips them.
@@ -95,19 +132,16 @@ class Deployable:
         graph_def = self.function.graph.as_graph_def()
         largest = 0.0
         for node in graph_def.node:
-            if node.op == "Const" and (size := _largest(constant_value(node))) > limit:
+            if node.op == "Const" and (size := largest_magnitude(constant_value(node))) > limit:
                 largest = max(largest, size)
-                # An infinity stays one; float16 has it, too.
                 value = constant_value(node)
-                clipped = np.where(np.isfinite(value), np.clip(value, -limit, limit), value)
-                node.CopyFrom(constant_node(node.name, clipped.astype(value.dtype)))
+                node.CopyFrom(constant_node(node.name, clipped(value, limit).astype(value.dtype)))
         if not largest:
             return 0.0, 0.0
-        pictures = patterns(_PICTURES, shape=self.shape, seed=0)
         changed = _function(graph_def, self.function.outputs[0].name, self.shape)
-        scores = self.scores(pictures)
-        difference = np.abs(self._answers(changed, pictures) - scores).max()
-        return largest, float(difference / max(float(np.abs(scores).max()), _TINY))
+        return largest, share_changed(
+            self.shape, self.scores, lambda pictures: self._answers(changed, pictures)
+        )
 
     def rounded_otherwise(self, pixels: Pixels) -> Scores:
         """Compute the scores of images with each weight moved by its last bit, up or down.
@@ -121,19 +155,17 @@ class Deployable:
         Returns:
             float32, shape (n, classes).
         """
+        frozen = self._compared_with()
         graph_def = tf.compat.v1.GraphDef()
-        graph_def.CopyFrom(self.frozen.graph_def)
+        graph_def.CopyFrom(frozen.graph_def)
         random = np.random.default_rng(0)
         for node in graph_def.node:
             if node.op != "Const":
                 continue
             value = constant_value(node)
             if value.dtype == np.float32 and value.ndim:
-                away = np.where(random.random(value.shape) < 0.5, np.inf, -np.inf)
-                moved = np.nextafter(value, away.astype(np.float32))
-                moved[value == 0] = 0  # a zero is exact
-                node.CopyFrom(constant_node(node.name, moved))
-        return self._answers(_function(graph_def, self.frozen.output, self.shape), pixels)
+                node.CopyFrom(constant_node(node.name, last_bits_moved(value, random)))
+        return self._answers(_function(graph_def, frozen.output, self.shape), pixels)
 
     def scores(self, pixels: Pixels, *, folded: bool = True) -> Scores:
         """Compute the scores of images in TensorFlow, one by one as a device does.
@@ -157,17 +189,19 @@ class Deployable:
 
 @contextmanager
 def _operators_as_they_are() -> Iterator[None]:
-    """Keep TensorFlow from fusing operators while functions run.
+    """Keep TensorFlow from rewriting functions before they run.
 
     It fuses a grouped convolution with what follows it, and then cannot compute that on a CPU
-    without AVX-512.
+    without AVX-512. And each rewriting copies all weights.
     """
     before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({**before, "remapping": False})
+    ours = {"remapping": False, "disable_meta_optimizer": True}
+    tf.config.optimizer.set_experimental_options({**before, **ours})
     try:
         yield
     finally:
-        restored = {**before, "remapping": before.get("remapping", True)}
+        usual = {name: not value for name, value in ours.items()}
+        restored = {**usual, **before}
         tf.config.optimizer.set_experimental_options(restored)
 
 
@@ -188,7 +222,11 @@ def in_range(images: Any, input_range: str) -> Any:
 
 
 def deployable_of(
-    call: Callable[[Any], Any], *, shape: tuple[int, int, int], input_range: str
+    call: Callable[[Any], Any],
+    *,
+    shape: tuple[int, int, int],
+    input_range: str,
+    raw: Frozen | None = None,
 ) -> Deployable:
     """Make the function to convert.
 
@@ -196,6 +234,8 @@ def deployable_of(
         call: The source model: float32 NHWC in ``input_range`` to scores (n, classes).
         shape: Height, width and channels of one image.
         input_range: What ``call`` wants pixels brought to.
+        raw: What ``frozen_call`` made of ``call`` for images of this shape that are not brought to
+            any range, where that was done before; it is used up.
 
     Returns:
         The function; see ``Deployable``.
@@ -203,7 +243,12 @@ def deployable_of(
     Raises:
         SourceModelError: If a weight is not finite, or the graph does more than compute.
     """
-    frozen = frozen_call(call, shape=shape, input_range=input_range)
+    scale, offset = (np.asarray(values, np.float32) for values in affine_of(input_range))
+    is_raw = bool(np.all(scale == 1) and np.all(offset == 0))
+    if raw is None or (raw.bytes_only and not is_raw):
+        frozen = frozen_call(call, shape=shape, input_range=input_range)
+    else:
+        frozen = raw if is_raw else raw.fed(scale, offset)
     graph_def, output, folding = fold(frozen.graph_def, frozen.output)
     function = _function(graph_def, output, shape)
     scores_shape = function.outputs[0].shape.as_list()
@@ -226,16 +271,33 @@ def deployable_of(
     )
 
 
-def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
-    """Return a frozen graph as a concrete function of one image."""
-    placeholder = input_name(graph_def)
+def _function(
+    graph_def: Any, output: str, shape: tuple[int, int, int], inputs: Sequence[Any] = ()
+) -> Any:
+    """Return a frozen graph as a concrete function of one image, and of further inputs."""
+    ends = [input_name(graph_def), *(spec.name for spec in inputs)]
     body = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    body.node.extend(node for node in graph_def.node if node.name != placeholder)
+    body.node.extend(node for node in graph_def.node if node.name not in ends)
+    return _traced(body, ends, output, [_spec(shape), *inputs])
+
+
+def _drop(graph_def: Any, names: set[str]) -> None:
+    """Take nodes out of a graph, in place: a copy would hold all weights once more."""
+    for place in reversed(range(len(graph_def.node))):
+        if graph_def.node[place].name in names:
+            del graph_def.node[place]
+
+
+def _traced(body: Any, ends: list[str], output: str, signature: list[Any]) -> Any:
+    """Return a graph without its placeholders, the ``ends``, as a concrete function of them."""
     define_functions(body)
 
-    def imported(image: Any) -> Any:
+    def imported(*tensors: Any) -> Any:
         scores = tf.graph_util.import_graph_def(
-            body, {placeholder: image}, return_elements=[_tensor(output)], name=""
+            body,
+            dict(zip(ends, tensors, strict=True)),
+            return_elements=[_tensor(output)],
+            name="",
         )[0]
         if scores.shape.rank == 2 and scores.shape[0] is None:
             # The functions of a loop keep the open batch that they were traced with.
@@ -244,7 +306,7 @@ def _function(graph_def: Any, output: str, shape: tuple[int, int, int]) -> Any:
 
     try:
         # Without autograph, which would wrap what TensorFlow says in a stack of its own.
-        traced = tf.function(imported, input_signature=[_spec(shape)], autograph=False)
+        traced = tf.function(imported, input_signature=signature, autograph=False)
         return traced.get_concrete_function()
     except ValueError as error:
         raise SourceModelError(
@@ -271,8 +333,12 @@ def frozen_call(
     Raises:
         SourceModelError: If TensorFlow cannot trace or freeze it.
     """
+    # Without autograph, as Keras itself traces what it exports: TensorFlow would rewrite the Python
+    # of every layer, which takes longer than all else.
     traced = tf.function(
-        lambda image: call(in_range(image, input_range)), input_signature=[_spec(shape)]
+        lambda image: call(in_range(image, input_range)),
+        input_signature=[_spec(shape)],
+        autograph=False,
     )
     return frozen_graph(_concrete(traced))
 
@@ -305,16 +371,8 @@ def _largest_weight(graph_def: Any) -> float:
     read = {
         producer(tensor) for node in graph_def.node if node.op in _WEIGHTED for tensor in node.input
     }
-    values = [constant_value(nodes[name]) for name in sorted(read) if nodes[name].op == "Const"]
-    return max((_largest(value) for value in values), default=0.0)
-
-
-def _largest(value: Array) -> float:
-    """Return the largest finite magnitude of real numbers; 0 if there are none."""
-    if not np.issubdtype(value.dtype, np.floating):
-        return 0.0
-    finite = np.abs(value[np.isfinite(value)])
-    return float(finite.max()) if finite.size else 0.0
+    values = (constant_value(nodes[name]) for name in sorted(read) if nodes[name].op == "Const")
+    return max((largest_magnitude(value) for value in values), default=0.0)
 
 
 def _tensor(name: str) -> str:

@@ -48,13 +48,22 @@ class GraphEditor:
         return [
             node
             for node in self.nodes.values()
-            if node.op in LINEAR and self.constant(node.input[1]) is not None
+            if node.op in LINEAR and self.is_constant(node.input[1])
         ]
 
     def constant(self, tensor: str) -> Array | None:
         """Return a tensor's value if it is a constant."""
         node = self.nodes[producer(tensor)]
         return constant_value(node) if node.op == "Const" else None
+
+    def is_constant(self, tensor: str) -> bool:
+        """Tell whether a tensor is a constant, without a copy of its numbers."""
+        return bool(self.nodes[producer(tensor)].op == "Const")
+
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        """Return the shape of a constant, without a copy of its numbers."""
+        value = self.nodes[producer(tensor)].attr["value"].tensor
+        return tuple(int(dim.size) for dim in value.tensor_shape.dim)
 
     def only_consumer(self, name: str) -> Any | None:
         """Return the one node that reads ``name``; None if there are more, or it is the output."""

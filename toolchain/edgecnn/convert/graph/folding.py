@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from edgecnn.convert.graph.arithmetic import Vector, affine, affine_chain
+from edgecnn.convert.graph.arithmetic import ARITHMETIC, Vector, affine, affine_chain
 from edgecnn.convert.graph.constants import Array, producer
 from edgecnn.convert.graph.editor import LINEAR, GraphEditor, flag
 
@@ -82,15 +82,15 @@ def _keep_one_bias(graph: GraphEditor) -> None:
         ):
             continue
         biased = graph.nodes[producer(node.input[0])].op == "BiasAdd"
-        if biased or graph.constant(node.input[1]) is None:
+        if biased or not graph.is_constant(node.input[1]):
             node.op = "AddV2"
             node.attr.pop("data_format", None)
 
 
 def _fold_behind(graph: GraphEditor, linear: Any) -> int:
     """Fold the chain of per-channel arithmetic behind a linear node; return how many scales."""
-    kernel = np.asarray(graph.constant(linear.input[1]), np.float64)
-    channels = _outputs(linear, kernel)
+    shape = graph.shape(linear.input[1])
+    channels = _outputs(linear, shape)
     scale, offset = np.ones(channels), np.zeros(channels)
     last, scales = linear.name, 0
     while (node := graph.only_consumer(last)) is not None:
@@ -103,10 +103,11 @@ def _fold_behind(graph: GraphEditor, linear: Any) -> int:
     if last == linear.name:
         return 0
     if np.any(scale != 1):
-        shape = kernel.shape[2:] if linear.op == "DepthwiseConv2dNative" else (channels,)
+        kernel = np.asarray(graph.constant(linear.input[1]), np.float64)
+        places = shape[2:] if linear.op == "DepthwiseConv2dNative" else (channels,)
         if linear.op == "MatMul" and flag(linear, "transpose_b"):
-            shape = (channels, 1)
-        kernel = kernel * scale.reshape(shape)
+            places = (channels, 1)
+        kernel = kernel * scale.reshape(places)
         linear.input[1] = graph.add_constant(f"{linear.name}/kernel", kernel)
     if np.any(offset != 0):
         graph.replace(last, _add_bias(graph, linear, offset))
@@ -115,13 +116,13 @@ def _fold_behind(graph: GraphEditor, linear: Any) -> int:
     return scales
 
 
-def _outputs(linear: Any, kernel: Array) -> int:
-    """Return the number of output channels of a linear node."""
+def _outputs(linear: Any, kernel: tuple[int, ...]) -> int:
+    """Return the number of output channels of a linear node with a kernel of some shape."""
     if linear.op == "DepthwiseConv2dNative":
-        return int(kernel.shape[2] * kernel.shape[3])
+        return kernel[2] * kernel[3]
     if linear.op == "MatMul" and flag(linear, "transpose_b"):
-        return int(kernel.shape[0])
-    return int(kernel.shape[-1])
+        return kernel[0]
+    return kernel[-1]
 
 
 def _add_bias(graph: GraphEditor, linear: Any, offset: Vector) -> str:
@@ -169,8 +170,7 @@ def _fold_in_front(graph: GraphEditor) -> tuple[bool, str]:
 
 def _fold_before_matrix(graph: GraphEditor, matrix: Any) -> None:
     """Fold the per-channel arithmetic in front of a matrix product, also before a flattening."""
-    kernel = np.asarray(graph.constant(matrix.input[1]), np.float64)
-    rows = kernel.shape[1 if flag(matrix, "transpose_b") else 0]
+    rows = graph.shape(matrix.input[1])[1 if flag(matrix, "transpose_b") else 0]
     scale, offset = np.ones(rows), np.zeros(rows)
     name, flattened, found = producer(matrix.input[0]), False, False
     while graph.only_consumer(name) is not None:
@@ -186,6 +186,7 @@ def _fold_before_matrix(graph: GraphEditor, matrix: Any) -> None:
         graph.replace(name, source)
         name, found = producer(source), True
     if found:
+        kernel = np.asarray(graph.constant(matrix.input[1]), np.float64)
         folded = kernel * _on_inputs(matrix, kernel, scale)
         matrix.input[1] = graph.add_constant(f"{matrix.name}/kernel", folded)
         if np.any(offset != 0):
@@ -195,6 +196,8 @@ def _fold_before_matrix(graph: GraphEditor, matrix: Any) -> None:
 
 def _step(graph: GraphEditor, node: Any, rows: int) -> tuple[str, Vector, Vector] | None:
     """Read a node as per-channel arithmetic on one tensor, repeated for the rows of a matrix."""
+    if node.op not in ARITHMETIC and node.op != "FusedBatchNormV3":
+        return None
     constants = [graph.constant(tensor) for tensor in node.input]
     computed = [
         tensor for tensor, value in zip(node.input, constants, strict=True) if value is None
@@ -222,11 +225,10 @@ def _first_linear(graph: GraphEditor, last: str, *, channels: int) -> tuple[list
     between: list[str] = []
     while (node := graph.only_consumer(last)) is not None:
         if node.op in LINEAR and producer(node.input[0]) == last:
-            kernel = graph.constant(node.input[1])
-            if kernel is None or flag(node, "transpose_a"):
+            if not graph.is_constant(node.input[1]) or flag(node, "transpose_a"):
                 return between, None
             nhwc = node.op == "MatMul" or node.attr["data_format"].s == b"NHWC"
-            grouped = node.op == "Conv2D" and kernel.shape[2] != channels
+            grouped = node.op == "Conv2D" and graph.shape(node.input[1])[2] != channels
             return between, node if nhwc and not grouped else None
         if node.op in _PADDING and _pads_with_zero(graph, node):
             between.append("Pad")

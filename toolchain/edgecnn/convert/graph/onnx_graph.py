@@ -16,12 +16,20 @@ import onnx
 from onnx import numpy_helper
 
 from edgecnn.convert.graph import in_order
+from edgecnn.convert.graph.kernels import Kernels
 
 _NCHW_TO_NHWC: Final = [0, 2, 3, 1]
 _WEIGHTED: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
-def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> None:
+def tidy(
+    model: Any,
+    *,
+    input_name: str,
+    output_name: str,
+    ir_version: int,
+    kernels: Kernels | None = None,
+) -> None:
     """Bring a model made by tf2onnx to its final form, in place.
 
     Args:
@@ -29,9 +37,10 @@ def tidy(model: Any, *, input_name: str, output_name: str, ir_version: int) -> N
         input_name: New name of the input.
         output_name: New name of the output.
         ir_version: IR version to state. The model uses nothing beyond version 7.
+        kernels: Holds the numbers of the kernels that the model has marks of; None for none.
     """
     _join_biases(model.graph)
-    _absorb_flatten_transpose(model)
+    _absorb_flatten_transpose(model, Kernels() if kernels is None else kernels)
     _drop_unused_weights(model.graph)
     _order_copies(model.graph)
     _rename(model.graph, input_name, output_name)
@@ -110,7 +119,7 @@ def _join_biases(graph: Any) -> None:
         node.input.append(joined)
 
 
-def _absorb_flatten_transpose(model: Any) -> None:
+def _absorb_flatten_transpose(model: Any, kernels: Kernels) -> None:
     """Turn Transpose(NCHW to NHWC), Reshape, Gemm into Reshape, Gemm with reordered rows."""
     graph = model.graph
     weights = {weight.name: weight for weight in graph.initializer}
@@ -136,14 +145,18 @@ def _absorb_flatten_transpose(model: Any) -> None:
             or weight.dims[0] != channels * height * width
         ):
             continue
-        rows = numpy_helper.to_array(weight).reshape(height, width, channels, -1)
+        rows = kernels.value(weight).reshape(height, width, channels, -1)
         reordered = rows.transpose(2, 0, 1, 3).reshape(weight.dims[0], -1)
         # A weight that several products read is reordered once for each shape of picture.
         name = f"{weight.name}/nchw"
         if before[1:] != added.setdefault(name, before[1:]):
             name = f"{name}-{channels}x{height}x{width}"
         if name not in {tensor.name for tensor in graph.initializer}:
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(reordered), name))
+            if kernels.is_marked(weight):
+                kernels.mark(graph, name, reordered)
+            else:
+                reordered = np.ascontiguousarray(reordered)
+                graph.initializer.append(numpy_helper.from_array(reordered, name))
         product.input[1] = name
         reshape.input[0] = transpose.input[0]
         graph.node.remove(transpose)

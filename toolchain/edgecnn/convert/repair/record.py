@@ -53,8 +53,10 @@ class RepairRecord:
         outcome: ``not needed``: the first file does not miss the limits; ``recalibrated``:
             another calibration holds, and the file is integer throughout; ``mixed``: some layers
             are in float; ``nothing helps``.
-        split: Whose images decided, ``validation`` or ``training``.
+        split: Whose images decided, which the model had not seen: ``validation``, ``training``, or
+            ``unlabelled`` for pictures without labels, on which agreement alone is judged.
         images: How many.
+        folder: Where pictures without labels were; None of others.
         tried: Files in the order in which they were tried, the first one first.
         reason: Where nothing helps, why the search ended.
         kept: The layers in float, in order of execution.
@@ -66,6 +68,7 @@ class RepairRecord:
     outcome: Outcome
     split: str
     images: int
+    folder: str | None = None
     tried: tuple[TriedFile, ...] = ()
     reason: str = ""
     kept: tuple[KeptLayer, ...] = ()
@@ -78,6 +81,13 @@ class RepairRecord:
         return {**values, "tried": list(values["tried"]), "kept": list(values["kept"])}
 
 
+def judged_on(split: str, images: int) -> str:
+    """Say on which images files were judged."""
+    if split == "unlabelled":
+        return f"{images:,} pictures without labels (agreement alone)"
+    return f"{images:,} {split} images"
+
+
 def repair_sentence(variant: str, repair: Mapping[str, Any]) -> str:
     """Say in a line what became of a variant.
 
@@ -85,7 +95,7 @@ def repair_sentence(variant: str, repair: Mapping[str, Any]) -> str:
         variant: The one that was asked for.
         repair: A ``RepairRecord``, as a row holds it.
     """
-    where = f"on {repair['images']:,} {repair['split']} images"
+    where = f"on {judged_on(repair['split'], repair['images'])}"
     first = repair["tried"][0]["result"]
     if repair["outcome"] == "not needed":
         return f"{variant} needs no repair {where} ({first})"

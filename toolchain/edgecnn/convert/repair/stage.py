@@ -1,7 +1,8 @@
 """Mend an int8 file that misses its limits: another calibration first, then a few float layers.
 
-All decisions rest on validation images. Of many candidates the chosen one looks better on them
-than it is, so the verdict is left to the test images, which take no part here.
+All decisions rest on images that the float model has not seen: on those that it learnt from, its
+answers are so sure that int8 hardly changes one. Of many candidates the chosen one looks better on
+them than it is, so the verdict is left to the test images, which take no part here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.reference import with_noise
-from edgecnn.build.verdict import Judge
+from edgecnn.build.verdict import Judge, Unseen
 from edgecnn.convert.files import Maker
 from edgecnn.convert.repair.candidates import Calibrations
 from edgecnn.convert.repair.trial import Attempt, Tribunal, choose_selection
@@ -34,14 +35,23 @@ class Repairer:
         scorer: The float model.
         judge: The gate.
         progress: Gets a task for each variant that needs a repair, and a line for each trial.
+        unseen: What a model made elsewhere has not seen; None for one that was trained here.
 
     Attributes:
         records: File name to calibration record, of the variants that were repaired.
     """
 
-    def __init__(self, maker: Maker, scorer: FloatScorer, judge: Judge, progress: Progress) -> None:
+    def __init__(
+        self,
+        maker: Maker,
+        scorer: FloatScorer,
+        judge: Judge,
+        progress: Progress,
+        *,
+        unseen: Unseen | None = None,
+    ) -> None:
         self._maker, self._scorer, self._judge = maker, scorer, judge
-        self._progress = progress
+        self._progress, self._unseen = progress, unseen
         self._tribunal: Tribunal | None = None
         self.records: dict[str, dict[str, Any]] = {}
 
@@ -55,10 +65,11 @@ class Repairer:
             maker.dataset,
             calibrated=calibration.record["image_sha256"],
             macs=read_graph(file).macs,
+            unseen=self._unseen,
         )
         if selection is None:
             return None
-        pixels = selection.images.pixels
+        pixels = selection.pixels
         reference, noisy = (
             self._scorer.probabilities(
                 one, maker.output_kind, progress=self._progress, title="repair: reference"
@@ -86,7 +97,11 @@ class Repairer:
         path = self._maker.staged.path(row.file)
         tribunal = self._convened(path)
         if tribunal is None:
-            self._progress.message("repair: no image is left to judge by but those of the test")
+            self._progress.message(
+                f"repair: {row.variant} stays as it is: no image is left to judge by that the "
+                "model has not seen, but those of the test; give pictures that are new to it, "
+                "without labels: --unlabelled FOLDER"
+            )
             return [row]
         first = tribunal.judged(Attempt(what="as it was made"), path)
         calibrations = Calibrations(

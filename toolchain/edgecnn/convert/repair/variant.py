@@ -25,7 +25,7 @@ from edgecnn.convert.repair.candidates import (
 )
 from edgecnn.convert.repair.fewest import TriedLayers, find_fewest
 from edgecnn.convert.repair.layers_to_keep import Culprits
-from edgecnn.convert.repair.record import KeptLayer, Outcome, RepairRecord
+from edgecnn.convert.repair.record import KeptLayer, Outcome, RepairRecord, judged_on
 from edgecnn.convert.repair.trial import Attempt, Tribunal
 from edgecnn.convert.result import VariantRow
 from edgecnn.data.calibration import CalibrationSet
@@ -238,10 +238,9 @@ class VariantRepair:
             variant: staged.path(mixed.file),
             f"{format_of(variant)}-fp32": self._float_file(methods),
         }
-        images = self._tribunal.selection.images
-        cost = latency_cost(files, images.pixels[0])
+        cost = latency_cost(files, self._tribunal.selection.pixels[0])
         integer.unlink()
-        where = f"{len(images):,} {self._tribunal.selection.split} images"
+        where = judged_on(self._tribunal.selection.split, len(self._tribunal.selection))
         replaced = VariantRow(
             variant=self._variant,
             status="replaced",
@@ -269,7 +268,8 @@ class VariantRepair:
         record = RepairRecord(
             outcome=outcome,
             split=selection.split,
-            images=len(selection.images),
+            images=len(selection),
+            folder=selection.folder,
             tried=tuple(one.tried for one in self._attempts),
             reason=reason,
             kept=kept,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +84,11 @@ def images_to_compare(dataset: Dataset) -> Pixels:
 
 
 def check_steps(
-    model: SourceModel, deployable: Deployable, kind: str | None, pixels: Pixels
+    model: SourceModel,
+    deployable: Deployable,
+    kind: str | None,
+    pixels: Pixels,
+    scorer: FloatScorer,
 ) -> tuple[Step, ...]:
     """Compare the function to convert with the model it was made of.
 
@@ -93,6 +97,7 @@ def check_steps(
         deployable: What was made of it.
         kind: ``probabilities`` or ``logits``: what the scores are.
         pixels: Images, shape (n, height, width, channels).
+        scorer: Scores images with the source model.
 
     Returns:
         Each comparison that was made.
@@ -102,13 +107,13 @@ def check_steps(
         ScoreError: If the model answers with NaN or infinity.
     """
     deployed = deployable.scores(pixels)
-    own = FloatScorer(model).raw(pixels)
+    own = scorer.raw(pixels)
     steps = []
     if model.computes != "float32":
         float32 = (
-            deployable.scores(pixels, folded=False)
-            if model.float32 is model.call
-            else FloatScorer(model, model.float32).raw(pixels)
+            FloatScorer(model, model.float32).raw(pixels)
+            if model.loaded_in_float32
+            else deployable.scores(pixels, folded=False)
         )
         name = "the function that is converted, with the model loaded in float32"
         steps.append(_compared(name, deployed, float32, kind, _FLOAT32))
@@ -117,9 +122,18 @@ def check_steps(
     else:
         name = "the function that is converted, with the model itself"
         steps.append(_compared(name, deployed, own, kind, _FLOAT32))
+    return _check(steps, deployable, kind, pixels)
+
+
+def _check(steps: list[Step], made: Made, kind: str | None, pixels: Pixels) -> tuple[Step, ...]:
+    """Return comparisons with the limits that hold for this model.
+
+    Raises:
+        FaithfulnessError: If one differs by more than its limit.
+    """
     if any(not step.difference <= step.limit for step in steps):  # also NaN
         # Rarely needed, so it is measured only here.
-        alone = _of_rounding(deployable, kind, pixels)
+        alone = _of_rounding(made, kind, pixels)
         steps = [
             dataclasses.replace(
                 step, limit=max(step.limit, min(_ROUNDINGS * alone, _MOST_ROUNDING))
@@ -142,7 +156,40 @@ def check_steps(
     return tuple(steps)
 
 
-def _of_rounding(deployable: Deployable, kind: str | None, pixels: Pixels) -> float:
+class Made(Protocol):
+    """What was made of a model, and answers for it."""
+
+    def scores(self, pixels: Pixels, *, folded: bool = True) -> Scores:
+        """Compute the scores of images; without anything folded, where that is asked for."""
+
+    def rounded_otherwise(self, pixels: Pixels) -> Scores:
+        """Compute the scores of images with each weight moved by its last bit."""
+
+
+def compared_with_source(
+    name: str, made: Made, own: Scores, kind: str, computes: str, pixels: Pixels
+) -> Step:
+    """Compare what was made of a model with the model's own answers.
+
+    Args:
+        name: What is compared with what, in words.
+        made: What was made of it, in float32.
+        own: The model's own scores of the images, shape (n, classes).
+        kind: ``probabilities`` or ``logits``: what the scores are.
+        computes: The type that the model computes in; see ``SourceModel``.
+        pixels: The images, shape (n, height, width, channels).
+
+    Returns:
+        The comparison.
+
+    Raises:
+        FaithfulnessError: If they differ by more than the limit.
+    """
+    step = _compared(name, made.scores(pixels), own, kind, _AS_IT_RUNS[computes])
+    return _check([step], made, kind, pixels)[0]
+
+
+def _of_rounding(deployable: Made, kind: str | None, pixels: Pixels) -> float:
     """Measure by how much scores differ if each weight is rounded otherwise."""
     scores = deployable.scores(pixels, folded=False)
     moved = deployable.rounded_otherwise(pixels)

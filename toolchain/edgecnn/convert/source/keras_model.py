@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,16 +27,27 @@ import numpy as np
 
 from edgecnn.build.keras_settings import start_keras
 from edgecnn.convert.reasons import reason_of
+from edgecnn.convert.source.keras_safety import check_self_contained
+from edgecnn.convert.source.paths import MOST_CONFIG_BYTES
 from edgecnn.convert.source.single_precision import COMPUTES
-from edgecnn.errors import SourceModelError, some_of
+from edgecnn.errors import EdgeError, SourceModelError, some_of
 from edgecnn.files import wrap_os_errors
+from edgecnn_runner.files import regular_size
 
 start_keras()  # for those who import this module alone
 
 # Classes of Keras 2 that Keras 3 has under another name, in another module, or not at all.
 _OF_KERAS_2: Final = frozenset({
-    "Functional", "Model", "Policy", "Sequential", "SlicingOpLambda", "TFOpLambda",
+    "CuDNNGRU", "CuDNNLSTM", "Functional", "LocallyConnected1D", "LocallyConnected2D", "Model",
+    "Policy", "RandomHeight", "RandomWidth", "Sequential", "SlicingOpLambda",
+    "SyncBatchNormalization", "TFOpLambda", "TensorFlowOpLayer", "ThresholdedReLU",
 })  # fmt: skip
+OPTIMIZED: Final = re.compile(r"(?:.*>)?(?:Quantize|Prune|Cluster)\w*")
+"""Names of the layers that TensorFlow's model optimization wraps others in."""
+
+
+_DEEPEST: Final = 200
+"""Levels of lists and tables in a configuration; each model in a model adds about five."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,45 +69,56 @@ class KerasModel:
     config: Mapping[str, Any]
 
 
-def read_keras_model(path: Path, kind: str) -> KerasModel:
+def read_keras_model(path: Path, kind: str, *, named: Path | None = None) -> KerasModel:
     """Load a Keras model.
 
     Args:
         path: The file.
         kind: ``keras`` or ``h5``.
+        named: What to call it in errors, where it was made of another file.
 
     Returns:
         The model.
 
     Raises:
         SourceModelError: If it cannot be loaded, holds code, or has weights that are not numbers.
+        OfKeras2Error: If Keras 2 has to load it.
     """
-    text = _config_in_h5(path) if kind == "h5" else _config_in_archive(path)
+    file, path = path, named or path
+    text = _config_in_h5(file) if kind == "h5" else _config_in_archive(file)
     saved = _checked_config(path, text)
-    version = _written_by(path, kind)
+    check_self_contained(file)
+    version = _written_by(file, kind)
     other = other_in_keras_2(saved) if not version or version.startswith("2.") else None
     if other is not None:
-        raise _of_keras_2(
+        raise OfKeras2Error(
             path,
             version,
             f"{other} computes something else in Keras {keras.__version__}, which would load it",
+            saved,
         )
-    model = _load(path, path, kind)
+    model = _load(path, file, kind, saved)
     config = _config_of(model)
     if contains_code(config):
         raise _unsafe(path)
     computes = _computes(model)
-    float32 = model if computes == "float32" else _under_float32(path, kind, saved)
+    float32 = model if computes == "float32" else _under_float32(path, file, kind, saved)
     _check_weights(float32)
     return KerasModel(model=model, float32=float32, computes=computes, config=config)
 
 
-def _load(path: Path, file: Path, kind: str) -> Any:
+def _load(path: Path, file: Path, kind: str, config: Any) -> Any:
     """Load a file, which is the one at ``path`` or a copy of it."""
+    with wrap_os_errors(Path(tempfile.gettempdir())):
+        temporary = tempfile.TemporaryDirectory(prefix="edgecnn-")
     try:
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        with temporary as folder:
+            named = named_for_keras(file, kind, Path(folder))
+            model = keras.saving.load_model(named, compile=False, safe_mode=True)
+    except EdgeError:
+        raise
     except Exception as error:
-        raise _refusal(path, kind, error) from error
+        raise _refusal(path, kind, _written_by(file, kind), error, config) from error
     if not hasattr(model, "inputs") or not getattr(model, "inputs", None):
         raise SourceModelError(
             f"{path} holds a model whose inputs are not known",
@@ -106,48 +129,55 @@ def _load(path: Path, file: Path, kind: str) -> Any:
     return model
 
 
-def _refusal(path: Path, kind: str, error: Exception) -> SourceModelError:
+def _refusal(path: Path, kind: str, version: str, error: Exception, config: Any) -> Exception:
     """Return the error for a file that Keras does not load, with a way out that works.
 
     "Save it again with this Keras" is none: this Keras cannot load it.
     """
     if "safe_mode" in str(error):
         return _unsafe(path, reason_of(error))
-    version = _written_by(path, kind)
     mine = f"Keras {keras.__version__}"
     saved = f"{path.stem}_saved_model"
     unknown = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
-    if unknown is not None and unknown[1] in _OF_KERAS_2:
+    if unknown is not None and (unknown[1] in _OF_KERAS_2 or OPTIMIZED.fullmatch(unknown[1])):
         unknown = None
-    if unknown is None and version.startswith("2."):
-        return _of_keras_2(path, version, reason_of(error))
+    # Keras 3 writes its version into every file; some old ones of Keras 2 have none.
+    if unknown is None and (version.startswith("2.") or (kind == "h5" and not version)):
+        return OfKeras2Error(path, version, reason_of(error), config)
     by = f", written by Keras {version}," if version else ""
     return SourceModelError(
         f"{mine} does not know {unknown[1]}, which {path} holds"
         if unknown
         else f"{mine} cannot load {path}{by}".rstrip(","),
-        observed=reason_of(error),
+        observed=unknown[0] if unknown else reason_of(error),
         expected="a whole model as model.save(...) writes it, of Keras's own layers",
         remedy="in the program that made the model, where it can be loaded: "
-        f"model.export({saved!r}); then edgecnn convert {shlex.quote(saved)}",
+        + exported_by(version, saved),
     )
 
 
-def _of_keras_2(path: Path, version: str, reason: str) -> SourceModelError:
-    """Return the error for a file that Keras 2 has to read."""
-    mine, saved = f"Keras {keras.__version__}", f"{path.stem}_saved_model"
-    export = (
-        "import sys, tf_keras; "
-        "tf_keras.models.load_model(sys.argv[1], compile=False).export(sys.argv[2])"
-    )
-    return SourceModelError(
-        f"{path} was written by Keras {version or '2'}, and {mine} cannot load it",
-        observed=reason,
-        expected=f"a model that {mine} loads, or a SavedModel",
-        remedy="let Keras 2 export it, and convert the folder that this makes: pip install "
-        f"tf-keras && python -c {shlex.quote(export)} {shlex.quote(str(path))} "
-        f"{shlex.quote(saved)} && edgecnn convert {shlex.quote(saved)}",
-    )
+def exported_by(version: str, folder: str) -> str:
+    """Return how a model is exported where it can be loaded, and converted from there.
+
+    ``model.export`` came with TensorFlow 2.13; the other way works with every Keras 2.
+    """
+    command = "tf.saved_model.save(model, " if version.startswith("2.") else "model.export("
+    return f"{command}{folder!r}); then edgecnn convert {shlex.quote(folder)}"
+
+
+class OfKeras2Error(Exception):
+    """A file that Keras 2 has to read.
+
+    Attributes:
+        path: The file.
+        version: Of the Keras that wrote it; empty where it does not say.
+        reason: Why Keras 3 cannot.
+        config: What the file holds.
+    """
+
+    def __init__(self, path: Path, version: str, reason: str, config: Any) -> None:
+        super().__init__(reason)
+        self.path, self.version, self.reason, self.config = path, version, reason, config
 
 
 def _written_by(path: Path, kind: str) -> str:
@@ -164,7 +194,11 @@ def _written_by(path: Path, kind: str) -> str:
                 found = json.loads(archive.read("metadata.json"))["keras_version"]
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile):
         return ""
-    # It is shown, and comes from outside.
+    return version_to_show(found)
+
+
+def version_to_show(found: Any) -> str:
+    """Return a version that a file names, which comes from outside; empty if it is none."""
     match = re.match(r"[0-9][0-9A-Za-z.+-]{0,20}", str(found))
     return match[0] if match else ""
 
@@ -177,26 +211,151 @@ def _config_in_h5(path: Path) -> str | bytes:
         with h5py.File(path, "r") as file:
             config = file.attrs.get("model_config")
     except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise SourceModelError(
-            f"{path} is a damaged or truncated HDF5 file ({reason_of(error)})",
-            observed=f"{type(error).__name__} while reading it",
-            expected="a file that model.save(...) wrote",
-            remedy="copy or save the file again",
-        ) from error
+        raise _damaged(path, error) from error
     if config is None:
         raise SourceModelError(
             f"{path} holds no model",
             observed="an HDF5 file without a model's configuration: weights alone, or other data",
-            expected="a file that model.save(...) wrote",
-            remedy="load the weights into their model and save that: model.save('model.keras')",
+            expected="a file that model.save(...) wrote; or weights with their architecture",
+            remedy=_with_architecture(path)
+            + "load the weights into their model and save that: model.save('model.keras')",
         )
     return config if isinstance(config, bytes) else str(config)
+
+
+def _damaged(path: Path, error: Exception) -> SourceModelError:
+    return SourceModelError(
+        f"{path} is a damaged or truncated HDF5 file ({reason_of(error)})",
+        observed=f"{type(error).__name__} while reading it",
+        expected="a file that model.save(...) or model.save_weights(...) wrote",
+        remedy="copy or save the file again",
+    )
+
+
+def _with_architecture(weights: Path) -> str:
+    """Return how to convert weights with the architecture, as one is beside them or to be made."""
+    beside = []
+    for file in sorted(weights.parent.glob("*.json")):
+        with suppress(OSError, ValueError), file.open("rb") as opened:
+            if b'"class_name"' in opened.read(400):
+                beside.append(file)
+    if len(beside) == 1:
+        words = ["edgecnn", "convert", str(beside[0]), "--weights", str(weights)]
+        return f"with the architecture beside it: {shlex.join(words)}; or "
+    return (
+        "write the architecture of a Sequential or functional model where it was made, "
+        "open('model.json', 'w').write(model.to_json()), and then edgecnn convert model.json "
+        f"--weights {shlex.quote(str(weights))}; or "
+    )
+
+
+def named_for_keras(file: Path, kind: str, folder: Path) -> Path:
+    """Return a link to a file under a name that tells Keras what is in it.
+
+    Keras goes by the suffix, and users rename files. Weights have two forms, and TensorFlow up to
+    2.11 wrote the older one into files that are called ``.weights.h5``, too.
+
+    Args:
+        file: The file.
+        kind: ``keras``, ``h5``, ``json``, or ``weights``.
+        folder: Where the link is made.
+
+    Raises:
+        SourceModelError: If weights are no HDF5 file that can be read.
+    """
+    name = f"model.{kind}"
+    if kind == "weights":
+        import h5py
+
+        try:
+            with h5py.File(file, "r") as opened:
+                older = "layer_names" in opened.attrs or "model_weights" in opened
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _damaged(file, error) from error
+        name = "weights.h5" if older else "model.weights.h5"
+    with wrap_os_errors(folder):
+        (folder / name).symlink_to(file.resolve())
+    return folder / name
+
+
+def read_architecture(path: Path) -> Mapping[str, Any]:
+    """Return a model's architecture from a JSON file, as ``model.to_json()`` writes it.
+
+    Raises:
+        SourceModelError: If it is none, or holds code.
+    """
+    try:
+        size = regular_size(path)
+        if size > MOST_CONFIG_BYTES:
+            raise _too_large(path, size)
+        text = path.read_bytes()
+    except OSError as error:
+        raise SourceModelError(
+            f"cannot read {path}: {error.strerror or error}",
+            observed=type(error).__name__,
+            expected="a file that you may read",
+            remedy="check the path and its rights",
+        ) from error
+    config = _checked_config(path, text)
+    if not isinstance(config, Mapping) or not isinstance(config.get("config"), (Mapping, list)):
+        raise SourceModelError(
+            f"{path} holds no architecture of a Keras model",
+            observed=f"JSON of the type {type(config).__name__}",
+            expected="what model.to_json() gives: class_name and config",
+            remedy="write it again: json_file.write(model.to_json())",
+        )
+    return config
+
+
+def is_of_keras_3(architecture: Mapping[str, Any]) -> bool:
+    """Tell whether Keras 3 wrote an architecture; Keras 2 puts its version into each."""
+    return "module" in architecture and "keras_version" not in architecture
+
+
+def read_keras_3_architecture(
+    path: Path, architecture: Mapping[str, Any], weights: Path
+) -> KerasModel:
+    """Load an architecture that Keras 3 wrote, with its weights.
+
+    Args:
+        path: The architecture's file.
+        architecture: What ``read_architecture`` read from it.
+        weights: The HDF5 file that ``model.save_weights(...)`` wrote.
+
+    Raises:
+        SourceModelError: If Keras cannot load it, the weights are those of another model, or
+            they are not numbers.
+    """
+    with (
+        wrap_os_errors(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix="edgecnn-") as folder,
+    ):
+        whole = Path(folder) / "whole.keras"
+        named = named_for_keras(weights, "weights", Path(folder))
+        try:
+            model = keras.models.model_from_json(json.dumps(architecture))
+            model.load_weights(named)
+            model.save(whole)
+        except Exception as error:
+            if "safe_mode" in str(error):
+                raise _unsafe(path, reason_of(error)) from error
+            raise SourceModelError(
+                f"Keras {keras.__version__} cannot load {path} with the weights {weights}",
+                observed=reason_of(error),
+                expected="an architecture as model.to_json() writes it, and its own weights",
+                remedy="give the weights that were saved from this architecture; or save the "
+                "model as one file, where it was made: model.save('model.keras')",
+            ) from error
+        return read_keras_model(whole, "keras", named=path)
 
 
 def _config_in_archive(path: Path) -> bytes:
     """Return the configuration in a .keras archive."""
     try:
         with zipfile.ZipFile(path) as archive:
+            size = archive.getinfo("config.json").file_size
+            if size > MOST_CONFIG_BYTES:
+                raise _too_large(path, size)
             return archive.read("config.json")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise SourceModelError(
@@ -211,17 +370,43 @@ def _checked_config(path: Path, text: str | bytes) -> Any:
     """Return a configuration before Keras sees it; refuse one with code in it."""
     try:
         config = json.loads(text)
+        if _is_deep(config):
+            raise ValueError(f"it is nested in more than {_DEEPEST} levels")
         unsafe = contains_code(config)
     except (ValueError, RecursionError) as error:
         raise SourceModelError(
             f"the configuration of the model in {path} is damaged ({reason_of(error)})",
-            observed=f"{len(text):,} characters that are no JSON",
+            observed=f"{len(text):,} characters that are no JSON of a model",
             expected="the configuration that model.save(...) wrote",
             remedy="copy or save the file again",
         ) from error
     if unsafe:
         raise _unsafe(path)
     return config
+
+
+def _is_deep(config: Any) -> bool:
+    """Tell whether a configuration is nested deeper than Python can follow safely."""
+    level = [config]
+    for _ in range(_DEEPEST):
+        level = [
+            value
+            for item in level
+            if isinstance(item, (dict, list))
+            for value in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_large(path: Path, size: int) -> SourceModelError:
+    return SourceModelError(
+        f"the configuration of the model in {path} is too large",
+        observed=f"{size:,} bytes",
+        expected=f"at most {MOST_CONFIG_BYTES:,}",
+        remedy="check that it is the file that Keras wrote; the largest networks need some 10 MB",
+    )
 
 
 def _unsafe(path: Path, reason: str | None = None) -> SourceModelError:
@@ -249,7 +434,7 @@ def _computes(model: Any) -> str:
     return next((name for name in COMPUTES if name in found), "float32")
 
 
-def _under_float32(path: Path, kind: str, config: Any) -> Any:
+def _under_float32(path: Path, file: Path, kind: str, config: Any) -> Any:
     """Load a model under the policy float32, from a copy of its file.
 
     Raises:
@@ -264,18 +449,18 @@ def _under_float32(path: Path, kind: str, config: Any) -> Any:
         if kind == "h5":
             import h5py
 
-            shutil.copyfile(path, copy)
-            with h5py.File(copy, "r+") as file:
-                file.attrs["model_config"] = text
+            shutil.copyfile(file, copy)
+            with h5py.File(copy, "r+") as copied:
+                copied.attrs["model_config"] = text
         else:
-            with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+            with zipfile.ZipFile(file) as source, zipfile.ZipFile(copy, "w") as target:
                 for entry in source.infolist():
                     if entry.filename == "config.json":
                         target.writestr(entry.filename, text)
                         continue
                     with source.open(entry) as old, target.open(entry.filename, "w") as new:
                         shutil.copyfileobj(old, new)
-        model = _load(path, copy, kind)
+        model = _load(path, copy, kind, config)
     kept = _computes(model)
     if kept != "float32":
         raise SourceModelError(

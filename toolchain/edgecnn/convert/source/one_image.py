@@ -46,7 +46,8 @@ def for_one_image(graph_def: Any) -> Any:
                     _close_elements(shape)
     nodes = {node.name: node for node in graph_def.node}
     # What one loop gives may be what another begins with.
-    for _ in range(1 + sum(node.op in _LOOPS for node in graph_def.node)):
+    loops = sum(node.op in _LOOPS for node in graph_def.node)
+    for _ in range(1 + loops if loops else 0):  # importing a graph copies all its weights
         graph = tf.Graph()
         with graph.as_default():
             tf.graph_util.import_graph_def(graph_def, name="")

@@ -8,21 +8,26 @@ from __future__ import annotations
 import json
 import lzma
 import re
+import shlex
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from edgecnn.build.workspace import Workspace, default_build_folder
-from edgecnn.errors import SourceModelError, some_of
+from edgecnn.convert.source.pytorch import pytorch_kind, refused_pytorch
+from edgecnn.errors import ArtifactError, ContractError, SourceModelError, UsageError, some_of
 from edgecnn.files import canonical_digest, file_digest
 from edgecnn.recipe.load import released_weights
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.input_options import check_range
 from edgecnn_runner.labels import read_labels
 
 _EXPECTED: Final = (
-    "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, or a SavedModel folder"
+    "a build, a recipe folder with weights, a .keras file, a Keras .h5 file, a SavedModel "
+    "folder, an ONNX file, or an architecture as JSON with --weights"
 )
 _ARCHIVE: Final = "a .keras archive as model.save(...) writes it"
 _ZIP: Final = b"PK\x03\x04"
@@ -32,6 +37,10 @@ _BROKEN_ZIP: Final = (
     RuntimeError,
 )  # fmt: skip
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
+MOST_CONFIG_BYTES: Final = 1 << 26
+"""Of a model's configuration as JSON: 64 MiB."""
+_MOST_INFLATED: Final = 100
+"""How many times an archive's own size its content may be; Keras does not compress at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +48,18 @@ class Source:
     """A float model to convert.
 
     Attributes:
-        path: The model: a ``.keras`` or ``.h5`` file, or a SavedModel folder.
-        kind: ``keras``, ``h5`` or ``saved_model``.
+        path: The model: a ``.keras``, ``.h5`` or ``.onnx`` file, or a SavedModel folder.
+        kind: ``keras``, ``h5``, ``saved_model``, ``onnx``, or ``json``: an architecture without
+            weights.
         origin: ``build``, ``recipe`` or ``foreign``: where it was found.
         name: A model name made from the path, fit for ``recipe.Model.name``.
-        sha256: Digest of the file, or of the folder's relative paths and contents.
+        sha256: Digest of the file, with those that it keeps its weights in, or of the folder's
+            relative paths and contents.
         labels: Class names in output order; None to take those of the data set.
         input_range: What it wants pixels brought to, see ``contract.InputSpec``; None for a model
             that has preprocessing layers of its own.
         recipe_file: The recipe beside it, for a recipe folder.
+        weights: The HDF5 file with the weights of an architecture; None for a whole model.
     """
 
     path: Path
@@ -58,6 +70,7 @@ class Source:
     labels: tuple[str, ...] | None = None
     input_range: str | None = None
     recipe_file: Path | None = None
+    weights: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a manifest records of the source."""
@@ -67,11 +80,16 @@ class Source:
             "origin": self.origin,
             "sha256": self.sha256,
             "input_range": self.input_range,
+            **({} if self.weights is None else {"weights": str(self.weights.resolve())}),
         }
 
 
 def find_source(
-    path: Path, *, labels: tuple[str, ...] | None = None, input_range: str | None = None
+    path: Path,
+    *,
+    labels: tuple[str, ...] | None = None,
+    input_range: str | None = None,
+    weights: Path | None = None,
 ) -> Source:
     """Tell what a path is.
 
@@ -79,6 +97,7 @@ def find_source(
         path: A build, a recipe folder, a model file, or a SavedModel folder.
         labels: Class names, for a model that no recipe belongs to.
         input_range: What the model wants pixels brought to, where that was said.
+        weights: The weights of an architecture.
 
     Returns:
         The source. Its file exists and has the right outside; it has not been loaded.
@@ -100,18 +119,88 @@ def find_source(
         recorded = workspace.path(Workspace.LABELS)
         if labels is None and recorded.is_file():
             labels = read_labels(recorded)
-        input_range = input_range or workspace.manifest().get("source", {}).get("input_range")
+        recorded_source = workspace.manifest().get("source", {})
+        input_range = input_range or recorded_source.get("input_range")
+        if weights is None and recorded_source.get("weights"):
+            weights = Path(recorded_source["weights"])
     kind = "saved_model" if model.is_dir() else _file_kind(model)
+    _check_weights(model, kind, weights)
     return Source(
         path=model,
         kind=kind,
         origin=origin,
         name=_name_of(path if origin == "build" else model),
-        sha256=folder_digest(model) if kind == "saved_model" else _digest(model),
+        sha256=_digest_of(model, kind, weights),
         labels=labels,
         input_range=input_range,
         recipe_file=recipe_file,
+        weights=weights,
     )
+
+
+def _check_weights(model: Path, kind: str, weights: Path | None) -> None:
+    """Refuse an architecture without weights, and weights for a model that has its own.
+
+    Raises:
+        SourceModelError: Of an architecture.
+        UsageError: Of a whole model.
+    """
+    if kind == "json" and weights is None:
+        raise SourceModelError(
+            f"{model} is an architecture without weights",
+            observed="no --weights",
+            expected="the HDF5 file that model.save_weights(...) wrote beside it",
+            remedy=f"name it: edgecnn convert {shlex.quote(str(model))} --weights WEIGHTS.h5",
+        )
+    if kind != "json" and weights is not None:
+        raise UsageError(
+            f"{model} has its weights in itself",
+            observed=f"--weights {weights}",
+            expected="--weights for an architecture as JSON alone",
+            remedy="leave --weights out",
+        )
+    if weights is not None and _head(weights)[:8] != _HDF5:
+        raise SourceModelError(
+            f"{weights} holds no weights of Keras",
+            observed=f"first bytes {_head(weights)[:8].hex(' ') or 'none'}",
+            expected="an HDF5 file, as model.save_weights(...) writes it",
+            remedy="name the .h5 file with the weights",
+        )
+
+
+def _digest_of(model: Path, kind: str, weights: Path | None) -> str:
+    if kind == "saved_model":
+        return folder_digest(model)
+    if kind == "onnx":
+        return _digest_of_onnx(model)
+    if weights is None:
+        return _digest(model)
+    return canonical_digest([_digest(model), _digest(weights)])
+
+
+def _digest_of_onnx(path: Path) -> str:
+    """Return the digest of an ONNX file, and of the files beside it that hold its weights.
+
+    Raises:
+        SourceModelError: If it is no sound ONNX file, or names a file that is not beside it.
+    """
+    from edgecnn.convert.source.onnx_file import read_proto
+
+    proto, others = read_proto(path)
+    del proto
+    if not others:
+        return _digest(path)
+    return canonical_digest(
+        [_digest(path), *([name, _digest(path.parent / name)] for name in others)]
+    )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def folder_digest(folder: Path) -> str:
@@ -161,6 +250,8 @@ def _of_build(workspace: Workspace) -> Path:
     if model.is_file():
         return model
     recorded = workspace.manifest().get("source", {})
+    if recorded.get("origin") == "adopted":
+        raise _adopted(workspace, recorded)
     foreign = Path(recorded.get("path", ""))
     if recorded.get("path") and foreign.exists():
         return foreign
@@ -169,6 +260,20 @@ def _of_build(workspace: Workspace) -> Path:
         observed=f"no {Workspace.MODEL}" + (f", and {foreign} is gone" if recorded else ""),
         expected=f"{Workspace.MODEL}, or the model that the build was made of",
         remedy="train first: edgecnn train RECIPE",
+    )
+
+
+def _adopted(workspace: Workspace, recorded: Mapping[str, Any]) -> SourceModelError:
+    """Return the error of a build whose files edgecnn did not make of a model."""
+    model = Path(str(recorded.get("path") or "MODEL"))
+    known = model.suffix != ".tflite" and recorded.get("kind") != "scores"
+    named = shlex.quote(str(model)) if known else "MODEL"
+    return SourceModelError(
+        f"{workspace.folder} holds files that another program made, and nothing to convert",
+        observed="a build that edgecnn adopt made",
+        expected="the float model itself, where edgecnn is to convert it",
+        remedy=f"convert the float model into another folder: edgecnn convert {named} --data "
+        "FOLDER --labels FILE --out FOLDER",
     )
 
 
@@ -213,22 +318,26 @@ def _unreadable(path: Path, error: OSError) -> SourceModelError:
 
 def _file_kind(path: Path) -> str:
     """Tell a model file's kind by its content; check what can be checked from outside."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    head = _head(path)
     if not head:
         raise SourceModelError(
             f"{path} is empty", observed="0 bytes", expected=_EXPECTED, remedy="copy it again"
         )
     if head.startswith(_HDF5):
         return "h5"
+    torch = pytorch_kind(path, head)
+    if torch is not None:
+        raise refused_pytorch(path, torch)
     if head.startswith(_ZIP):
         _check_keras_archive(path)
         return "keras"
+    if path.suffix == ".json" and head.lstrip().startswith(b"{"):
+        return "json"
     # An ONNX file has no magic number; it begins with its IR version, a small varint in field 1.
-    converted = head[4:8] == b"TFL3" or (path.suffix == ".onnx" and head[0] == 0x08)
+    if path.suffix.lower() == ".onnx" or (head[0] == 0x08 and head[1:2] < b"\x20"):
+        _check_not_made_here(path)
+        return "onnx"
+    converted = head[4:8] == b"TFL3"
     raise SourceModelError(
         f"{path} is converted already" if converted else f"{path} is not a model to convert",
         observed=f"first bytes {head[:8].hex(' ')}",
@@ -239,10 +348,46 @@ def _file_kind(path: Path) -> str:
     )
 
 
+def _check_not_made_here(path: Path) -> None:
+    """Refuse an ONNX file that edgecnn converted: it says of itself how it is fed.
+
+    Raises:
+        SourceModelError: If it is one, or no ONNX file at all.
+    """
+    try:
+        contract = read_container(path).contract
+    except ContractError as error:
+        raise _converted(path, error.problem) from error
+    except ArtifactError as error:
+        raise SourceModelError(
+            error.problem, observed=error.observed, expected=error.expected, remedy=error.remedy
+        ) from error
+    if contract is not None:
+        raise _converted(path, f"a contract of edgecnn, of the variant {contract.variant}")
+
+
+def _converted(path: Path, observed: str) -> SourceModelError:
+    return SourceModelError(
+        f"{path} is converted already",
+        observed=observed,
+        expected=_EXPECTED,
+        remedy=f"run it: edgecnn run {shlex.quote(str(path))} IMAGE; other variants are made of "
+        "the model that it was made of",
+    )
+
+
 def _check_keras_archive(path: Path) -> None:
     remedy = "copy or save the file again: model.save('model.keras')"
     try:
         with zipfile.ZipFile(path) as archive:
+            inflated = sum(member.file_size for member in archive.infolist())
+            if inflated > _MOST_INFLATED * path.stat().st_size + MOST_CONFIG_BYTES:
+                raise SourceModelError(
+                    f"{path} holds far more than its size says",
+                    observed=f"{inflated:,} bytes in an archive of {path.stat().st_size:,}",
+                    expected=f"at most {_MOST_INFLATED} times its size",
+                    remedy="do not trust this file; if it is your own, save the model again",
+                )
             broken = archive.testzip()
             if broken is not None:
                 raise SourceModelError(
@@ -251,6 +396,9 @@ def _check_keras_archive(path: Path) -> None:
                     expected=_ARCHIVE,
                     remedy=remedy,
                 )
+            size = archive.getinfo("config.json").file_size
+            if size > MOST_CONFIG_BYTES:
+                raise ValueError(f"its config.json has {size:,} bytes")
             config = json.loads(archive.read("config.json"))
     except _BROKEN_ZIP as error:
         raise SourceModelError(

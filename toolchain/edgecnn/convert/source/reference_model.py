@@ -5,7 +5,6 @@ It is loaded and asked as a model to convert is, and nothing is written.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,12 +55,15 @@ class ReferenceModel:
         check_channels(source.path, model.input_range, model.channels)
         self.normalizes = model.normalizes
         self._model: SourceModel = model
-        self._scorers: dict[str, FloatScorer] = {}
+        self._scorer: FloatScorer | None = None
         self.input_range = model.input_range
         self.size = (model.height, model.width, model.channels)
         self.classes = model.classes
         self.output_kind = model.output_kind
-        self.runtime = f"tensorflow {tool_versions('tensorflow')['tensorflow']}"
+        framework = "tensorflow" if model.onnx is None else "onnxruntime"
+        self.runtime = f"{framework} {tool_versions(framework)[framework]}"
+        if model.keras_2 is not None:
+            self.runtime += f", tf_keras {model.keras_2}"
 
     def scores(
         self,
@@ -87,12 +89,11 @@ class ReferenceModel:
         with captured_log():
             from edgecnn.convert.scoring import FloatScorer, kind_of_scores
 
-            fed = input_range or self.input_range
-            if fed not in self._scorers:
+            if self._scorer is None:
                 # Kept: TensorFlow takes longer to make one than to score some images.
-                self._scorers[fed] = FloatScorer(dataclasses.replace(self._model, input_range=fed))
+                self._scorer = FloatScorer(self._model)
             title = "reference" if input_range is None else ""
-            raw = self._scorers[fed].raw(pixels, progress=progress, title=title)
+            raw = self._scorer.raw(pixels, input_range=input_range, progress=progress, title=title)
             if self.output_kind is None:
                 self.output_kind = kind_of_scores(raw, self._model.computes)
         return softmax(raw) if self.output_kind == "logits" else raw
