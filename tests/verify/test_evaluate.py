@@ -190,8 +190,8 @@ def test_a_page_of_a_thousand_classes_lists_the_most_frequent_mistakes(
         result.report, class_names=names, classes=classes, confusion=confusion
     )
     page = HtmlPage(render_evaluation(report, np.zeros((16, 500, 500, 3), np.uint8)))
-    assert "1000 classes are too many for a confusion matrix" in page.text
-    assert "The 60 classes with the lowest" in page.text
+    assert "1,000 classes are too many for a confusion matrix" in page.text
+    assert "The 60 of 1,000 classes with the lowest" in page.text
     assert "class 19" in page.text
 
 

@@ -51,6 +51,29 @@ def test_says_what_was_observed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("images", "wrong", "verdict", "misses", "holds"),
+    [
+        (1000, 0, "PASS", False, True),
+        (1000, 25, "PASS", False, True),  # its accuracy drop would not do; nobody can know it
+        (1000, 200, "FAIL", True, False),
+        (1000, 45, "INCONCLUSIVE", False, False),
+        (50, 2, "INCONCLUSIVE", False, True),
+        (50, 5, "INCONCLUSIVE", True, False),
+    ],
+)
+def test_without_labels_agreement_alone_is_judged(
+    images: int, wrong: int, verdict: str, misses: bool, holds: bool
+) -> None:
+    reference = np.eye(2, dtype=np.float32)[np.arange(images) % 2]
+    scores: npt.NDArray[np.float32] = reference.copy()
+    scores[:wrong] = scores[:wrong, ::-1]
+    found = judge_candidate(reference, None, scores, None, limits=LIMITS)
+    assert (found.verdict, found.misses, found.holds) == (verdict, misses, holds)
+    assert found.text.startswith("agreement ")
+    assert "accuracy" not in found.text
+
+
 def test_no_images_are_an_error() -> None:
     nothing = np.empty((0, 2), np.float32)
     with pytest.raises(DataError):

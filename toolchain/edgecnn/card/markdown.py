@@ -7,7 +7,9 @@ from typing import Any
 
 from edgecnn.build.artifact import asked_for, precision_of
 from edgecnn.report import markdown_environment
+from edgecnn.report.matrix import most_confused
 from edgecnn.report.text import percent_text
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 
 def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") -> str:
@@ -28,6 +30,10 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
     shown = next(row for row in results["artifacts"] if asked_for(row["variant"]) == "tflite-int8")
     latency = {row["file"]: row for row in results.get("latency", {}).get("rows", [])}
     names = results["class_names"]
+    recall = results["float"]["recall"]
+    tested = [name for name in names if recall[name] is not None]
+    many = len(names) > MANY_CLASSES
+    kinds = most_confused([(true, answer, count) for true, answer, count in shown["confusion"]])
     return environment.get_template("card.md.j2").render(
         results=results,
         about=about.strip(),
@@ -40,8 +46,11 @@ def card(results: Mapping[str, Any], *, about: str = "", data_note: str = "") ->
         shown=shown,
         precision=precision_of(shown["variant"]),
         latency=latency,
-        worst=min(names, key=lambda name: results["float"]["recall"][name]),
-        matrix=_matrix(shown["confusion"], len(names)),
+        worst=min(tested, key=lambda name: recall[name]),
+        matrix=[] if many else _matrix(shown["confusion"], len(names)),
+        kinds=kinds[:MANY_CLASSES] if many else [],
+        kinds_in_all=len(kinds),
+        listed=sorted(tested, key=lambda name: recall[name])[:MANY_CLASSES] if many else tested,
         names=names,
         tools=_versions(results["training"]["tools"]),
         versions=_versions(results["versions"]),

@@ -120,9 +120,16 @@ def _artifact(workspace: Workspace, row: dict[str, Any], names: list[str]) -> di
         ),
         "drop": {key: criteria["accuracy_drop"][key] for key in ("estimate", "low", "high")},
         "agreement": measured["agreement"],
-        "worst_class": {"name": names[worst["class_index"]], "drop": worst["estimate"]},
+        "worst_class": {
+            "name": names[worst["class_index"]],
+            "drop": worst["estimate"],
+            # Only where there is something to know of it.
+            **({"about": worst["about"]} if worst.get("about") else {}),
+        },
         "recall": {names[one["index"]]: one["recall"] for one in measured["classes"]},
         "calibration_error": measured["artifact"]["calibration_error"],
+        # Only where there are many classes.
+        **({"top5": measured["top5"]} if measured.get("top5") else {}),
         "confusion": measured["artifact"]["confusion"],
     }
 

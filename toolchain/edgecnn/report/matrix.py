@@ -45,6 +45,19 @@ def confusion_grid(confusion: Sequence[tuple[int, int, int]], classes: int) -> l
     ]
 
 
+def most_confused(confusion: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Return the kinds of mistake, the most frequent first, for what has too many classes to draw.
+
+    Args:
+        confusion: Non-zero cells: true class, answer, images.
+
+    Returns:
+        Those of them off the diagonal.
+    """
+    wrong = (cell for cell in confusion if cell[0] != cell[1])
+    return sorted(wrong, key=lambda cell: (-cell[2], cell[0], cell[1]))
+
+
 def _cell(count: int, total: int, *, right: bool) -> Cell:
     share = count / total if total else 0.0
     return Cell(count=count, shade=round(share if right else share**0.5, 3), right=right)

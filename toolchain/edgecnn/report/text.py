@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edgecnn.errors import some_of
 from edgecnn_runner import quantities
 from edgecnn_runner.quantities import MINUS, decimal_text, number_text, plural_text
 
 __all__ = [
     "DASH", "FILTERS", "MINUS", "TimeUnit", "count_text", "dataset_text", "decibel_text",
     "decimal_text", "duration_text", "frequency_text", "interval_text", "level_text", "macs_text",
-    "number_text", "p_text", "percent_text", "plural_text", "points_text", "rate_text", "size_text",
-    "time_unit", "times_text",
+    "names_text", "number_text", "p_text", "percent_text", "plural_text", "points_text",
+    "rate_text", "size_text", "time_unit", "times_text",
 ]  # fmt: skip
 
 DASH: Final = "\u2013"
@@ -57,8 +58,13 @@ def interval_text(low: float, high: float, digits: int = 2) -> str:
 
 
 def level_text(level: float) -> str:
-    """Return the level of an interval: ``95 %``, ``99.38 %``."""
-    return f"{100 * level:.4g} %"
+    """Return the level of an interval: ``95 %``, ``99.38 %``; never 100 %, which none has.
+
+    >>> level_text(0.99995)
+    '99.995 %'
+    """
+    texts = (f"{100 * level:.{digits}g}" for digits in range(4, 16))
+    return f"{next((text for text in texts if text != '100'), '100')} %"
 
 
 def p_text(p: float) -> str:
@@ -74,6 +80,15 @@ def count_text(count: int | None) -> str:
 def dataset_text(name: str) -> str:
     """Return what to call a data set in a sentence; one's own photos have no name."""
     return "a photo folder" if name == "folder" else name
+
+
+def names_text(names: Sequence[str], most: int = 20) -> str:
+    """Return names in a row; of many, the first ones and how many more there are.
+
+    >>> names_text(["a", "b", "c", "d"], 2)
+    'a, b and 2 more'
+    """
+    return some_of(names, most)
 
 
 def times_text(factor: float) -> str:
@@ -150,6 +165,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "duration": duration_text,
     "integer": count_text,
     "level": level_text,
+    "names": names_text,
     "p_value": p_text,
     "percent": percent_text,
     "plural": plural_text,

@@ -20,6 +20,7 @@ from edgecnn.build.answers import (
     Confusion,
     Mistake,
     class_answers,
+    in_top,
     measure_alone,
     mistakes_of,
 )
@@ -40,6 +41,7 @@ from edgecnn.verify.seen_images import SeenImages
 from edgecnn.verify.statistics.needed import cannot_be_said, numbers_of_share
 from edgecnn_runner.contract import Contract
 from edgecnn_runner.input_options import NOTHING_SAID, Preprocessing
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 EVALUATE_SCHEMA: Final = 1
 """Version of a result's layout in JSON."""
@@ -106,6 +108,7 @@ class EvaluateReport:
         gate: The least accuracy that was asked for, judged; None where none was.
         versions: Tool name to version.
         created: When, UTC, ISO 8601; from SOURCE_DATE_EPOCH where that is set.
+        top5: Share of photos whose class is among the five best scores; None with few classes.
     """
 
     model: str
@@ -131,6 +134,7 @@ class EvaluateReport:
     gate: Criterion | None
     versions: Mapping[str, str]
     created: str
+    top5: ShareOf | None = None
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -204,6 +208,7 @@ class EvaluateReport:
             "versions": dict(self.versions),
             "class_names": list(self.class_names),
             "accuracy": dataclasses.asdict(self.accuracy),
+            "top5": None if self.top5 is None else dataclasses.asdict(self.top5),
             "classes": [dataclasses.asdict(one) for one in self.classes],
             "confusion": [list(cell) for cell in self.confusion],
             "mistakes": [dataclasses.asdict(one) for one in self.mistakes],
@@ -216,7 +221,7 @@ class EvaluateReport:
 
 _NESTED: Final = (
     "machine", "versions", "class_names", "accuracy", "classes", "confusion", "mistakes",
-    "guessing", "seen", "gate",
+    "guessing", "seen", "gate", "top5",
 )  # fmt: skip
 
 
@@ -289,6 +294,9 @@ def run(
         gate=judge_accuracy(right, len(images), least / 100) if least else None,
         versions=versions(),
         created=created(),
+        top5=ShareOf.of(int(np.count_nonzero(in_top(scores, labels))), len(images))
+        if len(names) > MANY_CLASSES
+        else None,
     )
     return report, scores
 

@@ -129,7 +129,18 @@ def _after_failure(report: ParityReport, failed: Sequence[ArtifactRow]) -> str:
             f"(--min-accuracy{where})"
         )
     if report.foreign is None:
-        mend = "mend int8 with edgecnn convert BUILD --repair, " if _int8(failed) else ""
+        if any(row.made_by is not None for row in failed):
+            return (
+                "see the report for what changed, and --explain for where; adopt another file of "
+                "the model, or change the limits (--max-drop and others, with --save-limits for "
+                "this build) if the loss is acceptable"
+            )
+        mend = (
+            "mend int8 with edgecnn convert BUILD --repair (of a model made elsewhere with "
+            "--unlabelled FOLDER, too), "
+            if _int8(failed)
+            else ""
+        )
         return (
             f"see the report for what changed, and --explain for where; {mend}deploy another "
             "variant, or change [limits] in the recipe if the loss is acceptable"
@@ -230,6 +241,11 @@ def _other_limits(report: ParityReport) -> str:
     """Say how limits are changed, and which one these images could show to be kept at all."""
     if report.foreign is not None:
         return "change the limits (--max-drop and others)"
+    if any(row.made_by is not None for row in report.rows):
+        return (
+            "set wider limits (--max-drop and others; --save-limits keeps them for this build)"
+            "; pictures without labels help, too: --unlabelled FOLDER"
+        )
     images = report.evaluated.images
     pictures = f"{images:,} images"
     more = "; pictures without labels help, too: --unlabelled FOLDER"

@@ -12,8 +12,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.build.answers import Labels, ModelMetrics, Scores, measure_alone
+from edgecnn.build.answers import (
+    Labels,
+    ModelMetrics,
+    Scores,
+    in_top,
+    measure_alone,
+)
 from edgecnn.errors import DataError, ScoreError
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 FlipKind = Literal["right_to_wrong", "wrong_to_right", "wrong_to_other"]
 
@@ -75,6 +82,21 @@ class Flip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TopFive:
+    """The five best scores of two models; counts of images.
+
+    Attributes:
+        reference_right: Images whose true class is among the reference's five best.
+        right: Images whose true class is among the artifact's.
+        kept: Images on which the reference's answer is among the artifact's five best.
+    """
+
+    reference_right: int
+    right: int
+    kept: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metrics:
     """An artifact against its reference on the same n images.
 
@@ -91,6 +113,8 @@ class Metrics:
         max_score_change: The largest of those differences.
         classes: One entry per class, in score order; also those without images.
         flips: One entry per disagreement, in image order.
+        top5: The five best scores; None with so few classes that they say little, or where an
+            earlier version of edgecnn did not count.
     """
 
     images: int
@@ -105,6 +129,7 @@ class Metrics:
     max_score_change: float
     classes: tuple[ClassMetrics, ...]
     flips: tuple[Flip, ...]
+    top5: TopFive | None = None
 
     @property
     def accuracy_drop(self) -> float:
@@ -160,6 +185,18 @@ def measure(reference: Scores, artifact: Scores, labels: Labels, ids: Sequence[s
         max_score_change=float(change.max()),
         classes=_by_class(labels, was_right, is_right, classes),
         flips=_flips(reference, artifact, labels, ids),
+        top5=_top_five(reference, artifact, labels) if classes > MANY_CLASSES else None,
+    )
+
+
+def _top_five(reference: Scores, artifact: Scores, labels: Labels) -> TopFive:
+    def count(scores: Scores, classes: Labels) -> int:
+        return int(np.count_nonzero(in_top(scores, classes)))
+
+    return TopFive(
+        reference_right=count(reference, labels),
+        right=count(artifact, labels),
+        kept=count(artifact, reference.argmax(axis=1)),
     )
 
 

@@ -17,6 +17,7 @@ class ForeignFiles:
     Attributes:
         artifacts: The files; all are fed and read alike.
         reference: The float model: what ``convert`` takes, or a float ``.tflite`` or ``.onnx``.
+            None, for ``adopt`` alone, where there is none.
         labels: File with class names in the artifacts' output order.
         preprocessing: How the artifacts are fed; its range is needed. Images are brought to size
             by its rule for the reference, too.
@@ -24,18 +25,18 @@ class ForeignFiles:
         layout: The order of an input's axes where its shape does not tell: ``NHWC`` or ``NCHW``.
         reference_range: What the reference wants pixels turned into; None for what its own layers
             say, else the artifacts' range.
-        reference_labels: File with class names in the reference's output order; None for the
-            artifacts'.
+        reference_labels: File with class names in the reference's output order, or these names;
+            None for the artifacts'.
     """
 
     artifacts: tuple[Path, ...]
-    reference: Path
+    reference: Path | None
     labels: Path
     preprocessing: Preprocessing
     output_kind: str | None = None
     layout: str | None = None
     reference_range: str | None = None
-    reference_labels: Path | None = None
+    reference_labels: Path | tuple[str, ...] | None = None
 
     @property
     def input_range(self) -> str:

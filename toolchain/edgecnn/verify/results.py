@@ -81,6 +81,8 @@ class ArtifactRow:
         unlabelled: What changed on pictures without labels; None where there were none.
         tightest: The tightest limits that it is shown to keep; only where the verdict is not PASS.
         hints: What may be wrong in how a file made elsewhere is fed or read.
+        made_by: Who made a file that was adopted, as it says itself; None for edgecnn's own. Which
+            images such a file was trained or calibrated on is not known.
         seconds: How long it took to check and run; None if that was not measured. Not part of
             ``to_dict``: equal verifications write equal files.
     """
@@ -105,6 +107,7 @@ class ArtifactRow:
     unlabelled: UnlabelledAgreement | None = None
     tightest: TightestLimits | None = None
     hints: tuple[Hint, ...] = ()
+    made_by: str | None = None
     seconds: float | None = dataclasses.field(default=None, compare=False)
 
     @property

@@ -135,6 +135,7 @@ def _judged(planned: Planned, by: Verification) -> ArtifactRow:
         clear_disagreements=judged.clear_disagreements,
         unlabelled=judged.unlabelled,
         tightest=judged.tightest,
+        made_by=contract.adopted.get("made_by"),
     )
 
 

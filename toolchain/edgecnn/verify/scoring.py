@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from edgecnn_runner.machine import describe_machine
 from edgecnn_runner.runtimes.choice import RUNTIMES
 from edgecnn_runner.runtimes.quiet import without_native_chatter
 from edgecnn_runner.session import Session
+
+_AT_ONCE: Final = 64 * 2**20
+"""Bytes of images that a device holds at a time; all of CIFAR-10's test images are fewer."""
 
 
 @dataclass
@@ -122,7 +126,7 @@ class DeviceScorer:
     """Runs artifacts on a device.
 
     The artifact, the images and the runner of this workstation go there with each artifact, and
-    are gone with it; images stay in memory there.
+    are gone with it; images stay in memory there, so that many go in parts.
 
     Args:
         device: Where.
@@ -151,6 +155,30 @@ class DeviceScorer:
         advance: Callable[[int], None],
     ) -> npt.NDArray[np.float32]:
         """Return the probabilities of images, one inference each."""
+        step = max(1, _AT_ONCE // max(1, math.prod(pixels.shape[1:])))
+        parts = [
+            self._score(
+                path,
+                contract,
+                pixels[begin : begin + step],
+                threads=threads,
+                ran=ran,
+                advance=advance,
+            )
+            for begin in range(0, max(1, len(pixels)), step)
+        ]
+        return np.concatenate(parts)
+
+    def _score(
+        self,
+        path: Path,
+        contract: Contract,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        threads: int,
+        ran: Ran,
+        advance: Callable[[int], None],
+    ) -> npt.NDArray[np.float32]:
         data, model_format = path.read_bytes(), contract.variant.partition("-")[0]
         given = _given(contract)
         shape = (len(pixels), len(contract.labels))

@@ -27,6 +27,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.pixels import room_for
+
 Kind = Literal["noise", "blur", "brightness", "contrast", "jpeg", "low_light"]
 Pixels = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
@@ -144,7 +146,7 @@ def corrupt_all(
     Returns:
         The same shape, uint8.
     """
-    made = np.empty_like(pixels)
+    made = room_for(len(pixels), pixels.shape[1:])
     for index, (image, name) in enumerate(zip(pixels, names, strict=True)):
         made[index] = corrupt(image, name=name, kind=kind, severity=severity, seed=seed)
     return made

@@ -43,22 +43,20 @@ from typing import Final
 from edgecnn.build.shares import Interval, wilson_interval
 from edgecnn.errors import DataError
 from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.classes import judge_classes, many_classes, worst_class
 from edgecnn.verify.gate.gaps import gap_changes, judge_gaps
 from edgecnn.verify.gate.judgement import (
     Changed,
-    ClassChange,
     Counts,
     Criterion,
     CriterionName,
     Equality,
     Judgement,
     Outcome,
-    Paired,
     verdict_of,
-    worst_class,
 )
 from edgecnn.verify.groups import GroupColumn
-from edgecnn.verify.statistics.exact import beyond_p, binomial_p, exact_drop_p
+from edgecnn.verify.statistics.exact import binomial_p, exact_drop_p
 from edgecnn.verify.statistics.intervals import Side, holm, tango_interval
 
 LEVEL: Final = 0.95
@@ -116,7 +114,8 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
         DataError: If there are no images.
     """
     check_some(counts.overall.images)
-    classes = _judge_classes(counts.classes, limit_of(limits, "class_drop"))
+    class_limit = limit_of(limits, "class_drop")
+    classes = judge_classes(counts.classes, class_limit, alpha=ALPHA)
     gap_limit = limit_of(limits, "gap_increase")
     gaps = gap_changes(groups, gap_limit, alpha=ALPHA)
     criteria = (
@@ -124,7 +123,7 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
         _judge_disagreement(counts, limit_of(limits, "disagreement")),
         worst_class(
             classes,
-            limit_of(limits, "class_drop"),
+            class_limit,
             method="Tango score interval at Holm's level; the exact unconditional test confirms "
             "a miss",
         ),
@@ -137,7 +136,13 @@ def judge(counts: Counts, limits: Limits, groups: Sequence[GroupColumn] = ()) ->
         *([judge_gaps(gaps, gap_limit)] if gaps else []),
     )
     verdict = verdict_of([criterion.outcome for criterion in criteria])
-    return Judgement(verdict=verdict, criteria=criteria, classes=classes, gaps=gaps)
+    return Judgement(
+        verdict=verdict,
+        criteria=criteria,
+        classes=classes,
+        gaps=gaps,
+        many_classes=many_classes(classes, class_limit, alpha=ALPHA),
+    )
 
 
 def with_equality(judgement: Judgement, equality: Equality) -> Judgement:
@@ -324,32 +329,3 @@ def _outcome(
     if side is None or exact is None or exact > alpha:
         return "undecided"
     return "met" if side == within else "missed"
-
-
-def _judge_classes(classes: Sequence[Paired], limit: float) -> tuple[ClassChange, ...]:
-    present = [index for index, one in enumerate(classes) if one.images]
-    p_values = [
-        beyond_p(one.lost, one.gained, one.images, limit, alpha=ALPHA)
-        for one in (classes[index] for index in present)
-    ]
-    steps = holm(p_values, ALPHA)
-    changes = [
-        ClassChange(index=index, outcome="absent", images=0) for index in range(len(classes))
-    ]
-    for index, p, rejected, alpha in zip(
-        present, p_values, steps.rejected, steps.alphas, strict=True
-    ):
-        one = classes[index]
-        level = 1 - 2 * alpha
-        interval = tango_interval(one.lost, one.gained, one.images, level)
-        changes[index] = ClassChange(
-            index=index,
-            outcome="missed" if rejected else "undecided" if one.drop > limit else "met",
-            images=one.images,
-            drop=one.drop,
-            low=interval.low,
-            high=interval.high,
-            level=level,
-            p=p,
-        )
-    return tuple(changes)

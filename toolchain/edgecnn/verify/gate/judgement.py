@@ -195,6 +195,8 @@ class ClassChange:
         level: Confidence of the interval, from the class's step in Holm's procedure; None for an
             absent class.
         p: One-sided p that the drop is beyond the limit; None for an absent class.
+        by_chance: Whether it is met although its drop is beyond the limit on these images: with
+            many classes, the worst of them loses as much by chance.
     """
 
     index: int
@@ -205,6 +207,27 @@ class ClassChange:
     high: float | None = None
     level: float | None = None
     p: float | None = None
+    by_chance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyClasses:
+    """What images can tell of single classes where there are many of those.
+
+    Attributes:
+        present: Classes with images.
+        images: Images of the class in the middle of those, by their number.
+        beyond: Classes whose drop is beyond the limit on these images.
+        by_chance: Those of them that are met all the same.
+        shown_from: The smallest drop, 0..1, of a class of so many images that would be surely
+            beyond the limit; None where not even a class that loses all of them would be.
+    """
+
+    present: int
+    images: int
+    beyond: int
+    by_chance: int
+    shown_from: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +300,7 @@ class Judgement:
         gaps: One entry per pair of groups; none without groups.
         equality: Whether the file's scores equal the float model's; None where an earlier version
             of edgecnn did not ask, or it was judged without scores.
+        many_classes: What can be told of single classes; None where there are few.
     """
 
     verdict: Verdict
@@ -284,6 +308,7 @@ class Judgement:
     classes: tuple[ClassChange, ...]
     gaps: tuple[GapChange, ...] = ()
     equality: Equality | None = None
+    many_classes: ManyClasses | None = None
 
     @property
     def by_equality(self) -> bool:
@@ -296,31 +321,3 @@ def verdict_of(outcomes: Sequence[Outcome | ClassOutcome]) -> Verdict:
     if "missed" in outcomes:
         return "FAIL"
     return "INCONCLUSIVE" if "undecided" in outcomes else "PASS"
-
-
-def worst_class(classes: Sequence[ClassChange], limit: float, *, method: str) -> Criterion:
-    """Return the criterion that all classes come to: the gravest outcome, then the largest drop.
-
-    Args:
-        classes: At least one of them not absent.
-        limit: The largest drop allowed, 0..1.
-        method: How their intervals were made.
-    """
-    order = ("missed", "undecided", "met")
-
-    def gravity(change: ClassChange) -> tuple[int, float]:
-        return order.index(change.outcome), -(change.drop or 0.0)
-
-    worst = min((change for change in classes if change.outcome != "absent"), key=gravity)
-    return Criterion(
-        name="class_drop",
-        outcome=worst.outcome,  # type: ignore[arg-type]  # absent ones were left out
-        estimate=worst.drop or 0.0,
-        low=worst.low or 0.0,
-        high=worst.high or 0.0,
-        level=worst.level or 0.95,
-        limit=limit,
-        method=method,
-        exact_p=worst.p if worst.outcome == "missed" else None,
-        class_index=worst.index,
-    )

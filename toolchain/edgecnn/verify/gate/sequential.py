@@ -9,11 +9,13 @@ Classes. As in ``gate``, a class is missed only if it is surely beyond the limit
 that all classes share), and met if its estimate is within. A few images of a class say little, and
 the rule would be asked again and again, so before the last image a class is met only if, besides,
 it surely does not lose ``CLASS_MARGIN`` times the limit: a model one of whose classes does passes
-early in at most 2.5 % of runs.
+early in at most 2.5 % of runs. With many classes, ``classes`` says what of a loss is chance; here
+that is asked after the last image only.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.recipe.sections import Limits
+from edgecnn.verify.gate.classes import largest_undecided_p, many_classes, worst_class
 from edgecnn.verify.gate.criteria import ALPHA, LEVEL, check_some, limit_of
 from edgecnn.verify.gate.judgement import (
     ClassChange,
@@ -34,7 +37,6 @@ from edgecnn.verify.gate.judgement import (
     Paired,
     Verdict,
     verdict_of,
-    worst_class,
 )
 from edgecnn.verify.statistics.intervals import Side
 
@@ -108,10 +110,13 @@ def verdict_so_far(seen: Sequence[Counts], limits: Limits, available: Available)
     ]
     if limits.min_accuracy:
         outcomes.append(_outcome(_wrong(seen), 1 - limit_of(limits, "accuracy")))
+
+    @functools.cache  # many classes have the same few counts
+    def of_class(history: tuple[Paired, ...]) -> Outcome:
+        return _class_outcome(history, limits, available, seen[-1])
+
     outcomes += [
-        _class_outcome([one.classes[index] for one in seen], limits, available, seen[-1])
-        for index, there in enumerate(available.classes)
-        if there
+        of_class(_history(index, seen)) for index, there in enumerate(available.classes) if there
     ]
     return verdict_of(outcomes)
 
@@ -130,14 +135,23 @@ def judge_sequence(seen: Sequence[Counts], limits: Limits, available: Available)
     if last.clear_only:
         disagreement = replace(disagreement, about="clear answers", images=changed.groups)
     criteria = [_criterion("accuracy_drop", last.overall.drop, overall, limits), disagreement]
-    classes = tuple(_class(index, seen, limits, available) for index in range(len(last.classes)))
-    criteria.append(worst_class(classes, limit_of(limits, "class_drop"), method=_METHOD))
+
+    @functools.cache
+    def of_class(history: tuple[Paired, ...]) -> ClassChange:
+        return _class(history, seen, limits, available)
+
+    classes = tuple(
+        replace(of_class(_history(index, seen)), index=index) for index in range(len(last.classes))
+    )
+    class_limit = limit_of(limits, "class_drop")
+    criteria.append(worst_class(classes, class_limit, method=_METHOD))
     if limits.min_accuracy:
         criteria.append(_accuracy(seen, limit_of(limits, "accuracy")))
     return Judgement(
         verdict=verdict_of([one.outcome for one in criteria]),
         criteria=tuple(criteria),
         classes=classes,
+        many_classes=many_classes(classes, class_limit, alpha=ALPHA),
     )
 
 
@@ -159,16 +173,17 @@ def _class_outcome(
     history: Sequence[Paired], limits: Limits, available: Available, last: Counts
 ) -> Outcome:
     limit = limit_of(limits, "class_drop")
-    some = [one for one in history if one.images]
-    if not some:
+    if not history:
         return "undecided"
-    tally = _paired(some)
+    tally = _paired(history)
     if _paid(tally, limit, "above", ALPHA / len(available.classes)) is not None:
         return "missed"
-    if some[-1].drop > limit:
-        return "undecided"
-    far = CLASS_MARGIN * limit
     complete = last.overall.images >= available.images
+    if history[-1].drop > limit:
+        present = sum(1 for one in available.classes if one)
+        by_chance = complete and _class_p(tally, limit) > largest_undecided_p(present)
+        return "met" if by_chance else "undecided"
+    far = CLASS_MARGIN * limit
     sure = complete or far >= 1 or _paid(tally, far, "below", ALPHA) is not None
     return "met" if sure else "undecided"
 
@@ -206,24 +221,42 @@ def _accuracy(seen: Sequence[Counts], least: float) -> Criterion:
     )
 
 
-def _class(index: int, seen: Sequence[Counts], limits: Limits, available: Available) -> ClassChange:
-    history = [one.classes[index] for one in seen if one.classes[index].images]
+def _history(index: int, seen: Sequence[Counts]) -> tuple[Paired, ...]:
+    """Return the counts of one class at the looks that saw more of it than those before."""
+    found = [one.classes[index] for one in seen]
+    return tuple(
+        one
+        for before, one in zip([None, *found], found, strict=False)
+        if one.images and one != before
+    )
+
+
+def _class(
+    history: Sequence[Paired], seen: Sequence[Counts], limits: Limits, available: Available
+) -> ClassChange:
     if not history:
-        return ClassChange(index=index, outcome="absent", images=0)
+        return ClassChange(index=0, outcome="absent", images=0)
     alpha = ALPHA / len(available.classes)
     tally = _paired(history)
     low, high = bounds(tally, alpha)
-    wealth = float(log_wealth(tally, limit_of(limits, "class_drop"), "above").max())
+    limit = limit_of(limits, "class_drop")
+    outcome = _class_outcome(history, limits, available, seen[-1])
     return ClassChange(
-        index=index,
-        outcome=_class_outcome(history, limits, available, seen[-1]),
+        index=0,
+        outcome=outcome,
         images=history[-1].images,
         drop=history[-1].drop,
         low=low,
         high=high,
         level=1 - 2 * alpha,
-        p=min(1.0, math.exp(-wealth)),
+        p=_class_p(tally, limit),
+        by_chance=outcome == "met" and history[-1].drop > limit,
     )
+
+
+def _class_p(tally: BettingTally, limit: float) -> float:
+    """Return how surely a class is beyond the limit, good at every look."""
+    return min(1.0, math.exp(-float(log_wealth(tally, limit, "above").max())))
 
 
 def _paired(history: Sequence[Paired]) -> BettingTally:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgecnn.recipe.sections import Limits
-from edgecnn.verify.gate.criteria import judge, judge_accuracy
+from edgecnn.verify.gate.classes import judge_classes
+from edgecnn.verify.gate.criteria import ALPHA, judge, judge_accuracy
 from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Criterion, Paired
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 _HALVES: Final = tuple(half / 2 for half in range(1, 199))  # 0.5 to 99 points
 _FINE: Final = tuple(tenth / 10 for tenth in range(1, 10))
@@ -60,9 +62,8 @@ def tightest_kept(counts: Counts) -> TightestLimits:
     Args:
         counts: What was observed.
     """
-    worst = max((one.drop for one in counts.classes if one.images), default=0.0)
     found = _tightest(counts)
-    in_class = next((step for step in _HALVES if step / 100 >= worst), None)
+    in_class = _first_kept(counts.classes)
     images = counts.overall.images
     right = (
         100 - wrong
@@ -70,6 +71,25 @@ def tightest_kept(counts: Counts) -> TightestLimits:
         if judge_accuracy(counts.right, images, 1 - wrong / 100).outcome == "met"
     )
     return dataclasses.replace(found, max_class_drop=in_class, min_accuracy=next(right, None))
+
+
+def _first_kept(classes: Sequence[Paired]) -> float | None:
+    """Return the tightest limit of a class's drop by which no class is undecided or missed."""
+    present = [one for one in classes if one.images]
+    if len(present) <= MANY_CLASSES:
+        worst = max((one.drop for one in present), default=0.0)
+        return next((step for step in _HALVES if step / 100 >= worst), None)
+
+    def kept(points: float) -> bool:
+        judged = judge_classes(present, points / 100, alpha=ALPHA)
+        return all(one.outcome == "met" for one in judged)
+
+    # A wider limit is easier to keep.
+    low, high = -1, len(_HALVES)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if kept(_HALVES[middle]) else (middle, high)
+    return _HALVES[high] if high < len(_HALVES) else None
 
 
 def least_drop(images: int) -> float | None:

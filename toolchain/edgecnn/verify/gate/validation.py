@@ -7,6 +7,7 @@ part in the choice.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from edgecnn.build.verdict import CandidateVerdict
 from edgecnn.recipe.sections import Limits
 from edgecnn.report.text import number_text, percent_text
 from edgecnn.verify.gate.criteria import judge
-from edgecnn.verify.gate.judgement import Agreement, Changed, Counts, Judgement, Paired
+from edgecnn.verify.gate.judgement import (
+    Agreement,
+    Changed,
+    Counts,
+    Judgement,
+    Paired,
+    verdict_of,
+)
 from edgecnn.verify.metrics import measure
 from edgecnn.verify.near_ties import clear_answers, find_near_ties
 from edgecnn.verify.unlabelled import Answers, agreement_of
@@ -28,7 +36,7 @@ def judge_candidate(
     reference: Scores,
     noisy: Scores | None,
     scores: Scores,
-    labels: npt.NDArray[np.integer[Any]],
+    labels: npt.NDArray[np.integer[Any]] | None,
     *,
     limits: Limits,
 ) -> CandidateVerdict:
@@ -45,7 +53,8 @@ def judge_candidate(
         noisy: The float model's, of the same images with one grey level of noise; None where it
             was not asked.
         scores: The candidate's, of the same images.
-        labels: True classes, shape (n,).
+        labels: True classes, shape (n,); None where nobody knows them: agreement alone is judged,
+            and accuracy is left to the test images.
         limits: What a file may lose; the least accuracy is left out.
 
     Returns:
@@ -55,6 +64,9 @@ def judge_candidate(
         DataError: If there are no images.
         ScoreError: If the two do not have the same shape.
     """
+    alone = labels is None
+    # Without true classes the float model's own stand in; what counts of them is dropped below.
+    labels = reference.argmax(axis=1) if labels is None else labels
     metrics = measure(reference, scores, labels, [str(index) for index in range(len(labels))])
     near_ties = find_near_ties(reference, noisy, limits.agreement_on)
     answers = Answers(
@@ -67,17 +79,29 @@ def judge_candidate(
     # accuracy: that is for verify to say.
     limits = limits.model_copy(update={"min_accuracy": None})
     judgement = judge(counts, limits)
-    within = not any(one.beyond for one in judgement.criteria)
-    passes, fails = judgement.verdict == "PASS", judgement.verdict == "FAIL"
+    if alone:
+        judgement = _agreement_alone(judgement)
+    criteria, verdict = judgement.criteria, judgement.verdict
+    within = not any(one.beyond for one in criteria)
+    passes, fails = verdict == "PASS", verdict == "FAIL"
     return CandidateVerdict(
-        verdict=judgement.verdict,
+        verdict=verdict,
         misses=fails or not within,
-        holds=passes or (within and not fails and not _can_pass(counts, limits)),
-        text=_text(judgement, metrics.agreement),
+        holds=passes or (within and not fails and not _can_pass(counts, limits, alone=alone)),
+        text=f"agreement {percent_text(metrics.agreement)}: {verdict}"
+        if alone
+        else _text(judgement, metrics.agreement),
     )
 
 
-def _can_pass(counts: Counts, limits: Limits) -> bool:
+def _agreement_alone(judgement: Judgement) -> Judgement:
+    """Return what a judgement comes to where no true class is known."""
+    criteria = tuple(one for one in judgement.criteria if one.name == "disagreement")
+    verdict = verdict_of([one.outcome for one in criteria])
+    return replace(judgement, criteria=criteria, verdict=verdict)
+
+
+def _can_pass(counts: Counts, limits: Limits, *, alone: bool) -> bool:
     """Tell whether a file that answers just as the float model does would PASS."""
     perfect = Counts(
         overall=Paired(images=counts.overall.images, lost=0, gained=0),
@@ -91,7 +115,8 @@ def _can_pass(counts: Counts, limits: Limits) -> bool:
             whole=Changed.alone(counts.overall.images, 0),
         ),
     )
-    return judge(perfect, limits).verdict == "PASS"
+    judgement = judge(perfect, limits)
+    return (_agreement_alone(judgement) if alone else judgement).verdict == "PASS"
 
 
 def _text(judgement: Judgement, agreement: float) -> str:

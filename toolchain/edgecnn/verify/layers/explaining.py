@@ -82,7 +82,7 @@ def _layers(
     progress: Progress,
 ) -> Layers:
     try:
-        float_file = _float_file(path, f"{format_of(variant)}-{_FLOAT}", workspace)
+        float_file = _float_file(path, _partner(variant, workspace), workspace)
         images = evaluation.images
         count = min(MOST_IMAGES, len(images))
         chosen = balanced_subset(images.labels, images.ids, count, seed)
@@ -102,6 +102,27 @@ def _layers(
         steepest=finding.steepest,
         cause=finding.cause,
         diagnosis=finding.sentence,
+    )
+
+
+def _partner(variant: str, workspace: Workspace) -> str:
+    """Return the float variant of a file: of one that another program made, another such file."""
+    kind = format_of(variant)
+    if "-foreign-" not in variant:
+        return f"{kind}-{_FLOAT}"
+    names = [str(row["variant"]) for row in workspace.manifest()["variants"]]
+    floats = [
+        name
+        for name in names
+        if name.startswith(f"{kind}-foreign-") and name.endswith(f"-{_FLOAT}") and name != variant
+    ]
+    if floats:
+        return floats[0]
+    raise WorkspaceError(
+        f"there is no float .{kind} file in {workspace.folder} to compare its layers with",
+        observed="a build without one",
+        expected="the float file that it was quantized from, in the same build",
+        remedy=f"adopt that one, too, with the same options and --out {workspace.folder}",
     )
 
 

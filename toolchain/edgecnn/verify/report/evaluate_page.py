@@ -11,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.report import page_environment
-from edgecnn.report.matrix import Cell, confusion_grid
+from edgecnn.report.matrix import Cell, confusion_grid, most_confused
 from edgecnn.report.thumbnails import BUDGET_BYTES, PictureBudget
 from edgecnn.verify.evaluate import EvaluateReport
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 MOST_PICTURES: Final = 60
 """Mistakes that are shown; the most confident."""
 MOST_ROWS: Final = 60
 """Classes in the table; with more, those with the lowest recall."""
-MOST_MATRIX_CLASSES: Final = 20
-"""Classes up to which the confusion matrix is drawn."""
 MOST_CONFUSIONS: Final = 20
-"""Rows of the list that stands in its place."""
+"""Kinds of mistake listed where there are too many classes for a confusion matrix."""
 
 
 def render_evaluation(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> str:
@@ -36,14 +35,11 @@ def render_evaluation(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> 
     if len(rows) > MOST_ROWS:
         rows = sorted(rows, key=lambda one: (one.recall.share if one.recall else 0.0, one.index))
         rows = rows[:MOST_ROWS]
-    draw = len(report.class_names) <= MOST_MATRIX_CLASSES
+    draw = len(report.class_names) <= MANY_CLASSES
     grid: list[list[Cell]] = []
     if draw:
         grid = confusion_grid(report.confusion, len(report.class_names))
-    confusions = sorted(
-        (cell for cell in report.confusion if cell[0] != cell[1]),
-        key=lambda cell: (-cell[2], cell[0], cell[1]),
-    )
+    kinds = most_confused(report.confusion)
     return (
         page_environment("edgecnn.verify")
         .get_template("evaluate.html.j2")
@@ -51,7 +47,8 @@ def render_evaluation(report: EvaluateReport, pixels: npt.NDArray[np.uint8]) -> 
             report=report,
             rows=rows,
             grid=grid,
-            confusions=[] if draw else confusions[:MOST_CONFUSIONS],
+            kinds=kinds[:MOST_CONFUSIONS],
+            kinds_in_all=len(kinds),
             shown=PictureBudget(BUDGET_BYTES).shown(
                 report.mistakes[:MOST_PICTURES], lambda one: pixels[one.index]
             ),

@@ -14,6 +14,7 @@ from edgecnn.verify.report.page import headline
 from edgecnn.verify.report.wording import (
     baseline_headline,
     basis_sentence,
+    beyond_sentence,
     change_sentence,
     changed,
     clear_sentence,
@@ -22,6 +23,8 @@ from edgecnn.verify.report.wording import (
     float_model_sentences,
     limits_text,
     near_ties_sentence,
+    single_classes_sentence,
+    top_five_sentence,
     unlabelled_agreement_sentence,
     unlabelled_sentence,
     verdict_sentence,
@@ -64,7 +67,12 @@ def markdown_summary(report: ParityReport) -> str:
     ]
     for sentence in float_model_sentences(report):
         lines += [f"**{markdown_text(sentence)}**", ""]
-    general = (near_ties_sentence(report), unlabelled_sentence(report), decidable_sentence(report))
+    general = (
+        near_ties_sentence(report),
+        unlabelled_sentence(report),
+        decidable_sentence(report),
+        single_classes_sentence(report),
+    )
     for sentence in general:
         lines += [markdown_text(sentence), ""] if sentence else []
     if report.baseline is not None:
@@ -81,7 +89,12 @@ def markdown_summary(report: ParityReport) -> str:
     for row in report.rows:
         if row.judgement is not None:
             lines += [f"- {markdown_text(row.variant)}"]
-            more = (clear_sentence(row, report), unlabelled_agreement_sentence(row))
+            more = (
+                clear_sentence(row, report),
+                unlabelled_agreement_sentence(row),
+                top_five_sentence(row),
+                beyond_sentence(row),
+            )
             lines += [f"  - {markdown_text(sentence)}" for sentence in more if sentence]
             lines += [
                 f"  - {markdown_text(criterion_sentence(one, report.class_names))}"

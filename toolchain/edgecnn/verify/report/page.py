@@ -30,11 +30,12 @@ from edgecnn.verify.report.corruptions import (
     stand_in_sentence,
     worst_sentence,
 )
-from edgecnn.verify.report.table import gaps_of
+from edgecnn.verify.report.table import adopted_notes, gaps_of
 from edgecnn.verify.report.wording import (
     CRITERION_TITLES,
     baseline_headline,
     basis_sentence,
+    beyond_sentence,
     change_sentence,
     changed,
     clear_sentence,
@@ -46,12 +47,14 @@ from edgecnn.verify.report.wording import (
     looked_sentence,
     near_ties_sentence,
     share_interval,
+    single_classes_sentence,
     unit_of,
     unlabelled_agreement_sentence,
     unlabelled_sentence,
     verdict_sentence,
 )
 from edgecnn.verify.results import ArtifactRow, ParityReport, RowVerdict
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,11 +62,11 @@ if TYPE_CHECKING:
 MOST_FLIPS: Final = 24
 """Images shown per artifact."""
 MOST_CLASSES: Final = 60
-"""Rows of the recall table; with more classes, those that lose most."""
+"""Rows of the recall table; with more classes, those that lose anything, the most first."""
 MOST_GAPS: Final = 5
 """Pairs of groups put in words, in each column; the gravest."""
-MOST_MATRIX_CLASSES: Final = 20
-"""Classes up to which confusion matrices are drawn."""
+MOST_MOVED: Final = 20
+"""Kinds of mistake listed where there are too many classes for a confusion matrix."""
 
 _OF_ONE: Final[dict[RowVerdict, str]] = {
     "PASS": "The artifact classifies as its float model does.",
@@ -137,6 +140,7 @@ def render_report(report: ParityReport, pixels: npt.NDArray[np.uint8]) -> str:
             report=report,
             views=views,
             headline=headline(report),
+            adopted_notes=adopted_notes(report),
             opening=answer(report),
             files=[
                 ("Evaluation images", report.evaluated.images_sha256),
@@ -159,6 +163,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "baseline_headline": baseline_headline,
         "basis_sentence": basis_sentence,
+        "beyond_sentence": beyond_sentence,
         "change_sentence": change_sentence,
         "changed": changed,
         "clear_sentence": clear_sentence,
@@ -170,6 +175,7 @@ def _environment() -> Environment:
         "looked_sentence": looked_sentence,
         "near_ties_sentence": near_ties_sentence,
         "share_interval": share_interval,
+        "single_classes_sentence": single_classes_sentence,
         "stand_in_sentence": stand_in_sentence,
         "unit_of": unit_of,
         "unlabelled_agreement_sentence": unlabelled_agreement_sentence,
@@ -262,14 +268,17 @@ def _view(
             one.name: interval_chart(one, common_scale(judged, one.name))
             for one in row.judgement.criteria
         },
-        "class_rows": _class_rows(row.metrics, row.judgement),
+        "class_rows": (class_rows := _class_rows(row.metrics, row.judgement)),
+        "shown_classes": [one.metrics.index for one in class_rows],
+        "losing": sum((one.drop or 0.0) > 0 for one in row.judgement.classes),
         "float_matrix": confusion_grid(row.metrics.reference.confusion, len(report.class_names))
         if draw and report.until_decided
         else [],
         "matrix": confusion_grid(row.metrics.artifact.confusion, len(report.class_names))
         if draw
         else [],
-        "moved": [] if draw else _moved(row.metrics),
+        "moved": [] if draw else (moved := _moved(row.metrics))[:MOST_MOVED],
+        "moved_in_all": 0 if draw else len(moved),
         "corruptions": corruption_cells(row.corruptions, report.limits),
         "flips": _flip_groups(row.metrics, pixels, budget),
         "layers": layer_chart(row.layers) if row.layers and row.layers.layers else None,
@@ -289,7 +298,7 @@ def _view(
 
 
 def _draws_matrices(report: ParityReport) -> bool:
-    return len(report.class_names) <= MOST_MATRIX_CLASSES
+    return len(report.class_names) <= MANY_CLASSES
 
 
 def _class_rows(metrics: Metrics, judgement: Judgement) -> list[_ClassRow]:
@@ -299,13 +308,14 @@ def _class_rows(metrics: Metrics, judgement: Judgement) -> list[_ClassRow]:
     ]
     if len(pairs) <= MOST_CLASSES:
         return pairs
-    present = [pair for pair in pairs if pair.change.drop is not None]
-    present.sort(key=lambda pair: -(pair.change.drop or 0.0))
+    present = [pair for pair in pairs if (pair.change.drop or 0.0) > 0]
+    # Those that lose most, and of classes that lose alike, those whose images say most.
+    present.sort(key=lambda pair: (-(pair.change.drop or 0.0), pair.change.p or 0.0))
     return present[:MOST_CLASSES]
 
 
 def _moved(metrics: Metrics) -> list[_Moved]:
-    """Return the cells of the confusion matrix that changed most, for many classes."""
+    """Return the cells of the confusion matrix that changed, for many classes, most first."""
     before = {(t, d): count for t, d, count in metrics.reference.confusion}
     after = {(t, d): count for t, d, count in metrics.artifact.confusion}
     cells = [
@@ -314,9 +324,7 @@ def _moved(metrics: Metrics) -> list[_Moved]:
         if t != d
     ]
     cells = [cell for cell in cells if cell.before != cell.after]
-    return sorted(
-        cells, key=lambda cell: (-abs(cell.after - cell.before), cell.true, cell.decided)
-    )[:MOST_MATRIX_CLASSES]
+    return sorted(cells, key=lambda cell: (-abs(cell.after - cell.before), cell.true, cell.decided))
 
 
 def _flip_groups(metrics: Metrics, pixels: npt.NDArray[np.uint8], budget: int) -> list[_FlipGroup]:

@@ -15,6 +15,7 @@ from edgecnn.report.text import (
 from edgecnn.verify.gate.judgement import GapChange
 from edgecnn.verify.layers.diagnosis import Layers, label_of
 from edgecnn.verify.report.wording import (
+    beyond_sentence,
     clear_sentence,
     criterion_sentence,
     decidable_sentence,
@@ -23,7 +24,9 @@ from edgecnn.verify.report.wording import (
     looked_sentence,
     near_ties_sentence,
     needed_sentence,
+    single_classes_sentence,
     tightest_sentence,
+    top_five_sentence,
     unlabelled_agreement_sentence,
     unlabelled_sentence,
 )
@@ -112,10 +115,20 @@ def render_table(report: ParityReport) -> Table:
         for column in dict.fromkeys(gap.column for gap in gaps_of(one)):
             worst = next(gap for gap in gaps_of(one) if gap.column == column)
             about.setdefault(gap_sentence(worst), []).append(one.variant)
-        for sentence in (clear_sentence(one, report), unlabelled_agreement_sentence(one)):
+        for sentence in (
+            clear_sentence(one, report),
+            unlabelled_agreement_sentence(one),
+            top_five_sentence(one),
+            beyond_sentence(one),
+        ):
             if sentence:
                 about.setdefault(sentence, []).append(one.variant)
-    general = (near_ties_sentence(report), unlabelled_sentence(report), decidable_sentence(report))
+    general = (
+        near_ties_sentence(report),
+        unlabelled_sentence(report),
+        decidable_sentence(report),
+        single_classes_sentence(report),
+    )
     notes = "\n".join(
         [f"float model: {sentence}" for sentence in float_model_sentences(report)]
         + [sentence for sentence in general if sentence]
@@ -172,10 +185,24 @@ def render_table(report: ParityReport) -> Table:
 def hint_lines(report: ParityReport) -> list[str]:
     """Return what may be wrong with files made elsewhere, and what is not known of them."""
     if report.foreign is None:
-        return []
+        return [f"note: {note}" for note in adopted_notes(report)]
     hints = [*report.foreign.hints, *(hint for row in report.rows for hint in row.hints)]
     return [f"hint: {hint.text}" for hint in hints] + [
         f"note: {note}" for note in report.foreign.notes()
+    ]
+
+
+def adopted_notes(report: ParityReport) -> list[str]:
+    """Return what is not known of files that other programs made, a sentence for each maker."""
+    makers: dict[str, list[str]] = {}
+    for row in report.rows:
+        if row.made_by is not None:
+            makers.setdefault(row.made_by, []).append(str(row.file))
+    return [
+        f"{some_of(files)} {'was' if len(files) == 1 else 'were'} made elsewhere (by own word: "
+        f"{maker}): which images {'it' if len(files) == 1 else 'each'} was trained and calibrated "
+        "on is not known; if these are among them, its verdict flatters it."
+        for maker, files in makers.items()
     ]
 
 
@@ -209,7 +236,9 @@ def _row(row: ArtifactRow, report: ParityReport) -> TableRow:
         drop_interval=f"[{points_text(drop.low)}, {points_text(drop.high)}]",
         agreement=points_text(row.metrics.agreement),
         worst_class=name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "\u2026",
-        worst_class_change=points_text(-worst.estimate, 1, sign=True),
+        worst_class_change=points_text(-worst.estimate, 1, sign=True)
+        # About the worst of many classes there is something to say only where that is chance.
+        + (" chance" if worst.about else ""),
         verdict=row.verdict,
         by_equality=row.judgement is not None and row.judgement.by_equality,
         note=" ".join(

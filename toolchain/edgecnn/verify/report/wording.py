@@ -7,10 +7,19 @@ from typing import Final
 
 from edgecnn.build.shares import wilson_interval
 from edgecnn.errors import some_of
-from edgecnn.report.text import interval_text, level_text, percent_text, points_text, size_text
+from edgecnn.report.text import (
+    count_text,
+    interval_text,
+    level_text,
+    percent_text,
+    plural_text,
+    points_text,
+    size_text,
+)
 from edgecnn.verify.changes import Baseline, Change, ShareChange
 from edgecnn.verify.gate.judgement import Criterion, CriterionName, GapChange
 from edgecnn.verify.results import ArtifactRow, ParityReport
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 CRITERION_TITLES: Final[dict[CriterionName, str]] = {
     "accuracy_drop": "Accuracy drop",
@@ -92,6 +101,59 @@ def tightest_sentence(row: ArtifactRow, report: ParityReport) -> str:
     if any(one.startswith("min_agreement") for one in changed) and is_clear(report):
         changed.append('agreement_on = "clear"')
     return f"With {', '.join(changed)} it would pass." if changed else ""
+
+
+def top_five_sentence(row: ArtifactRow) -> str:
+    """Say how an artifact does by its five best scores; empty where there are few classes."""
+    metrics = row.metrics
+    if metrics is None or metrics.top5 is None:
+        return ""
+    found, n = metrics.top5, metrics.images
+    return (
+        f"Top 5: the right class is among its five best on {percent_text(found.right / n)} of "
+        f"images (float model {percent_text(found.reference_right / n)}), the float model's answer "
+        f"on {percent_text(found.kept / n)}."
+    )
+
+
+def beyond_sentence(row: ArtifactRow) -> str:
+    """Say how many of many classes lose more than the limit; empty where none does."""
+    found = None if row.judgement is None else row.judgement.many_classes
+    if found is None or not found.beyond:
+        return ""
+    lose = "classes loses" if found.beyond == 1 else "classes lose"
+    text = (
+        f"{count_text(found.beyond)} of {count_text(found.present)} {lose} more recall than the "
+        "limit on these images"
+    )
+    if found.by_chance == found.beyond:
+        return f"{text}, as the worst of so many do by chance."
+    if found.by_chance:
+        return f"{text}, {count_text(found.by_chance)} of them as the worst of so many by chance."
+    return f"{text}, and more than the worst of so many do by chance."
+
+
+def single_classes_sentence(report: ParityReport) -> str:
+    """Say what the images can tell of a single class; empty where there are few classes."""
+    judged = next((row.judgement for row in report.rows if row.judgement is not None), None)
+    if judged is None or len(report.class_names) <= MANY_CLASSES:
+        return ""
+    absent = sum(one.outcome == "absent" for one in judged.classes)
+    without = f"{count_text(absent)} classes have no image: nothing is known of them."
+    found = judged.many_classes
+    if found is None:
+        return without if absent else ""
+    without = f" {without}" if absent else ""
+    images = f"{plural_text(found.images, 'image')} a class"
+    if found.shown_from is None:
+        return (
+            f"With {images}, no loss of a single class can be shown: accuracy drop and agreement "
+            f"decide.{without}"
+        )
+    return (
+        f"With {images}, a single class is surely beyond the limit where it loses "
+        f"{points_text(found.shown_from, 0)} points or more.{without}"
+    )
 
 
 def is_clear(report: ParityReport) -> bool:
@@ -218,10 +280,10 @@ def looked_sentence(row: ArtifactRow) -> str:
 def criterion_sentence(criterion: Criterion, class_names: Sequence[str]) -> str:
     """Say one criterion with its numbers, in percent or percentage points."""
     title = CRITERION_TITLES[criterion.name]
-    if criterion.class_index is not None:
-        title += f" ({class_names[criterion.class_index]})"
-    if criterion.about is not None:
-        title += f" ({criterion.about})"
+    about = [] if criterion.class_index is None else [class_names[criterion.class_index]]
+    about += [] if criterion.about is None else [criterion.about]
+    if about:
+        title += f" ({', '.join(about)})"
     level = level_text(criterion.level)
     limit = "at least" if criterion.name == "accuracy" else "limit"
     return (

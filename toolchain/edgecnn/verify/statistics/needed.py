@@ -105,7 +105,9 @@ def images_needed(counts: Counts, limits: Limits, judgement: Judgement) -> Neede
     undecided = [one for one in judgement.criteria if one.outcome == "undecided"]
     beyond = [one for one in undecided if one.beyond]
     chosen, towards = (beyond, "FAIL") if beyond else (undecided, "PASS")
-    numbers = _together([_by_score(one, counts, limits) for one in chosen], first=bool(beyond))
+    numbers = _together(
+        [_by_score(one, counts, limits, judgement) for one in chosen], first=bool(beyond)
+    )
     if numbers.best == math.inf:
         return Needed(
             images=None,
@@ -226,7 +228,9 @@ def first_deciding(start: int, decided: Callable[[int], bool]) -> int:
     return high
 
 
-def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> Numbers:
+def _by_score(
+    criterion: Criterion, counts: Counts, limits: Limits, judgement: Judgement
+) -> Numbers:
     """Return the images at which the score test alone decides a criterion."""
     n = counts.overall.images
     if criterion.name == "accuracy_drop":
@@ -242,11 +246,13 @@ def _by_score(criterion: Criterion, counts: Counts, limits: Limits) -> Numbers:
     if criterion.name == "gap_increase":
         return _to_clear(criterion, n)
     limit = limit_of(limits, "class_drop")
-    present = [one for one in counts.classes if one.images]
-    alpha = ALPHA / len(present)
-    return _together(
-        [numbers_of_drop(one, limit, alpha, n) for one in present if one.drop > limit], first=True
-    )
+    alpha = ALPHA / sum(1 for one in counts.classes if one.images)
+    undecided = [
+        one
+        for one, change in zip(counts.classes, judgement.classes, strict=True)
+        if change.outcome == "undecided"
+    ]
+    return _together([numbers_of_drop(one, limit, alpha, n) for one in undecided], first=True)
 
 
 def _to_clear(criterion: Criterion, n: int) -> Numbers:
