@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from edgecnn.bench.plan import ProvenAccuracy, plan
 from edgecnn.errors import UsageError
 from edgecnn_runner.contract import RESIZE_RULE
 from edgecnn_runner.formats.container import append_contract, read_container
+from graph.onnx_files import end, model
+from runner.fixture_files import FIXTURES
 
 RESNET8 = Path(__file__).parents[2] / "models/resnet8"
 
@@ -60,3 +63,44 @@ def test_nothing_and_too_much() -> None:
         plan([], {})
     with pytest.raises(UsageError, match="too many"):
         plan([Path(f"{number}.tflite") for number in range(81)], {})
+
+
+def test_a_classifier_without_a_contract_gets_one_to_be_timed_by() -> None:
+    path = FIXTURES / "foreign-int8.tflite"
+    (one,) = plan([path], {})
+    assert one.row.error is None
+    assert (one.row.random_input, one.row.fed) == (True, "")
+    assert one.row.fed_text == "random pixels"
+    assert one.data.startswith(path.read_bytes())
+    assert one.sent_sha256 != one.row.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "fed"),
+    [("two-outputs.tflite", "float32"), ("open-size.tflite", "1x224x224x3 float32")],
+)
+def test_what_is_no_classifier_is_sent_as_it_is_and_says_what_it_is_fed(
+    name: str, fed: str
+) -> None:
+    path = FIXTURES / name
+    (one,) = plan([path], {})
+    assert one.row.error is None
+    assert one.format == "tflite"
+    assert one.input is None
+    assert one.data == path.read_bytes()
+    assert one.row.fed.endswith(fed)
+    assert one.row.fed_text == f"no image classifier; fed at random: {one.row.fed}"
+
+
+def test_weights_in_other_files_and_inputs_of_text_are_errors_of_their_rows(
+    tmp_path: Path,
+) -> None:
+    words = tmp_path / "words.onnx"
+    nodes = [helper.make_node("Identity", ["text"], ["same"])]
+    ends = [end(name, [1], TensorProto.STRING) for name in ("text", "same")]
+    words.write_bytes(model(nodes, ends[:1], ends[1:]).SerializeToString())
+    first, second = plan([FIXTURES / "external.onnx", words], {})
+    assert first.row.error is not None
+    assert "weights in other files" in first.row.error.problem
+    assert second.row.error is not None
+    assert "takes no numbers: its input 'text'" in second.row.error.problem

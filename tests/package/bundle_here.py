@@ -13,7 +13,7 @@ from edgecnn.package.pi.documents import write_documents
 from edgecnn.package.pi.platforms import ARCHITECTURES, Platform, choose_platform
 from edgecnn.package.pi.tree import BundlePlan, lay_out, write_manifest
 from edgecnn.package.pi.wheels import collect_wheels
-from edgecnn.package.proven import find_proven
+from edgecnn.package.proven import Proven, find_proven
 from edgecnn.package.unproven import Unproven
 from edgecnn_runner.collect import Terms
 
@@ -34,7 +34,12 @@ def platform_here(runtime: str) -> Platform:
 
 
 def make_bundle_here(
-    folder: Path, runtime: str, *, unproven: Unproven | None = None, collect: Terms | None = None
+    folder: Path,
+    runtime: str,
+    *,
+    unproven: Unproven | None = None,
+    collect: Terms | None = None,
+    proven: Proven | None = None,
 ) -> BundlePlan:
     """Make an unpacked bundle, without a privacy note.
 
@@ -43,13 +48,14 @@ def make_bundle_here(
         runtime: The runtime in it.
         unproven: What is not proven of its model; None for a PASS.
         collect: What it may collect; None for nothing.
+        proven: Its models; None for resnet8's int8 file.
 
     Returns:
         What it holds, to seal it anew after a change: ``write_manifest(plan, folder)``.
     """
     platform = platform_here(runtime)
     variant = "onnx-int8" if runtime == "onnxruntime" else "tflite-int8"
-    proven = find_proven(RESNET8, None, [variant])
+    proven = proven or find_proven(RESNET8, None, [variant])
     files = tuple(replace(one, unproven=unproven) for one in proven.files)
     plan = BundlePlan(
         proven=replace(proven, files=files),

@@ -23,11 +23,12 @@ MODELS = Path(__file__).parents[2] / "models"
 def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     tmp_path: Path, model: str, runtime: str
 ) -> None:
-    """At most 1.15 times the model's file and 170 kB, compressed.
+    """At most 1.15 times the model's file and 172 kB, compressed.
 
     It was 150 kB before the runner knew sixteen resize rules, ranges by mean and deviation and
-    HEIC, which add 11 kB of its source, 160 kB before it could say what is not proven, and 162 kB
-    before it could collect frames and guard that it keeps no others.
+    HEIC, which add 11 kB of its source, 160 kB before it could say what is not proven, 162 kB
+    before it could collect frames and guard that it keeps no others, and 170 kB before it took
+    files of one output and files that another program made.
     """
     variant = "onnx-int8" if runtime == "onnxruntime" else "tflite-int8"
     plan = BundlePlan(
@@ -53,5 +54,5 @@ def test_without_its_libraries_a_bundle_is_little_more_than_its_model(
     write_manifest(plan, folder)
     archive = tmp_path / "bundle.tar.gz"
     write_archive(folder, archive, name="bundle", date=0)
-    limit = 1.15 * plan.proven.files[0].path.stat().st_size + 170e3
+    limit = 1.15 * plan.proven.files[0].path.stat().st_size + 172e3
     assert archive.stat().st_size <= limit

@@ -12,6 +12,7 @@ from edgecnn_runner.postprocess import (
     decide,
     probabilities,
     rank,
+    shown_classes,
     softmax,
 )
 
@@ -76,3 +77,7 @@ def test_rejects_scores_that_are_not_numbers(bad: float, kind: str) -> None:
 
 def test_finite_scores_pass() -> None:
     check_finite(np.array([[0.0, 1.0], [-5.0, 1e30]]))
+
+
+def test_of_many_classes_five_are_shown() -> None:
+    assert [shown_classes(classes) for classes in (2, 20, 21, 1000)] == [3, 3, 5, 5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -13,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from edgecnn.package.web.contents import feed_of
 from edgecnn_runner.classifier import Classifier
 from edgecnn_runner.contract import RESIZE_RULE, Contract, OutputSpec, parse_resize
+from edgecnn_runner.foreign import foreign_contract
+from edgecnn_runner.formats.container import append_contract
 from edgecnn_runner.golden import preprocessing_cases, read_golden
 from edgecnn_runner.images.decode import read_image
 from edgecnn_runner.images.preprocess import prepare
 from edgecnn_runner.postprocess import softmax
 from edgecnn_runner.session import Session
-from runner.fixture_files import FIXTURES, rewritten
+from runner.fixture_files import FIXTURES, RGB_LABELS, rewritten
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ("resnet8", "seed_cnn", "wren")
@@ -165,7 +169,26 @@ def write_models(folder: Path) -> None:
                 file = rewritten("rgb-fp32.onnx", folder / f"rgb-{rule}.onnx", resize=rule)
                 case = _write_model(folder, f"rgb-{rule}", file, images, exact=False)
                 cases.append({**case, "pictures": _write_pictures(folder, file)})
+    with np.load(FIXTURES / "rgb.npz") as stored:
+        images = stored["images"]
+    for name, input_range in (("unit", "0..1"), ("imagenet", "imagenet")):
+        file = _adopted(folder / f"nchw-{name}.onnx", input_range)
+        cases.append(_write_model(folder, f"nchw-{name}", file, images, exact=False))
     (folder / "models.json").write_text(json.dumps(cases))
+
+
+def _adopted(path: Path, input_range: str) -> Path:
+    """Write a file that another program made, NCHW and not fed bytes, with a contract behind it."""
+    source = FIXTURES / "foreign-nchw.onnx"
+    made = foreign_contract(source, labels=RGB_LABELS, input_range=input_range)
+    contract = dataclasses.replace(
+        made,
+        variant="onnx-foreign-fp32",
+        payload_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        adopted={"file": source.name, "made_by": "a test", "calibration": "not known"},
+    )
+    path.write_bytes(append_contract(source.read_bytes(), contract, model_format="onnx"))
+    return path
 
 
 def write_float(folder: Path, name: str, model: Path) -> None:
@@ -205,7 +228,7 @@ def _write_pictures(folder: Path, model: Path) -> list[dict[str, Any]]:
 
 def _contract_json(contract: Contract, model: Path) -> str:
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    more = {"sha256": digest, "reject_below": _REJECT_BELOW}
+    more = {**feed_of(contract), "sha256": digest, "reject_below": _REJECT_BELOW}
     return json.dumps({**json.loads(contract.to_json()), **more})
 
 

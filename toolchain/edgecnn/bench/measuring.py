@@ -16,7 +16,7 @@ import numpy as np
 from edgecnn.bench.plan import BenchFile, Wanted
 from edgecnn.bench.profile import Asking, with_profile
 from edgecnn.bench.reply import collect, collect_points
-from edgecnn.bench.results import ArtifactBench, DeviceBench, Settings, Sustained
+from edgecnn.bench.results import ArtifactBench, DeviceBench, Profile, Settings, Sustained
 from edgecnn.devices import DeviceOptions, open_device
 from edgecnn.devices.address import Address
 from edgecnn.devices.ask import Task, ask
@@ -232,6 +232,10 @@ class _Asked:
         done = []
         for row in rows:
             told(f"profile of {row.file}")
+            if row.fed:
+                reason = "it is no image classifier, and others are timed as a whole"
+                done.append(dataclasses.replace(row, profile=Profile(lacks=reason)))
+                continue
             asking = Asking(
                 seed=self.settings.seed,
                 prefixes=places["prefixes"],

@@ -257,7 +257,7 @@ def _row(
     *,
     device: str,
 ) -> ArtifactBench:
-    if row.sha256 != file.row.sha256:
+    if row.sha256 != file.sent_sha256:
         asked = file.row
         raise other_file(device, "measure", asked.file, observed=row.sha256, expected=asked.sha256)
     if row.runtime_name is not None and (

@@ -147,6 +147,11 @@ class ArtifactBench:
         chosen: Number of threads that is best by median and p90 together; None if not measured.
         error: Why it was not measured; None where it was.
         profile: Time per operator; None if it was not asked for.
+        random_input: Whether it carries no contract, so that it was fed random pixels of the type
+            and shape that it takes. What pixels mean to it, and its classes, are not known; how
+            long it takes does not depend on them.
+        fed: Of a file that is no image classifier, the shapes and types that it was fed at random;
+            empty of others.
     """
 
     model: str
@@ -165,6 +170,15 @@ class ArtifactBench:
     chosen: int | None = None
     error: RowError | None = None
     profile: Profile | None = None
+    random_input: bool = False
+    fed: str = ""
+
+    @property
+    def fed_text(self) -> str:
+        """What it was fed where that was no image of anybody's choice; empty of other files."""
+        if self.fed:
+            return f"no image classifier; fed at random: {self.fed}"
+        return "random pixels" if self.random_input else ""
 
     @property
     def best(self) -> ThreadBench | None:

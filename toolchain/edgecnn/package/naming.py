@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from edgecnn.build.artifact import mixed_of
+from edgecnn.build.artifact import format_of, mixed_of
 from edgecnn.build.workspace import Workspace
 from edgecnn.errors import UsageError
 from edgecnn.package.proven import Proven
@@ -16,11 +16,18 @@ from edgecnn_installer.bundle import plain_name
 def default_variant(workspace: Workspace | None, variant: str) -> str:
     """Return a variant, or what a repair put in its place in this build.
 
+    Of a build of files that another program made it is one of the same format, in int8 if there is
+    one.
+
     Args:
         workspace: The build; None for a released model, which has no repaired files.
         variant: An int8 variant.
     """
     rows = [] if workspace is None else workspace.manifest()["variants"]
+    names = [str(row["variant"]) for row in rows]
+    like = [name for name in names if name.startswith(f"{format_of(variant)}-foreign-")]
+    if like and variant not in names:
+        return min(like, key=lambda name: not name.endswith("-int8"))
     is_replaced = any(row["variant"] == variant and row["status"] == "replaced" for row in rows)
     return mixed_of(variant) if is_replaced else variant
 

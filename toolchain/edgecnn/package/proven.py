@@ -209,23 +209,38 @@ def _facts(found: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
         recall = {names[one["index"]]: one["recall"] for one in measured["classes"]}
         name = names[worst["class_index"]]
         drop, accuracy = worst["estimate"], measured["artifact"]["accuracy"]
+        # What is to be known of that loss: among many classes, the worst is one by chance.
+        about = worst.get("about")
         floats = measured["reference"]["accuracy"]
     else:
         name, drop = row["worst_class"]["name"], row["worst_class"]["drop"]
+        about = row["worst_class"].get("about")
         recall, accuracy = row["recall"], row["accuracy"]
         floats, measured = found["float"]["accuracy"], row
-    lowest = min(recall, key=lambda one: recall[one])
+    # Of a class without test images nothing is known.
+    known = {one: share for one, share in recall.items() if share is not None}
+    lowest = min(known, key=lambda one: known[one])
     return {
         "images": found["evaluated"]["images"],
         "dataset": found["evaluated"]["dataset"],
         "accuracy": accuracy,
         "float_accuracy": floats,
         "agreement": measured["agreement"],
-        "recall": recall,
-        "worst_drop": {"name": name, "drop": drop},
+        "top5": _top_five(measured, found["evaluated"]["images"]),
+        "recall": known,
+        "classes": len(names),
+        "worst_drop": {"name": name, "drop": drop, "about": about},
         "lowest_recall": {"name": lowest, "recall": recall[lowest]},
         "limits": found["limits"],
     }
+
+
+def _top_five(measured: Mapping[str, Any], images: int) -> dict[str, float] | None:
+    """Return what a record says of the five best scores, as shares; None where it says nothing."""
+    counted = measured.get("top5")
+    if counted is None:
+        return None
+    return {key: counted[key] / images for key in ("reference_right", "right", "kept")}
 
 
 def _file(

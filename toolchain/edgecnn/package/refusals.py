@@ -74,12 +74,53 @@ class Wanted:
     @property
     def convert(self) -> str:
         """The command that converts the build's float model, or the released one."""
+        if self.workspace is not None and "adopt" in self.workspace.manifest()["stages"]:
+            return _adopted_again(self.workspace)
         folder = self.place if self.workspace is None else self.workspace.folder
         return f"edgecnn convert {shlex.quote(str(folder))}"
+
+    @property
+    def repair(self) -> str:
+        """The command that mends int8 files; of a model made elsewhere it needs new pictures."""
+        if self.workspace is None:
+            return f"{self.convert} --repair"
+        manifest = self.workspace.manifest()
+        known = "train" in manifest["stages"] or manifest.get("source", {}).get("unseen")
+        model = manifest.get("recipe", {}).get("model", {})
+        trained = any(model.get(key) for key in ("architecture", "backbone", "start"))
+        more = "" if known or trained or not model else " --unlabelled FOLDER"
+        return f"{self.convert} --repair{more}"
 
     def made_anew(self) -> str:
         """Return the commands that convert and verify all of it again, and package it."""
         return self.again(self.convert, self.verify)
+
+
+def _adopted_again(workspace: Workspace) -> str:
+    """Return the command that takes a build's files in once more, as they were taken in."""
+    manifest = workspace.manifest()
+    source, data = manifest["source"], manifest["recipe"]["data"]
+    files = [str((row.get("adopted") or {}).get("file", "FILE")) for row in manifest["variants"]]
+    images = data["path"] if data["name"] == "folder" else data["name"]
+    compared = (
+        ("--scores", source.get("scores"))
+        if source.get("kind") == "scores"
+        else ("--reference", source.get("path"))
+    )
+    options = {
+        compared[0]: compared[1],
+        "--data": images,
+        "--labels": workspace.path(Workspace.LABELS),
+        "--input-range": source.get("files_range"),
+        "--output-kind": source.get("files_output"),
+        "--layout": source.get("files_layout"),
+        "--reference-range": source.get("said_range"),
+        "--out": workspace.folder,
+    }
+    words = ["edgecnn", "adopt", *files]
+    for option, value in options.items():
+        words += [] if value is None else [option, str(value)]
+    return shlex.join(words)
 
 
 def no_pass(wanted: Wanted, variant: str) -> PackageError:
@@ -108,7 +149,7 @@ def no_pass(wanted: Wanted, variant: str) -> PackageError:
         ]
     elif row["verdict"] == "FAIL":
         if variant in ("tflite-int8", "onnx-int8"):
-            repaired = wanted.again(f"{wanted.convert} --repair", wanted.verify)
+            repaired = wanted.again(wanted.repair, wanted.verify)
             ways.append(f"mend it: {repaired}")
         ways += _other_limits(wanted, row, "missed")
         ways.append(f"see what it loses: {wanted.verify}")
@@ -153,6 +194,8 @@ def _unknown(wanted: Wanted, variant: str) -> list[str]:
         return [f"take what the repair put in its place: {wanted.with_variant(mixed_of(variant))}"]
     if states.get(variant) == "made":
         return [f"verify it: {wanted.again(wanted.verify)}"]
+    if any(row.get("adopted") for row in rows):
+        return [f"the build holds what another program made: {some_of(states)}"]
     if variant in VARIANTS:
         return [f"make and verify it: {_made_with(wanted, variant)}"]
     return [f"there is no such variant; edgecnn makes {', '.join(VARIANTS)}"]

@@ -53,6 +53,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "peak_memory_bytes": "the most memory that such a process had resident",
     "file_bytes": "size of the file",
     "macs": "multiply-accumulates of one inference",
+    "fed": "what it was fed at random, where it carries no contract; empty of other files",
     "macs_per_second": "achieved at the median",
     "warmup_runs": "before the first counted run",
     "warmup_stable": "1 if times had become stable before counting, else 0",
@@ -124,6 +125,7 @@ def _of_row(row: ArtifactBench) -> dict[str, Any]:
         "accuracy": row.accuracy,
         "file_bytes": row.bytes,
         "macs": row.macs,
+        "fed": row.fed_text,
     }
 
 

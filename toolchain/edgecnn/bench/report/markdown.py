@@ -120,6 +120,8 @@ def _artifacts(rows: list[RowFigures], recommendation: Recommendation) -> list[s
         "",
     ]
     for one in rows:
+        if one.row.fed_text:
+            lines += [f"**{markdown_text(one.label)}**: {markdown_text(one.row.fed_text)}", ""]
         if one.figures is None:
             error = one.row.error
             why = "not measured" if error is None else f"{error.problem}. Remedy: {error.remedy}"

@@ -63,6 +63,10 @@ def render_table(device: DeviceBench, recommendation: Recommendation) -> Table:
         )
         size = f"{size_text(row.bytes)}\n{points_text(row.accuracy)}"
         verdict = Text(row.verdict or "not verified", style=_STYLES.get(row.verdict or "", "dim"))
+        if row.fed:
+            name.append(f"\n{row.fed_text}", style="dim")
+        elif row.random_input:
+            verdict.append(f"\n{row.fed_text}", style="dim")
         if is_chosen:
             verdict.append(f"\n{_MARK} ship", style="bold green")
         elif one.index in front:

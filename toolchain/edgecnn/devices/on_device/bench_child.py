@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn.devices.on_device.raw_model import RawModel
+from edgecnn_runner.errors import ContractError
+from edgecnn_runner.formats.container import read_container
 from edgecnn_runner.session import Session
 
 if TYPE_CHECKING:
@@ -59,6 +62,22 @@ def test_image(contract: Contract) -> npt.NDArray[np.uint8]:
     shape = (spec.height, spec.width, spec.channels)
     numbers = np.arange(spec.height * spec.width * spec.channels, dtype=np.uint32)
     return ((numbers * np.uint32(_HASH)) >> np.uint32(24)).astype(np.uint8).reshape(shape)
+
+
+def opened(file: str, *, threads: int, runtime: str) -> tuple[Session | RawModel, Any]:
+    """Load a file; return it with what to call its ``classify`` with.
+
+    One with a contract takes an image. One without is no image classifier: others are sent with a
+    contract that stands in for theirs. It takes an array for each of its inputs.
+    """
+    try:
+        session = Session.open(file, threads=threads, runtime=runtime)
+    except ContractError:  # to look before would cost each start of the others
+        if read_container(file).contract is not None:
+            raise
+        raw = RawModel(file, threads=threads, runtime=runtime)
+        return raw, raw.values
+    return session, test_image(session.contract)
 
 
 def _error(error: Exception) -> dict[str, Any]:
@@ -102,8 +121,7 @@ def _peak_memory_bytes() -> int | None:
 def _start(asked: Mapping[str, Any], out: int) -> None:
     """Load one file and classify one image; a byte says that it is done, then JSON what it took."""
     try:
-        session = Session.open(asked["file"], threads=asked["threads"], runtime=asked["runtime"])
-        image = test_image(session.contract)
+        session, image = opened(asked["file"], threads=asked["threads"], runtime=asked["runtime"])
         begin = time.perf_counter_ns()
         session.classify(image)
         first_ns = time.perf_counter_ns() - begin
@@ -134,15 +152,15 @@ def _times(asked: Mapping[str, Any], out: int) -> None:
         signal.alarm(LONGEST_STEP_S)
         os.write(out, bytes([index]))
 
-    sessions: list[Session | None] = []
+    sessions: list[Session | RawModel | None] = []
     contenders: list[Contender] = []
     for index, one in enumerate(asked["entries"]):
         beat(index)
         session = None
         contender = Contender(_nothing, None)
         try:
-            session = Session.open(one["file"], threads=asked["threads"], runtime=one["runtime"])
-            contender = Contender(session.classify, test_image(session.contract))
+            session, fed = opened(one["file"], threads=asked["threads"], runtime=one["runtime"])
+            contender = Contender(session.classify, fed)
         except Exception as error:  # noqa: BLE001
             contender.error = error
         sessions.append(session)
@@ -227,8 +245,8 @@ def _repeated(work: Callable[[], object]) -> list[int]:
 
 def _sustain(asked: Mapping[str, Any], out: int) -> None:
     """Run one file without pause; a line of JSON for each second."""
-    session = Session.open(asked["file"], threads=asked["threads"], runtime=asked["runtime"])
-    classify, image = session.classify, test_image(session.contract)
+    session, image = opened(asked["file"], threads=asked["threads"], runtime=asked["runtime"])
+    classify: Callable[[Any], object] = session.classify
     clock = time.perf_counter_ns
     gc.disable()
     end = clock() + int(asked["seconds"] * 1e9)

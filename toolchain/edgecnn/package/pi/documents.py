@@ -11,6 +11,7 @@ from edgecnn.package.pi.tree import BundlePlan
 from edgecnn.package.proven import Proven
 from edgecnn.package.sbom import SBOM, pypi_parts, sbom, wheel_digests
 from edgecnn.report import markdown_environment, markdown_text
+from edgecnn_runner.postprocess import MANY_CLASSES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,6 +78,14 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
         "channels": contract.input.channels,
         "notice": markdown_text(proven.notice),
         "not_proven": {name: markdown_text(one.reason) for name, one in proven.unproven.items()},
+        "adopted": {
+            file.path.name: {
+                name: markdown_text(text) for name, text in file.contract.adopted.items()
+            }
+            for file in proven.files
+            if file.contract.adopted
+        },
+        "shown_recall": _shown_recall(proven.files[0].verdict["recall"]),
         "files": [
             {
                 **file.verdict,
@@ -91,6 +100,13 @@ def card_facts(proven: Proven, version: str, *, place: str | None) -> dict[str, 
             for file in proven.files
         ],
     }
+
+
+def _shown_recall(recall: Mapping[str, float]) -> dict[str, float]:
+    """Return the recalls that a card lists: all; of many classes, the lowest."""
+    if len(recall) <= MANY_CLASSES:
+        return dict(recall)
+    return dict(sorted(recall.items(), key=lambda one: one[1])[:MANY_CLASSES])
 
 
 def environment() -> Environment:

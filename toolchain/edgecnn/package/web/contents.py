@@ -32,6 +32,7 @@ from edgecnn.package.web.licences import licence_texts
 from edgecnn.package.web.sources import WORKER, app_icons
 from edgecnn_runner.contract import Contract, parse_resize
 from edgecnn_runner.golden import Golden, preprocessing_cases, read_golden
+from edgecnn_runner.quantize import input_table
 from edgecnn_runner.selftest import tolerance_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def contents(plan: WebPlan, request: PackageRequest = ANY_BUILD) -> dict[str, by
     files[CONTRACT] = _json(
         {
             **contract,
+            **feed_of(file.contract),
             "sha256": file.sha256,
             "bundle_version": plan.version,
             "reject_below": plan.reject_below,
@@ -109,6 +111,21 @@ def contents(plan: WebPlan, request: PackageRequest = ANY_BUILD) -> dict[str, by
     )
     files["golden.json"] = golden_json(read_golden(plan.proven.golden), file.contract, request)
     return files
+
+
+def feed_of(contract: Contract) -> dict[str, Any]:
+    """Return what a browser feeds for each byte, of a model that does not take bytes themselves.
+
+    Returns:
+        ``feed``: 256 numbers for each channel, exact in float32; nothing where the numbers are the
+        bytes.
+    """
+    import numpy as np
+
+    table = input_table(contract.input)
+    if (table == np.arange(256)[:, np.newaxis]).all():
+        return {}
+    return {"feed": [[float(value) for value in channel] for channel in table.T]}
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from edgecnn import __version__
 from edgecnn.build.workspace import Workspace
-from edgecnn.errors import UsageError, WorkspaceError, some_of
+from edgecnn.errors import PackageError, UsageError, WorkspaceError, some_of
 from edgecnn.files import file_digest, wrap_os_errors, write_whole
 from edgecnn.package.naming import bundle_version, default_variant, named_model
 from edgecnn.package.pi.debian import source_date
@@ -23,7 +23,7 @@ from edgecnn.package.privacy.check import refuse_broken
 from edgecnn.package.privacy.note import summary
 from edgecnn.package.privacy.web import CLAIMS
 from edgecnn.package.privacy.web_check import check_web_bundle, claimed, unchecked_web_bundle
-from edgecnn.package.proven import find_proven, refuse_unloadable
+from edgecnn.package.proven import Proven, find_proven, refuse_unloadable
 from edgecnn.package.request import ANY_BUILD, PACKAGE_SCHEMA, PackageRequest
 from edgecnn.package.sbom import SBOM, Part, own_part, sbom
 from edgecnn.package.web.contents import MODEL, SUMS, WebPlan, contents, sealed
@@ -34,7 +34,8 @@ from edgecnn.package.web.vendor import collect_vendor, read_vendor
 from edgecnn.progress import NO_PROGRESS, Progress
 
 VARIANTS: Final = ("onnx-int8", "onnx-int8-mixed", "onnx-fp32")
-"""What the app runs: float32 in and out, as every ONNX file of edgecnn has it."""
+"""What the app runs of edgecnn's own: float32 in and out, as every ONNX file of it has them. Of
+another program's, ``onnx-foreign-...`` with the same ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def run(
     date = source_date()
     version = bundle_version(request, date)
     variant = next(iter(request.variants), None) or default_variant(workspace, "onnx-int8")
-    if variant not in VARIANTS:
+    if variant not in VARIANTS and not variant.startswith("onnx-foreign-"):
         raise UsageError(
             f"{variant} does not run in a browser",
             observed=f"--variant {variant}",
@@ -111,6 +112,7 @@ def run(
             remedy=f"leave it out: {replace(request, variants=()).command()}",
         )
     proven = find_proven(place, workspace, [variant], replace(request, variants=(variant,)))
+    _refuse_other_ends(proven, request)
     vendor = read_vendor()
     refuse_unloadable(proven, package="onnxruntime", version=vendor.version, request=request)
     model = named_model(proven)
@@ -160,6 +162,25 @@ def run(
         privacy=checked.to_dict(),
         privacy_summary=summary(checked).replace("**", ""),
     )
+
+
+def _refuse_other_ends(proven: Proven, request: PackageRequest) -> None:
+    """Refuse a file that another program made with ends that the web app does not feed or read.
+
+    Raises:
+        PackageError: If its input or output is not float32.
+    """
+    (file,) = proven.files
+    ends = {"input": file.contract.input.dtype, "output": file.contract.output.dtype}
+    others = [f"{side} {dtype}" for side, dtype in ends.items() if dtype != "float32"]
+    if others:
+        raise PackageError(
+            f"the web app feeds and reads float32, and {file.path.name} has another type at an end",
+            observed=", ".join(others),
+            expected="float32 at both ends; inside it may be of any precision",
+            remedy="take a file with float32 ends; or package it for a Raspberry Pi: "
+            f"{replace(request, target='pi', runtime='onnxruntime').command()}",
+        )
 
 
 def documents(plan: WebPlan, *, unchecked: Sequence[str] = ()) -> dict[str, bytes]:
