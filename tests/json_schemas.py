@@ -18,6 +18,7 @@ from edgecnn.bench.judge.gate import Gate
 from edgecnn.bench.judge.recommend import Recommendation
 from edgecnn.bench.results import BENCH_SCHEMA, BenchReport
 from edgecnn.build.usefulness import AgainstGuessing
+from edgecnn.commands.adopt import ADOPT_SCHEMA
 from edgecnn.commands.build import BUILD_SCHEMA
 from edgecnn.commands.convert import CONVERT_SCHEMA
 from edgecnn.commands.data import DATA_SCHEMA
@@ -91,6 +92,33 @@ def schemas() -> dict[str, Schema]:
                 optional=("transfer",),
             ),
         ),
+        "adopt": _document(
+            "adopt",
+            ADOPT_SCHEMA,
+            _object(
+                {
+                    "build": _text("The build that holds the files."),
+                    "adopted": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "The variants that the files given have become.",
+                    },
+                    "variants": _list(VariantRow, "A row for each file of the build."),
+                    "float_model": _of(AgainstGuessing),
+                    "golden": _integer("How many golden vectors were found."),
+                    "notes": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "What is not known, and what a user should know.",
+                    },
+                    "hints": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "What looks as if a flag were wrong.",
+                    },
+                }
+            ),
+        ),
         "convert": _document(
             "convert",
             CONVERT_SCHEMA,
@@ -103,6 +131,12 @@ def schemas() -> dict[str, Schema]:
                         "type": "object",
                         "description": "What was found when the float model was tried in other "
                         "ways, or compared with the user's own scores; empty where it was not.",
+                    },
+                    "seconds": {
+                        "type": "object",
+                        "description": "How long each stage took: `load`, `graph`, `comparison`, "
+                        "`trials`, `reference`, each variant by its name, and `golden`.",
+                        "additionalProperties": {"type": "number", "minimum": 0},
                     },
                 }
             ),
@@ -260,7 +294,7 @@ _ADDED: Final[Mapping[str, Mapping[str, Schema]]] = {
     | {"drop": {"type": ["number", "null"]}},
 }
 _LEFT_OUT: Final = {"ArtifactRow": ("seconds",)}
-_OPTIONAL: Final = {"VariantRow": ("repair",)}
+_OPTIONAL: Final = {"VariantRow": ("repair", "adopted")}
 
 
 def _data() -> Schema:

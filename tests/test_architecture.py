@@ -25,7 +25,7 @@ ROWS = (
     ("train", "convert", "verify", "package", "install", "bench", "card"),
     ("data", "devices", "modelfile", "serve"),
     ("build", "recipe", "report"),
-    ("errors", "files", "log", "progress", "quiet", "__init__"),
+    ("errors", "files", "log", "pixels", "progress", "quiet", "__init__"),
 )
 FOLDERS = [name for row in ROWS for name in row]
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "onnxruntime"}

@@ -257,3 +257,39 @@ def test_the_same_repair_gives_the_same_files(uneven: Case, tmp_path: Path) -> N
     for variant in ("tflite-int8-mixed", "onnx-int8-mixed"):
         name = uneven.rows[variant]["file"]
         assert file_digest(tmp_path / "again" / name) == file_digest(uneven.build / name)
+
+
+@pytest.mark.long
+def test_a_network_of_another_exporter_is_repaired_as_its_keras_model_is(tmp_path: Path) -> None:
+    """Channels first, as PyTorch exports; its ONNX files are made of its own graph."""
+    data = load_dataset(parse_recipe({"model": {"name": "x"}, "data": DATA}, source="test").data)
+    with captured_log():
+        import tensorflow as tf
+        import tf2onnx
+
+        model = with_uneven_channels(digit_classifier(data))
+        proto, _ = tf2onnx.convert.from_function(
+            tf.function(lambda image: model(image, training=False), autograph=False),
+            input_signature=[tf.TensorSpec((1, 8, 8, 1), tf.float32, name="image")],
+            inputs_as_nchw=["image"],
+            opset=17,
+        )
+    (tmp_path / "hard.onnx").write_bytes(proto.SerializeToString())
+    (tmp_path / "labels.txt").write_text("".join(f"{digit}\n" for digit in range(10)))
+    build = tmp_path / "build"
+    done = edgecnn(
+        "convert", tmp_path / "hard.onnx", "--input-range", "0..255", "--data", "digits",
+        "--labels", tmp_path / "labels.txt", "--variant", "tflite-int8", "--variant", "onnx-int8",
+        "--repair", "--unseen-data", "--out", build,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    rows = {row["variant"]: row for row in Workspace(build).manifest()["variants"]}
+    for kind in ("tflite", "onnx"):
+        assert rows[f"{kind}-int8"]["status"] == "replaced"
+        repair = rows[f"{kind}-int8-mixed"]["repair"]
+        assert repair["outcome"] == "mixed"
+        assert {one["macs"] for one in repair["kept"]} - {0} == DENSE
+    assert edgecnn("verify", build).code in (0, 4)
+    found = json.loads((build / Workspace.PARITY).read_text())
+    verdicts = {row["variant"]: row["verdict"] for row in found["rows"]}
+    assert {verdicts["tflite-int8-mixed"], verdicts["onnx-int8-mixed"]} <= {"PASS", "INCONCLUSIVE"}
