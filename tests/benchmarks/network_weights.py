@@ -129,6 +129,7 @@ def _draw(model: Any) -> None:
                 weight.assign(random.uniform(0.1, 0.5, shape))
             elif kind == "Normalization" and what in ("mean", "variance"):
                 weight.assign(np.reshape(_MEAN if what == "mean" else _DEVIATION**2, shape))
+                layer.finalize_state()  # it computes with copies that are made here, and on loading
             elif what == "gamma":
                 weight.assign(random.uniform(0.7, 1.3, shape))
             elif what == "beta":

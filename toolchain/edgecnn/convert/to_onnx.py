@@ -25,7 +25,13 @@ import tensorflow as tf
 from edgecnn.convert.graph.deployable import INPUT_NAME, OUTPUT_NAME, Deployable
 from edgecnn.convert.graph.kernels import Kernels
 from edgecnn.convert.graph.onnx_core import fold_normalizations
-from edgecnn.convert.graph.onnx_graph import sort_nodes, tidy, unshare_weights
+from edgecnn.convert.graph.onnx_graph import (
+    layer_norm_scales,
+    restore_layer_norms,
+    sort_nodes,
+    tidy,
+    unshare_weights,
+)
 from edgecnn.convert.reasons import reason_of
 from edgecnn.errors import ConversionError, some_of
 from edgecnn.quiet import captured_log
@@ -235,6 +241,7 @@ def onnx_int8(
             source = onnx.load_from_string(fp32)
             unshare_weights(source.graph)
             operators = sorted({node.op_type for node in source.graph.node})
+            scales = layer_norm_scales(source.graph)
             versions = onnx.ModelProto(
                 opset_import=source.opset_import, ir_version=source.ir_version
             )
@@ -258,6 +265,7 @@ def onnx_int8(
                 **({"calibration_cache_path": cache} if cache is not None and cached else {}),
             )
             model = onnx.load(target)
+            restore_layer_norms(model.graph, scales)
             sort_nodes(model.graph)  # it does not look into the graphs of a branch
             _restore_versions(model, versions)
             return checked_onnx(model)

@@ -143,8 +143,11 @@ _ONNX_MOVING: Final = frozenset({
 })  # fmt: skip
 # ONNX Runtime computes them as the last step of the integer operator that they follow.
 _ONNX_ACTIVATIONS: Final = frozenset({"Clip", "Relu"})
-# How many inputs are data, where others are settings: limits, the value of a padding, sizes.
-_ONNX_DATA: Final = {"Clip": 1, "Pad": 1, "ReduceMean": 1, "ReduceSum": 1, "Resize": 1}
+# How many inputs are data, where others are settings: limits, the value of a padding, sizes, and
+# the scale and offset of what ONNX Runtime computes in float32 between two quantizations.
+_ONNX_DATA: Final = {
+    "Clip": 1, "LayerNormalization": 1, "Pad": 1, "ReduceMean": 1, "ReduceSum": 1, "Resize": 1,
+}  # fmt: skip
 
 
 def check_integer(graph: Graph) -> list[str]:
@@ -154,10 +157,10 @@ def check_integer(graph: Graph) -> list[str]:
     inputs and ``DEQUANTIZE`` into its outputs. Custom and Flex operators are named in any case.
     ONNX: every operator that computes must read dequantized integers and be quantized again (the
     QDQ form, which ONNX Runtime fuses into integer kernels; for the few that it has none for,
-    such as Tanh, it computes between the two in float32), or be an integer operator itself. That
-    holds for a softmax at the end, too, of which ONNX Runtime has an integer kernel; a product
-    that is the graph's answer need not be quantized again. Operators that only move numbers may
-    do so before a quantization, or behind a dequantization.
+    such as Tanh and LayerNormalization, it computes between the two in float32), or be an integer
+    operator itself. That holds for a softmax at the end, too, of which ONNX Runtime has an integer
+    kernel; a product that is the graph's answer need not be quantized again. Operators that only
+    move numbers may do so before a quantization, or behind a dequantization.
 
     Args:
         graph: A file as ``read_graph`` gives it.

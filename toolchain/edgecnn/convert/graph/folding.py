@@ -65,6 +65,7 @@ def fold(graph_def: Any, output: str) -> tuple[Any, str, Folding]:
     for node in list(graph.linear_nodes()):
         _fold_behind(graph, node)
     _keep_one_bias(graph)
+    _multiply_instead_of_negating(graph)
     folding = Folding(scale=scale, offset=offset, normalizations=behind)
     return *graph.to_graph_def(), folding
 
@@ -85,6 +86,25 @@ def _keep_one_bias(graph: GraphEditor) -> None:
         if biased or not graph.is_constant(node.input[1]):
             node.op = "AddV2"
             node.attr.pop("data_format", None)
+
+
+def _multiply_instead_of_negating(graph: GraphEditor) -> None:
+    """Let ``-x`` be ``x * -1``, which is the same number; Keras's LayerNormalization negates.
+
+    TFLite's converter (TensorFlow 2.21) has no int8 form of NEG, and leaves it in float32. But it
+    knows GELU by ``Erfc`` of ``-x * sqrt(1/2)``.
+    """
+    known = set()
+    for node in graph.nodes.values():
+        if node.op == "Erfc":
+            above = graph.nodes[producer(node.input[0])]
+            known |= {above.name, *map(producer, above.input)}
+    for node in list(graph.nodes.values()):
+        if node.op != "Neg" or node.name in known:
+            continue
+        if node.attr["T"].type == tf.float32.as_datatype_enum:
+            node.op = "Mul"
+            node.input.append(graph.add_constant(f"{node.name}/minus_one", np.float32(-1)))
 
 
 def _fold_behind(graph: GraphEditor, linear: Any) -> int:

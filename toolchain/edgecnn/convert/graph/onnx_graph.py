@@ -8,7 +8,7 @@ A loop's body is a graph inside a node, and reads tensors of the graphs around i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -181,6 +181,49 @@ def unshare_weights(graph: Any) -> None:
                 graph.initializer.append(copy)
                 node.input[place] = copy.name
             taken.add(name)
+
+
+def layer_norm_scales(graph: Any) -> dict[str, list[Any]]:
+    """Return copies of the scales and offsets of layer normalizations, by the node's name.
+
+    Args:
+        graph: A ``GraphProto`` before quantization.
+    """
+    initializers = {one.name: one for one in graph.initializer}
+    found: dict[str, list[Any]] = {}
+    for node in graph.node:
+        if node.op_type == "LayerNormalization":
+            for name in node.input[1:]:
+                if name in initializers:
+                    copy = onnx.TensorProto()
+                    copy.CopyFrom(initializers[name])
+                    found.setdefault(node.name, []).append(copy)
+    return found
+
+
+def restore_layer_norms(graph: Any, scales: Mapping[str, Sequence[Any]]) -> None:
+    """Give layer normalizations of a quantized graph their own scales and offsets again, in place.
+
+    ONNX Runtime has no int8 kernel for them and computes them in float32 anyway; and where their
+    scale is int8, it cannot load the file when it is asked for exact sums
+    (``session.x64quantprecision``: "Attempt to replace the existing tensor", version 1.32).
+
+    Args:
+        graph: A ``GraphProto`` in QDQ form.
+        scales: As ``layer_norm_scales`` gave them.
+    """
+    before = {name for node in graph.node for name in _reads(node)}
+    for node in graph.node:
+        for index, tensor in enumerate(scales.get(node.name, ()), 1):
+            tensor.name = f"{node.name}/{('scale', 'offset')[index - 1]}"
+            graph.initializer.append(tensor)
+            node.input[index] = tensor.name
+    read = {name for node in graph.node for name in _reads(node)}
+    unread = before - read
+    kept = [node for node in graph.node if not unread.issuperset(node.output)]
+    del graph.node[:]
+    graph.node.extend(kept)
+    _drop_unused_weights(graph)
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
