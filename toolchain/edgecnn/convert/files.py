@@ -307,7 +307,8 @@ def write_golden_file(
 
 def _failed(row: VariantRow, error: EdgeError, path: Path) -> VariantRow:
     # Where the file was made is gone by the time that this is read.
-    reason = f"it does not run: {error.problem.replace(str(path), path.name)}"
+    said = f"{error.problem} ({error.observed})" if error.observed else error.problem
+    reason = f"it does not run: {said.replace(str(path), path.name)}"
     return dataclasses.replace(
         row, status="failed", file=None, bytes=None, sha256=None, reason=reason
     )
