@@ -16,26 +16,30 @@ makes entries anew. The result is written beside this file; the manual's table i
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from measure import machine, versions
 from PIL import Image, ImageOps
-from watched import Limits, Watched, available, watched
+from recorded_runs import (
+    begun,
+    limits_of,
+    of_convert,
+    options,
+    reason,
+    run_each,
+    said,
+    write_entry,
+)
+from watched import Limits, watched
 
-from edgecnn.files import write_json
 from edgecnn.recipe.load import DEFAULT_VARIANTS
 from edgecnn_runner.session import Session
 
@@ -55,7 +59,6 @@ SMALLEST_PUBLISHED: Final = {"MobileNet": 128, "MobileNetV2": 96}
 The others take the constructor's default, at most 224 pixels: networks that were published with up
 to 600 are used with 224, too, and larger images make no other graph.
 """
-GIGABYTE: Final = 10**9
 
 
 def side_of(name: str, default: int | None) -> int:
@@ -173,68 +176,44 @@ def run(name: str, facts: Mapping[str, Any], photos: Path, work: Path, limits: L
         "parameters": facts["parameters"],
         "side": side,
         "default_side": facts["side"],
-        "date": datetime.now(UTC).date().isoformat(),
-        "load": os.getloadavg()[0],
-        "tools": versions("tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime", "onnx"),
+        **begun(os.getloadavg()[0]),
     }
     try:
         program = HERE / "network_weights.py"
         made = watched([sys.executable, program, "make", name, str(side), images, folder], limits)
         if made.code != 0:
-            return {**entry, "not_run": _reason("making the network", made, limits)}
-        said = json.loads(made.out.splitlines()[-1])
-        entry |= {"made": made.took(), **said}
+            return {**entry, "not_run": reason("making the network", made, limits)}
+        told = json.loads(made.out.splitlines()[-1])
+        entry |= {"made": made.took(), **told}
         build = folder / "build"
         command = [
             *(sys.executable, "-m", "edgecnn", "convert", folder / "model.keras", "--json"),
-            *("--data", images, "--out", build, "--input-range", said["input_range"]),
+            *("--data", images, "--out", build, "--input-range", told["input_range"]),
             *("--min-accuracy", "0"),
             *(word for variant in VARIANTS for word in ("--variant", variant)),
         ]
         done = watched(command, limits)
         if done.ended:
-            return {**entry, "not_run": _reason("edgecnn convert", done, limits)}
-        entry["convert"] = {"exit_code": done.code, **done.took(), "steps": _steps(done)}
+            return {**entry, "not_run": reason("edgecnn convert", done, limits)}
+        entry["convert"] = of_convert(done)
         if (build / "manifest.json").exists():
             with np.load(folder / "own.npz") as own:
                 entry["variants"] = compare(build, images / "test", own)
         else:
-            entry["convert"]["error"] = "\n".join(line for _, _, line in done.lines)[-3000:]
+            entry["convert"]["error"] = said(done)
         return entry
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # a gigabyte of some
 
 
-def _steps(done: Watched) -> list[dict[str, Any]]:
-    """Return what ``convert`` said it did, each with the seconds since its start."""
-    return [
-        {"seconds": round(wall, 1), "cpu_seconds": round(used, 1), "step": line[9:]}
-        for wall, used, line in done.lines
-        if line.startswith("convert: ")
-    ]
-
-
-def _reason(what: str, one: Watched, limits: Limits) -> str:
-    """Return why a network has no result, in a sentence."""
-    if one.ended == "time":
-        return f"time: {what} took more than {limits.seconds:.0f} seconds"
-    if one.ended == "memory":
-        return f"memory: {what} took more than {limits.bytes / GIGABYTE:.0f} GB"
-    last = [line for _, _, line in one.lines if line.strip()][-8:]
-    return f"{what} ended with exit code {one.code}: " + " / ".join(last)
-
-
 def record(name: str, entry: Mapping[str, Any], networks: Mapping[str, Any]) -> None:
     """Write one network's entry beside the others' that are there."""
-    found: dict[str, Any] = {"networks": {}}
-    if RESULTS.exists():
-        found = json.loads(RESULTS.read_text("utf-8"))
-    found["machine"] = {key: value for key, value in machine().items() if key != "load"}
-    found["images"] = {"classes": CLASSES, "training": TRAINING * CLASSES, "held": HELD * CLASSES}
-    found["variants"] = list(VARIANTS)
-    found["listed"] = {one: facts["parameters"] for one, facts in networks.items()}
-    found["networks"][name] = dict(entry)
-    write_json(RESULTS, found)
+    head = {
+        "images": {"classes": CLASSES, "training": TRAINING * CLASSES, "held": HELD * CLASSES},
+        "variants": list(VARIANTS),
+        "listed": {one: facts["parameters"] for one, facts in networks.items()},
+    }
+    write_entry(RESULTS, name, entry, head)
 
 
 def _by_size(item: tuple[str, Mapping[str, Any]]) -> tuple[int, str]:
@@ -258,64 +237,19 @@ def survey(work: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Run the networks that have no entry yet; end with 1 where ``convert`` crashed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path, help="a folder per class")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="repeatable")
-    parser.add_argument("--again", action="store_true", help="make entries anew")
-    parser.add_argument("--work", type=Path, default=Path("build/applications"))
-    parser.add_argument("--minutes", type=float, default=60, help="limit of one process")
-    parser.add_argument("--gigabytes", type=float, default=8, help="limit of one process")
-    parser.add_argument("--free", type=float, default=10, help="gigabytes to wait for")
-    parser.add_argument("--last-minute", help="begin no network after this time, HH:MM")
+    parser = options(__doc__, work=Path("build/applications"), gigabytes=8)
     arguments = parser.parse_args()
-    limits = Limits(
-        seconds=60 * arguments.minutes,
-        bytes=int(arguments.gigabytes * GIGABYTE),
-    )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # the processes begun go with it
     arguments.work.mkdir(parents=True, exist_ok=True)
     networks = survey(arguments.work)
-    unknown = sorted(set(arguments.only) - set(networks))
-    if unknown:
-        parser.error(f"keras.applications has no {', '.join(unknown)}")
-    crashed = False
-    for name, facts in sorted(networks.items(), key=_by_size):
-        done = json.loads(RESULTS.read_text("utf-8"))["networks"] if RESULTS.exists() else {}
-        old = done.get(name)
-        wanted = name in arguments.only if arguments.only else True
-        if not wanted or (old is not None and "not_run" not in old and not arguments.again):
-            continue
-        while available() < arguments.free * GIGABYTE:
-            time.sleep(10)
-        if arguments.last_minute and f"{_now():%H:%M}" > arguments.last_minute:
-            break
-        print(f"{_now():%H:%M:%S} {name}", file=sys.stderr, flush=True)
-        entry = run(name, facts, arguments.photos, arguments.work, limits)
-        record(name, entry, networks)
-        print(json.dumps(short(entry)), file=sys.stderr, flush=True)
-        crashed |= entry.get("convert", {}).get("exit_code", 0) == 1
-    return 1 if crashed else 0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).astimezone()
-
-
-def short(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is worth a line of an entry."""
-    if "not_run" in entry:
-        return {"not_run": entry["not_run"]}
-    took = entry["convert"]
-    shown: dict[str, Any] = {key: took[key] for key in ("exit_code", "seconds", "cpu_seconds")}
-    shown["memory"] = took["memory_bytes"]
-    shown["error"] = took.get("error", "")[-600:]
-    for variant, row in entry.get("variants", {}).items():
-        shown[variant] = (
-            [row["agreement"], round(row["largest_difference"], 6)]
-            if row["status"] == "made"
-            else f"{row['status']}: {row['reason']}"
-        )
-    return shown
+    return run_each(
+        [name for name, _ in sorted(networks.items(), key=_by_size)],
+        arguments,
+        RESULTS,
+        lambda name: run(
+            name, networks[name], arguments.photos, arguments.work, limits_of(arguments)
+        ),
+        lambda name, entry: record(name, entry, networks),
+    )
 
 
 if __name__ == "__main__":

@@ -16,30 +16,27 @@ manual's table is made of it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from applications import (
-    CLASSES,
-    GIGABYTE,
-    HELD,
-    TRAINING,
-    compare,
-    write_photos,
+from applications import CLASSES, HELD, TRAINING, compare, write_photos
+from recorded_runs import (
+    begun,
+    limits_of,
+    of_convert,
+    options,
+    reason,
+    run_each,
+    said,
+    write_entry,
 )
-from measure import machine, versions
-from watched import Limits, available, watched
-
-from edgecnn.files import write_json
+from watched import Limits, watched
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = Path(__file__).with_suffix(".json")
@@ -90,18 +87,13 @@ def run(name: str, photos: Path, work: Path, python: Path, limits: Limits) -> di
     write_photos(photos, images, side)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    entry: dict[str, Any] = {
-        "side": side,
-        "date": datetime.now(UTC).date().isoformat(),
-        "load": os.getloadavg()[0],
-        "tools": versions("tensorflow", "keras", "numpy", "ai-edge-litert", "onnxruntime", "onnx"),
-    }
+    entry: dict[str, Any] = {"side": side, **begun(os.getloadavg()[0])}
     command: list[str | Path]
     try:
         command = [python, EXPORT, name, str(side), images / "train", images / "test", folder]
         made = watched(command, limits)
         if made.code != 0:
-            return {**entry, "not_run": _reason("the export", made.ended, made.code, made.lines)}
+            return {**entry, "not_run": reason("the export", made, limits)}
         entry |= json.loads(made.out.splitlines()[-1])
         entry["source_bytes"] = (folder / "model.onnx").stat().st_size
         expected = softmax(np.load(folder / "own.npy", allow_pickle=False))
@@ -115,24 +107,13 @@ def run(name: str, photos: Path, work: Path, python: Path, limits: Limits) -> di
         ]
         done = watched(command, limits)
         if done.ended:
-            why = _reason("edgecnn convert", done.ended, done.code, done.lines)
-            return {**entry, "not_run": why}
-        entry["convert"] = {
-            "exit_code": done.code,
-            "seconds": round(done.seconds, 1),
-            "cpu_seconds": round(done.cpu_seconds, 1),
-            "memory_bytes": done.bytes,
-            "steps": [
-                {"seconds": round(wall, 1), "cpu_seconds": round(used, 1), "step": line[9:]}
-                for wall, used, line in done.lines
-                if line.startswith("convert: ")
-            ],
-        }
+            return {**entry, "not_run": reason("edgecnn convert", done, limits)}
+        entry["convert"] = of_convert(done)
         if (build / "manifest.json").exists():
             entry["variants"] = compare(build, images / "test", {"scores": expected})
             entry["operators"] = operators(build)
         else:
-            entry["convert"]["error"] = "\n".join(line for _, _, line in done.lines)[-3000:]
+            entry["convert"]["error"] = said(done)
         return entry
     finally:
         if "not_run" not in entry:
@@ -159,77 +140,31 @@ def operators(build: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def _reason(what: str, ended: str, code: int, lines: list[tuple[float, float, str]]) -> str:
-    """Return why a network has no result, in a sentence."""
-    if ended:
-        return f"{what} took too much {ended}"
-    last = [line for _, _, line in lines if line.strip()][-8:]
-    return f"{what} ended with exit code {code}: " + " / ".join(last)
-
-
 def record(name: str, entry: Mapping[str, Any]) -> None:
     """Write one network's entry beside the others' that are there."""
-    found: dict[str, Any] = {"networks": {}}
-    if RESULTS.exists():
-        found = json.loads(RESULTS.read_text("utf-8"))
-    found["machine"] = {key: value for key, value in machine().items() if key != "load"}
-    found["images"] = {"classes": CLASSES, "training": TRAINING * CLASSES, "held": HELD * CLASSES}
-    found["variants"] = list(VARIANTS)
-    entries = {**found["networks"], name: entry}
-    found["networks"] = {one: entries[one] for one in NETWORKS if one in entries}
-    write_json(RESULTS, found)
-
-
-def short(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is worth a line of an entry."""
-    if "not_run" in entry:
-        return {"not_run": entry["not_run"]}
-    took = entry["convert"]
-    shown: dict[str, Any] = {key: value for key, value in took.items() if key != "steps"}
-    for variant, row in entry.get("variants", {}).items():
-        shown[variant] = (
-            [row["agreement"], round(row["largest_difference"], 6)]
-            if row["status"] == "made"
-            else f"{row['status']}: {row['reason']}"
-        )
-    return shown
+    head = {
+        "images": {"classes": CLASSES, "training": TRAINING * CLASSES, "held": HELD * CLASSES},
+        "variants": list(VARIANTS),
+    }
+    write_entry(RESULTS, name, entry, head, NETWORKS)
 
 
 def main() -> int:
     """Run the networks that have no entry yet; end with 1 where ``convert`` crashed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path, help="a folder per class")
-    parser.add_argument("--only", action="append", default=[], choices=NETWORKS, metavar="NAME")
-    parser.add_argument("--again", action="store_true", help="make entries anew")
-    parser.add_argument("--work", type=Path, default=Path("build/torchvision"))
+    parser = options(__doc__, work=Path("build/torchvision"), gigabytes=6)
     parser.add_argument("--python", type=Path, default=Path("/usr/bin/python3"),
                         help="an interpreter that has torch and torchvision")  # fmt: skip
-    parser.add_argument("--minutes", type=float, default=60, help="limit of one process")
-    parser.add_argument("--gigabytes", type=float, default=6, help="limit of one process")
-    parser.add_argument("--free", type=float, default=8, help="gigabytes to wait for")
-    parser.add_argument("--last-minute", help="begin no network after this time, HH:MM")
     arguments = parser.parse_args()
-    limits = Limits(
-        seconds=60 * arguments.minutes,
-        bytes=int(arguments.gigabytes * GIGABYTE),
-    )
     arguments.work.mkdir(parents=True, exist_ok=True)
-    crashed = False
-    for name in NETWORKS:
-        done = json.loads(RESULTS.read_text("utf-8"))["networks"] if RESULTS.exists() else {}
-        there = name in done and "not_run" not in done[name] and not arguments.again
-        if there or (arguments.only and name not in arguments.only):
-            continue
-        while available() < arguments.free * GIGABYTE:
-            time.sleep(10)
-        if arguments.last_minute and f"{datetime.now().astimezone():%H:%M}" > arguments.last_minute:
-            break
-        print(f"{datetime.now().astimezone():%H:%M:%S} {name}", file=sys.stderr, flush=True)
-        entry = run(name, arguments.photos, arguments.work, arguments.python, limits)
-        record(name, entry)
-        print(json.dumps(short(entry)), file=sys.stderr, flush=True)
-        crashed |= entry.get("convert", {}).get("exit_code", 0) == 1
-    return 1 if crashed else 0
+    return run_each(
+        NETWORKS,
+        arguments,
+        RESULTS,
+        lambda name: run(
+            name, arguments.photos, arguments.work, arguments.python, limits_of(arguments)
+        ),
+        record,
+    )
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def _multiply_instead_of_negating(graph: GraphEditor) -> None:
             continue
         if node.attr["T"].type == tf.float32.as_datatype_enum:
             node.op = "Mul"
-            node.input.append(graph.add_constant(f"{node.name}/minus_one", np.float32(-1)))
+            node.input.append(graph.add_constant(f"{node.name}/minus_one", np.asarray(-1.0)))
 
 
 def _fold_behind(graph: GraphEditor, linear: Any) -> int:
