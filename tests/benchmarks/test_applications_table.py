@@ -27,8 +27,10 @@ from edgecnn.recipe.load import parse_recipe
 ROOT = Path(__file__).parents[2]
 ENOUGH = Limits(seconds=60, bytes=2 * 10**9)
 SAMPLE = (
-    "MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0",
-    "DenseNet121", "ResNet50V2", "NASNetMobile", "ConvNeXtTiny",
+    "MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0",
+    "EfficientNetV2B0", "DenseNet121", "ResNet50V2",
+    # Two more forms, of large graphs.
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("NASNetMobile", "ConvNeXtTiny")),
 )  # fmt: skip
 SIDE = 80
 """Pixels."""

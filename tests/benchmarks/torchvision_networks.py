@@ -4,7 +4,9 @@ Each network gets random weights whose answers differ, is exported by PyTorch it
 converted by ``edgecnn convert`` to the files below. Each file's scores of photos that neither
 weights nor calibration have seen are compared with PyTorch's own scores of them, which were written
 before the export. ``tests/convert/onnx/export_torchvision.py`` does PyTorch's part under a Python
-that has it, such as Debian's with ``apt install python3-torch python3-torchvision``.
+that has it, such as Debian's with ``apt install python3-torch python3-torchvision
+libopenblas0-pthread``; without the last, its products of matrices are so slow that the export of
+``vit_b_16`` takes more than an hour.
 
     python tests/benchmarks/torchvision_networks.py FOLDER [--only NAME ...] [--again]
 
